@@ -1,0 +1,35 @@
+//! `fcntl` commands that the kernel itself answers.
+
+/// Returns the entry's [`crate::Rights`] bits. The argument is ignored.
+pub const F_CAP_GET_RIGHTS: usize = 0x4000;
+/// Intersects the entry's rights with the argument. Bits that are unknown are an error (`EINVAL`).
+pub const F_CAP_LIMIT: usize = 0x4001;
+/// Makes `O_RESOLVE_BENEATH` sticky on the entry: shorthand for limiting by everything but
+/// [`crate::Rights::ESCAPE`]. Refused (`EPERM`) when the scheme has not declared that it honours it.
+pub const F_CAP_BENEATH: usize = 0x4002;
+/// Derives a revocable copy; the argument points to a [`LeaseParams`].
+pub const F_CAP_LEASE: usize = 0x4003;
+/// On a lease descriptor: revokes. Everything opened through the leased descriptor, and every lease
+/// derived from it, answers `ESTALE` from now on.
+pub const F_CAP_REVOKE: usize = 0x4004;
+/// On a scheme socket, before its first descriptor is created: declares the
+/// `cap_abi::scheme::FEATURE_*` bits in the argument. `EBUSY` afterwards.
+pub const F_SCHEME_DECLARE: usize = 0x4010;
+
+/// In and out argument of [`F_CAP_LEASE`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseParams {
+    /// In: where to put the revocable copy (a number, [`crate::FD_ANY`] or
+    /// [`crate::FD_ANY_UPPER`]). Out: where it is.
+    pub derived: usize,
+    /// In: where to put the descriptor that revokes. Out: where it is.
+    pub lease: usize,
+    /// In: rights of the copy, intersected with those of the original.
+    pub rights: u32,
+    /// In: `LEASE_*` flags.
+    pub flags: u32,
+}
+
+/// Revoke when the last descriptor of the lease is closed.
+pub const LEASE_REVOKE_ON_CLOSE: u32 = 1;
