@@ -1,0 +1,201 @@
+//! Changing what a space has mapped, and telling schemes when mappings of theirs end.
+
+use crate::{
+    error::{Outcome, fail},
+    kernel::{Kernel, Space, WaitKey},
+    memory::{
+        Memory,
+        space::{AddrSpace, Lend, Loan, Mapped, OnRelease, Prot, Request, Terms},
+    },
+    scheme::{
+        memory::MapRecord,
+        user::{MapIntent, Node},
+    },
+};
+use kernel_core::slab::{Id, Slab};
+use syscall::{error::*, flag::*};
+
+/// Records of which the last page went away in one operation, chained through themselves, so that
+/// unmapping never needs memory.
+#[derive(Default)]
+pub struct Ended {
+    head: Option<Id<MapRecord>>,
+}
+
+impl Ended {
+    /// Takes note that pages of a record were unmapped.
+    fn note(&mut self, records: &mut Slab<MapRecord>, mapped: Mapped) {
+        let found = records.by_index(mapped.record).map(|(id, _)| id);
+        if let Some(id) = found
+            && let Some(record) = records.get_mut(id)
+            && record.release(mapped.size)
+        {
+            record.ended_next = self.head.replace(id);
+        }
+    }
+}
+
+impl Kernel {
+    /// Maps fresh memory.
+    pub fn map_anonymous(
+        &mut self,
+        id: Id<Space>,
+        address: usize,
+        size: usize,
+        flags: MapFlags,
+    ) -> Outcome {
+        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request { address, size, flags, min };
+        self.change(id, |space, memory, released| {
+            Ok(space.map_anon(memory, &request, released)?)
+        })
+    }
+
+    /// Changes a space by `f` and tells schemes what that unmapped of theirs.
+    pub fn change<T>(
+        &mut self,
+        id: Id<Space>,
+        f: impl FnOnce(&mut AddrSpace, &mut Memory, OnRelease<'_>) -> Outcome<T>,
+    ) -> Outcome<T> {
+        let mut ended = Ended::default();
+        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let maps = &mut self.maps;
+        let outcome =
+            f(&mut space.memory, &mut self.memory, &mut |mapped| ended.note(maps, mapped));
+        self.report_ended(ended);
+        outcome
+    }
+
+    fn report_ended(&mut self, ended: Ended) {
+        let mut next = ended.head;
+        while let Some(id) = next {
+            next = self.maps.get_mut(id).and_then(|record| record.ended_next.take());
+            self.end_map(id);
+        }
+    }
+
+    fn end_map(&mut self, id: Id<MapRecord>) {
+        let Some(scheme) = self.maps.get(id).map(|record| record.scheme) else { return };
+        if self.schemes.get(scheme).is_some() {
+            self.post(scheme, Node::Note(id));
+        } else {
+            self.maps.remove(id);
+        }
+    }
+
+    /// Gives up `size` bytes of a mapping of a user scheme; with the last, the scheme is told.
+    pub fn release_map(&mut self, id: Id<MapRecord>, size: usize) {
+        if self.maps.get_mut(id).is_some_and(|record| record.release(size)) {
+            self.end_map(id);
+        }
+    }
+
+    /// Maps what a daemon prepared at `source` of its space.
+    pub fn map_from_daemon(
+        &mut self,
+        daemon: Id<Space>,
+        source: usize,
+        target: Id<Space>,
+        map: &MapIntent,
+    ) -> Outcome {
+        let shared = map.flags.contains(MapFlags::MAP_SHARED);
+        let way = if shared { Lend::Shared } else { Lend::Snapshot };
+        let Some(space) = self.spaces.get_mut(daemon) else { return fail(ENODEV) };
+        let loan = space.memory.lend(&mut self.memory, source, map.size, way)?;
+        let max = if shared && !map.flags.contains(MapFlags::PROT_WRITE) {
+            Prot::READ.union(Prot::EXEC)
+        } else {
+            Prot::ALL
+        };
+        let terms = Terms { record: Some(map.record.index()), offset: 0, max };
+        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request { address: map.address, size: map.size, flags: map.flags, min };
+        self.map_loan_in(target, &request, loan, &terms)
+    }
+
+    /// Maps a loan, or releases it.
+    pub fn map_loan_in(
+        &mut self,
+        target: Id<Space>,
+        request: &Request,
+        loan: Loan,
+        terms: &Terms,
+    ) -> Outcome {
+        if self.spaces.get(target).is_none() {
+            loan.release(&mut self.memory);
+            return fail(EFAULT);
+        }
+        self.change(target, |space, memory, released| {
+            Ok(space.map_loan(memory, request, loan, terms, released)?)
+        })
+    }
+
+    /// Unmaps a range.
+    pub fn unmap(&mut self, id: Id<Space>, base: usize, size: usize) -> Outcome<()> {
+        self.change(id, |space, memory, released| {
+            Ok(space.unmap(memory, base, size, released)?)
+        })
+    }
+
+    /// Moves or resizes a mapping.
+    pub fn remap(
+        &mut self,
+        id: Id<Space>,
+        old: usize,
+        old_len: usize,
+        new: usize,
+        new_len: usize,
+        flags: MremapFlags,
+    ) -> Outcome {
+        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request { address: new, size: new_len, flags: MapFlags::empty(), min };
+        self.change(id, |space, memory, released| {
+            Ok(space.remap(memory, (old, old_len), &request, flags, None, released)?)
+        })
+    }
+
+    /// Changes protection.
+    pub fn protect(
+        &mut self,
+        id: Id<Space>,
+        base: usize,
+        size: usize,
+        flags: MapFlags,
+    ) -> Outcome<()> {
+        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        Ok(space.memory.protect(&mut self.memory, base, size, flags)?)
+    }
+
+    /// A copy-on-write copy of a space.
+    pub fn clone_space(&mut self, id: Id<Space>) -> Outcome<Id<Space>> {
+        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let maps = &mut self.maps;
+        let copy = space.memory.clone_cow(&mut self.memory, &mut |mapped| {
+            let found = maps.by_index(mapped.record).map(|(id, _)| id);
+            if let Some(record) = found.and_then(|id| maps.get_mut(id)) {
+                record.retain(mapped.size);
+            }
+        })?;
+        self.create_space(copy)
+    }
+
+    /// Unmaps everything of a space that nothing refers to any more.
+    pub fn destroy_space(&mut self, space: AddrSpace) {
+        let mut ended = Ended::default();
+        let maps = &mut self.maps;
+        space.destroy(&mut self.memory, &mut |mapped| ended.note(maps, mapped));
+        self.report_ended(ended);
+    }
+
+    /// What a futex word is known by: its place in memory where that is shared, otherwise its address.
+    pub fn futex_key(&mut self, id: Id<Space>, address: usize) -> Outcome<WaitKey> {
+        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let shared = space.memory.region_at(address).is_some_and(|(_, region)| region.shared);
+        if !shared {
+            return Ok(WaitKey::PrivateFutex(id.raw(), address));
+        }
+        Ok(WaitKey::Futex(space.memory.reach(&mut self.memory, address, false).map_err(
+            |_| crate::error::Halt::Errno(EFAULT),
+        )?))
+    }
+}

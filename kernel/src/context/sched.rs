@@ -1,0 +1,279 @@
+//! Which context runs.
+//!
+//! The run queue has priorities and slices (`kernel_core::runqueue`). A message that is handed to a
+//! waiting context runs that one next, in the sender's slice: a call costs no trip through the queue,
+//! and a chain of calls uses up the time of the one who began it.
+
+use super::{Context, Status, Wait};
+use crate::{
+    arch,
+    error::{Halt, Outcome, mux},
+    kernel::Kernel,
+    scheme::user::Scheme,
+};
+use kernel_core::{slab::Id, timer};
+use syscall::error::*;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// Ending a context's wait.
+    Wake(Id<Context>),
+    /// Announcing readiness of a clock's description.
+    Clock(Id<crate::descriptor::Description>),
+    /// An event in a queue, with its data.
+    Event(Id<crate::scheme::event::EventQueue>, usize),
+}
+
+/// The deadlines.
+pub type Timers = timer::Timers<Alarm>;
+
+/// Names a deadline that is set.
+pub type TimerId = timer::TimerId<Alarm>;
+
+/// Who uses up whose time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slice {
+    /// The context that was picked from the run queue.
+    picked: Option<Id<Context>>,
+    /// When, in nanoseconds of the monotonic clock.
+    since: u64,
+    /// When its time is over.
+    end: u64,
+    /// It is over, or somebody more urgent is ready.
+    pub over: bool,
+    /// What the timer is set to.
+    armed: Option<u64>,
+    /// A scheme with one-way messages for threads that wait.
+    noted: Option<Id<Scheme>>,
+}
+
+impl Kernel {
+    /// Puts a ready context into the run queue.
+    pub fn enqueue_ready(&mut self, id: Id<Context>) {
+        let Some(context) = self.contexts.get_mut(id) else { return };
+        if context.status != Status::Ready || context.stopped || self.current == Some(id) {
+            return;
+        }
+        self.run.push(&mut self.contexts, id);
+        match self.current.and_then(|id| self.contexts.get(id)) {
+            Some(current) if !self.run.preempts(&current.run) => {}
+            _ => {
+                self.slice.over = true;
+                self.attention = true;
+            }
+        }
+        if self.slice.armed.is_none() {
+            self.arm();
+        }
+    }
+
+    /// Notes that a scheme has a message that nobody waits for an answer to. It is delivered when this
+    /// CPU next chooses from the run queue, at the end of the slice at the latest.
+    pub fn note_message(&mut self, scheme: Id<Scheme>) {
+        match self.slice.noted.replace(scheme) {
+            Some(other) if other != scheme => self.feed(other, false),
+            Some(_) => {}
+            None if self.slice.armed.is_none() => self.arm(),
+            None => {}
+        }
+    }
+
+    /// Decides what to do on the way out of the kernel. `true`: go to user mode, with the registers
+    /// that the CPU's block names. `false`: nothing is ready; halt until an interrupt.
+    #[inline]
+    pub fn leave(&mut self) -> bool {
+        if !self.attention {
+            return self.current.is_some();
+        }
+        self.leave_slowly()
+    }
+
+    fn leave_slowly(&mut self) -> bool {
+        loop {
+            self.attention = false;
+            let Some(next) = self.choose() else {
+                self.park();
+                return false;
+            };
+            if self.current != Some(next) {
+                self.switch_to(next);
+            }
+            let Some(context) = self.contexts.get_mut(next) else { continue };
+            if context.retry {
+                self.make_call_again(next);
+                if self.attention {
+                    continue;
+                }
+            }
+            if self.this().is_some_and(|context| context.interrupted) {
+                self.deliver_signal(next);
+                if self.attention {
+                    continue;
+                }
+            }
+            return true;
+        }
+    }
+
+    /// Repeats the call that a context waited with, unless a signal is to come first.
+    fn make_call_again(&mut self, id: Id<Context>) {
+        let interrupted = self.contexts.get(id).is_some_and(|context| context.interrupted)
+            && self.signal_deliverable(id);
+        let Some(context) = self.contexts.get_mut(id) else { return };
+        context.retry = false;
+        if interrupted {
+            context.state.frame.set_result(mux(Err(EINTR)));
+        } else {
+            self.system_call();
+        }
+    }
+
+    /// The context to run now. It is in no queue.
+    fn choose(&mut self) -> Option<Id<Context>> {
+        let current = self.current;
+        let running = current.and_then(|id| self.contexts.get(id)).is_some_and(is_runnable);
+        if let Some(next) = self.handoff.take()
+            && self.contexts.get(next).is_some_and(is_runnable)
+        {
+            if let Some(current) = current.filter(|current| running && *current != next) {
+                self.current = None;
+                self.run.push_front(&mut self.contexts, current);
+                self.current = Some(current);
+            }
+            return Some(next);
+        }
+        if running && !self.slice.over {
+            return current;
+        }
+        self.choose_from_queue(current.filter(|_| running))
+    }
+
+    #[cold]
+    fn choose_from_queue(&mut self, running: Option<Id<Context>>) -> Option<Id<Context>> {
+        if let Some(scheme) = self.slice.noted.take() {
+            self.feed(scheme, false);
+        }
+        let now = self.now();
+        self.charge(now);
+        self.slice.over = false;
+        if let Some(running) = running {
+            self.run.push(&mut self.contexts, running);
+        }
+        let next = self.run.pick(&mut self.contexts)?;
+        let left = self.contexts.get(next).map_or(0, |context| context.run.left_ns());
+        self.slice.picked = Some(next);
+        self.slice.since = now;
+        self.slice.end = now.saturating_add(left.into());
+        self.arm();
+        Some(next)
+    }
+
+    /// Charges the context that was picked for the time since.
+    fn charge(&mut self, now: u64) {
+        let used = now.saturating_sub(self.slice.since);
+        if let Some(context) = self.slice.picked.take().and_then(|id| self.contexts.get_mut(id)) {
+            context.run.charge(used);
+        }
+    }
+
+    /// Leaves the CPU without a context.
+    fn park(&mut self) {
+        let current = self.current.take().and_then(|id| self.contexts.get_mut(id));
+        if let Some(context) = current {
+            context.state.save();
+        }
+        self.arm();
+    }
+
+    /// Loads everything of `next` into the CPU but the general registers, which the way out loads.
+    fn switch_to(&mut self, next: Id<Context>) {
+        self.switches = self.switches.wrapping_add(1);
+        if let Some(context) = self.this() {
+            context.state.save();
+        }
+        let Some(context) = self.contexts.get_mut(next) else { return };
+        let (Some(space_id), Some(table)) = (context.space, context.table) else { return };
+        let Some(space) = self.spaces.get(space_id) else { return };
+        let root = space.memory.root().address();
+        self.current = Some(next);
+        self.current_table = table;
+        self.current_space = space_id;
+        crate::entry::load(context, root);
+    }
+
+    /// Sets the timer to the next deadline or the end of the running slice, whichever is sooner.
+    pub fn arm(&mut self) {
+        let deadline = self.timers.next_deadline();
+        let contended = !self.run.is_empty() || self.slice.noted.is_some();
+        let slice = (contended && self.current.is_some()).then(|| {
+            let now = self.now();
+            if self.slice.end <= now {
+                self.slice.end = now.saturating_add(ARM_AGAIN);
+            }
+            self.slice.end
+        });
+        let next = match (deadline, slice) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if next != self.slice.armed {
+            self.slice.armed = next;
+            arch::arm_timer(next);
+        }
+    }
+
+    /// The timer interrupt.
+    pub fn timer_fired(&mut self) {
+        self.slice.armed = None;
+        let now = self.now();
+        while let Some((_, alarm)) = self.timers.pop_expired(now) {
+            match alarm {
+                Alarm::Wake(id) => self.timed_out(id),
+                Alarm::Clock(id) => self.clock_fired(id),
+                Alarm::Event(queue, data) => self.event_timeout(queue, data),
+            }
+        }
+        if now >= self.slice.end {
+            self.slice.over = true;
+            self.attention = true;
+        }
+        self.arm();
+    }
+
+    fn timed_out(&mut self, id: Id<Context>) {
+        let Some(context) = self.contexts.get_mut(id) else { return };
+        context.timer = None;
+        match context.wait {
+            Wait::Futex => self.wake_with(id, Err(ETIMEDOUT)),
+            Wait::Sleep { .. } => self.wake_with(id, Ok(0)),
+            _ => {}
+        }
+    }
+
+    /// Sets the deadline of a context's wait.
+    pub fn set_timer(&mut self, id: Id<Context>, deadline: u64) -> Outcome<()> {
+        let timer =
+            self.timers.set(deadline, Alarm::Wake(id)).map_err(|_| Halt::Errno(ENOMEM))?;
+        if let Some(context) = self.contexts.get_mut(id) {
+            context.timer = Some(timer);
+        }
+        self.arm();
+        Ok(())
+    }
+
+    /// Drops the deadline of a context's wait.
+    pub fn cancel_timer(&mut self, id: Id<Context>) {
+        let timer = self.contexts.get_mut(id).and_then(|context| context.timer.take());
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+    }
+}
+
+/// How long a context goes on when its slice has ended with nobody else ready, in nanoseconds.
+const ARM_AGAIN: u64 = 5_000_000;
+
+fn is_runnable(context: &Context) -> bool {
+    context.status == Status::Ready && !context.stopped
+}

@@ -1,0 +1,339 @@
+//! Duplicating, limiting, leasing and closing descriptors.
+
+use super::{Description, Entry, FileTable};
+use crate::{
+    error::{Halt, Outcome, fail},
+    kernel::Kernel,
+    scheme::{
+        Kind,
+        user::{
+            Open, Then,
+            payload::{Direction, Payload},
+        },
+    },
+    syscall::open::{O_CLOEXEC, PATH_MAX},
+};
+use cap_abi::{Rights, fcntl::*, scheme::CREATE_SCHEME};
+use core::mem::size_of;
+use kernel_core::slab::Id;
+use syscall::{data::NewFdParams, error::*, flag::*, schemev2::Opcode};
+
+/// `F_DUPFD_CLOEXEC` as the C library has it.
+const F_DUPFD_CLOEXEC: usize = 1030;
+/// POSIX's `FD_CLOEXEC`, which `F_SETFD` accepts as well as Redox's `O_CLOEXEC`.
+const FD_CLOEXEC: usize = 1;
+
+impl Kernel {
+    /// `SYS_DUP_INTO`: with an empty payload another descriptor of the same description, otherwise
+    /// whatever the object makes of the payload.
+    pub fn sys_dup_into(&mut self, fd: usize, base: usize, len: usize, number: usize) -> Outcome {
+        self.duplicate(fd, number, base, len, false)
+    }
+
+    /// `SYS_DUP2`: the same, closing what is at the target.
+    pub fn sys_dup2(&mut self, fd: usize, number: usize, base: usize, len: usize) -> Outcome {
+        if len == 0 && fd == number {
+            self.entry(fd, Rights::empty())?;
+            return Ok(fd);
+        }
+        self.duplicate(fd, number, base, len, true)
+    }
+
+    fn duplicate(
+        &mut self,
+        fd: usize,
+        number: usize,
+        base: usize,
+        len: usize,
+        replace: bool,
+    ) -> Outcome {
+        let table = self.current_table;
+        if len == 0 {
+            let mut entry = self.entry(fd, Rights::empty())?;
+            entry.cloexec = false;
+            self.retain_entry(entry)?;
+            return if replace {
+                self.replace_entry(table, number, entry)
+            } else {
+                self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))
+            };
+        }
+        let entry = self.entry(fd, Rights::DUP)?;
+        let kind = self.description(entry.desc)?.kind;
+        match kind {
+            Kind::User { scheme, number: object } => {
+                if len > PATH_MAX {
+                    return fail(EINVAL);
+                }
+                if !replace {
+                    self.check_free(number)?;
+                }
+                let status = self.description(entry.desc)?.flags as usize;
+                let description = self
+                    .descriptions
+                    .insert(Description::new(Kind::User { scheme, number: 0 }, status))
+                    .map_err(|_| Halt::Errno(ENOMEM))?;
+                if let Some(lease) = entry.lease {
+                    self.leases.retain(lease);
+                }
+                let args = [object, 0, 0, 0, 0, 0];
+                let mut call = crate::syscall::file::plain(scheme, Opcode::Dup, args);
+                call.beneath = !entry.rights.contains(Rights::ESCAPE);
+                call.payload =
+                    Payload::Bytes { base, len, direction: Direction::In, text: false };
+                call.then = Then::Open(Open {
+                    number,
+                    replace,
+                    description,
+                    rights: entry.rights,
+                    lease: entry.lease,
+                    cloexec: false,
+                });
+                self.call_scheme(call)
+            }
+            Kind::SchemeCapability => {
+                self.expect_payload(base, len, CREATE_SCHEME)?;
+                let number = self.vacate(table, number, replace)?;
+                self.create_scheme(number)
+            }
+            Kind::Socket(scheme) => {
+                if len != size_of::<NewFdParams>() {
+                    return fail(EINVAL);
+                }
+                let params = self.read_new_fd_params(base)?;
+                let number = self.vacate(table, number, replace)?;
+                self.create_own_fd(scheme, &params, number)
+            }
+            kind => {
+                let opened = self.kernel_dup(entry, kind, base, len)?;
+                let description = self.opened_description(opened, O_RDWR);
+                let number = self.vacate(table, number, replace)?;
+                self.install(description, entry.rights, entry.lease, number, false)
+            }
+        }
+    }
+
+    /// Makes room at `number` when it is to be replaced.
+    fn vacate(&mut self, table: Id<FileTable>, number: usize, replace: bool) -> Outcome {
+        if replace && let Some(table) = self.tables.get_mut(table) {
+            if let Some(old) = table.entries.remove(number) {
+                self.detach(old);
+                self.drop_entry(old);
+            }
+        }
+        Ok(number)
+    }
+
+    fn expect_payload(&mut self, base: usize, len: usize, expected: &[u8]) -> Outcome<()> {
+        let mut buffer = [0; 32];
+        let Some(buffer) = buffer.get_mut(..len).filter(|buffer| buffer.len() == expected.len())
+        else {
+            return fail(EINVAL);
+        };
+        self.read_bytes(self.current_space, base, buffer)?;
+        if buffer == expected { Ok(()) } else { fail(EINVAL) }
+    }
+
+    /// Puts `entry` at `number`, closing what is there. The entry's references become the table's,
+    /// or are given up on failure.
+    pub fn replace_entry(&mut self, table: Id<FileTable>, number: usize, entry: Entry) -> Outcome {
+        if number < cap_abi::FD_ANY_UPPER {
+            self.vacate(table, number, true)?;
+        }
+        self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))
+    }
+
+    /// `SYS_FCNTL`. The commands that concern the descriptor or its description are the kernel's;
+    /// a user scheme is asked about every other.
+    pub fn sys_fcntl(&mut self, fd: usize, command: usize, argument: usize) -> Outcome {
+        let table = self.current_table;
+        match command {
+            F_GETFD => {
+                let entry = self.entry(fd, Rights::empty())?;
+                Ok(if entry.cloexec { O_CLOEXEC } else { 0 })
+            }
+            F_SETFD => {
+                self.entry(fd, Rights::empty())?;
+                if let Some(entry) =
+                    self.tables.get_mut(table).and_then(|table| table.entries.get_mut(fd))
+                {
+                    entry.cloexec = argument & (O_CLOEXEC | FD_CLOEXEC) != 0;
+                }
+                Ok(0)
+            }
+            F_GETFL => {
+                let entry = self.entry(fd, Rights::empty())?;
+                Ok(self.description(entry.desc)?.flags as usize)
+            }
+            F_SETFL => {
+                let entry = self.entry(fd, Rights::FCNTL)?;
+                let description = self.description(entry.desc)?;
+                description.flags = (description.flags as usize & !O_FCNTL_MASK
+                    | argument & O_FCNTL_MASK) as u32;
+                Ok(0)
+            }
+            F_DUPFD | F_DUPFD_CLOEXEC => {
+                let mut entry = self.entry(fd, Rights::empty())?;
+                entry.cloexec = command == F_DUPFD_CLOEXEC;
+                self.retain_entry(entry)?;
+                let placed = match self.tables.get_mut(table) {
+                    Some(table) => table.entries.insert_from(argument, entry).map_err(Halt::from),
+                    None => fail(EBADF),
+                };
+                placed.inspect_err(|_| self.drop_entry(entry))
+            }
+            F_CAP_GET_RIGHTS => {
+                Ok(self.entry(fd, Rights::empty())?.rights.bits() as usize)
+            }
+            F_CAP_LIMIT => {
+                let rights = u32::try_from(argument)
+                    .ok()
+                    .and_then(Rights::from_bits)
+                    .ok_or(Halt::Errno(EINVAL))?;
+                self.limit(fd, rights)
+            }
+            F_CAP_BENEATH => {
+                let entry = self.entry(fd, Rights::empty())?;
+                let Kind::User { scheme, .. } = self.description(entry.desc)?.kind else {
+                    return fail(EINVAL);
+                };
+                let mut limited = entry;
+                limited.rights.remove(Rights::ESCAPE);
+                self.check_beneath(scheme, &limited)?;
+                self.limit(fd, Rights::FULL.difference(Rights::ESCAPE))
+            }
+            F_CAP_LEASE => self.lease(fd, argument),
+            F_CAP_REVOKE => {
+                let entry = self.entry(fd, Rights::empty())?;
+                match self.description(entry.desc)?.kind {
+                    Kind::Lease(lease) => Ok(self.leases.revoke(lease)),
+                    _ => fail(EINVAL),
+                }
+            }
+            F_SCHEME_DECLARE => self.declare(fd, argument),
+            _ => {
+                let entry = self.entry(fd, Rights::FCNTL)?;
+                match self.description(entry.desc)?.kind {
+                    Kind::User { scheme, number } => {
+                        let args = [number, command as u64, argument as u64, 0, 0, 0];
+                        let call = crate::syscall::file::plain(scheme, Opcode::Fcntl, args);
+                        self.call_scheme(call)
+                    }
+                    _ => fail(EINVAL),
+                }
+            }
+        }
+    }
+
+    fn limit(&mut self, fd: usize, rights: Rights) -> Outcome {
+        self.entry(fd, Rights::empty())?;
+        let table = self.table()?;
+        let entry = table.entries.get_mut(fd).ok_or(Halt::Errno(EBADF))?;
+        entry.rights &= rights;
+        Ok(entry.rights.bits() as usize)
+    }
+
+    fn declare(&mut self, fd: usize, features: usize) -> Outcome {
+        let entry = self.entry(fd, Rights::empty())?;
+        let Kind::Socket(scheme) = self.description(entry.desc)?.kind else {
+            return fail(EINVAL);
+        };
+        if features & !cap_abi::scheme::FEATURE_RESOLVE != 0 {
+            return fail(EINVAL);
+        }
+        let scheme = self.schemes.get_mut(scheme).ok_or(Halt::Errno(ENODEV))?;
+        if scheme.rooted {
+            return fail(EBUSY);
+        }
+        scheme.features = features;
+        Ok(0)
+    }
+
+    /// `F_CAP_LEASE`: a copy that can be revoked, and the descriptor that revokes it.
+    fn lease(&mut self, fd: usize, address: usize) -> Outcome {
+        let space = self.current_space;
+        let mut params = self.read_lease_params(address)?;
+        let rights = Rights::from_bits(params.rights).ok_or(Halt::Errno(EINVAL))?;
+        if params.flags & !LEASE_REVOKE_ON_CLOSE != 0 {
+            return fail(EINVAL);
+        }
+        let mut copy = self.entry(fd, Rights::empty())?;
+        // Nothing is made before it is known that the numbers can be told.
+        self.write_lease_params(space, address, &params)?;
+        let lease = self.leases.derive(copy.lease, params.flags).map_err(|_| Halt::Errno(ENOMEM))?;
+        let control = self.install(
+            Description::new(Kind::Lease(lease), O_RDWR),
+            Rights::FULL,
+            None,
+            params.lease,
+            true,
+        );
+        let control = match control {
+            Ok(control) => control,
+            Err(halt) => return Err(halt),
+        };
+        copy.rights &= rights;
+        copy.cloexec = false;
+        let description = self.descriptions.get_mut(copy.desc);
+        if let Some(description) = description {
+            description.refs = description.refs.saturating_add(1);
+        }
+        self.leases.retain(lease);
+        copy.lease = Some(lease);
+        let derived = self
+            .place(self.current_table, params.derived, copy)
+            .inspect_err(|_| self.drop_entry(copy));
+        match derived {
+            Ok(derived) => {
+                params.derived = derived;
+                params.lease = control;
+                self.write_lease_params(space, address, &params)?;
+                Ok(0)
+            }
+            Err(halt) => {
+                let _ = self.close_fd(control);
+                Err(halt)
+            }
+        }
+    }
+
+    /// Tells a scheme that asked for it that an entry of some process goes away.
+    pub fn detach(&mut self, entry: Entry) {
+        let Some(description) = self.descriptions.get(entry.desc) else { return };
+        if !description.notify_detach {
+            return;
+        }
+        let Kind::User { scheme, number } = description.kind else { return };
+        let pid = self.this().map_or(0, |context| context.attrs.pid);
+        if self.schemes.get(scheme).is_some()
+            && let Ok(note) = self.maps.insert(crate::scheme::memory::MapRecord::detach(
+                scheme, number, pid,
+            ))
+        {
+            self.post(scheme, crate::scheme::user::Node::Note(note));
+        }
+    }
+
+    /// The last reference to a description is gone: its object hears of it, or goes with it.
+    pub fn close_description(&mut self, id: Id<Description>) {
+        let Some(description) = self.descriptions.get(id) else { return };
+        let (kind, watched) = (description.kind, description.watched);
+        if watched {
+            self.forget_description(id);
+        }
+        if let Kind::User { scheme, .. } = kind
+            && self.schemes.get(scheme).is_some()
+        {
+            // The description stays as the message of its own end.
+            return self.post(scheme, crate::scheme::user::Node::Close(id));
+        }
+        self.descriptions.remove(id);
+        match kind {
+            Kind::Socket(scheme) => self.close_scheme(scheme),
+            Kind::Lease(lease) => {
+                self.leases.release_control(lease);
+            }
+            kind => self.kernel_close(kind),
+        }
+    }
+}

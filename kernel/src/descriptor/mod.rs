@@ -1,0 +1,245 @@
+//! Descriptors and the open file descriptions behind them.
+//!
+//! A descriptor is an entry of a table: a description, rights, perhaps a lease. Everything that a
+//! system call does begins with [`Kernel::entry`], the one place where a number that a program
+//! made up becomes authority.
+
+pub mod control;
+
+use crate::{
+    error::{Halt, Outcome, fail},
+    kernel::Kernel,
+    scheme::{Kind, user::Node},
+};
+use cap_abi::Rights;
+use kernel_core::{
+    slab::Id,
+    table::{self, FdError},
+};
+use syscall::{error::*, flag::*};
+
+/// An entry of a descriptor table.
+pub type Entry = table::Entry<Description>;
+
+/// A descriptor table that one or more contexts share.
+pub struct FileTable {
+    /// The entries.
+    pub entries: table::Table<Description>,
+    /// How many contexts and handles refer to it.
+    pub refs: u32,
+}
+
+/// An open file description: what `dup` shares.
+pub struct Description {
+    /// How many entries, and messages under way, refer to it.
+    pub refs: u32,
+    /// The object behind it.
+    pub kind: Kind,
+    /// Status flags: those of `O_FCNTL_MASK`, and the access mode it was opened with.
+    pub flags: u32,
+    /// Position, for descriptions that have one.
+    pub offset: u64,
+    /// Whether the kernel keeps the position.
+    pub positioned: bool,
+    /// Tell the scheme when an entry of some process goes away.
+    pub notify_detach: bool,
+    /// Event registrations exist for it.
+    pub watched: bool,
+    /// Next in its scheme's message queue, once the last entry is gone.
+    pub next_message: Option<Node>,
+}
+
+impl Description {
+    /// A description with one reference.
+    pub fn new(kind: Kind, flags: usize) -> Self {
+        Self {
+            refs: 1,
+            kind,
+            flags: (flags & (O_FCNTL_MASK | O_ACCMODE)) as u32,
+            offset: 0,
+            positioned: false,
+            notify_detach: false,
+            watched: false,
+            next_message: None,
+        }
+    }
+
+    /// Whether calls through it should not wait.
+    pub fn nonblocking(&self) -> bool {
+        self.flags as usize & O_NONBLOCK != 0
+    }
+}
+
+/// What of [`cap_abi::rights`] a refused call lacked, or why else it was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// A right is missing on the entry.
+    Right,
+    /// The entry's lease was revoked.
+    Revoked,
+    /// Beneath resolution is required, and the daemon has not declared it.
+    Undeclared,
+    /// The caller lacks the capability that the operation takes.
+    Capability,
+}
+
+/// How many calls were refused, by cause, since boot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Denials {
+    /// [`Denial::Right`].
+    pub right: u64,
+    /// [`Denial::Revoked`].
+    pub revoked: u64,
+    /// [`Denial::Undeclared`].
+    pub undeclared: u64,
+    /// [`Denial::Capability`].
+    pub capability: u64,
+}
+
+impl From<FdError> for Halt {
+    fn from(error: FdError) -> Self {
+        Halt::Errno(match error {
+            FdError::Occupied => EEXIST,
+            FdError::OutOfRange => EBADF,
+            FdError::NoMemory => ENOMEM,
+            FdError::Full => EMFILE,
+        })
+    }
+}
+
+impl Kernel {
+    /// Counts a refusal and gives its error number.
+    #[cold]
+    pub fn deny<T>(&mut self, cause: Denial) -> Outcome<T> {
+        let (counter, errno) = match cause {
+            Denial::Right => (&mut self.denials.right, EPERM),
+            Denial::Revoked => (&mut self.denials.revoked, ESTALE),
+            Denial::Undeclared => (&mut self.denials.undeclared, EPERM),
+            Denial::Capability => (&mut self.denials.capability, EPERM),
+        };
+        *counter = counter.saturating_add(1);
+        fail(errno)
+    }
+
+    /// The entry `fd` of the running context's table, if it grants `need` and its lease is live.
+    ///
+    /// # Errors
+    /// `EBADF` if there is none, `EPERM` without the right, `ESTALE` after revocation.
+    #[inline]
+    pub fn entry(&mut self, fd: usize, need: Rights) -> Outcome<Entry> {
+        let Some(table) = self.tables.get(self.current_table) else {
+            return fail(EBADF);
+        };
+        let Some(entry) = table.entries.get(fd) else {
+            return fail(EBADF);
+        };
+        let entry = *entry;
+        if !entry.rights.contains(need) {
+            return self.deny(Denial::Right);
+        }
+        if entry.lease.is_some() && !self.leases.is_live(entry.lease) {
+            return self.deny(Denial::Revoked);
+        }
+        Ok(entry)
+    }
+
+    /// The description of an entry. Entries keep theirs alive, so this fails for none in a table.
+    #[inline]
+    pub fn description(&mut self, id: Id<Description>) -> Outcome<&mut Description> {
+        self.descriptions.get_mut(id).ok_or(Halt::Errno(EBADF))
+    }
+
+    /// The table of the running context.
+    pub fn table(&mut self) -> Outcome<&mut FileTable> {
+        self.tables.get_mut(self.current_table).ok_or(Halt::Errno(EBADF))
+    }
+
+    /// Puts `entry` at `number` of `table`: a number, [`cap_abi::FD_ANY`] or
+    /// [`cap_abi::FD_ANY_UPPER`]. The entry's references become the table's.
+    pub fn place(
+        &mut self,
+        table: Id<FileTable>,
+        number: usize,
+        entry: Entry,
+    ) -> Outcome {
+        let table = self.tables.get_mut(table).ok_or(Halt::Errno(EBADF))?;
+        Ok(match number {
+            cap_abi::FD_ANY => table.entries.insert_lowest(entry)?,
+            cap_abi::FD_ANY_UPPER => table.entries.insert_upper(entry)?,
+            _ => {
+                table.entries.insert_at(number, entry)?;
+                number
+            }
+        })
+    }
+
+    /// Puts a new description behind a new entry of the running context's table.
+    pub fn install(
+        &mut self,
+        description: Description,
+        rights: Rights,
+        lease: Option<kernel_core::lease::LeaseId>,
+        number: usize,
+        cloexec: bool,
+    ) -> Outcome {
+        let desc = match self.descriptions.insert(description) {
+            Ok(desc) => desc,
+            Err(_) => return fail(ENOMEM),
+        };
+        if let Some(lease) = lease {
+            self.leases.retain(lease);
+        }
+        let entry = Entry { desc, rights, lease, cloexec };
+        self.place(self.current_table, number, entry).inspect_err(|_| self.drop_entry(entry))
+    }
+
+    /// Takes one more reference for a copy of `entry`.
+    pub fn retain_entry(&mut self, entry: Entry) -> Outcome<()> {
+        let description = self.descriptions.get_mut(entry.desc).ok_or(Halt::Errno(EBADF))?;
+        description.refs = description.refs.checked_add(1).ok_or(Halt::Errno(EMFILE))?;
+        if let Some(lease) = entry.lease {
+            self.leases.retain(lease);
+        }
+        Ok(())
+    }
+
+    /// Gives up the references of an entry that is in no table.
+    pub fn drop_entry(&mut self, entry: Entry) {
+        if let Some(lease) = entry.lease {
+            self.leases.release(lease);
+        }
+        self.release_description(entry.desc);
+    }
+
+    /// Gives up one reference to a description; the last one closes it.
+    pub fn release_description(&mut self, id: Id<Description>) {
+        let Some(description) = self.descriptions.get_mut(id) else { return };
+        description.refs = description.refs.saturating_sub(1);
+        if description.refs == 0 {
+            self.close_description(id);
+        }
+    }
+
+    /// Gives up a table's reference; the last one closes every entry.
+    pub fn release_table(&mut self, id: Id<FileTable>) {
+        let Some(table) = self.tables.get_mut(id) else { return };
+        table.refs = table.refs.saturating_sub(1);
+        if table.refs > 0 {
+            return;
+        }
+        if let Some(mut table) = self.tables.remove(id) {
+            while let Some((_, entry)) = table.entries.pop_any() {
+                self.detach(entry);
+                self.drop_entry(entry);
+            }
+        }
+    }
+
+    /// Removes the entry `fd` from the running context's table and gives up its references.
+    pub fn close_fd(&mut self, fd: usize) -> Outcome {
+        let entry = self.table()?.entries.remove(fd).ok_or(Halt::Errno(EBADF))?;
+        self.detach(entry);
+        self.drop_entry(entry);
+        Ok(0)
+    }
+}

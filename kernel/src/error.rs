@@ -1,0 +1,42 @@
+//! How a system call ends when it does not simply succeed.
+
+use syscall::error::Error;
+
+/// Why a system call has no result to store now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// It failed with this error number.
+    Errno(i32),
+    /// The caller waits; whoever completes the call stores the result.
+    Blocked,
+    /// The caller waits for something to change and then makes the same call again.
+    Retry,
+}
+
+/// The outcome of a system call.
+pub type Outcome<T = usize> = Result<T, Halt>;
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Errno(error.errno)
+    }
+}
+
+impl From<kernel_core::slab::NoMemory> for Halt {
+    fn from(_: kernel_core::slab::NoMemory) -> Self {
+        Self::Errno(syscall::error::ENOMEM)
+    }
+}
+
+/// Shorthand for `Err(Halt::Errno(errno))`.
+pub const fn fail<T>(errno: i32) -> Outcome<T> {
+    Err(Halt::Errno(errno))
+}
+
+/// The register value of a result: the number, or the negated error.
+pub fn mux(result: Result<usize, i32>) -> usize {
+    match result {
+        Ok(value) => value,
+        Err(errno) => (errno as isize).wrapping_neg() as usize,
+    }
+}

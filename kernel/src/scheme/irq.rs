@@ -1,0 +1,168 @@
+//! The `irq` scheme: interrupts for drivers.
+//!
+//! Opening a line (its number in decimal) gives it to the driver; opening `msi` gives a fresh vector,
+//! whose message address and data `SYS_CALL` tells. An interrupt masks its line until the driver
+//! acknowledges by writing. Reading gives the count of interrupts so far and waits for one that was not
+//! acknowledged.
+
+use super::{Kind, ops::Opened};
+use crate::{
+    arch,
+    descriptor::Description,
+    error::{Outcome, fail},
+    kernel::{Kernel, WaitKey},
+};
+use core::mem::size_of;
+use kernel_core::slab::Id;
+use syscall::{error::*, flag::EventFlags};
+
+/// Lines and vectors together.
+const LINES: usize = arch::IRQ_LINES as usize + arch::MSI_VECTORS as usize;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    /// Descriptions that refer to it.
+    users: u32,
+    fired: u64,
+    acknowledged: u64,
+    watched: Option<Id<Description>>,
+}
+
+/// All lines.
+pub struct Irqs {
+    lines: [Line; LINES],
+}
+
+impl Irqs {
+    /// No line in use.
+    pub const fn new() -> Self {
+        Self {
+            lines: [Line { users: 0, fired: 0, acknowledged: 0, watched: None }; LINES],
+        }
+    }
+
+    fn line(&mut self, line: u32) -> Outcome<&mut Line> {
+        self.lines.get_mut(line as usize).ok_or(crate::error::Halt::Errno(ENOENT))
+    }
+}
+
+impl Kernel {
+    /// Opens a line.
+    ///
+    /// # Errors
+    /// `ENOENT` for a line that is none, `EBUSY` for one in use, `ENOSPC` without a free vector.
+    pub fn irq_open(&mut self, key: &[u8]) -> Outcome<Opened> {
+        if key == b"msi" {
+            let first = arch::IRQ_LINES as usize;
+            let free = self.irqs.lines.iter().skip(first).position(|line| line.users == 0);
+            let Some(free) = free else { return fail(ENOSPC) };
+            return self.take_line(free.saturating_add(first) as u32);
+        }
+        let line = core::str::from_utf8(key)
+            .ok()
+            .and_then(|key| key.parse::<u32>().ok())
+            .filter(|line| *line < arch::IRQ_LINES)
+            .ok_or(crate::error::Halt::Errno(ENOENT))?;
+        self.take_line(line)
+    }
+
+    fn take_line(&mut self, line: u32) -> Outcome<Opened> {
+        let state = self.irqs.line(line)?;
+        if state.users > 0 {
+            return fail(EBUSY);
+        }
+        *state = Line { users: 1, ..Line::default() };
+        arch::irq_unmask(line);
+        Ok(Opened::plain(Kind::Irq(line)))
+    }
+
+    /// An interrupt came.
+    pub fn irq_fired(&mut self, line: u32) {
+        let Ok(state) = self.irqs.line(line) else { return };
+        state.fired = state.fired.wrapping_add(1);
+        let users = state.users;
+        arch::irq_mask(line);
+        if users > 0 {
+            self.wake_waiters(WaitKey::Irq(line));
+            self.notify_irq(line);
+        }
+    }
+
+    /// `read`.
+    pub fn irq_read(&mut self, line: u32, base: usize, len: usize, nonblocking: bool) -> Outcome {
+        if len < size_of::<u64>() {
+            return fail(EINVAL);
+        }
+        let state = self.irqs.line(line)?;
+        if state.fired == state.acknowledged {
+            return if nonblocking { fail(EAGAIN) } else { self.wait_for(WaitKey::Irq(line)) };
+        }
+        let count = state.fired as usize;
+        self.write_word(self.current_space, base, count)?;
+        Ok(size_of::<u64>())
+    }
+
+    /// `write`: acknowledges as many interrupts as were read.
+    pub fn irq_write(&mut self, line: u32, base: usize, len: usize) -> Outcome {
+        if len < size_of::<u64>() {
+            return fail(EINVAL);
+        }
+        let count = self.read_word(self.current_space, base)? as u64;
+        let state = self.irqs.line(line)?;
+        if count > state.fired {
+            return fail(EINVAL);
+        }
+        state.acknowledged = state.acknowledged.max(count);
+        if state.acknowledged == state.fired {
+            arch::irq_unmask(line);
+        }
+        Ok(size_of::<u64>())
+    }
+
+    /// `dup` with a payload: nothing can be made of a line.
+    pub fn irq_dup(&mut self, _line: u32, _payload: &[u8]) -> Outcome<Opened> {
+        fail(EINVAL)
+    }
+
+    /// `SYS_CALL`: for a vector, the address and the data that a device has to write.
+    pub fn irq_call(&mut self, line: u32, base: usize, len: usize) -> Outcome {
+        let Some(vector) = line.checked_sub(arch::IRQ_LINES) else { return fail(EOPNOTSUPP) };
+        if len != 2 * size_of::<u64>() {
+            return fail(EINVAL);
+        }
+        let (address, data) = arch::msi_message(vector);
+        self.write_word(self.current_space, base, address as usize)?;
+        self.write_word(self.current_space, base.wrapping_add(8), data as usize)?;
+        Ok(0)
+    }
+
+    /// Whether an interrupt is unacknowledged.
+    pub fn irq_readiness(&mut self, line: u32) -> EventFlags {
+        match self.irqs.line(line) {
+            Ok(state) if state.fired != state.acknowledged => EventFlags::EVENT_READ,
+            _ => EventFlags::empty(),
+        }
+    }
+
+    /// Which description of a line event queues watch.
+    pub fn irq_watch(&mut self, line: u32, id: Option<Id<Description>>) {
+        if let Ok(state) = self.irqs.line(line) {
+            state.watched = id;
+        }
+    }
+
+    fn notify_irq(&mut self, line: u32) {
+        let watched = self.irqs.line(line).ok().and_then(|state| state.watched);
+        if let Some(id) = watched {
+            self.notify_description(id, EventFlags::EVENT_READ);
+        }
+    }
+
+    /// The driver gave the line up.
+    pub fn irq_close(&mut self, line: u32) {
+        arch::irq_mask(line);
+        if let Ok(state) = self.irqs.line(line) {
+            *state = Line::default();
+        }
+    }
+}

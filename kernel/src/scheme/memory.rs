@@ -1,0 +1,187 @@
+//! The `memory` scheme: fresh memory, physical memory, and records of what user schemes have mapped.
+//!
+//! Its root is what a driver needs: physical addresses, and memory that is adjacent for a device. Fresh
+//! memory needs no descriptor at all.
+
+use super::{Kind, ops::Opened, user::Node};
+use crate::{
+    error::{Outcome, fail},
+    kernel::{Kernel, Space},
+    memory::space::{Cache, Request},
+};
+use core::mem::size_of;
+use kernel_core::slab::Id;
+use syscall::{data::Map, error::*, flag::*, schemev2::Opcode};
+
+/// What a memory descriptor maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Fresh memory.
+    Zeroed,
+    /// Fresh memory that is adjacent in physical memory.
+    Contiguous,
+    /// Physical memory at the map's offset.
+    Physical(Caching),
+    /// Nothing; `SYS_CALL` on it translates addresses.
+    Translation,
+}
+
+/// How a physical mapping is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// Write-back, as memory is.
+    WriteBack,
+    /// Not at all, as device registers want.
+    Uncached,
+    /// Writes are combined, as frame buffers want.
+    WriteCombining,
+}
+
+/// Opens a key of the memory scheme.
+pub fn open(key: &[u8]) -> Outcome<Opened> {
+    let source = match key {
+        b"" | b"zeroed" => Source::Zeroed,
+        b"contiguous" => Source::Contiguous,
+        b"physical" | b"physical@wb" => Source::Physical(Caching::WriteBack),
+        b"physical@uc" => Source::Physical(Caching::Uncached),
+        b"physical@wc" => Source::Physical(Caching::WriteCombining),
+        b"translation" => Source::Translation,
+        _ => return fail(ENOENT),
+    };
+    Ok(Opened::plain(Kind::Memory(source)))
+}
+
+/// A mapping of a user scheme's memory, of which the scheme hears the end; or a message about a
+/// descriptor that a process gave up.
+pub struct MapRecord {
+    /// The scheme.
+    pub scheme: Id<super::user::Scheme>,
+    number: u64,
+    what: What,
+    /// Bytes that are mapped, in all spaces.
+    mapped: usize,
+    /// Next in the scheme's message queue.
+    pub next_message: Option<Node>,
+    /// Next in a list of records that ended in one operation.
+    pub ended_next: Option<Id<MapRecord>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Map { offset: u64, size: usize, flags: MunmapFlags },
+    Detach { pid: u32 },
+}
+
+impl MapRecord {
+    /// A mapping about to be made.
+    pub fn new(
+        scheme: Id<super::user::Scheme>,
+        number: u64,
+        offset: u64,
+        size: usize,
+        flags: MapFlags,
+    ) -> Self {
+        let size = size.next_multiple_of(crate::memory::PAGE_SIZE);
+        let written = flags.contains(MapFlags::MAP_SHARED | MapFlags::PROT_WRITE);
+        let flags = if written { MunmapFlags::NEEDS_SYNC } else { MunmapFlags::empty() };
+        Self {
+            scheme,
+            number,
+            what: What::Map { offset, size, flags },
+            mapped: size,
+            next_message: None,
+            ended_next: None,
+        }
+    }
+
+    /// A descriptor given up by a process.
+    pub const fn detach(scheme: Id<super::user::Scheme>, number: u64, pid: u32) -> Self {
+        Self {
+            scheme,
+            number,
+            what: What::Detach { pid },
+            mapped: 0,
+            next_message: None,
+            ended_next: None,
+        }
+    }
+
+    /// Another space has so many bytes of it mapped.
+    pub fn retain(&mut self, size: usize) {
+        self.mapped = self.mapped.saturating_add(size);
+    }
+
+    /// So many bytes are not mapped any more. `true`: those were the last.
+    #[must_use]
+    pub fn release(&mut self, size: usize) -> bool {
+        let before = self.mapped;
+        self.mapped = before.saturating_sub(size);
+        before > 0 && self.mapped == 0
+    }
+
+    /// What the scheme is told: opcode, arguments, process.
+    pub fn message(&self) -> (Opcode, [u64; 6], u64) {
+        match self.what {
+            What::Map { offset, size, flags } => (
+                Opcode::Munmap,
+                [self.number, size as u64, flags.bits() as u64, offset, 0, 0],
+                0,
+            ),
+            What::Detach { pid } => (Opcode::Detach, [self.number, 0, 0, 0, 0, 0], pid.into()),
+        }
+    }
+}
+
+impl Kernel {
+    /// `SYS_FMAP` on a memory descriptor.
+    pub fn memory_map(&mut self, source: Source, id: Id<Space>, map: &Map) -> Outcome {
+        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request { address: map.address, size: map.size, flags: map.flags, min };
+        match source {
+            Source::Zeroed => self.map_anonymous(id, map.address, map.size, map.flags),
+            Source::Contiguous => self.change(id, |space, memory, released| {
+                Ok(space.map_contiguous(memory, &request, released)?.0)
+            }),
+            Source::Physical(caching) => {
+                let physical = map.offset as u64;
+                if self.overlaps_kernel(physical, map.size as u64) {
+                    return self.deny(crate::descriptor::Denial::Capability);
+                }
+                let cache = match caching {
+                    Caching::WriteBack => Cache::WriteBack,
+                    Caching::Uncached => Cache::Uncached,
+                    Caching::WriteCombining => Cache::WriteCombining,
+                };
+                self.change(id, |space, memory, released| {
+                    Ok(space.map_device(memory, &request, physical, cache, released)?)
+                })
+            }
+            Source::Translation => fail(EBADF),
+        }
+    }
+
+    /// `SYS_CALL` on the translation object: the word of the payload, an address of the caller's,
+    /// becomes the physical address that it has now.
+    pub fn memory_call(&mut self, source: Source, base: usize, len: usize) -> Outcome {
+        if source != Source::Translation || len != size_of::<usize>() {
+            return fail(EINVAL);
+        }
+        let id = self.current_space;
+        let address = self.read_word(id, base)?;
+        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let physical = space
+            .memory
+            .reach(&mut self.memory, address, true)
+            .map_err(|_| crate::error::Halt::Errno(EFAULT))?;
+        self.write_word(id, base, physical as usize)?;
+        Ok(0)
+    }
+
+    /// Whether a physical range is the kernel's to manage, so that no mapping by address may give it.
+    fn overlaps_kernel(&self, base: u64, size: u64) -> bool {
+        let Some(end) = base.checked_add(size) else { return true };
+        crate::arch::managed_ranges().any(|range| {
+            base < range.base.saturating_add(range.len) && range.base < end
+        })
+    }
+}

@@ -1,0 +1,575 @@
+//! Answers on their way back from a scheme.
+
+use super::{Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then, payload::{Direction, Payload}};
+use crate::{
+    context::{Context, Status, Wait},
+    descriptor::{Denial, Entry},
+    error::{Halt, Outcome, fail, mux},
+    kernel::Kernel,
+    scheme::Kind,
+    syscall::rights,
+};
+use alloc::vec::Vec;
+use cap_abi::{Rights, resolve::{RESOLVE_BENEATH, RESOLVE_MASK}, scheme as protocol};
+use kernel_core::slab::Id;
+use syscall::{
+    error::*,
+    flag::EventFlags,
+    schemev2::{Cqe, CqeOpcode, NewFdFlags, Opcode},
+};
+
+impl Kernel {
+    /// The context whose call of `scheme` has this tag, if it is with the daemon.
+    #[inline]
+    fn tagged(&self, scheme: Id<Scheme>, tag: u32) -> Option<Id<Context>> {
+        let (id, context) = self.contexts.by_index(tag & TAG_INDEX_MASK)?;
+        let request = &context.request;
+        (request.stage == Stage::UnderWay
+            && request.sqe.tag == tag
+            && request.scheme == Some(scheme))
+        .then_some(id)
+    }
+
+    /// Handles one completion entry that the running context wrote to the socket of `scheme`. An
+    /// answer that matches no call under way is counted and dropped: its caller may have gone.
+    ///
+    /// # Errors
+    /// Of the entry itself, told to the daemon; the call stays open: `EINVAL` for an opcode that is
+    /// none, `EBADF` or `EPERM` for a descriptor that the daemon does not have or may not pass on.
+    #[inline]
+    pub fn reply(&mut self, scheme: Id<Scheme>, cqe: &Cqe) -> Outcome<()> {
+        let opcode = cqe.flags & 7;
+        if opcode == CqeOpcode::SendFevent as u8 {
+            let flags = EventFlags::from_bits_truncate(cqe.tag as usize);
+            self.notify_number(scheme, cqe.result, flags);
+            return Ok(());
+        }
+        let Some(caller) = self.tagged(scheme, cqe.tag) else {
+            if let Some(scheme) = self.schemes.get_mut(scheme) {
+                scheme.stray_replies = scheme.stray_replies.wrapping_add(1);
+            }
+            return Ok(());
+        };
+        if opcode == CqeOpcode::RespondRegular as u8 {
+            let result = demux(cqe.result);
+            if let Ok(number) = result {
+                self.name_object(caller, number as u64, cqe);
+            }
+            self.finish(caller, result);
+            return Ok(());
+        }
+        self.reply_specially(scheme, caller, opcode, cqe)
+    }
+
+    #[cold]
+    fn reply_specially(
+        &mut self,
+        scheme: Id<Scheme>,
+        caller: Id<Context>,
+        opcode: u8,
+        cqe: &Cqe,
+    ) -> Outcome<()> {
+        if opcode == protocol::CQE_REDIRECT {
+            return self.redirect(scheme, caller, cqe.result as usize, cqe.extra() as usize);
+        }
+        match CqeOpcode::try_from_raw(opcode) {
+            Some(CqeOpcode::RespondAndNotifyOnDetach) => {
+                let result = demux(cqe.result);
+                if result.is_ok() {
+                    self.mark_detach(scheme, caller);
+                }
+                self.finish(caller, result);
+                Ok(())
+            }
+            Some(CqeOpcode::RespondWithFd) => {
+                let entry = self.entry(cqe.result as usize, Rights::TRANSFER)?;
+                self.retain_entry(entry)?;
+                self.finish_with_entry(caller, entry);
+                Ok(())
+            }
+            Some(CqeOpcode::RespondWithMultipleFds) => {
+                let Some(context) = self.contexts.get(caller) else { return Ok(()) };
+                let Then::RecvFd(recv) = context.request.then else {
+                    return fail(EINVAL);
+                };
+                let moved = context.request.transfer.len();
+                if moved as u64 != cqe.result || moved > recv.count {
+                    return fail(EINVAL);
+                }
+                self.finish(caller, Ok(moved));
+                Ok(())
+            }
+            Some(CqeOpcode::ObtainFd) => self.obtain_by_reply(scheme, caller, cqe),
+            _ => fail(EINVAL),
+        }
+    }
+
+    /// Notes the object number of an answer that makes a descriptor.
+    #[inline]
+    fn name_object(&mut self, caller: Id<Context>, number: u64, cqe: &Cqe) {
+        let Some(context) = self.contexts.get(caller) else { return };
+        let id = match context.request.then {
+            Then::Open(open) => open.description,
+            Then::RecvFd(recv) => recv.description,
+            _ => return,
+        };
+        let [flags, ..] = cqe.extra_raw;
+        if let Some(description) = self.descriptions.get_mut(id) {
+            description.kind.set_user_number(number);
+            description.positioned =
+                NewFdFlags::from_bits_truncate(flags).contains(NewFdFlags::POSITIONED);
+        }
+    }
+
+    fn mark_detach(&mut self, scheme: Id<Scheme>, caller: Id<Context>) {
+        let Some(context) = self.contexts.get(caller) else { return };
+        let [number, ..] = context.request.sqe.args;
+        let table = context.table;
+        let Some(table) = table.and_then(|table| self.tables.get(table)) else { return };
+        for (_, entry) in table.entries.iter() {
+            if let Some(description) = self.descriptions.get_mut(entry.desc)
+                && description.kind == (Kind::User { scheme, number })
+            {
+                description.notify_detach = true;
+            }
+        }
+    }
+
+    /// Ends the call of `caller` with an answer, from the daemon or from here, and wakes it.
+    #[inline]
+    pub fn finish(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
+        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let request = &mut context.request;
+        if request.cancelled {
+            return self.finish_cancelled(caller, result);
+        }
+        let then = core::mem::replace(&mut request.then, Then::Value);
+        let copied = match request.placed {
+            super::payload::Placed::Nowhere => Ok(()),
+            _ => self.unplace_payload(caller, result.ok()),
+        };
+        let Some(context) = self.contexts.get_mut(caller) else { return };
+        context.request.stage = Stage::Idle;
+        let result = match copied {
+            Err(Halt::Errno(errno)) if result.is_ok() => Err(errno),
+            _ => result,
+        };
+        let result = match then {
+            Then::Value => result,
+            Then::Advance(id) => {
+                if let (Ok(count), Some(description)) = (result, self.descriptions.get_mut(id)) {
+                    description.offset = description.offset.saturating_add(count as u64);
+                }
+                result
+            }
+            then => self.conclude(caller, then, result),
+        };
+        self.answer(caller, result);
+    }
+
+    /// The end of a call that was to be abandoned.
+    #[cold]
+    fn finish_cancelled(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
+        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let request = &mut context.request;
+        request.cancelled = false;
+        let (abandoned, stage, scheme) = (request.abandoned, request.stage, request.scheme);
+        if stage == Stage::UnderWay
+            && let Some(scheme) = scheme
+        {
+            self.unqueue(scheme, Node::Cancel(caller));
+        }
+        // A daemon that gave up says ECANCELED; the program is told that a signal came in between.
+        let result = if result == Err(ECANCELED) { Err(EINTR) } else { result };
+        if !abandoned {
+            return self.finish(caller, result);
+        }
+        let _ = self.unplace_payload(caller, None);
+        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let then = core::mem::replace(&mut context.request.then, Then::Value);
+        context.request.reset();
+        let transfer = core::mem::take(&mut context.request.transfer);
+        for entry in transfer {
+            self.drop_entry(entry);
+        }
+        self.disown(then, result.is_ok());
+        self.reap(caller);
+    }
+
+    /// Gives up the continuation of a call whose caller is gone. An object that the daemon made for
+    /// it is closed.
+    fn disown(&mut self, then: Then, made: bool) {
+        match then {
+            Then::Open(open) if made => {
+                if let Some(lease) = open.lease {
+                    self.leases.release(lease);
+                }
+                self.release_description(open.description);
+            }
+            Then::Map(map) if made => self.release_map(map.record, usize::MAX),
+            then => self.give_up(then),
+        }
+    }
+
+    /// Does what an answered call asks for beyond its number.
+    fn conclude(
+        &mut self,
+        caller: Id<Context>,
+        then: Then,
+        result: Result<usize, i32>,
+    ) -> Result<usize, i32> {
+        let value = match result {
+            Ok(value) => value,
+            Err(errno) => {
+                self.give_up(then);
+                self.drop_transfer(caller);
+                return Err(errno);
+            }
+        };
+        let outcome = match then {
+            Then::Value | Then::Advance(_) => Ok(value),
+            Then::SeekEnd(id, displacement) => self.seek_to_end(id, value, displacement),
+            Then::Open(open) => {
+                let entry = Entry {
+                    desc: open.description,
+                    rights: open.rights,
+                    lease: open.lease,
+                    cloexec: open.cloexec,
+                };
+                self.place_for(caller, &open, entry)
+            }
+            Then::Map(map) => self.finish_map(caller, map, value),
+            Then::Watch(queue, description) => {
+                let ready = EventFlags::from_bits_truncate(value);
+                self.watch_answered(queue, description, ready);
+                Ok(0)
+            }
+            Then::SendFd => {
+                self.drop_transfer(caller);
+                Ok(value)
+            }
+            Then::RecvFd(recv) => self.finish_receive(caller, recv),
+        };
+        outcome.map_err(|halt| match halt {
+            Halt::Errno(errno) => errno,
+            Halt::Blocked | Halt::Retry => EIO,
+        })
+    }
+
+    /// Puts the entry that an open made where its caller wanted it.
+    pub fn place_for(&mut self, caller: Id<Context>, open: &Open, entry: Entry) -> Outcome {
+        let Some(table) = self.contexts.get(caller).and_then(|context| context.table) else {
+            self.drop_entry(entry);
+            return fail(ESRCH);
+        };
+        if open.replace {
+            return self.replace_entry(table, open.number, entry);
+        }
+        self.place(table, open.number, entry).inspect_err(|_| self.drop_entry(entry))
+    }
+
+    /// Answers a call with a descriptor of the daemon's. The entry's references are this function's.
+    fn finish_with_entry(&mut self, caller: Id<Context>, entry: Entry) {
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return self.drop_entry(entry);
+        };
+        if context.request.cancelled {
+            self.drop_entry(entry);
+            return self.finish_cancelled(caller, Err(ECANCELED));
+        }
+        match core::mem::replace(&mut context.request.then, Then::Value) {
+            Then::Open(open) => {
+                self.descriptions.remove(open.description);
+                let result = match self.attenuate(entry, open.rights, open.lease) {
+                    Ok(mut entry) => {
+                        entry.cloexec = open.cloexec;
+                        self.place_for(caller, &open, entry)
+                    }
+                    Err(halt) => Err(halt),
+                };
+                let result = result.map_err(|halt| match halt {
+                    Halt::Errno(errno) => errno,
+                    _ => EIO,
+                });
+                self.finish(caller, result);
+            }
+            Then::RecvFd(recv) => {
+                let stored = context.request.transfer.try_reserve(1).is_ok();
+                if stored {
+                    context.request.transfer.push(entry);
+                }
+                context.request.then = Then::RecvFd(recv);
+                if stored {
+                    self.finish(caller, Ok(1));
+                } else {
+                    self.drop_entry(entry);
+                    self.finish(caller, Err(ENOMEM));
+                }
+            }
+            then => {
+                // No other call can be answered with a descriptor.
+                context.request.then = then;
+                self.drop_entry(entry);
+                self.finish(caller, Err(EIO));
+            }
+        }
+    }
+
+    /// Limits an entry by rights and by a lease, whose reference moves into it.
+    pub fn attenuate(
+        &mut self,
+        mut entry: Entry,
+        rights: Rights,
+        lease: Option<kernel_core::lease::LeaseId>,
+    ) -> Outcome<Entry> {
+        entry.rights &= rights;
+        match (entry.lease, lease) {
+            (_, None) => {}
+            (None, Some(lease)) => entry.lease = Some(lease),
+            (Some(own), Some(lease)) => {
+                let joined = self.leases.join(own, lease);
+                self.leases.release(own);
+                self.leases.release(lease);
+                match joined {
+                    Ok(joined) => entry.lease = Some(joined),
+                    Err(_) => {
+                        entry.lease = None;
+                        self.drop_entry(entry);
+                        return fail(ENOMEM);
+                    }
+                }
+            }
+        }
+        Ok(entry)
+    }
+
+    fn finish_receive(&mut self, caller: Id<Context>, recv: RecvIntent) -> Outcome {
+        let Some(context) = self.contexts.get_mut(caller) else { return fail(ESRCH) };
+        let mut entries = core::mem::take(&mut context.request.transfer);
+        let (table, space) = (context.table, context.space);
+        if entries.is_empty() {
+            // An object of the daemon's own.
+            entries.try_reserve(1).map_err(|_| Halt::Errno(ENOMEM))?;
+            entries.push(Entry {
+                desc: recv.description,
+                rights: Rights::FULL,
+                lease: None,
+                cloexec: false,
+            });
+        } else {
+            self.descriptions.remove(recv.description);
+        }
+        let outcome = match (table, space) {
+            (Some(table), Some(space)) => self.place_received(table, space, &recv, entries),
+            _ => {
+                for entry in entries {
+                    self.drop_entry(entry);
+                }
+                fail(ESRCH)
+            }
+        };
+        if let Some(lease) = recv.lease {
+            self.leases.release(lease);
+        }
+        outcome
+    }
+
+    fn place_received(
+        &mut self,
+        table: Id<crate::descriptor::FileTable>,
+        space: Id<crate::kernel::Space>,
+        recv: &RecvIntent,
+        entries: Vec<Entry>,
+    ) -> Outcome {
+        let count = entries.len();
+        let mut entries = entries.into_iter();
+        let mut outcome = Ok(count);
+        for (index, entry) in entries.by_ref().enumerate() {
+            let address = recv.buffer.wrapping_add(index.wrapping_mul(8));
+            let placed = (|| {
+                if let Some(lease) = recv.lease {
+                    self.leases.retain(lease);
+                }
+                let mut entry = self.attenuate(entry, recv.rights, recv.lease)?;
+                entry.cloexec = recv.cloexec;
+                let number = if recv.manual {
+                    match self.read_word(space, address) {
+                        Ok(number) => number,
+                        Err(halt) => {
+                            self.drop_entry(entry);
+                            return Err(halt);
+                        }
+                    }
+                } else if recv.upper {
+                    cap_abi::FD_ANY_UPPER
+                } else {
+                    cap_abi::FD_ANY
+                };
+                let number =
+                    self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))?;
+                self.write_word(space, address, number)
+            })();
+            if let Err(halt) = placed {
+                outcome = Err(halt);
+                break;
+            }
+        }
+        for entry in entries {
+            self.drop_entry(entry);
+        }
+        outcome
+    }
+
+    /// Drops the descriptors that were on their way with a call.
+    pub fn drop_transfer(&mut self, caller: Id<Context>) {
+        let Some(context) = self.contexts.get_mut(caller) else { return };
+        if context.request.transfer.is_empty() {
+            return;
+        }
+        for entry in core::mem::take(&mut context.request.transfer) {
+            self.drop_entry(entry);
+        }
+    }
+
+    /// Stores the result of the call that `caller` waits for and lets it go on.
+    #[inline]
+    pub fn answer(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
+        let Some(context) = self.contexts.get_mut(caller) else { return };
+        if context.status != Status::Blocked {
+            return;
+        }
+        context.state.frame.set_result(mux(result));
+        context.wait = Wait::None;
+        context.status = Status::Ready;
+        if self.reply_handoff && self.handoff.is_none() && !context.stopped {
+            self.handoff = Some(caller);
+            self.attention = true;
+        } else if self.current != Some(caller) {
+            self.enqueue_ready(caller);
+        }
+    }
+
+    /// Sends the call of `caller` on to the object behind a descriptor of the answering daemon.
+    #[inline]
+    fn redirect(
+        &mut self,
+        scheme: Id<Scheme>,
+        caller: Id<Context>,
+        fd: usize,
+        suffix: usize,
+    ) -> Outcome<()> {
+        let entry = self.entry(fd, Rights::empty())?;
+        let Some(context) = self.contexts.get_mut(caller) else { return Ok(()) };
+        let request = &mut context.request;
+        let Payload::Bytes { base, len, direction: Direction::In, text: true } = request.payload
+        else {
+            return fail(EINVAL);
+        };
+        let rest = len.checked_sub(suffix).ok_or(Halt::Errno(EINVAL))?;
+        let opening = request.sqe.opcode == Opcode::OpenAt as u8;
+        if !opening && request.sqe.opcode != Opcode::UnlinkAt as u8 {
+            return fail(EINVAL);
+        }
+        if request.cancelled {
+            self.finish_cancelled(caller, Err(ECANCELED));
+            return Ok(());
+        }
+        if request.redirects >= protocol::REDIRECT_LIMIT {
+            self.finish(caller, Err(ELOOP));
+            return Ok(());
+        }
+        request.redirects = request.redirects.wrapping_add(1);
+        let [_, _, _, flags, ..] = request.sqe.args;
+        let mut flags = flags as usize;
+        let need = if opening { rights::to_open(flags) } else { Rights::UNLINK };
+        if !entry.rights.contains(need) {
+            let _ = self.deny::<()>(Denial::Right);
+            self.finish(caller, Err(EPERM));
+            return Ok(());
+        }
+        let beneath = !entry.rights.contains(Rights::ESCAPE);
+        if beneath {
+            flags |= RESOLVE_BENEATH;
+        }
+        let _ = self.unplace_payload(caller, None);
+        let Some(target) = self.descriptions.get(entry.desc) else {
+            self.finish(caller, Err(EBADF));
+            return Ok(());
+        };
+        let kind = target.kind;
+        // What is opened is limited by this descriptor as well as by the one it was asked through.
+        if opening && let Err(errno) = self.limit_open(caller, entry) {
+            self.finish(caller, Err(errno));
+            return Ok(());
+        }
+        let Some(context) = self.contexts.get_mut(caller) else { return Ok(()) };
+        let request = &mut context.request;
+        request.payload = Payload::Bytes {
+            base: base.wrapping_add(suffix),
+            len: rest,
+            direction: Direction::In,
+            text: true,
+        };
+        let Kind::User { scheme: next, number } = kind else {
+            self.open_in_kernel(caller, kind, flags, base.wrapping_add(suffix), rest);
+            return Ok(());
+        };
+        let _ = scheme;
+        request.scheme = Some(next);
+        request.sequence = request.sequence.wrapping_add(1) & 0xfff;
+        request.sqe.tag = request.tag(caller.index());
+        if beneath {
+            let bits = request.sqe.sqe_flags.bits() | protocol::SQE_BENEATH;
+            request.sqe.sqe_flags = syscall::schemev2::SqeFlags::from_bits_retain(bits);
+        }
+        let [object, _, _, word, ..] = &mut request.sqe.args;
+        *object = number;
+        *word = flags as u64;
+        if let Then::Open(open) = request.then
+            && let Some(description) = self.descriptions.get_mut(open.description)
+        {
+            description.kind = Kind::User { scheme: next, number: 0 };
+        }
+        let Some(target) = self.schemes.get(next) else {
+            self.finish(caller, Err(ENODEV));
+            return Ok(());
+        };
+        if flags & RESOLVE_MASK != 0 && target.features & protocol::FEATURE_RESOLVE == 0 {
+            let _ = self.deny::<()>(Denial::Undeclared);
+            self.finish(caller, Err(EPERM));
+            return Ok(());
+        }
+        self.send(caller, next);
+        Ok(())
+    }
+
+    fn limit_open(&mut self, caller: Id<Context>, entry: Entry) -> Result<(), i32> {
+        let Some(context) = self.contexts.get_mut(caller) else { return Err(ESRCH) };
+        let Then::Open(open) = &mut context.request.then else { return Ok(()) };
+        open.rights &= entry.rights;
+        let Some(lease) = entry.lease else { return Ok(()) };
+        match open.lease {
+            None => {
+                self.leases.retain(lease);
+                open.lease = Some(lease);
+            }
+            Some(own) => match self.leases.join(own, lease) {
+                Ok(joined) => {
+                    self.leases.release(own);
+                    open.lease = Some(joined);
+                }
+                Err(_) => return Err(ENOMEM),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// Splits a completion entry's result into a value and an error number.
+const fn demux(result: u64) -> Result<usize, i32> {
+    if result > u64::MAX - 4096 {
+        Err((result as i64).wrapping_neg() as i32)
+    } else {
+        Ok(result as usize)
+    }
+}

@@ -1,0 +1,240 @@
+//! The daemon's end of a scheme: its socket.
+
+use super::{Node, Scheme, Stage, window::Window};
+use crate::{
+    context::{Context, ReadForm, SocketRead, Status, Wait, WaitPlace},
+    descriptor::Description,
+    error::{Halt, Outcome, fail},
+    kernel::Kernel,
+    scheme::Kind,
+};
+use cap_abi::Rights;
+use core::mem::size_of;
+use kernel_core::{list::List, slab::Id};
+use syscall::{
+    data::NewFdParams,
+    error::*,
+    flag::{CallFlags, SchemeSocketCall},
+    schemev2::{Cqe, NewFdFlags, Sqe},
+};
+
+/// At most so many completions are handled in one call, so that no call is long.
+const MAX_REPLIES: usize = 256;
+
+impl Kernel {
+    /// `dup(capability, "create-scheme")`: a new scheme, of which the caller gets the socket.
+    pub fn create_scheme(&mut self, number: usize) -> Outcome {
+        let space = self.current_space;
+        let socket = self
+            .descriptions
+            .insert(Description::new(Kind::SchemeCapability, syscall::flag::O_RDWR))
+            .map_err(|_| Halt::Errno(ENOMEM))?;
+        let scheme = self.schemes.insert(Scheme {
+            space,
+            window: Window::new(),
+            features: 0,
+            rooted: false,
+            queue: super::queue::Queue::new(),
+            readers: List::new(),
+            socket,
+            stray_replies: 0,
+        });
+        let Ok(scheme) = scheme else {
+            self.descriptions.remove(socket);
+            return fail(ENOMEM);
+        };
+        self.retain_space(space);
+        if let Some(description) = self.descriptions.get_mut(socket) {
+            description.kind = Kind::Socket(scheme);
+        }
+        let entry = crate::descriptor::Entry {
+            desc: socket,
+            rights: Rights::FULL,
+            lease: None,
+            cloexec: false,
+        };
+        if let Err(halt) = self.open_window(scheme) {
+            self.drop_entry(entry);
+            return Err(halt);
+        }
+        self.place(self.current_table, number, entry).inspect_err(|_| self.drop_entry(entry))
+    }
+
+    /// `dup(socket, NewFdParams)`: a descriptor of one of the scheme's own objects.
+    pub fn create_own_fd(
+        &mut self,
+        id: Id<Scheme>,
+        params: &NewFdParams,
+        number: usize,
+    ) -> Outcome {
+        let Some(scheme) = self.schemes.get_mut(id) else { return fail(ENODEV) };
+        scheme.rooted = true;
+        let kind = Kind::User { scheme: id, number: params.number as u64 };
+        let mut description = Description::new(kind, params.flags);
+        description.offset = params.offset;
+        description.positioned = NewFdFlags::from_bits_truncate(params.internal_flags)
+            .contains(NewFdFlags::POSITIONED);
+        self.install(description, Rights::FULL, None, number, false)
+    }
+
+    /// `read(socket)`: requests.
+    pub fn socket_read(
+        &mut self,
+        scheme: Id<Scheme>,
+        base: usize,
+        len: usize,
+        nonblocking: bool,
+    ) -> Outcome {
+        self.next_requests(scheme, base, len / size_of::<Sqe>(), ReadForm::Bytes, nonblocking)
+    }
+
+    /// `write(socket)`: replies. The result is how many bytes of them were taken.
+    pub fn socket_write(&mut self, scheme: Id<Scheme>, base: usize, len: usize) -> Outcome {
+        let count = self.replies(scheme, base, len / size_of::<Cqe>())?;
+        Ok(count.saturating_mul(size_of::<Cqe>()))
+    }
+
+    /// `SYS_CALL` on the socket: passing descriptors, or replies and then requests in one call.
+    pub fn socket_call(
+        &mut self,
+        scheme: Id<Scheme>,
+        base: usize,
+        len: usize,
+        flags: CallFlags,
+        metadata: [u64; 3],
+        nonblocking: bool,
+    ) -> Outcome {
+        let [verb, first, second] = metadata;
+        if flags.contains(CallFlags::FD) {
+            return match SchemeSocketCall::try_from_raw(verb as usize) {
+                Some(SchemeSocketCall::ObtainFd) => {
+                    self.obtain_fds(scheme, first as u32, base, len, flags)
+                }
+                Some(SchemeSocketCall::MoveFd) => {
+                    self.move_fds(scheme, first as u32, base, len, flags)
+                }
+                None => fail(EINVAL),
+            };
+        }
+        let (writes, reads) = (first as usize, second as usize);
+        let fits = |count: usize, size: usize| count.checked_mul(size).is_some_and(|n| n <= len);
+        if verb != 0 || !fits(writes, size_of::<Cqe>()) || !fits(reads, size_of::<Sqe>()) {
+            return fail(EINVAL);
+        }
+        self.reply_handoff = true;
+        let written = self.replies(scheme, base, writes);
+        self.reply_handoff = false;
+        let written = written?;
+        if written < writes || reads == 0 {
+            return Ok(written);
+        }
+        self.next_requests(scheme, base, reads, ReadForm::Count { written }, nonblocking)
+    }
+
+    /// Handles replies from the running context's memory; gives how many were good. An error is told
+    /// only when it is about the first.
+    fn replies(&mut self, scheme: Id<Scheme>, base: usize, count: usize) -> Outcome {
+        let mut done = 0_usize;
+        while done < count.min(MAX_REPLIES) {
+            let at = base.wrapping_add(done.wrapping_mul(size_of::<Cqe>()));
+            let outcome = match self.read_cqe(at) {
+                Ok(cqe) => self.reply(scheme, &cqe),
+                Err(halt) => Err(halt),
+            };
+            match outcome {
+                Ok(()) => done = done.wrapping_add(1),
+                Err(halt) if done == 0 => return Err(halt),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    #[inline]
+    fn next_requests(
+        &mut self,
+        scheme: Id<Scheme>,
+        buffer: usize,
+        capacity: usize,
+        form: ReadForm,
+        nonblocking: bool,
+    ) -> Outcome {
+        if capacity == 0 {
+            return fail(EINVAL);
+        }
+        let Some(target) = self.schemes.get(scheme) else { return fail(ENODEV) };
+        if target.space != self.current_space {
+            self.move_window(scheme)?;
+        }
+        let Some(target) = self.schemes.get(scheme) else { return fail(ENODEV) };
+        if !target.queue.is_empty() {
+            let space = self.current_space;
+            match self.drain(scheme, space, buffer, capacity) {
+                Ok(0) => {}
+                Ok(count) => return Ok(form.result(count)),
+                Err(errno) => return fail(errno),
+            }
+        }
+        if nonblocking {
+            return match form {
+                ReadForm::Count { written } if written > 0 => Ok(written),
+                _ => fail(EAGAIN),
+            };
+        }
+        let Some(id) = self.current else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(id) else { return fail(ESRCH) };
+        context.status = Status::Blocked;
+        context.wait = Wait::Socket(SocketRead { scheme, buffer, capacity, form });
+        context.waiting_in = Some(WaitPlace::Socket(scheme));
+        self.attention = true;
+        if let Some(target) = self.schemes.get_mut(scheme) {
+            target.readers.push_back(&mut self.contexts, id);
+        }
+        Err(Halt::Blocked)
+    }
+
+    /// The last descriptor of the socket is gone: the scheme ends. Every caller, waiting or served, is
+    /// answered `ENODEV`; later calls find nothing.
+    pub fn close_scheme(&mut self, id: Id<Scheme>) {
+        while let Some(node) = self.dequeue(id) {
+            match node {
+                Node::Call(caller) => self.finish(caller, Err(ENODEV)),
+                Node::Cancel(_) => {}
+                Node::Close(description) => {
+                    self.descriptions.remove(description);
+                }
+                Node::Note(record) => {
+                    self.maps.remove(record);
+                }
+            }
+        }
+        loop {
+            let Some(reader) = self.schemes.get(id).and_then(|scheme| scheme.readers.front())
+            else {
+                break;
+            };
+            self.wake_with(reader, Err(ENODEV));
+        }
+        self.answer_all_under_way(id);
+        if let Some(mut scheme) = self.schemes.remove(id) {
+            self.close_window(&mut scheme);
+            self.release_space(scheme.space);
+        }
+    }
+
+    /// Answers every call that the daemon has and will not answer any more. This walks all contexts:
+    /// the price, paid when a daemon ends, of keeping no list of calls under way.
+    fn answer_all_under_way(&mut self, scheme: Id<Scheme>) {
+        let mut from = 0;
+        while let Some((id, under_way)) = self.contexts.next_from(from).map(|(id, context)| {
+            let request = &context.request;
+            (id, request.stage == Stage::UnderWay && request.scheme == Some(scheme))
+        }) {
+            from = id.index().saturating_add(1);
+            if under_way {
+                self.finish(id, Err(ENODEV));
+            }
+        }
+    }
+
+}

@@ -1,0 +1,160 @@
+//! A scheme's window: pages of the kernel's that the daemon has mapped, one for the payload of each
+//! small request under way.
+//!
+//! The daemon's address range is reserved when the scheme is made. Pages are added when more requests
+//! are under way than ever before, and stay: what a daemon costs is bounded by the most it had to do
+//! at once, and a call of a payload changes no page table.
+
+use super::Scheme;
+use crate::{
+    error::{Halt, Outcome, fail},
+    kernel::Kernel,
+    memory::{Frame, PAGE_SIZE},
+};
+use alloc::vec::Vec;
+use kernel_core::slab::Id;
+use syscall::error::*;
+
+/// How many requests with a payload can be under way at a scheme.
+pub const MAX_SLOTS: u32 = 16_384;
+
+/// The window of one scheme.
+pub struct Window {
+    base: usize,
+    frames: Vec<Frame>,
+    free: Vec<u32>,
+}
+
+/// A slot that a request has taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// Which.
+    pub index: u32,
+    /// The page behind it.
+    pub frame: Frame,
+    /// Its address in the daemon's space.
+    pub address: usize,
+}
+
+impl Window {
+    /// A window that is nowhere yet.
+    pub const fn new() -> Self {
+        Self { base: 0, frames: Vec::new(), free: Vec::new() }
+    }
+
+    /// Address of the first slot in the daemon's space.
+    pub const fn base(&self) -> usize {
+        self.base
+    }
+
+    fn address(&self, index: u32) -> usize {
+        self.base.wrapping_add((index as usize).wrapping_mul(PAGE_SIZE))
+    }
+}
+
+impl Kernel {
+    /// Reserves the range of a new scheme's window in its daemon's space.
+    pub fn open_window(&mut self, scheme: Id<Scheme>) -> Outcome<()> {
+        let Some(target) = self.schemes.get(scheme) else { return fail(ENODEV) };
+        let size = (MAX_SLOTS as usize).saturating_mul(PAGE_SIZE);
+        let base = self.reserve_in(target.space, size)?;
+        if let Some(target) = self.schemes.get_mut(scheme) {
+            target.window.base = base;
+        }
+        Ok(())
+    }
+
+    /// A free slot.
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is no memory for one more, `EAGAIN` when there are too many.
+    #[inline]
+    pub fn take_slot(&mut self, scheme: Id<Scheme>) -> Outcome<Slot> {
+        let Some(target) = self.schemes.get_mut(scheme) else { return fail(ENODEV) };
+        let window = &mut target.window;
+        if let Some(index) = window.free.pop()
+            && let Some(frame) = window.frames.get(index as usize)
+        {
+            return Ok(Slot { index, frame: *frame, address: window.address(index) });
+        }
+        self.grow_window(scheme)
+    }
+
+    #[cold]
+    fn grow_window(&mut self, scheme: Id<Scheme>) -> Outcome<Slot> {
+        let Some(target) = self.schemes.get_mut(scheme) else { return fail(ENODEV) };
+        let window = &mut target.window;
+        let index = window.frames.len() as u32;
+        if index >= MAX_SLOTS {
+            return fail(EAGAIN);
+        }
+        window.frames.try_reserve(1).map_err(|_| Halt::Errno(ENOMEM))?;
+        // Room to give every slot back without allocating.
+        let missing = window.frames.len().saturating_add(1).saturating_sub(window.free.capacity());
+        if missing > 0 {
+            let len = window.free.len();
+            let wanted = window.frames.capacity().saturating_sub(len);
+            window.free.try_reserve(wanted).map_err(|_| Halt::Errno(ENOMEM))?;
+        }
+        let address = window.address(index);
+        let space = target.space;
+        let frame = self.lend_frame(space, address, true)?;
+        if let Some(target) = self.schemes.get_mut(scheme) {
+            target.window.frames.push(frame);
+        }
+        Ok(Slot { index, frame, address })
+    }
+
+    /// Gives a slot back.
+    #[inline]
+    pub fn give_slot(&mut self, scheme: Id<Scheme>, index: u32) {
+        if let Some(target) = self.schemes.get_mut(scheme) {
+            // Capacity for every slot was reserved when it was made.
+            target.window.free.push(index);
+        }
+    }
+
+    /// The page behind a slot.
+    #[inline]
+    pub fn slot_frame(&self, scheme: Id<Scheme>, index: u32) -> Option<Frame> {
+        self.schemes.get(scheme)?.window.frames.get(index as usize).copied()
+    }
+
+    /// Moves the window to the running context's space: the daemon has forked, or given its socket
+    /// away.
+    ///
+    /// # Errors
+    /// `EXDEV` while a thread waits, or a request is under way, in the old space.
+    #[cold]
+    pub fn move_window(&mut self, id: Id<Scheme>) -> Outcome<()> {
+        let space = self.current_space;
+        let Some(scheme) = self.schemes.get_mut(id) else { return fail(ENODEV) };
+        let window = &scheme.window;
+        if !scheme.readers.is_empty() || window.free.len() != window.frames.len() {
+            return fail(EXDEV);
+        }
+        let (old, base) = (scheme.space, window.base);
+        let frames = core::mem::take(&mut scheme.window.frames);
+        scheme.window.free.clear();
+        scheme.space = space;
+        self.retain_space(space);
+        for frame in frames {
+            self.memory.release(frame);
+        }
+        let size = (MAX_SLOTS as usize).saturating_mul(PAGE_SIZE);
+        self.unreserve_in(old, base, size);
+        self.release_space(old);
+        self.open_window(id)
+    }
+
+    /// Takes the window out of the daemon's space and frees its pages.
+    pub fn close_window(&mut self, scheme: &mut Scheme) {
+        if scheme.window.base != 0 {
+            let size = (MAX_SLOTS as usize).saturating_mul(PAGE_SIZE);
+            self.unreserve_in(scheme.space, scheme.window.base, size);
+        }
+        for frame in core::mem::take(&mut scheme.window.frames) {
+            self.memory.release(frame);
+        }
+    }
+}

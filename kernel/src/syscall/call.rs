@@ -1,0 +1,310 @@
+//! `SYS_CALL`: a scheme's own verbs, standard file-system calls, and passing descriptors.
+
+use super::rights;
+use crate::{
+    descriptor::{Description, Entry},
+    error::{Halt, Outcome, fail},
+    kernel::Kernel,
+    scheme::{
+        Kind,
+        user::{
+            Call, RecvIntent, Scheme, Then,
+            payload::{Direction, Payload},
+        },
+    },
+};
+use cap_abi::{Rights, resolve::AT_FLAG_BENEATH};
+use core::mem::size_of;
+use kernel_core::slab::Id;
+use syscall::{
+    data::{Stat, StatVfs, TimeSpec},
+    error::*,
+    flag::*,
+    schemev2::Opcode,
+};
+
+/// Most metadata words of any call.
+const MAX_METADATA: usize = 8;
+/// Metadata words that fit a submission entry.
+const SQE_METADATA: usize = 3;
+/// The lower bits of a two-descriptor call's first argument count its descriptors.
+const MULTIPLE_MASK: usize = 7;
+
+impl Kernel {
+    /// `SYS_CALL`.
+    #[inline]
+    pub fn sys_call(
+        &mut self,
+        fd: usize,
+        base: usize,
+        len: usize,
+        flags_and_count: usize,
+        metadata: usize,
+    ) -> Outcome {
+        let count = flags_and_count & 0xff;
+        let flags =
+            CallFlags::from_bits(flags_and_count & !0xff).ok_or(Halt::Errno(EINVAL))?;
+        if count > MAX_METADATA {
+            return fail(EINVAL);
+        }
+        let mut words = [0; MAX_METADATA];
+        if count > 0 {
+            self.read_words(self.current_space, metadata, words.get_mut(..count).unwrap_or(&mut []))?;
+        }
+        if flags.contains(CallFlags::MULTIPLE_FDS2) {
+            return self.call_two(fd, base, len, flags, words, count);
+        }
+        let entry = self.entry(fd, Rights::empty())?;
+        let description = self.description(entry.desc)?;
+        let kind = description.kind;
+        if let Kind::Socket(scheme) = kind {
+            let nonblocking = description.nonblocking();
+            let [a, b, c, ..] = words;
+            return self.socket_call(scheme, base, len, flags, [a, b, c], nonblocking);
+        }
+        let outcome = if flags.contains(CallFlags::FD) {
+            self.pass_descriptors(entry, kind, base, len, flags, words, count)
+        } else {
+            let Kind::User { scheme, number } = kind else {
+                return self.kernel_call(entry, kind, base, len, flags, &words);
+            };
+            self.call_one(entry, scheme, number, base, len, flags, words, count)
+        };
+        if flags.contains(CallFlags::CONSUME) && matches!(outcome, Ok(_) | Err(Halt::Blocked)) {
+            // The request is ahead of the close in the scheme's queue.
+            let _ = self.close_fd(fd);
+        }
+        outcome
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn call_one(
+        &mut self,
+        entry: Entry,
+        scheme: Id<Scheme>,
+        number: u64,
+        base: usize,
+        len: usize,
+        flags: CallFlags,
+        words: [u64; MAX_METADATA],
+        count: usize,
+    ) -> Outcome {
+        if count > SQE_METADATA {
+            return fail(EINVAL);
+        }
+        let [a, mut b, c, ..] = words;
+        let (opcode, direction, text, beneath) = if flags.contains(CallFlags::STD_FS) {
+            let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(Halt::Errno(EOPNOTSUPP))?;
+            self.require(&entry, rights::to_call_fs(kind))?;
+            if matches!(kind, StdFsCallKind::Frenameat | StdFsCallKind::Flinkat) {
+                return fail(EINVAL);
+            }
+            let takes_path = kind == StdFsCallKind::Unlinkat;
+            let beneath = takes_path && self.check_beneath(scheme, &entry)?;
+            if beneath {
+                b |= u64::from(AT_FLAG_BENEATH) | cap_abi::resolve::RESOLVE_BENEATH as u64;
+            }
+            (Opcode::StdFsCall, direction_of(kind, len)?, takes_path, beneath)
+        } else {
+            self.require(&entry, Rights::CALL)?;
+            let direction = match (flags.contains(CallFlags::READ), flags.contains(CallFlags::WRITE))
+            {
+                (false, false) | (true, true) => Direction::Both,
+                (true, false) => Direction::OutAll,
+                (false, true) => Direction::In,
+            };
+            let beneath = !entry.rights.contains(Rights::ESCAPE);
+            (Opcode::Call, direction, false, beneath)
+        };
+        self.call_scheme(Call {
+            scheme,
+            opcode,
+            args: [number, 0, 0, a, b, c],
+            credentials: false,
+            multiple_ids: false,
+            beneath,
+            payload: Payload::Bytes { base, len, direction, text },
+            then: Then::Value,
+        })
+    }
+
+    /// Fails, and counts it, unless the entry has the right.
+    #[inline]
+    pub fn require(&mut self, entry: &Entry, need: Rights) -> Outcome<()> {
+        if entry.rights.contains(need) {
+            Ok(())
+        } else {
+            self.deny(crate::descriptor::Denial::Right)
+        }
+    }
+
+    /// A call that names two objects of one scheme: the first argument points to their numbers.
+    fn call_two(
+        &mut self,
+        numbers: usize,
+        base: usize,
+        len: usize,
+        flags: CallFlags,
+        words: [u64; MAX_METADATA],
+        count: usize,
+    ) -> Outcome {
+        if numbers & MULTIPLE_MASK != 2 || flags.intersects(CallFlags::FD | CallFlags::CONSUME) {
+            return fail(EINVAL);
+        }
+        let mut fds = [0_u64; 2];
+        self.read_words(self.current_space, numbers & !MULTIPLE_MASK, &mut fds)?;
+        let [first, second] = fds.map(|fd| fd as usize);
+        let [kind, mut argument, ..] = words;
+        let standard = flags.contains(CallFlags::STD_FS);
+        let (opcode, need, direction) = if standard {
+            if count > SQE_METADATA {
+                return fail(EINVAL);
+            }
+            let kind = StdFsCallKind::try_from_raw(kind as u8).ok_or(Halt::Errno(EOPNOTSUPP))?;
+            let direction = match kind {
+                StdFsCallKind::Frenameat | StdFsCallKind::Flinkat => Direction::In,
+                StdFsCallKind::Relpathat => Direction::Out,
+                _ => return fail(EINVAL),
+            };
+            (Opcode::StdFsCall, rights::to_call_fs(kind), direction)
+        } else {
+            if count > 2 {
+                return fail(EINVAL);
+            }
+            (Opcode::Call, Rights::CALL, Direction::Both)
+        };
+        let a = self.entry(first, need)?;
+        let b = self.entry(second, need)?;
+        let (kind_a, kind_b) = (self.description(a.desc)?.kind, self.description(b.desc)?.kind);
+        let (Kind::User { scheme, number }, Kind::User { scheme: other, number: second }) =
+            (kind_a, kind_b)
+        else {
+            return fail(EOPNOTSUPP);
+        };
+        if scheme != other {
+            return fail(EXDEV);
+        }
+        let mut beneath = false;
+        if standard && direction == Direction::In {
+            beneath = self.check_beneath(scheme, &a)? | self.check_beneath(scheme, &b)?;
+            if beneath {
+                argument |= u64::from(AT_FLAG_BENEATH);
+            }
+        }
+        self.call_scheme(Call {
+            scheme,
+            opcode,
+            args: [number, 0, 0, kind, argument, second],
+            credentials: false,
+            multiple_ids: true,
+            beneath,
+            payload: Payload::Bytes { base, len, direction, text: false },
+            then: Then::Value,
+        })
+    }
+
+    /// Sends descriptors to an object, or receives some from it.
+    #[allow(clippy::too_many_arguments)]
+    fn pass_descriptors(
+        &mut self,
+        entry: Entry,
+        kind: Kind,
+        base: usize,
+        len: usize,
+        flags: CallFlags,
+        words: [u64; MAX_METADATA],
+        count: usize,
+    ) -> Outcome {
+        let Kind::User { scheme, number } = kind else { return fail(EOPNOTSUPP) };
+        let fds = len / size_of::<usize>();
+        let [a, b, ..] = words;
+        self.require(&entry, Rights::TRANSFER)?;
+        if len % size_of::<usize>() != 0 || fds == 0 || fds > crate::scheme::user::fds::MAX_TRANSFER
+        {
+            return fail(EINVAL);
+        }
+        match (flags.contains(CallFlags::WRITE), flags.contains(CallFlags::READ)) {
+            (true, false) => {
+                if count > 1 {
+                    return fail(EINVAL);
+                }
+                let mut send = SendFdFlags::empty();
+                send.set(SendFdFlags::EXCLUSIVE, flags.contains(CallFlags::FD_EXCLUSIVE));
+                send.set(SendFdFlags::CLONE, flags.contains(CallFlags::FD_CLONE));
+                let entries = self.collect_entries(
+                    base,
+                    fds,
+                    flags.contains(CallFlags::FD_CLONE),
+                    flags.contains(CallFlags::FD_EXCLUSIVE),
+                )?;
+                if let Some(context) = self.this() {
+                    context.request.transfer = entries;
+                }
+                let mut call = super::file::plain(
+                    scheme,
+                    Opcode::Sendfd,
+                    [number, send.bits() as u64, a, fds as u64, 0, 0],
+                );
+                call.then = Then::SendFd;
+                let caller = self.current;
+                self.call_scheme(call).inspect_err(|halt| {
+                    if let (Halt::Errno(_), Some(caller)) = (halt, caller) {
+                        self.drop_transfer(caller);
+                    }
+                })
+            }
+            (false, true) => {
+                if count > 2 {
+                    return fail(EINVAL);
+                }
+                let mut receive = RecvFdFlags::empty();
+                receive.set(RecvFdFlags::UPPER_TBL, flags.contains(CallFlags::FD_UPPER));
+                receive.set(RecvFdFlags::CLOEXEC, flags.contains(CallFlags::FD_CLOEXEC));
+                let description = self
+                    .descriptions
+                    .insert(Description::new(Kind::User { scheme, number: 0 }, O_RDWR))
+                    .map_err(|_| Halt::Errno(ENOMEM))?;
+                if let Some(lease) = entry.lease {
+                    self.leases.retain(lease);
+                }
+                let mut call = super::file::plain(
+                    scheme,
+                    Opcode::Recvfd,
+                    [number, receive.bits() as u64, fds as u64, a, b, 0],
+                );
+                call.credentials = false;
+                call.then = Then::RecvFd(RecvIntent {
+                    buffer: base,
+                    count: fds,
+                    description,
+                    upper: flags.contains(CallFlags::FD_UPPER),
+                    cloexec: flags.contains(CallFlags::FD_CLOEXEC),
+                    manual: false,
+                    rights: entry.rights,
+                    lease: entry.lease,
+                });
+                self.call_scheme(call)
+            }
+            _ => fail(EINVAL),
+        }
+    }
+}
+
+/// Which way the payload of a standard call goes.
+///
+/// # Errors
+/// `EINVAL` for a length that the call cannot have; daemons rely on it.
+fn direction_of(kind: StdFsCallKind, len: usize) -> Outcome<Direction> {
+    let exact = |size: usize, direction| if len == size { Ok(direction) } else { fail(EINVAL) };
+    match kind {
+        StdFsCallKind::Fstat => exact(size_of::<Stat>(), Direction::OutAll),
+        StdFsCallKind::Fstatvfs => exact(size_of::<StatVfs>(), Direction::OutAll),
+        StdFsCallKind::Futimens => exact(TIMES, Direction::In),
+        StdFsCallKind::GetLock => exact(2 * size_of::<u64>(), Direction::OutAll),
+        StdFsCallKind::Getdents => Ok(Direction::Out),
+        StdFsCallKind::Unlinkat => Ok(Direction::In),
+        _ => Ok(Direction::Both),
+    }
+}
+
+const TIMES: usize = 2 * size_of::<TimeSpec>();

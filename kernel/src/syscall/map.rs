@@ -1,0 +1,103 @@
+//! Memory: mapping, unmapping, protection.
+
+use super::rights;
+use crate::{
+    context::Context,
+    error::{Halt, Outcome, fail},
+    kernel::Kernel,
+    scheme::{
+        Kind,
+        memory::MapRecord,
+        user::{MapIntent, Then},
+    },
+};
+use core::mem::size_of;
+use kernel_core::slab::Id;
+use syscall::{data::Map, error::*, flag::*, schemev2::Opcode};
+
+/// As the descriptor of a map: fresh memory.
+pub const ANONYMOUS: usize = usize::MAX;
+
+impl Kernel {
+    /// `SYS_FMAP`.
+    pub fn sys_fmap(&mut self, fd: usize, map: usize, len: usize) -> Outcome {
+        if len != size_of::<Map>() {
+            return fail(EINVAL);
+        }
+        let map = self.read_map(map)?;
+        if MapFlags::from_bits(map.flags.bits()).is_none() || map.size == 0 {
+            return fail(EINVAL);
+        }
+        let space = self.current_space;
+        if fd == ANONYMOUS {
+            return self.map_anonymous(space, map.address, map.size, map.flags);
+        }
+        let entry = self.entry(fd, rights::to_map(map.flags))?;
+        let kind = self.description(entry.desc)?.kind;
+        let Kind::User { scheme, number } = kind else {
+            return self.kernel_map(entry, kind, space, &map);
+        };
+        if map.flags.contains(MapFlags::MAP_SHARED) == map.flags.contains(MapFlags::MAP_PRIVATE) {
+            return fail(EINVAL);
+        }
+        let record = self
+            .maps
+            .insert(MapRecord::new(scheme, number, map.offset as u64, map.size, map.flags))
+            .map_err(|_| Halt::Errno(ENOMEM))?;
+        let args = [number, map.size as u64, map.flags.bits() as u64, map.offset as u64, 0, 0];
+        let mut call = super::file::plain(scheme, Opcode::MmapPrep, args);
+        call.then = Then::Map(MapIntent {
+            record,
+            address: map.address,
+            size: map.size,
+            flags: map.flags,
+        });
+        self.call_scheme(call)
+    }
+
+    /// Maps what the daemon has prepared at `source` in its own space into the caller's.
+    pub fn finish_map(&mut self, caller: Id<Context>, map: MapIntent, source: usize) -> Outcome {
+        let target = self.contexts.get(caller).and_then(|context| context.space);
+        let daemon = self
+            .maps
+            .get(map.record)
+            .and_then(|record| self.schemes.get(record.scheme))
+            .map(|scheme| scheme.space);
+        let (Some(target), Some(daemon)) = (target, daemon) else {
+            self.release_map(map.record, usize::MAX);
+            return fail(ENODEV);
+        };
+        self.map_from_daemon(daemon, source, target, &map)
+            .inspect_err(|_| self.release_map(map.record, usize::MAX))
+    }
+
+    /// `SYS_FUNMAP`.
+    pub fn sys_funmap(&mut self, base: usize, len: usize) -> Outcome {
+        self.unmap(self.current_space, base, len)?;
+        Ok(0)
+    }
+
+    /// `SYS_MREMAP`.
+    pub fn sys_mremap(
+        &mut self,
+        old: usize,
+        old_len: usize,
+        new: usize,
+        new_len: usize,
+        flags: usize,
+    ) -> Outcome {
+        let bits = flags & MREMAP_BITS;
+        let flags = MremapFlags::from_bits(bits).ok_or(Halt::Errno(EINVAL))?;
+        self.remap(self.current_space, old, old_len, new, new_len, flags)
+    }
+
+    /// `SYS_MPROTECT`.
+    pub fn sys_mprotect(&mut self, base: usize, len: usize, flags: usize) -> Outcome {
+        let flags = MapFlags::from_bits(flags).ok_or(Halt::Errno(EINVAL))?;
+        self.protect(self.current_space, base, len, flags)?;
+        Ok(0)
+    }
+
+}
+
+const MREMAP_BITS: usize = 0xffff;
