@@ -250,7 +250,9 @@ impl<D> Half<D> {
         }
         self.len = self.len.saturating_sub(1);
         // The first leaf is kept while the table is in use: most tables never need another.
-        if empty && (leaf_index != 0 || self.len == 0) {
+        if self.len == 0 {
+            self.leaves = Vec::new();
+        } else if empty && leaf_index != 0 {
             self.drop_leaf(leaf_index);
         }
         Some(entry)

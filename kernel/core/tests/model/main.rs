@@ -1,0 +1,6 @@
+//! Every structure against a simple model of itself, under random operations.
+
+mod lease;
+mod list;
+mod slab;
+mod table;
