@@ -42,7 +42,7 @@ extern crate std;
 //X pub mod futex;
 pub mod lease;
 pub mod list;
-//X pub mod message;
+pub mod message;
 //X pub mod pipe;
 //X pub mod rights;
 //X pub mod runqueue;

@@ -2,5 +2,6 @@
 
 mod lease;
 mod list;
+mod message;
 mod slab;
 mod table;
