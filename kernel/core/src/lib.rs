@@ -38,17 +38,17 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-//X pub mod event;
-//X pub mod futex;
+pub mod event;
+pub mod futex;
 pub mod lease;
 pub mod list;
 pub mod message;
-//X pub mod pipe;
-//X pub mod rights;
-//X pub mod runqueue;
+pub mod pipe;
+pub mod rights;
+pub mod runqueue;
 pub mod slab;
 pub mod table;
-//X pub mod timer;
+pub mod timer;
 
 /// Memory for the kernel's own structures is exhausted (`ENOMEM`). The operation had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

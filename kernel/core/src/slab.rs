@@ -475,19 +475,14 @@ impl<T> Slab<T> {
 }
 
 /// Moves a vector of which three quarters are unused to a smaller allocation, without the abort of
-/// [`Vec::shrink_to`] when there is none.
+/// [`Vec::shrink_to`] when there is none. The smallest allocations stay.
 pub(crate) fn shrink<T>(vec: &mut Vec<T>) {
-    if vec.is_empty() {
-        if vec.capacity() != 0 {
-            *vec = Vec::new();
-        }
+    if vec.capacity() <= 8 || vec.len() > vec.capacity() / 4 {
         return;
     }
-    if vec.capacity() > 8 && vec.len() <= vec.capacity() / 4 {
-        let mut smaller = Vec::new();
-        if smaller.try_reserve(vec.len().saturating_mul(2)).is_ok() {
-            smaller.append(vec);
-            *vec = smaller;
-        }
+    let mut smaller = Vec::new();
+    if smaller.try_reserve(vec.len().saturating_mul(2)).is_ok() {
+        smaller.append(vec);
+        *vec = smaller;
     }
 }
