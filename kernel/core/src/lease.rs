@@ -1,0 +1,569 @@
+//! Leases: revocable authority.
+//!
+//! A lease is a node of a graph without cycles. [`Leases::derive`] makes a child of one lease (or of none);
+//! [`Leases::join`] finds the lease that lives as long as two given ones both do. Revoking a lease ends it
+//! and everything below it, and nothing else.
+//!
+//! Revocation removes nodes, so a lease is live exactly as long as its id names something:
+//! [`Leases::is_live`] is a load and a comparison, and revoked leases occupy no memory although entries
+//! may still carry their ids. Every function takes such stale ids and does nothing with them.
+//!
+//! A live node is kept by what refers to it: *uses* (descriptor-table entries and descriptions that
+//! are subject to it), *controls* (descriptors that can revoke it) and children. Without any it is freed.
+//!
+//! The number of a lease's ancestors is bounded by [`MAX_ANCESTORS`], which bounds the cost of
+//! `join`. Revoking costs time in proportion to what is revoked.
+
+use alloc::vec::Vec;
+
+use cap_abi::fcntl::LEASE_REVOKE_ON_CLOSE;
+
+use crate::NoMemory;
+use crate::slab::{Id, Slab};
+
+/// Names a lease.
+pub type LeaseId = Id<Node>;
+
+/// How many leases one lease can depend on, directly or indirectly.
+pub const MAX_ANCESTORS: u16 = 255;
+
+/// The first table of joins; kept once it is there, lest opening and closing one descriptor allocate.
+const MIN_BUCKETS: usize = 16;
+
+/// Why a lease could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseError {
+    /// A lease it would depend on is revoked (`ESTALE`).
+    Revoked,
+    /// It would depend on more than [`MAX_ANCESTORS`] leases (`ELOOP`).
+    TooDeep,
+    /// A flag that does not exist (`EINVAL`).
+    UnknownFlag,
+    /// No memory, or too many leases (`ENOMEM`).
+    NoMemory,
+}
+
+impl From<NoMemory> for LeaseError {
+    fn from(_: NoMemory) -> Self {
+        Self::NoMemory
+    }
+}
+
+/// One of a node's two places in a parent's list of children.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Edge {
+    child: LeaseId,
+    second: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Parent {
+    id: Option<LeaseId>,
+    prev: Option<Edge>,
+    next: Option<Edge>,
+}
+
+/// A lease; only its id is of use outside.
+pub struct Node {
+    first: Parent,
+    second: Parent,
+    children: Option<Edge>,
+    /// The next node of the same bucket, for nodes with two parents.
+    chain: Option<LeaseId>,
+    /// The next node of the traversal under way.
+    work: Option<LeaseId>,
+    /// The last traversal that met this node.
+    met: u64,
+    uses: u32,
+    controls: u32,
+    ancestors: u16,
+    revoke_on_close: bool,
+}
+
+impl Node {
+    const fn parent(&self, second: bool) -> &Parent {
+        if second { &self.second } else { &self.first }
+    }
+
+    const fn parent_mut(&mut self, second: bool) -> &mut Parent {
+        if second {
+            &mut self.second
+        } else {
+            &mut self.first
+        }
+    }
+
+    const fn is_unused(&self) -> bool {
+        self.uses == 0 && self.controls == 0 && self.children.is_none()
+    }
+}
+
+/// Every lease of the system.
+pub struct Leases {
+    nodes: Slab<Node>,
+    /// Heads of the chains of nodes with two parents, by a hash of those. Empty or a power of two.
+    joins: Vec<Option<LeaseId>>,
+    join_count: usize,
+    traversal: u64,
+}
+
+impl Default for Leases {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Leases {
+    /// No lease, no memory; at most 65,536 leases.
+    pub const fn new() -> Self {
+        Self::with_limit(65_536)
+    }
+
+    /// No lease, no memory; at most `max` leases at a time.
+    pub const fn with_limit(max: u32) -> Self {
+        Self {
+            nodes: Slab::with_limit(max),
+            joins: Vec::new(),
+            join_count: 0,
+            traversal: 0,
+        }
+    }
+
+    /// How many live leases there are.
+    pub const fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Whether authority under this lease is valid. Without a lease it always is.
+    #[inline]
+    pub fn is_live(&self, lease: Option<LeaseId>) -> bool {
+        match lease {
+            None => true,
+            Some(id) => self.nodes.contains(id),
+        }
+    }
+
+    /// Makes a lease that ends when it is revoked or `parent` ends. The caller owns one use and one
+    /// control of it.
+    ///
+    /// `flags` are the `LEASE_*` of `cap_abi::fcntl`.
+    ///
+    /// # Errors
+    /// Every [`LeaseError`].
+    pub fn derive(&mut self, parent: Option<LeaseId>, flags: u32) -> Result<LeaseId, LeaseError> {
+        if flags & !LEASE_REVOKE_ON_CLOSE != 0 {
+            return Err(LeaseError::UnknownFlag);
+        }
+        let ancestors = match parent {
+            None => 0,
+            Some(id) => {
+                let parent = self.nodes.get(id).ok_or(LeaseError::Revoked)?;
+                parent.ancestors.saturating_add(1)
+            }
+        };
+        let id = self.add(parent, None, ancestors)?;
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.controls = 1;
+            node.revoke_on_close = flags & LEASE_REVOKE_ON_CLOSE != 0;
+        }
+        Ok(id)
+    }
+
+    /// Finds or makes the lease that ends when either of two ends. The caller owns one use of it.
+    ///
+    /// # Errors
+    /// Every [`LeaseError`] but `UnknownFlag`.
+    pub fn join(&mut self, a: LeaseId, b: LeaseId) -> Result<LeaseId, LeaseError> {
+        if !self.nodes.contains(a) || !self.nodes.contains(b) {
+            return Err(LeaseError::Revoked);
+        }
+        // One order for both ways to ask.
+        let (a, b) = if a <= b { (a, b) } else { (b, a) };
+        let found = if a == b || self.has_parent(a, b) {
+            Some(a)
+        } else if self.has_parent(b, a) {
+            Some(b)
+        } else {
+            self.find_join(a, b)
+        };
+        if let Some(id) = found {
+            self.retain(id);
+            return Ok(id);
+        }
+        let above_a = self.count_ancestors(a, b, None);
+        if above_a.met_other {
+            self.retain(a);
+            return Ok(a);
+        }
+        // Counts only what is not above `a` too.
+        let above_b = self.count_ancestors(b, a, Some(above_a.traversal));
+        if above_b.met_other {
+            self.retain(b);
+            return Ok(b);
+        }
+        let ancestors = above_a
+            .count
+            .saturating_add(above_b.count)
+            .saturating_add(2);
+        self.grow_joins();
+        let id = self.add(Some(a), Some(b), ancestors)?;
+        if let Some(index) = self.bucket(a, b)
+            && let Some(head) = self.joins.get_mut(index)
+        {
+            let chain = head.replace(id);
+            if let Some(node) = self.nodes.get_mut(id) {
+                node.chain = chain;
+            }
+        }
+        self.join_count = self.join_count.saturating_add(1);
+        Ok(id)
+    }
+
+    /// Takes another use of a lease. `false` when it is revoked; nothing need be released then.
+    pub fn retain(&mut self, id: LeaseId) -> bool {
+        self.nodes.get_mut(id).is_some_and(|node| {
+            node.uses = node.uses.saturating_add(1);
+            true
+        })
+    }
+
+    /// Gives up one use of a lease.
+    pub fn release(&mut self, id: LeaseId) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.uses = node.uses.saturating_sub(1);
+            self.collect(id);
+        }
+    }
+
+    /// Takes another control of a lease (its control descriptor was duplicated). `false` when it
+    /// is revoked.
+    pub fn retain_control(&mut self, id: LeaseId) -> bool {
+        self.nodes.get_mut(id).is_some_and(|node| {
+            node.controls = node.controls.saturating_add(1);
+            true
+        })
+    }
+
+    /// Gives up one control of a lease. Revokes it when that was the last one and the lease was
+    /// derived so. Returns how many leases ended by revocation.
+    pub fn release_control(&mut self, id: LeaseId) -> usize {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return 0;
+        };
+        node.controls = node.controls.saturating_sub(1);
+        if node.controls == 0 && node.revoke_on_close {
+            return self.revoke(id);
+        }
+        self.collect(id);
+        0
+    }
+
+    /// Ends a lease and every lease below it. Returns how many ended.
+    pub fn revoke(&mut self, id: LeaseId) -> usize {
+        let traversal = self.begin();
+        if !self.meet(id, traversal) {
+            return 0;
+        }
+        let mut ended = 0usize;
+        let mut work = Some(id);
+        while let Some(at) = work {
+            work = self.nodes.get(at).and_then(|node| node.work);
+            let mut edge = self.nodes.get(at).and_then(|node| node.children);
+            while let Some(Edge { child, second }) = edge {
+                edge = self
+                    .nodes
+                    .get(child)
+                    .and_then(|node| node.parent(second).next);
+                if self.meet(child, traversal) {
+                    if let Some(node) = self.nodes.get_mut(child) {
+                        node.work = work;
+                    }
+                    work = Some(child);
+                }
+                // The child must not look for its way out of a list whose owner is gone.
+                if let Some(node) = self.nodes.get_mut(child) {
+                    *node.parent_mut(second) = Parent {
+                        id: node.parent(second).id,
+                        ..Parent::default()
+                    };
+                }
+            }
+            if let Some(node) = self.nodes.get_mut(at) {
+                node.children = None;
+            }
+            self.detach(at, traversal);
+            ended = ended.saturating_add(1);
+        }
+        ended
+    }
+
+    /// Frees `id` if nothing refers to it any more, and then those above it of which the same is
+    /// true.
+    fn collect(&mut self, id: LeaseId) {
+        if self.nodes.get(id).is_some_and(Node::is_unused) {
+            let none = self.begin();
+            self.detach(id, none);
+        }
+    }
+
+    /// Removes a node without children, and then those above it that nothing refers to any more,
+    /// but for those that `traversal` has met: they wait to be removed themselves.
+    fn detach(&mut self, id: LeaseId, traversal: u64) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.work = None;
+        }
+        let mut work = Some(id);
+        while let Some(at) = work {
+            self.forget_join(at);
+            self.unlink(at, false);
+            self.unlink(at, true);
+            let Some(node) = self.nodes.remove(at) else {
+                break;
+            };
+            work = node.work;
+            for parent in [node.first.id, node.second.id].into_iter().flatten() {
+                if let Some(above) = self.nodes.get_mut(parent)
+                    && above.is_unused()
+                    && above.met != traversal
+                {
+                    above.met = traversal;
+                    above.work = work;
+                    work = Some(parent);
+                }
+            }
+        }
+    }
+
+    /// Makes a node with one use.
+    fn add(
+        &mut self,
+        first: Option<LeaseId>,
+        second: Option<LeaseId>,
+        ancestors: u16,
+    ) -> Result<LeaseId, LeaseError> {
+        if ancestors > MAX_ANCESTORS {
+            return Err(LeaseError::TooDeep);
+        }
+        let id = self.nodes.insert(Node {
+            first: Parent {
+                id: first,
+                ..Parent::default()
+            },
+            second: Parent {
+                id: second,
+                ..Parent::default()
+            },
+            children: None,
+            chain: None,
+            work: None,
+            met: 0,
+            uses: 1,
+            controls: 0,
+            ancestors,
+            revoke_on_close: false,
+        })?;
+        self.link(id, false);
+        self.link(id, true);
+        Ok(id)
+    }
+
+    fn link(&mut self, child: LeaseId, second: bool) {
+        let parent = self.nodes.get(child).and_then(|n| n.parent(second).id);
+        let Some(parent) = parent else { return };
+        let edge = Edge { child, second };
+        let Some(head) = self
+            .nodes
+            .get_mut(parent)
+            .map(|node| node.children.replace(edge))
+        else {
+            return;
+        };
+        if let Some(head) = head
+            && let Some(node) = self.nodes.get_mut(head.child)
+        {
+            node.parent_mut(head.second).prev = Some(edge);
+        }
+        if let Some(node) = self.nodes.get_mut(child) {
+            node.parent_mut(second).next = head;
+        }
+    }
+
+    fn unlink(&mut self, child: LeaseId, second: bool) {
+        let edge = Edge { child, second };
+        let Some(&Parent { id, prev, next }) = self.nodes.get(child).map(|n| n.parent(second))
+        else {
+            return;
+        };
+        match prev {
+            Some(before) => {
+                if let Some(node) = self.nodes.get_mut(before.child) {
+                    node.parent_mut(before.second).next = next;
+                }
+            }
+            None => {
+                if let Some(parent) = id.and_then(|id| self.nodes.get_mut(id))
+                    && parent.children == Some(edge)
+                {
+                    parent.children = next;
+                }
+            }
+        }
+        if let Some(after) = next
+            && let Some(node) = self.nodes.get_mut(after.child)
+        {
+            node.parent_mut(after.second).prev = prev;
+        }
+    }
+
+    fn begin(&mut self) -> u64 {
+        self.traversal = self.traversal.wrapping_add(1);
+        self.traversal
+    }
+
+    /// Marks a node; `false` when it is marked already or gone.
+    fn meet(&mut self, id: LeaseId, traversal: u64) -> bool {
+        self.nodes.get_mut(id).is_some_and(|node| {
+            let new = node.met != traversal;
+            if new {
+                node.met = traversal;
+                node.work = None;
+            }
+            new
+        })
+    }
+
+    fn has_parent(&self, child: LeaseId, parent: LeaseId) -> bool {
+        self.nodes
+            .get(child)
+            .is_some_and(|n| n.first.id == Some(parent) || n.second.id == Some(parent))
+    }
+
+    /// Walks everything above `of`, looking for `other`, except what traversal `known` has met.
+    fn count_ancestors(&mut self, of: LeaseId, other: LeaseId, known: Option<u64>) -> Above {
+        let traversal = self.begin();
+        let mut above = Above {
+            count: 0,
+            met_other: false,
+            traversal,
+        };
+        self.meet(of, traversal);
+        let mut work = Some(of);
+        while let Some(at) = work {
+            let Some(node) = self.nodes.get(at) else {
+                break;
+            };
+            work = node.work;
+            for parent in [node.first.id, node.second.id].into_iter().flatten() {
+                above.met_other |= parent == other;
+                let known = known.is_some() && known == self.nodes.get(parent).map(|node| node.met);
+                if !known && self.meet(parent, traversal) {
+                    above.count = above.count.saturating_add(1);
+                    if let Some(node) = self.nodes.get_mut(parent) {
+                        node.work = work;
+                    }
+                    work = Some(parent);
+                }
+            }
+        }
+        above
+    }
+
+    fn bucket(&self, a: LeaseId, b: LeaseId) -> Option<usize> {
+        let mask = self.joins.len().checked_sub(1)?;
+        let mixed = a
+            .raw()
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(32)
+            .wrapping_add(b.raw())
+            .wrapping_mul(0xd6e8_feb8_6659_fd93);
+        Some((mixed >> 32) as usize & mask)
+    }
+
+    fn find_join(&self, a: LeaseId, b: LeaseId) -> Option<LeaseId> {
+        let mut at = self.joins.get(self.bucket(a, b)?).copied()?;
+        while let Some(id) = at {
+            let node = self.nodes.get(id)?;
+            if node.first.id == Some(a) && node.second.id == Some(b) {
+                return Some(id);
+            }
+            at = node.chain;
+        }
+        None
+    }
+
+    fn forget_join(&mut self, id: LeaseId) {
+        let Some(node) = self.nodes.get(id) else {
+            return;
+        };
+        let (Some(a), Some(b), chain) = (node.first.id, node.second.id, node.chain) else {
+            return;
+        };
+        self.join_count = self.join_count.saturating_sub(1);
+        let Some(head) = self.bucket(a, b).and_then(|i| self.joins.get_mut(i)) else {
+            return;
+        };
+        if *head == Some(id) {
+            *head = chain;
+        } else {
+            let mut at = *head;
+            while let Some(before) = at {
+                let Some(node) = self.nodes.get_mut(before) else {
+                    break;
+                };
+                if node.chain == Some(id) {
+                    node.chain = chain;
+                    break;
+                }
+                at = node.chain;
+            }
+        }
+        if self.join_count == 0 && self.joins.len() > MIN_BUCKETS {
+            self.joins = Vec::new();
+        }
+    }
+
+    /// Keeps chains short. Without memory they grow longer instead; without any bucket joins are
+    /// not found again, and made anew.
+    fn grow_joins(&mut self) {
+        if self.join_count < self.joins.len() {
+            return;
+        }
+        let size = self.joins.len().saturating_mul(2).max(MIN_BUCKETS);
+        let mut bigger: Vec<Option<LeaseId>> = Vec::new();
+        if bigger.try_reserve_exact(size).is_err() {
+            return;
+        }
+        bigger.resize(size, None);
+        let smaller = core::mem::replace(&mut self.joins, bigger);
+        for head in smaller {
+            let mut at = head;
+            while let Some(id) = at {
+                let Some(node) = self.nodes.get(id) else {
+                    break;
+                };
+                at = node.chain;
+                let (Some(a), Some(b)) = (node.first.id, node.second.id) else {
+                    continue;
+                };
+                let Some(head) = self.bucket(a, b).and_then(|i| self.joins.get_mut(i)) else {
+                    continue;
+                };
+                let chain = head.replace(id);
+                if let Some(node) = self.nodes.get_mut(id) {
+                    node.chain = chain;
+                }
+            }
+        }
+    }
+}
+
+struct Above {
+    count: u16,
+    met_other: bool,
+    traversal: u64,
+}
