@@ -75,7 +75,10 @@ impl Owner {
     const ALL: [Self; 4] = [Self::Kernel, Self::Heap, Self::Table, Self::User];
 
     fn from_index(index: u8) -> Self {
-        Self::ALL.get(usize::from(index)).copied().unwrap_or(Self::Kernel)
+        Self::ALL
+            .get(usize::from(index))
+            .copied()
+            .unwrap_or(Self::Kernel)
     }
 }
 
@@ -139,6 +142,73 @@ impl FrameStats {
     }
 }
 
+/// A run of frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameRange {
+    /// Number of the first frame.
+    pub first: u32,
+    /// How many frames.
+    pub count: u32,
+}
+
+impl FrameRange {
+    /// The frames that are wholly inside `len` bytes from a physical address. Frame 0 and what is
+    /// above 16 TiB is left out.
+    pub fn inside(base: u64, len: u64) -> Self {
+        let size = FRAME_SIZE as u64;
+        let limit = u64::from(NONE).wrapping_sub(1);
+        let first = base.div_ceil(size).clamp(1, limit);
+        let end = (base.saturating_add(len) / size).clamp(first, limit);
+        Self {
+            first: first as u32,
+            count: end.saturating_sub(first) as u32,
+        }
+    }
+
+    /// Number of the frame after the last.
+    pub const fn end(self) -> u32 {
+        self.first.saturating_add(self.count)
+    }
+}
+
+/// Chooses zones that contain all of `ranges` (ascending, without overlaps): one for each range, but
+/// one for several where the hole between them costs fewer records than a zone is worth, or
+/// where there would be too many. Returns how many zones there are.
+pub fn plan_zones(ranges: &[FrameRange], zones: &mut [FrameRange; MAX_ZONES]) -> usize {
+    let mut tolerated = SMALL_HOLE;
+    loop {
+        if let Some(count) = plan_with(ranges, zones, tolerated) {
+            return count;
+        }
+        tolerated = tolerated.saturating_mul(2);
+    }
+}
+
+/// A hole of at most this many frames (48 KiB of records) does not end a zone.
+const SMALL_HOLE: u32 = 4096;
+
+fn plan_with(
+    ranges: &[FrameRange],
+    zones: &mut [FrameRange; MAX_ZONES],
+    tolerated: u32,
+) -> Option<usize> {
+    let mut count = 0_usize;
+    for range in ranges.iter().filter(|range| range.count > 0) {
+        let last = count.checked_sub(1).and_then(|last| zones.get_mut(last));
+        match last {
+            // With the greatest tolerance every range joins the first.
+            Some(last) if range.first.saturating_sub(last.end()) <= tolerated => {
+                last.count = range.end().saturating_sub(last.first).max(last.count);
+            }
+            _ => {
+                *zones.get_mut(count)? = *range;
+                count = count.saturating_add(1);
+            }
+        }
+    }
+    Some(count)
+}
+
 struct Zone<'a> {
     first: u32,
     records: &'a mut [Record],
@@ -184,13 +254,24 @@ impl Zone<'_> {
             record.back = frame;
         }
         if let Some(record) = self.get_mut(frame) {
-            *record = Record { state: State::Free, order, owner: 0, link: next, back: NONE };
+            *record = Record {
+                state: State::Free,
+                order,
+                owner: 0,
+                link: next,
+                back: NONE,
+            };
         }
         self.set_head(order, frame);
     }
 
     fn unlink(&mut self, frame: u32) {
-        let Some(&Record { order, link, back, .. }) = self.get(frame) else { return };
+        let Some(&Record {
+            order, link, back, ..
+        }) = self.get(frame)
+        else {
+            return;
+        };
         match self.get_mut(back) {
             Some(previous) => previous.link = link,
             None => self.set_head(order, link),
@@ -219,8 +300,13 @@ impl Zone<'_> {
             have = have.wrapping_sub(1);
             self.push(frame.wrapping_add(1 << have), have);
         }
-        *self.get_mut(frame)? =
-            Record { state: State::Used, order, owner: owner as u8, link: 1, back: NONE };
+        *self.get_mut(frame)? = Record {
+            state: State::Used,
+            order,
+            owner: owner as u8,
+            link: 1,
+            back: NONE,
+        };
         Some(frame)
     }
 
@@ -258,7 +344,11 @@ impl<'a> Buddy<'a> {
     pub const fn new() -> Self {
         Self {
             zones: [const { None }; MAX_ZONES],
-            stats: FrameStats { total: 0, free: 0, used: [0; 4] },
+            stats: FrameStats {
+                total: 0,
+                free: 0,
+                used: [0; 4],
+            },
         }
     }
 
@@ -280,10 +370,18 @@ impl<'a> Buddy<'a> {
         if overlaps {
             return Err(FrameError::BadZone);
         }
-        let slot =
-            self.zones.iter_mut().find(|zone| zone.is_none()).ok_or(FrameError::BadZone)?;
+        let slot = self
+            .zones
+            .iter_mut()
+            .find(|zone| zone.is_none())
+            .ok_or(FrameError::BadZone)?;
         records.fill(Record::default());
-        *slot = Some(Zone { first: first.0, records, heads: [NONE; ORDERS], available: 0 });
+        *slot = Some(Zone {
+            first: first.0,
+            records,
+            heads: [NONE; ORDERS],
+            available: 0,
+        });
         Ok(())
     }
 
@@ -293,7 +391,10 @@ impl<'a> Buddy<'a> {
     /// [`FrameError::Unknown`] or [`FrameError::NotAllocated`] names the first frame that is outside
     /// the zone or not reserved; nothing has changed then.
     pub fn add_free(&mut self, first: Frame, count: u32) -> Result<(), FrameError> {
-        let end = first.0.checked_add(count).ok_or(FrameError::Unknown(first))?;
+        let end = first
+            .0
+            .checked_add(count)
+            .ok_or(FrameError::Unknown(first))?;
         let zone = self.zone_mut(first)?;
         for number in first.0..end {
             match zone.get(number) {
@@ -336,7 +437,9 @@ impl<'a> Buddy<'a> {
     }
 
     fn account(&mut self, owner: Owner, frames: usize, taken: bool) {
-        let Some(used) = self.stats.used.get_mut(owner as usize) else { return };
+        let Some(used) = self.stats.used.get_mut(owner as usize) else {
+            return;
+        };
         if taken {
             *used = used.saturating_add(frames);
             self.stats.free = self.stats.free.saturating_sub(frames);
@@ -373,7 +476,9 @@ impl<'a> Buddy<'a> {
 
     fn used_mut(&mut self, frame: Frame) -> Result<&mut Record, FrameError> {
         for zone in self.zones.iter_mut().map_while(Option::as_mut) {
-            let Some(record) = zone.get_mut(frame.0) else { continue };
+            let Some(record) = zone.get_mut(frame.0) else {
+                continue;
+            };
             return match record.state {
                 State::Used => Ok(record),
                 State::Free | State::Reserved => Err(FrameError::NotAllocated(frame)),
@@ -397,8 +502,10 @@ impl<'a> Buddy<'a> {
     /// The frame is not the first of an allocated block, or has too many references already.
     pub fn retain(&mut self, frame: Frame) -> Result<u32, FrameError> {
         let record = self.used_mut(frame)?;
-        record.link =
-            record.link.checked_add(1).ok_or(FrameError::TooManyReferences(frame))?;
+        record.link = record
+            .link
+            .checked_add(1)
+            .ok_or(FrameError::TooManyReferences(frame))?;
         Ok(record.link)
     }
 
@@ -425,7 +532,10 @@ impl<'a> Buddy<'a> {
     /// # Errors
     /// The frame is not the first of an allocated block.
     pub fn split(&mut self, frame: Frame) -> Result<(), FrameError> {
-        let single = Record { order: 0, ..*self.used(frame)? };
+        let single = Record {
+            order: 0,
+            ..*self.used(frame)?
+        };
         let count = 1_u32 << self.used(frame)?.order;
         let zone = self.zone_mut(frame)?;
         for number in (frame.0..).take(count as usize) {

@@ -430,7 +430,9 @@ impl PageTable {
     /// Removes tables that hold nothing, from the table of `level` upwards.
     fn prune<M: Machine>(&self, m: &mut M, mut level: usize, path: &[Slot; LEVELS]) {
         while level < LEVELS - 1 {
-            let Some(&(table, index)) = path.get(level) else { return };
+            let Some(&(table, index)) = path.get(level) else {
+                return;
+            };
             let entry = Entry(m.load(table, index));
             if entry.is_empty() || entry.count() != 0 {
                 return;

@@ -66,14 +66,20 @@ impl UserSlice {
     /// The first `len` bytes, or all if there are fewer.
     #[must_use]
     pub const fn truncated(self, len: usize) -> Self {
-        Self { base: self.base, len: if len < self.len { len } else { self.len } }
+        Self {
+            base: self.base,
+            len: if len < self.len { len } else { self.len },
+        }
     }
 
     /// What is left without the first `n` bytes.
     #[must_use]
     pub const fn advanced(self, n: usize) -> Self {
         let n = if n < self.len { n } else { self.len };
-        Self { base: self.base.wrapping_add(n), len: self.len.wrapping_sub(n) }
+        Self {
+            base: self.base.wrapping_add(n),
+            len: self.len.wrapping_sub(n),
+        }
     }
 
     /// How many bytes of the range are in its first page.
@@ -150,8 +156,9 @@ impl AddrSpace {
         let from = from.truncated(into.len());
         let mut rest = into;
         self.for_each_page(m, from, false, |m, physical, len| {
-            let (part, after) =
-                core::mem::take(&mut rest).split_at_mut_checked(len).ok_or(SpaceError::Fault)?;
+            let (part, after) = core::mem::take(&mut rest)
+                .split_at_mut_checked(len)
+                .ok_or(SpaceError::Fault)?;
             m.read(physical, part);
             rest = after;
             Ok(())
@@ -243,6 +250,42 @@ impl AddrSpace {
         Ok(len)
     }
 
+    /// Copies user memory to kernel memory at a physical address, all in one frame.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`] if it does not fit into that frame; otherwise as [`Self::copy_in`].
+    pub fn copy_in_frame<M: Machine>(
+        &mut self,
+        m: &mut M,
+        from: UserSlice,
+        physical: u64,
+    ) -> Result<(), SpaceError> {
+        let mut to = in_one_frame(physical, from.len)?;
+        self.for_each_page(m, from, false, |m, source, len| {
+            m.copy(source, to, len);
+            to = to.saturating_add(len as u64);
+            Ok(())
+        })
+    }
+
+    /// Copies kernel memory at a physical address, all in one frame, to a user.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`] if it is not all in that frame; otherwise as [`Self::copy_out`].
+    pub fn copy_out_frame<M: Machine>(
+        &mut self,
+        m: &mut M,
+        to: UserSlice,
+        physical: u64,
+    ) -> Result<(), SpaceError> {
+        let mut from = in_one_frame(physical, to.len)?;
+        self.for_each_page(m, to, true, |m, place, len| {
+            m.copy(from, place, len);
+            from = from.saturating_add(len as u64);
+            Ok(())
+        })
+    }
+
     /// Fills a range with zeros.
     ///
     /// # Errors
@@ -263,5 +306,15 @@ impl AddrSpace {
             }
             Ok(())
         })
+    }
+}
+
+/// The address, if `len` bytes from it are in one frame.
+fn in_one_frame(physical: u64, len: usize) -> Result<u64, SpaceError> {
+    let room = PAGE_SIZE.saturating_sub(physical as usize % PAGE_SIZE);
+    if len <= room {
+        Ok(physical)
+    } else {
+        Err(SpaceError::Invalid)
     }
 }

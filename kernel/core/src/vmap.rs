@@ -82,12 +82,15 @@ impl<C> VMap<C> {
 
     /// Index of the first grant that ends after `page`.
     fn position(&self, page: usize) -> usize {
-        self.grants.partition_point(|grant| grant.range.end() <= page)
+        self.grants
+            .partition_point(|grant| grant.range.end() <= page)
     }
 
     /// The grant that a page is in.
     pub fn find(&self, page: usize) -> Option<&Grant<C>> {
-        self.grants.get(self.position(page)).filter(|grant| grant.range.contains(page))
+        self.grants
+            .get(self.position(page))
+            .filter(|grant| grant.range.contains(page))
     }
 
     /// The grants that have pages in `range`, ascending.
@@ -171,7 +174,9 @@ impl<C: Content> VMap<C> {
     /// Cuts the grant that `page` is inside of in two at `page`. Takes one reserved record.
     fn cut(&mut self, page: usize) {
         let at = self.position(page);
-        let Some(grant) = self.grants.get_mut(at) else { return };
+        let Some(grant) = self.grants.get_mut(at) else {
+            return;
+        };
         let (Some(left), Some(right)) = (
             PageRange::new(grant.range.start(), page),
             PageRange::new(page, grant.range.end()),
@@ -180,7 +185,13 @@ impl<C: Content> VMap<C> {
         };
         grant.range = left;
         let content = grant.content.advance(left.len());
-        self.grants.insert(at.saturating_add(1), Grant { range: right, content });
+        self.grants.insert(
+            at.saturating_add(1),
+            Grant {
+                range: right,
+                content,
+            },
+        );
     }
 
     /// Joins what continues each other at the boundaries before the grants `first..=last`.
@@ -214,7 +225,9 @@ impl<C: Content> VMap<C> {
         removed: &mut dyn FnMut(PageRange, &C),
     ) -> Result<(), NoMemory> {
         let first = self.position(range.start());
-        let Some(grant) = self.grants.get(first) else { return Ok(()) };
+        let Some(grant) = self.grants.get(first) else {
+            return Ok(());
+        };
         if grant.range.start() < range.start() && grant.range.end() > range.end() {
             self.reserve(1)?;
             self.cut(range.start());
@@ -241,7 +254,9 @@ impl<C: Content> VMap<C> {
         }
         let mut drop_to = drop_from;
         while let Some(grant) = self.grants.get_mut(drop_to) {
-            let Some(part) = grant.range.intersection(range) else { break };
+            let Some(part) = grant.range.intersection(range) else {
+                break;
+            };
             removed(part, &grant.content);
             if let Some(keep) = PageRange::new(part.end(), grant.range.end()) {
                 grant.content = grant.content.advance(part.len());

@@ -31,8 +31,15 @@ pub enum Lend {
 
 #[derive(Debug)]
 enum Pages {
-    Frames { frames: Vec<Frame>, contiguous: bool },
-    Device { base: u64, pages: usize, cache: Cache },
+    Frames {
+        frames: Vec<Frame>,
+        contiguous: bool,
+    },
+    Device {
+        base: u64,
+        pages: usize,
+        cache: Cache,
+    },
 }
 
 /// Pages on their way from one space to another.
@@ -74,7 +81,10 @@ impl Loan {
 
     /// New zeroed frames, adjacent in physical memory.
     pub(super) fn contiguous<M: Machine>(m: &mut M, pages: usize) -> Result<Self, NoMemory> {
-        let order = pages.checked_next_power_of_two().ok_or(NoMemory)?.trailing_zeros();
+        let order = pages
+            .checked_next_power_of_two()
+            .ok_or(NoMemory)?
+            .trailing_zeros();
         let order = u8::try_from(order).ok().filter(|&order| order <= MAX_ORDER);
         let order = order.ok_or(NoMemory)?;
         let mut loan = Self::with_capacity(pages)?;
@@ -98,7 +108,10 @@ impl Loan {
         let mut frames = Vec::new();
         frames.try_reserve_exact(pages)?;
         Ok(Self {
-            pages: Pages::Frames { frames, contiguous: false },
+            pages: Pages::Frames {
+                frames,
+                contiguous: false,
+            },
             way: Lend::Shared,
             max: Prot::ALL,
         })
@@ -172,12 +185,20 @@ impl AddrSpace {
             let skip = range.start().saturating_sub(grant.range.start()) as u64;
             let base = base.saturating_add(skip << PAGE_SHIFT);
             let loan = Loan::of_device(base, range.len(), cache).ok_or(SpaceError::Invalid)?;
-            return Ok(Loan { max: grant.content.max, ..loan });
+            return Ok(Loan {
+                max: grant.content.max,
+                ..loan
+            });
         }
-        let mut loan = Loan { way, ..Loan::with_capacity(range.len())? };
+        let mut loan = Loan {
+            way,
+            ..Loan::with_capacity(range.len())?
+        };
         for grant in self.map.overlapping(range) {
             let region = &grant.content;
-            let Some(part) = grant.range.intersection(range) else { continue };
+            let Some(part) = grant.range.intersection(range) else {
+                continue;
+            };
             if matches!(region.kind, Kind::Device { .. }) || !region.max.contains(Prot::READ) {
                 loan.release(m);
                 return Err(SpaceError::Access);
@@ -257,8 +278,14 @@ impl AddrSpace {
             return Err(SpaceError::Access);
         }
         let size = loan.len().saturating_mul(PAGE_SIZE);
-        let flags = request.flags.difference(MapFlags::MAP_SHARED | MapFlags::MAP_PRIVATE);
-        let request = Request { size, flags, ..*request };
+        let flags = request
+            .flags
+            .difference(MapFlags::MAP_SHARED | MapFlags::MAP_PRIVATE);
+        let request = Request {
+            size,
+            flags,
+            ..*request
+        };
         let range = match self.place(m, &request, 1, on_release) {
             Ok(range) => range,
             Err(error) => {
@@ -272,7 +299,9 @@ impl AddrSpace {
             (Lend::Shared, false) => Entry::LENT,
         };
         let kind = match &loan.pages {
-            Pages::Frames { contiguous: true, .. } => Kind::Contiguous,
+            Pages::Frames {
+                contiguous: true, ..
+            } => Kind::Contiguous,
             Pages::Frames { .. } => Kind::Frames,
             &Pages::Device { base, cache, .. } => Kind::Device { base, cache },
         };
@@ -280,23 +309,34 @@ impl AddrSpace {
             Pages::Frames { frames, .. } => self.set_all(
                 m,
                 range,
-                frames.iter().map(|frame| {
-                    Entry::page(frame.address(), prot, Cache::WriteBack, marks)
-                }),
+                frames
+                    .iter()
+                    .map(|frame| Entry::page(frame.address(), prot, Cache::WriteBack, marks)),
             ),
             Pages::Device { base, cache, .. } => self.set_all(
                 m,
                 range,
-                (base..).step_by(PAGE_SIZE).take(range.len()).map(|address| {
-                    Entry::page(address, prot, cache, Entry::DEVICE)
-                }),
+                (base..)
+                    .step_by(PAGE_SIZE)
+                    .take(range.len())
+                    .map(|address| Entry::page(address, prot, cache, Entry::DEVICE)),
             ),
         };
         set?;
         let record = terms.record;
         let offset = if record.is_some() { terms.offset } else { 0 };
         // Reserved by `place`.
-        self.map.insert(range, Region { kind, prot, max, shared, record, offset })?;
+        self.map.insert(
+            range,
+            Region {
+                kind,
+                prot,
+                max,
+                shared,
+                record,
+                offset,
+            },
+        )?;
         Ok(range.base())
     }
 

@@ -30,9 +30,7 @@ use crate::paging::{
 use crate::vmap::VMap;
 
 pub use loan::{Lend, Loan};
-pub use region::{
-    Access, Kind, Mapped, OnRelease, Region, Request, Segv, SpaceError, Terms,
-};
+pub use region::{Access, Kind, Mapped, OnRelease, Region, Request, Segv, SpaceError, Terms};
 
 use syscall::MapFlags;
 
@@ -48,7 +46,10 @@ struct Stale {
 
 impl Stale {
     const fn new() -> Self {
-        Self { pages: [0; FLUSH_LIMIT], count: 0 }
+        Self {
+            pages: [0; FLUSH_LIMIT],
+            count: 0,
+        }
     }
 
     fn add(&mut self, page: usize) {
@@ -83,7 +84,10 @@ impl AddrSpace {
     /// # Errors
     /// No memory.
     pub fn new<M: Machine>(m: &mut M) -> Result<Self, SpaceError> {
-        Ok(Self { table: PageTable::new(m)?, map: VMap::new() })
+        Ok(Self {
+            table: PageTable::new(m)?,
+            map: VMap::new(),
+        })
     }
 
     /// The root page table: what the processor is given to switch to this space.
@@ -93,7 +97,9 @@ impl AddrSpace {
 
     /// What is mapped, ascending.
     pub fn grants(&self) -> impl Iterator<Item = syscall::GrantDesc> {
-        self.map.iter().map(|grant| grant.content.describe(grant.range))
+        self.map
+            .iter()
+            .map(|grant| grant.content.describe(grant.range))
     }
 
     /// How many regions there are.
@@ -126,7 +132,10 @@ impl AddrSpace {
             self.map.reserve(records)?;
             let hint = Some(request.address >> PAGE_SHIFT).filter(|&page| page != 0);
             let min = pages_for(request.min).ok_or(SpaceError::Invalid)?;
-            return self.map.find_free(pages, hint, min).ok_or(SpaceError::NoMemory);
+            return self
+                .map
+                .find_free(pages, hint, min)
+                .ok_or(SpaceError::NoMemory);
         }
         let range = PageRange::of_bytes(request.address, request.size);
         let range = range.ok_or(SpaceError::Invalid)?;
@@ -181,7 +190,11 @@ impl AddrSpace {
     ) -> Result<usize, SpaceError> {
         let pages = pages_for(request.size).ok_or(SpaceError::Invalid)?;
         let loan = Loan::of_device(physical, pages, cache).ok_or(SpaceError::Invalid)?;
-        let terms = Terms { record: None, offset: 0, max: Prot::ALL };
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: Prot::ALL,
+        };
         self.map_loan(m, request, loan, &terms, on_release)
     }
 
@@ -200,7 +213,11 @@ impl AddrSpace {
         let pages = pages.ok_or(SpaceError::Invalid)?;
         let loan = Loan::contiguous(m, pages)?;
         let physical = loan.first_address();
-        let terms = Terms { record: None, offset: 0, max: Prot::ALL };
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: Prot::ALL,
+        };
         let base = self.map_loan(m, request, loan, &terms, on_release)?;
         Ok((base, physical))
     }
@@ -258,7 +275,11 @@ impl AddrSpace {
         if !self.map.is_covered(range) {
             return Err(SpaceError::NoMemory);
         }
-        if !self.map.overlapping(range).all(|grant| grant.content.max.contains(prot)) {
+        if !self
+            .map
+            .overlapping(range)
+            .all(|grant| grant.content.max.contains(prot))
+        {
             return Err(SpaceError::Access);
         }
         self.map.update(range, &mut |region| region.prot = prot)?;
@@ -295,8 +316,14 @@ impl AddrSpace {
             return None;
         }
         let entry = self.table.get(m, address >> PAGE_SHIFT);
-        let needed = if write { Entry::PRESENT | Entry::WRITE } else { Entry::PRESENT };
-        entry.has(needed).then(|| entry.address() | (address % PAGE_SIZE) as u64)
+        let needed = if write {
+            Entry::PRESENT | Entry::WRITE
+        } else {
+            Entry::PRESENT
+        };
+        entry
+            .has(needed)
+            .then(|| entry.address() | (address % PAGE_SIZE) as u64)
     }
 
     /// The physical address of a user address, after making the access possible as
@@ -355,7 +382,10 @@ impl AddrSpace {
             }
         }
         let map = self.map.try_clone()?;
-        let child = Self { table: PageTable::new(m)?, map };
+        let child = Self {
+            table: PageTable::new(m)?,
+            map,
+        };
         let mut stale = Stale::new();
         let mut result = Ok(());
         for grant in self.map.iter() {

@@ -3,8 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    AddrSpace, Kind, Lend, OnRelease, Region, Request, SpaceError, Terms, drop_entry,
-    drop_pages,
+    AddrSpace, Kind, Lend, OnRelease, Region, Request, SpaceError, Terms, drop_entry, drop_pages,
 };
 use crate::NoMemory;
 use crate::machine::Machine;
@@ -23,9 +22,13 @@ impl Pieces {
             return Err(SpaceError::Fault);
         }
         let mut pieces = Vec::new();
-        pieces.try_reserve_exact(map.overlapping(range).count()).map_err(NoMemory::from)?;
+        pieces
+            .try_reserve_exact(map.overlapping(range).count())
+            .map_err(NoMemory::from)?;
         for grant in map.overlapping(range) {
-            let Some(part) = grant.range.intersection(range) else { continue };
+            let Some(part) = grant.range.intersection(range) else {
+                continue;
+            };
             let skipped = part.start().saturating_sub(grant.range.start());
             let mut region = grant.content.advance(skipped);
             if let Some(prot) = prot {
@@ -34,7 +37,11 @@ impl Pieces {
                 }
                 region.prot = prot;
             }
-            pieces.push((part.start().saturating_sub(range.start()), part.len(), region));
+            pieces.push((
+                part.start().saturating_sub(range.start()),
+                part.len(),
+                region,
+            ));
         }
         Ok(Self(pieces))
     }
@@ -118,7 +125,10 @@ impl AddrSpace {
                 return Err(SpaceError::Invalid);
             }
         }
-        let request = Request { flags: placement, ..*new };
+        let request = Request {
+            flags: placement,
+            ..*new
+        };
         if flags.contains(MremapFlags::KEEP_OLD) {
             return self.alias(m, from, pages, &request, prot, on_release);
         }
@@ -127,9 +137,7 @@ impl AddrSpace {
         let pieces = Pieces::of(&self.map, kept, prot)?;
         let grown = self.growth(from, pages)?;
         let in_place = !fixed && (new.address == 0 || new.address == from.base());
-        if in_place
-            && let Some(()) = self.resize(m, from, pages, grown, prot, on_release)?
-        {
+        if in_place && let Some(()) = self.resize(m, from, pages, grown, prot, on_release)? {
             return Ok(from.base());
         }
         // Room for the pieces, for what is added, and for the cut that takes out the old range.
@@ -138,7 +146,8 @@ impl AddrSpace {
         duplicate(m, &self.table, kept, &self.table, range.start(), prot)?;
         pieces.insert(&mut self.map, range.start())?;
         if let Some(mut region) = grown
-            && let Some(added) = PageRange::new(range.start().saturating_add(kept.len()), range.end())
+            && let Some(added) =
+                PageRange::new(range.start().saturating_add(kept.len()), range.end())
         {
             region.prot = prot.unwrap_or(region.prot);
             self.map.insert(added, region)?;
@@ -156,9 +165,16 @@ impl AddrSpace {
         if pages <= from.len() {
             return Ok(None);
         }
-        let last = self.map.find(from.end().saturating_sub(1)).ok_or(SpaceError::Fault)?;
+        let last = self
+            .map
+            .find(from.end().saturating_sub(1))
+            .ok_or(SpaceError::Fault)?;
         let region = last.content;
-        if region.kind == Kind::Anon { Ok(Some(region)) } else { Err(SpaceError::Invalid) }
+        if region.kind == Kind::Anon {
+            Ok(Some(region))
+        } else {
+            Err(SpaceError::Invalid)
+        }
     }
 
     /// Resizes without moving; `None` if there is no room.
@@ -203,11 +219,22 @@ impl AddrSpace {
         if pages > from.len() {
             return Err(SpaceError::Invalid);
         }
-        let region = self.map.find(from.start()).ok_or(SpaceError::Fault)?.content;
+        let region = self
+            .map
+            .find(from.start())
+            .ok_or(SpaceError::Fault)?
+            .content;
         let prot = prot.unwrap_or(region.prot);
         let loan = self.lend(m, from.base(), size, Lend::Shared)?;
-        let request = Request { flags: request.flags | prot.map_flags(), ..*request };
-        let terms = Terms { record: None, offset: 0, max: Prot::ALL };
+        let request = Request {
+            flags: request.flags | prot.map_flags(),
+            ..*request
+        };
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: Prot::ALL,
+        };
         self.map_pages(m, &request, loan, &terms, region.shared, on_release)
     }
 
@@ -238,9 +265,19 @@ impl AddrSpace {
         let prot = Prot::from_map_flags(request.flags);
         let pieces = Pieces::of(&source.map, from, Some(prot))?;
         source.map.reserve(1)?;
-        let request = Request { size: from.size(), ..*request };
+        let request = Request {
+            size: from.size(),
+            ..*request
+        };
         let range = self.place(m, &request, pieces.0.len(), on_release)?;
-        duplicate(m, &source.table, from, &self.table, range.start(), Some(prot))?;
+        duplicate(
+            m,
+            &source.table,
+            from,
+            &self.table,
+            range.start(),
+            Some(prot),
+        )?;
         pieces.insert(&mut self.map, range.start())?;
         source.forget(m, from)?;
         source.map.trim();

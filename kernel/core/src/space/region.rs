@@ -83,7 +83,12 @@ impl Region {
             Kind::Contiguous => flags |= GrantFlags::GRANT_PHYS_CONTIGUOUS,
             Kind::Anon | Kind::Frames => {}
         }
-        syscall::GrantDesc { base: range.base(), size: range.size(), flags, offset }
+        syscall::GrantDesc {
+            base: range.base(),
+            size: range.size(),
+            flags,
+            offset,
+        }
     }
 
     /// The report of `range` being mapped or unmapped, if anybody is to know.
