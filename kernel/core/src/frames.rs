@@ -158,7 +158,7 @@ impl FrameRange {
         let size = FRAME_SIZE as u64;
         let limit = u64::from(NONE).wrapping_sub(1);
         let first = base.div_ceil(size).clamp(1, limit);
-        let end = (base.saturating_add(len) / size).clamp(first, limit);
+        let end = (base.saturating_add(len) >> FRAME_SHIFT).clamp(first, limit);
         Self {
             first: first as u32,
             count: end.saturating_sub(first) as u32,
@@ -551,3 +551,6 @@ impl<'a> Buddy<'a> {
         self.stats
     }
 }
+
+#[cfg(test)]
+mod tests;

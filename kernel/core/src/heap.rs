@@ -199,7 +199,7 @@ impl Heap {
             Some(shape) => self.free_object(pages, shape, address)?,
             None => {
                 let order = block_order(layout).ok_or(NotOurs(address))?;
-                if address == 0 || address % (FRAME_SIZE << order) != 0 {
+                if address == 0 || !address.is_multiple_of(FRAME_SIZE << order) {
                     return Err(NotOurs(address));
                 }
                 pages.give(address, order);
@@ -299,7 +299,7 @@ impl Heap {
         let offset = address.wrapping_sub(slab);
         let in_place = offset
             .checked_sub(shape.first())
-            .is_some_and(|o| o % shape.size == 0);
+            .is_some_and(|o| o.is_multiple_of(shape.size));
         if slab == 0
             || !in_place
             || pages.load(at(slab, SIGN)) != SIGNATURE.wrapping_add(shape.index)

@@ -47,3 +47,6 @@ pub trait Machine {
     /// Forgets every cached translation of the space with this root table.
     fn flush_all(&mut self, root: Frame);
 }
+
+#[cfg(test)]
+pub(crate) mod sim;

@@ -73,7 +73,7 @@ impl PageRange {
     /// The pages of `size` bytes at `base`: `size` is rounded up to whole pages, `base` must be
     /// a page boundary. `None` if the range is empty, unaligned, overflows or leaves the user half.
     pub fn of_bytes(base: usize, size: usize) -> Option<Self> {
-        if base % PAGE_SIZE != 0 {
+        if !base.is_multiple_of(PAGE_SIZE) {
             return None;
         }
         let pages = pages_for(size)?;
@@ -530,3 +530,6 @@ fn visit_table<M: Machine, E>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -320,3 +320,6 @@ impl<C: Content> VMap<C> {
         Ok(Self { grants })
     }
 }
+
+#[cfg(test)]
+mod tests;

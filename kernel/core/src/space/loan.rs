@@ -56,7 +56,7 @@ impl Loan {
     pub(super) fn of_device(base: u64, pages: usize, cache: Cache) -> Option<Self> {
         let size = (pages as u64).checked_mul(PAGE_SIZE as u64)?;
         let fits = base.checked_add(size)? <= PHYSICAL_END;
-        (fits && pages > 0 && base % PAGE_SIZE as u64 == 0).then_some(Self {
+        (fits && pages > 0 && base.is_multiple_of(PAGE_SIZE as u64)).then_some(Self {
             pages: Pages::Device { base, pages, cache },
             way: Lend::Shared,
             max: Prot::ALL,
