@@ -39,16 +39,23 @@ extern crate alloc;
 extern crate std;
 
 pub mod event;
+pub mod frames;
 pub mod futex;
+pub mod heap;
 pub mod lease;
 pub mod list;
+pub mod machine;
 pub mod message;
+pub mod paging;
 pub mod pipe;
 pub mod rights;
 pub mod runqueue;
 pub mod slab;
+pub mod space;
 pub mod table;
 pub mod timer;
+pub mod user;
+pub mod vmap;
 
 /// Memory for the kernel's own structures is exhausted (`ENOMEM`). The operation had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,52 @@
+//! What address spaces ask of the machine they run on.
+//!
+//! The kernel implements [`Machine`] by its direct map of physical memory; tests implement it by
+//! vectors, with an allocator that fails when told to.
+
+use crate::frames::{Frame, Owner};
+
+/// Physical memory and the translation caches.
+///
+/// Frames handed in are frames that this machine handed out and that are still referenced; an
+/// implementation may answer nonsense (but must not misbehave) for others.
+pub trait Machine {
+    /// A frame with one reference and unspecified contents, or `None` when memory is exhausted.
+    fn alloc(&mut self, owner: Owner) -> Option<Frame>;
+    /// `2^order` contiguous frames, aligned to their size, as single frames with one reference each;
+    /// the first is returned.
+    fn alloc_contiguous(&mut self, order: u8, owner: Owner) -> Option<Frame>;
+    /// Adds a reference; `false` when the count is at its limit.
+    #[must_use]
+    fn retain(&mut self, frame: Frame) -> bool;
+    /// Drops a reference; the last one frees the frame.
+    fn release(&mut self, frame: Frame);
+    /// How many references the frame has; 0 for a frame that is not allocated.
+    fn references(&self, frame: Frame) -> u32;
+
+    /// Fills the frame with zeros.
+    fn zero(&mut self, frame: Frame);
+    /// Copies a whole frame.
+    fn copy_frame(&mut self, from: Frame, to: Frame);
+
+    /// Reads entry `index` (below 512) of a page table.
+    fn load(&self, table: Frame, index: usize) -> u64;
+    /// Writes entry `index` (below 512) of a page table.
+    fn store(&mut self, table: Frame, index: usize, entry: u64);
+    /// Fills the kernel's half of a new root table, whose user half is zero.
+    fn fill_kernel_half(&mut self, root: Frame);
+
+    /// Copies memory out of a user page at a physical address; the range stays in one frame.
+    fn read(&self, address: u64, into: &mut [u8]);
+    /// Copies memory into a user page at a physical address; the range stays in one frame.
+    fn write(&mut self, address: u64, from: &[u8]);
+    /// Copies between user pages; both ranges stay in one frame each and may be in the same one.
+    fn copy(&mut self, from: u64, to: u64, len: usize);
+
+    /// Forgets the cached translation of one page in the space with this root table.
+    fn flush_page(&mut self, root: Frame, address: usize);
+    /// Forgets every cached translation of the space with this root table.
+    fn flush_all(&mut self, root: Frame);
+}
+
+#[cfg(test)]
+pub(crate) mod sim;

@@ -1,0 +1,535 @@
+//! Page tables in the format of x86-64: four levels of 512 entries of eight bytes.
+//!
+//! The arithmetic (indices, ranges), the entries' bits and the walk are here; the tables themselves
+//! are reached through a [`Machine`]. A table that holds nothing is given back at once: every entry
+//! that points to a table counts that table's own entries in its bits 52..=61, which the
+//! processor ignores there.
+//!
+//! An entry may be remembered without being present: a page with no access still belongs to the
+//! space. All zeros means that there is no page.
+
+use crate::NoMemory;
+use crate::frames::{Frame, Owner};
+use crate::machine::Machine;
+
+/// log2 of the page size.
+pub const PAGE_SHIFT: u32 = 12;
+/// The page size in bytes.
+pub const PAGE_SIZE: usize = 1 << PAGE_SHIFT;
+/// Entries of one table.
+pub const ENTRIES: usize = 512;
+/// Levels of tables; level 0 holds the pages' entries, level `LEVELS - 1` is the root.
+pub const LEVELS: usize = 4;
+
+const INDEX_BITS: u32 = 9;
+const ADDRESS_MASK: u64 = 0x000f_ffff_ffff_f000;
+const COUNT_SHIFT: u32 = 52;
+const COUNT_ONE: u64 = 1 << COUNT_SHIFT;
+const COUNT_MASK: u64 = 0x3ff << COUNT_SHIFT;
+
+/// The lowest user address that can be mapped; what is below catches null pointers.
+pub const USER_START: usize = 0x1_0000;
+/// The end of user addresses. The last page of the lower half stays empty, so that no instruction
+/// can end at the non-canonical hole.
+pub const USER_END: usize = 0x0000_7fff_ffff_f000;
+/// Number of the first user page.
+pub const USER_FIRST_PAGE: usize = USER_START >> PAGE_SHIFT;
+/// Number of the page after the last user page.
+pub const USER_END_PAGE: usize = USER_END >> PAGE_SHIFT;
+
+/// Whether an address is canonical: bits 47..=63 are equal.
+pub const fn is_canonical(address: usize) -> bool {
+    let high = (address as i64) >> 47;
+    high == 0 || high == -1
+}
+
+/// The index into the table of `level` for a page number.
+pub const fn index_of(page: usize, level: usize) -> usize {
+    (page >> (INDEX_BITS as usize).wrapping_mul(level)) & (ENTRIES - 1)
+}
+
+/// How many pages one entry of a table of `level` covers.
+pub const fn pages_of(level: usize) -> usize {
+    1_usize.wrapping_shl(INDEX_BITS.wrapping_mul(level as u32))
+}
+
+/// A run of whole user pages, by number. Never empty, never outside the user half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRange {
+    start: usize,
+    end: usize,
+}
+
+impl PageRange {
+    /// The pages `start..end`; `None` if that is empty or leaves the user half.
+    pub const fn new(start: usize, end: usize) -> Option<Self> {
+        if start >= USER_FIRST_PAGE && start < end && end <= USER_END_PAGE {
+            Some(Self { start, end })
+        } else {
+            None
+        }
+    }
+
+    /// The pages of `size` bytes at `base`: `size` is rounded up to whole pages, `base` must be
+    /// a page boundary. `None` if the range is empty, unaligned, overflows or leaves the user half.
+    pub fn of_bytes(base: usize, size: usize) -> Option<Self> {
+        if !base.is_multiple_of(PAGE_SIZE) {
+            return None;
+        }
+        let pages = pages_for(size)?;
+        Self::with_len(base >> PAGE_SHIFT, pages)
+    }
+
+    /// `len` pages from `start`.
+    pub fn with_len(start: usize, len: usize) -> Option<Self> {
+        Self::new(start, start.checked_add(len)?)
+    }
+
+    /// Number of the first page.
+    pub const fn start(self) -> usize {
+        self.start
+    }
+
+    /// Number of the page after the last.
+    pub const fn end(self) -> usize {
+        self.end
+    }
+
+    /// How many pages; at least 1.
+    pub const fn len(self) -> usize {
+        self.end.wrapping_sub(self.start)
+    }
+
+    /// Never.
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+
+    /// Address of the first byte.
+    pub const fn base(self) -> usize {
+        self.start << PAGE_SHIFT
+    }
+
+    /// Length in bytes.
+    pub const fn size(self) -> usize {
+        self.len() << PAGE_SHIFT
+    }
+
+    /// Whether a page is inside.
+    pub const fn contains(self, page: usize) -> bool {
+        self.start <= page && page < self.end
+    }
+
+    /// The common part.
+    pub fn intersection(self, other: Self) -> Option<Self> {
+        Self::new(self.start.max(other.start), self.end.min(other.end))
+    }
+
+    /// Whether there is a common part.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.intersection(other).is_some()
+    }
+
+    /// The page numbers.
+    pub fn pages(self) -> core::ops::Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// How many whole pages hold `size` bytes; `None` when that overflows.
+pub const fn pages_for(size: usize) -> Option<usize> {
+    match size.checked_add(PAGE_SIZE - 1) {
+        Some(up) => Some(up >> PAGE_SHIFT),
+        None => None,
+    }
+}
+
+/// What may be done with a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prot(u8);
+
+impl Prot {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Load. On x86-64 whatever may be written or executed can also be loaded.
+    pub const READ: Self = Self(1);
+    /// Store.
+    pub const WRITE: Self = Self(2);
+    /// Fetch instructions.
+    pub const EXEC: Self = Self(4);
+    /// Everything.
+    pub const ALL: Self = Self(7);
+
+    /// The protection named by the `PROT_*` bits of map flags.
+    pub fn from_map_flags(flags: syscall::MapFlags) -> Self {
+        let mut prot = Self::NONE;
+        for (flag, bit) in [
+            (syscall::MapFlags::PROT_READ, Self::READ),
+            (syscall::MapFlags::PROT_WRITE, Self::WRITE),
+            (syscall::MapFlags::PROT_EXEC, Self::EXEC),
+        ] {
+            if flags.contains(flag) {
+                prot = prot.union(bit);
+            }
+        }
+        prot
+    }
+
+    /// The `PROT_*` bits of map flags.
+    pub fn map_flags(self) -> syscall::MapFlags {
+        let mut flags = syscall::MapFlags::empty();
+        flags.set(syscall::MapFlags::PROT_READ, self.contains(Self::READ));
+        flags.set(syscall::MapFlags::PROT_WRITE, self.contains(Self::WRITE));
+        flags.set(syscall::MapFlags::PROT_EXEC, self.contains(Self::EXEC));
+        flags
+    }
+
+    /// What either allows.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether this allows all that `other` does.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether nothing is allowed.
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// How accesses to a page are cached. The write-combining type needs the processor's page attribute
+/// table set to [`PAT`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cache {
+    /// Ordinary memory.
+    #[default]
+    WriteBack,
+    /// Writes are collected and may be reordered: frame buffers.
+    WriteCombining,
+    /// Every access reaches the device in order.
+    Uncached,
+}
+
+/// What IA32_PAT (0x277) must hold: the reset value with entry 1 changed from write-through to
+/// write-combining.
+pub const PAT: u64 = 0x0007_0406_0007_0106;
+
+/// One entry of a page table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry(u64);
+
+impl Entry {
+    /// No page.
+    pub const EMPTY: Self = Self(0);
+    /// The page can be accessed at all.
+    pub const PRESENT: u64 = 1 << 0;
+    /// The page can be written.
+    pub const WRITE: u64 = 1 << 1;
+    /// User mode may access the page.
+    pub const USER: u64 = 1 << 2;
+    /// Write-through; with [`PAT`]: write-combining.
+    pub const PWT: u64 = 1 << 3;
+    /// Uncached.
+    pub const PCD: u64 = 1 << 4;
+    /// Set by the processor on the first access.
+    pub const ACCESSED: u64 = 1 << 5;
+    /// Set by the processor on the first write.
+    pub const DIRTY: u64 = 1 << 6;
+    /// Ours: copy before the first write.
+    pub const COW: u64 = 1 << 9;
+    /// Ours: another space sees this very frame and must go on seeing it.
+    pub const LENT: u64 = 1 << 10;
+    /// Ours: set on every entry that names a page, whether or not it is present.
+    pub const PAGE: u64 = 1 << 11;
+    /// Ours: the address is not counted memory but a device's.
+    pub const DEVICE: u64 = 1 << 52;
+    /// Instructions may not be fetched.
+    pub const NO_EXECUTE: u64 = 1 << 63;
+
+    /// An entry with these bits.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// An entry for the user page at a physical address. `marks` are [`Self::COW`],
+    /// [`Self::LENT`] and [`Self::DEVICE`]; a page to be copied before writing is never writable.
+    pub fn page(address: u64, prot: Prot, cache: Cache, marks: u64) -> Self {
+        let cache = match cache {
+            Cache::WriteBack => 0,
+            Cache::WriteCombining => Self::PWT,
+            Cache::Uncached => Self::PCD | Self::PWT,
+        };
+        let marks = marks & (Self::COW | Self::LENT | Self::DEVICE);
+        Self((address & ADDRESS_MASK) | Self::PAGE | Self::USER | cache | marks).with_prot(prot)
+    }
+
+    /// The same page with another protection.
+    #[must_use]
+    pub fn with_prot(self, prot: Prot) -> Self {
+        let mut bits = self.0 & !(Self::PRESENT | Self::WRITE | Self::NO_EXECUTE);
+        if !prot.is_none() {
+            bits |= Self::PRESENT;
+        }
+        if prot.contains(Prot::WRITE) && bits & Self::COW == 0 {
+            bits |= Self::WRITE;
+        }
+        if !prot.contains(Prot::EXEC) {
+            bits |= Self::NO_EXECUTE;
+        }
+        Self(bits)
+    }
+
+    /// The same page with these bits set as well.
+    #[must_use]
+    pub const fn with(self, bits: u64) -> Self {
+        Self(self.0 | bits)
+    }
+
+    /// The same page without these bits.
+    #[must_use]
+    pub const fn without(self, bits: u64) -> Self {
+        Self(self.0 & !bits)
+    }
+
+    /// Whether all these bits are set.
+    pub const fn has(self, bits: u64) -> bool {
+        self.0 & bits == bits
+    }
+
+    /// Whether there is no page.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The physical address it names.
+    pub const fn address(self) -> u64 {
+        self.0 & ADDRESS_MASK
+    }
+
+    /// The frame it names, which for a device may not be memory.
+    pub const fn frame(self) -> Option<Frame> {
+        Frame::containing(self.address())
+    }
+
+    /// An entry that points to a table of `count` entries.
+    const fn table(frame: Frame, count: u64) -> Self {
+        Self(
+            frame.address()
+                | Self::PRESENT
+                | Self::WRITE
+                | Self::USER
+                | (count << COUNT_SHIFT) & COUNT_MASK,
+        )
+    }
+
+    /// The table it points to. Tables are allocated frames, so the number fits.
+    const fn table_frame(self) -> Frame {
+        Frame::new((self.address() >> PAGE_SHIFT) as u32)
+    }
+
+    const fn count(self) -> u64 {
+        (self.0 & COUNT_MASK) >> COUNT_SHIFT
+    }
+}
+
+/// Where an entry is: a table and an index into it.
+type Slot = (Frame, usize);
+
+/// A tree of page tables. Only the user half is ever changed here.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PageTable {
+    root: Frame,
+}
+
+impl PageTable {
+    /// An empty user half under a root that shares the kernel's half.
+    ///
+    /// # Errors
+    /// No frame for the root.
+    pub fn new<M: Machine>(m: &mut M) -> Result<Self, NoMemory> {
+        let root = m.alloc(Owner::Table).ok_or(NoMemory)?;
+        m.zero(root);
+        m.fill_kernel_half(root);
+        Ok(Self { root })
+    }
+
+    /// The root table: what the processor's page-table register is loaded with.
+    pub const fn root(&self) -> Frame {
+        self.root
+    }
+
+    /// The entry of a user page.
+    #[inline]
+    pub fn get<M: Machine>(&self, m: &M, page: usize) -> Entry {
+        let mut table = self.root;
+        let mut level = LEVELS - 1;
+        loop {
+            let entry = Entry(m.load(table, index_of(page, level)));
+            if entry.is_empty() || level == 0 {
+                return entry;
+            }
+            table = entry.table_frame();
+            level = level.wrapping_sub(1);
+        }
+    }
+
+    /// Sets the entry of a user page (not to [`Entry::EMPTY`]) and returns the one before. Tables
+    /// are added as needed.
+    ///
+    /// # Errors
+    /// No frame for a table; nothing has changed.
+    pub fn set<M: Machine>(&self, m: &mut M, page: usize, entry: Entry) -> Result<Entry, NoMemory> {
+        debug_assert!(!entry.is_empty() && page < USER_END_PAGE);
+        // The slot that points to the table of each level; the root has none.
+        let mut path: [Slot; LEVELS] = [(self.root, 0); LEVELS];
+        let mut table = self.root;
+        let mut level = LEVELS - 1;
+        while level > 0 {
+            let slot = (table, index_of(page, level));
+            let mut next = Entry(m.load(slot.0, slot.1));
+            if next.is_empty() {
+                let Some(frame) = m.alloc(Owner::Table) else {
+                    self.prune(m, level, &path);
+                    return Err(NoMemory);
+                };
+                m.zero(frame);
+                next = Entry::table(frame, 0);
+                m.store(slot.0, slot.1, next.bits());
+                add_count(m, &path, level, 1);
+            }
+            level = level.wrapping_sub(1);
+            if let Some(place) = path.get_mut(level) {
+                *place = slot;
+            }
+            table = next.table_frame();
+        }
+        let index = index_of(page, 0);
+        let old = Entry(m.load(table, index));
+        m.store(table, index, entry.bits());
+        if old.is_empty() {
+            add_count(m, &path, 0, 1);
+        }
+        Ok(old)
+    }
+
+    /// Removes tables that hold nothing, from the table of `level` upwards.
+    fn prune<M: Machine>(&self, m: &mut M, mut level: usize, path: &[Slot; LEVELS]) {
+        while level < LEVELS - 1 {
+            let Some(&(table, index)) = path.get(level) else {
+                return;
+            };
+            let entry = Entry(m.load(table, index));
+            if entry.is_empty() || entry.count() != 0 {
+                return;
+            }
+            m.store(table, index, 0);
+            m.release(entry.table_frame());
+            level = level.wrapping_add(1);
+            add_count(m, path, level, -1);
+        }
+    }
+
+    /// Calls `f` with every page of `range` that has an entry, in ascending order, and puts the
+    /// entry it returns in place; [`Entry::EMPTY`] removes the page. Tables that become empty are
+    /// given back. Takes a step for every entry of the tables under `range`.
+    ///
+    /// # Errors
+    /// The first error of `f` ends the visit; pages before it have been changed.
+    pub fn visit<M: Machine, E>(
+        &self,
+        m: &mut M,
+        range: PageRange,
+        f: &mut impl FnMut(&mut M, usize, Entry) -> Result<Entry, E>,
+    ) -> Result<(), E> {
+        let mut removed = 0;
+        visit_table(m, self.root, LEVELS - 1, 0, range, &mut removed, f)
+    }
+
+    /// Gives back the root and every table of the user half. The pages themselves must have been
+    /// removed before.
+    pub fn free<M: Machine>(self, m: &mut M) {
+        if let Some(all) = PageRange::new(USER_FIRST_PAGE, USER_END_PAGE) {
+            let removed: Result<(), core::convert::Infallible> =
+                self.visit(m, all, &mut |_, _, _| Ok(Entry::EMPTY));
+            let Ok(()) = removed;
+        }
+        m.release(self.root);
+    }
+}
+
+/// Changes the number of entries of the table of `level` on `path` as its parent counts it.
+fn add_count<M: Machine>(m: &mut M, path: &[Slot; LEVELS], level: usize, change: i64) {
+    if level >= LEVELS - 1 {
+        return;
+    }
+    if let Some(&(table, index)) = path.get(level) {
+        let entry = m.load(table, index);
+        let entry = entry.wrapping_add_signed(change.wrapping_mul(COUNT_ONE as i64));
+        m.store(table, index, entry);
+    }
+}
+
+/// Visits the part of `range` under a table whose first page is `first`; adds to `removed` how many
+/// of the table's own entries were removed. Recursion ends after [`LEVELS`].
+fn visit_table<M: Machine, E>(
+    m: &mut M,
+    table: Frame,
+    level: usize,
+    first: usize,
+    range: PageRange,
+    removed: &mut u64,
+    f: &mut impl FnMut(&mut M, usize, Entry) -> Result<Entry, E>,
+) -> Result<(), E> {
+    let step = pages_of(level);
+    let covered = first.saturating_add(step.saturating_mul(ENTRIES));
+    let from = range.start.max(first);
+    let last = range.end.min(covered).wrapping_sub(1);
+    for index in index_of(from, level)..=index_of(last, level) {
+        let entry = Entry(m.load(table, index));
+        if entry.is_empty() {
+            continue;
+        }
+        let page = first.saturating_add(step.saturating_mul(index));
+        if level == 0 {
+            let new = f(m, page, entry)?;
+            if new != entry {
+                m.store(table, index, new.bits());
+                *removed = removed.saturating_add(u64::from(new.is_empty()));
+            }
+        } else {
+            let below = entry.table_frame();
+            let mut gone = 0;
+            let result = visit_table(m, below, level.wrapping_sub(1), page, range, &mut gone, f);
+            if gone > 0 {
+                let count = entry.count().saturating_sub(gone);
+                if count == 0 {
+                    m.store(table, index, 0);
+                    m.release(below);
+                    *removed = removed.saturating_add(1);
+                } else {
+                    m.store(table, index, Entry::table(below, count).bits());
+                }
+            }
+            result?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

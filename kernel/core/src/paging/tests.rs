@@ -1,0 +1,187 @@
+use std::collections::BTreeMap;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::machine::sim::Sim;
+
+#[test]
+fn addresses_are_canonical_outside_the_hole() {
+    for (address, canonical) in [
+        (0, true),
+        (0x0000_7fff_ffff_ffff, true),
+        (0x0000_8000_0000_0000, false),
+        (0xffff_7fff_ffff_ffff, false),
+        (0xffff_8000_0000_0000, true),
+        (usize::MAX, true),
+    ] {
+        assert_eq!(is_canonical(address), canonical, "{address:#x}");
+    }
+}
+
+#[test]
+fn ranges_stay_in_the_user_half() {
+    let last = USER_END - PAGE_SIZE;
+    for (base, size, pages) in [
+        (USER_START, 1, Some(1)),
+        (USER_START, PAGE_SIZE, Some(1)),
+        (USER_START, PAGE_SIZE + 1, Some(2)),
+        (last, PAGE_SIZE, Some(1)),
+        (USER_START, USER_END - USER_START, Some(USER_END_PAGE - USER_FIRST_PAGE)),
+        (USER_START, 0, None),
+        (0, PAGE_SIZE, None),
+        (PAGE_SIZE, PAGE_SIZE, None),
+        (USER_START - PAGE_SIZE, 2 * PAGE_SIZE, None),
+        (USER_START + 1, PAGE_SIZE, None),
+        (last, PAGE_SIZE + 1, None),
+        (USER_END, PAGE_SIZE, None),
+        (USER_START, usize::MAX, None),
+        (last, usize::MAX - PAGE_SIZE, None),
+        (usize::MAX - PAGE_SIZE + 1, PAGE_SIZE, None),
+        (0xffff_8000_0000_0000, PAGE_SIZE, None),
+    ] {
+        let range = PageRange::of_bytes(base, size);
+        assert_eq!(range.map(PageRange::len), pages, "{base:#x}+{size:#x}");
+        if let Some(range) = range {
+            assert_eq!(range.base(), base);
+            assert!(range.size() >= size);
+        }
+    }
+}
+
+#[test]
+fn entries_say_exactly_what_the_protection_says() {
+    for bits in 0..8 {
+        let prot = Prot(bits);
+        assert_eq!(Prot::from_map_flags(prot.map_flags()), prot);
+        for cache in [Cache::WriteBack, Cache::WriteCombining, Cache::Uncached] {
+            for marks in [0, Entry::COW, Entry::LENT, Entry::DEVICE] {
+                let entry = Entry::page(0x1234_5000, prot, cache, marks);
+                assert!(!entry.is_empty());
+                assert_eq!(entry.address(), 0x1234_5000);
+                assert_eq!(entry.has(Entry::PRESENT), bits != 0);
+                let writable = prot.contains(Prot::WRITE) && marks != Entry::COW;
+                assert_eq!(entry.has(Entry::WRITE), writable);
+                assert_eq!(entry.has(Entry::NO_EXECUTE), !prot.contains(Prot::EXEC));
+                assert_eq!(entry.has(Entry::PCD), cache == Cache::Uncached);
+                assert_eq!(entry.has(Entry::PWT), cache != Cache::WriteBack);
+                assert!(entry.has(Entry::USER | marks));
+                assert_eq!(entry.with_prot(Prot::NONE).with_prot(prot), entry);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_attribute_table_gives_the_caches_their_types() {
+    let kind = |entry: Entry| {
+        let index = (entry.bits() >> 3 & 1) | (entry.bits() >> 4 & 1) << 1;
+        PAT >> (8 * index) & 0xff
+    };
+    for (cache, memory_type) in
+        [(Cache::WriteBack, 6), (Cache::WriteCombining, 1), (Cache::Uncached, 0)]
+    {
+        assert_eq!(kind(Entry::page(0, Prot::READ, cache, 0)), memory_type, "{cache:?}");
+    }
+}
+
+fn frames_in_use(m: &Sim) -> usize {
+    m.live(Owner::Table)
+}
+
+/// Far apart, so that every level is crossed, and close, so that tables are shared.
+fn page() -> impl Strategy<Value = usize> {
+    let part = |shift: u32| (0..3_usize).prop_map(move |n| n << shift);
+    (part(0), part(9), part(18), prop_oneof![Just(0), Just(1_usize << 27), Just(255 << 27)])
+        .prop_map(|(a, b, c, d)| USER_FIRST_PAGE + a + b + c + d)
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Set(usize, u64, Option<usize>),
+    Remove(usize, usize),
+    Change(usize, usize, usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (page(), 1..1000_u64, prop::option::weighted(0.3, 0..4_usize))
+            .prop_map(|(page, n, budget)| Op::Set(page, n, budget)),
+        2 => (page(), page()).prop_map(|(a, b)| Op::Remove(a, b)),
+        1 => (page(), page(), 0..4_usize).prop_map(|(a, b, n)| Op::Change(a, b, n)),
+    ]
+}
+
+proptest! {
+    /// Against a map from pages to entries, with frames running out. [`Sim::walk`] checks the counts and that
+    /// no table is empty.
+    #[test]
+    fn agrees_with_a_map_of_entries(ops in prop::collection::vec(op(), 1..60)) {
+        let mut m = Sim::new();
+        let table = PageTable::new(&mut m).unwrap();
+        let mut model = BTreeMap::new();
+        let range = |a: usize, b: usize| PageRange::new(a.min(b), a.max(b) + 1).unwrap();
+        for op in ops {
+            match op {
+                Op::Set(page, n, budget) => {
+                    let entry = Entry::page(n << 12, Prot::ALL, Cache::WriteBack, 0);
+                    m.budget = budget;
+                    let result = table.set(&mut m, page, entry);
+                    m.budget = None;
+                    if let Ok(old) = result {
+                        prop_assert_eq!(old, model.insert(page, entry).unwrap_or_default());
+                    } else {
+                        prop_assert!(budget.is_some() && !model.contains_key(&page));
+                    }
+                }
+                Op::Remove(a, b) => {
+                    let mut seen = Vec::new();
+                    let result: Result<(), ()> = table.visit(&mut m, range(a, b), &mut |_, page, entry| {
+                        seen.push((page, entry));
+                        Ok(Entry::EMPTY)
+                    });
+                    prop_assert_eq!(result, Ok(()));
+                    let expected: Vec<_> =
+                        model.range(range(a, b).pages()).map(|(&p, &e)| (p, e)).collect();
+                    prop_assert_eq!(seen, expected);
+                    model.retain(|&page, _| !range(a, b).contains(page));
+                }
+                Op::Change(a, b, stop_after) => {
+                    // Every other page is removed until the visit is stopped.
+                    let mut seen = Vec::new();
+                    let result = table.visit(&mut m, range(a, b), &mut |_, page, entry| {
+                        if seen.len() == stop_after {
+                            return Err(page);
+                        }
+                        let new = if seen.len() % 2 == 0 { Entry::EMPTY } else { entry.with_prot(Prot::READ) };
+                        seen.push((page, new));
+                        Ok(new)
+                    });
+                    let inside = model.range(range(a, b).pages()).count();
+                    prop_assert_eq!(result.is_err(), inside > stop_after);
+                    for (page, new) in seen {
+                        if new.is_empty() { model.remove(&page); } else { model.insert(page, new); }
+                    }
+                }
+            }
+            let expected: Vec<_> = model.iter().map(|(&page, &entry)| (page, entry)).collect();
+            prop_assert_eq!(m.walk(table.root()), expected);
+            for (&page, &entry) in &model {
+                prop_assert_eq!(table.get(&m, page), entry);
+            }
+            if model.is_empty() {
+                prop_assert_eq!(frames_in_use(&m), 1);
+            }
+        }
+        table.free(&mut m);
+        prop_assert_eq!(frames_in_use(&m), 0);
+    }
+}
+
+#[test]
+fn without_a_frame_there_is_no_root() {
+    let mut m = Sim::new();
+    m.budget = Some(0);
+    assert_eq!(PageTable::new(&mut m), Err(NoMemory));
+}

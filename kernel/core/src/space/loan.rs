@@ -1,0 +1,362 @@
+//! Pages that one space lends and another maps.
+//!
+//! Lending and mapping are two steps, so that a caller needs only one space at a time and both may
+//! be the same one. A [`Loan`] holds references; it must end in [`AddrSpace::map_loan`] or
+//! [`Loan::release`].
+
+use alloc::vec::Vec;
+
+use super::{
+    AddrSpace, Kind, OnRelease, Region, Request, SpaceError, Terms, drop_entry, drop_pages, own,
+    present,
+};
+use crate::NoMemory;
+use crate::frames::{Frame, MAX_ORDER, Owner};
+use crate::machine::Machine;
+use crate::paging::{Cache, Entry, PAGE_SHIFT, PAGE_SIZE, PageRange, Prot};
+use syscall::MapFlags;
+
+/// The first physical address that no page-table entry can name.
+const PHYSICAL_END: u64 = 1 << 52;
+
+/// In which way pages are lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lend {
+    /// Both sides see each other's writes.
+    Shared,
+    /// The receiver sees the pages, and copies one before it writes to it. Whether it sees what the
+    /// lender writes later is unspecified.
+    Snapshot,
+}
+
+#[derive(Debug)]
+enum Pages {
+    Frames {
+        frames: Vec<Frame>,
+        contiguous: bool,
+    },
+    Device {
+        base: u64,
+        pages: usize,
+        cache: Cache,
+    },
+}
+
+/// Pages on their way from one space to another.
+#[derive(Debug)]
+#[must_use = "a loan holds references until it is mapped or released"]
+pub struct Loan {
+    pages: Pages,
+    way: Lend,
+    max: Prot,
+}
+
+impl Loan {
+    /// A device's pages.
+    pub(super) fn of_device(base: u64, pages: usize, cache: Cache) -> Option<Self> {
+        let size = (pages as u64).checked_mul(PAGE_SIZE as u64)?;
+        let fits = base.checked_add(size)? <= PHYSICAL_END;
+        (fits && pages > 0 && base.is_multiple_of(PAGE_SIZE as u64)).then_some(Self {
+            pages: Pages::Device { base, pages, cache },
+            way: Lend::Shared,
+            max: Prot::ALL,
+        })
+    }
+
+    /// Frames of the kernel's own, to be shared with a space.
+    ///
+    /// # Errors
+    /// No memory for the list, or a frame with too many references.
+    pub fn of_frames<M: Machine>(m: &mut M, frames: &[Frame]) -> Result<Self, NoMemory> {
+        let mut loan = Self::with_capacity(frames.len())?;
+        for &frame in frames {
+            if !m.retain(frame) {
+                loan.release(m);
+                return Err(NoMemory);
+            }
+            loan.push(frame);
+        }
+        Ok(loan)
+    }
+
+    /// New zeroed frames, adjacent in physical memory.
+    pub(super) fn contiguous<M: Machine>(m: &mut M, pages: usize) -> Result<Self, NoMemory> {
+        let order = pages
+            .checked_next_power_of_two()
+            .ok_or(NoMemory)?
+            .trailing_zeros();
+        let order = u8::try_from(order).ok().filter(|&order| order <= MAX_ORDER);
+        let order = order.ok_or(NoMemory)?;
+        let mut loan = Self::with_capacity(pages)?;
+        let first = m.alloc_contiguous(order, Owner::User).ok_or(NoMemory)?;
+        for n in 0..1_u32 << order {
+            let frame = first.offset(n);
+            if (n as usize) < pages {
+                m.zero(frame);
+                loan.push(frame);
+            } else {
+                m.release(frame);
+            }
+        }
+        if let Pages::Frames { contiguous, .. } = &mut loan.pages {
+            *contiguous = true;
+        }
+        Ok(loan)
+    }
+
+    fn with_capacity(pages: usize) -> Result<Self, NoMemory> {
+        let mut frames = Vec::new();
+        frames.try_reserve_exact(pages)?;
+        Ok(Self {
+            pages: Pages::Frames {
+                frames,
+                contiguous: false,
+            },
+            way: Lend::Shared,
+            max: Prot::ALL,
+        })
+    }
+
+    /// Adds a frame and its reference; there must be capacity.
+    fn push(&mut self, frame: Frame) {
+        if let Pages::Frames { frames, .. } = &mut self.pages {
+            frames.push(frame);
+        }
+    }
+
+    /// How many pages there are.
+    pub fn len(&self) -> usize {
+        match &self.pages {
+            Pages::Frames { frames, .. } => frames.len(),
+            Pages::Device { pages, .. } => *pages,
+        }
+    }
+
+    /// Whether there are no pages.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Physical address of the first page.
+    pub(super) fn first_address(&self) -> u64 {
+        match &self.pages {
+            Pages::Frames { frames, .. } => frames.first().map_or(0, |frame| frame.address()),
+            Pages::Device { base, .. } => *base,
+        }
+    }
+
+    /// Gives the pages back.
+    pub fn release<M: Machine>(self, m: &mut M) {
+        if let Pages::Frames { frames, .. } = self.pages {
+            for frame in frames {
+                m.release(frame);
+            }
+        }
+    }
+}
+
+impl AddrSpace {
+    /// Lends the pages of a range. Pages that were never touched are allocated; for
+    /// [`Lend::Shared`], pages that are to be copied before writing are copied. Takes a step for
+    /// every page.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`]; [`SpaceError::Fault`] if the range has holes;
+    /// [`SpaceError::Access`] for a snapshot of a device or of pages that can never be read;
+    /// [`SpaceError::NoMemory`].
+    pub fn lend<M: Machine>(
+        &mut self,
+        m: &mut M,
+        base: usize,
+        size: usize,
+        way: Lend,
+    ) -> Result<Loan, SpaceError> {
+        let range = PageRange::of_bytes(base, size).ok_or(SpaceError::Invalid)?;
+        if !self.map.is_covered(range) {
+            return Err(SpaceError::Fault);
+        }
+        if let Some(grant) = self.map.find(range.start())
+            && let Kind::Device { base, cache } = grant.content.kind
+        {
+            let whole = grant.range.end() >= range.end();
+            if way == Lend::Snapshot || !whole {
+                return Err(SpaceError::Access);
+            }
+            let skip = range.start().saturating_sub(grant.range.start()) as u64;
+            let base = base.saturating_add(skip << PAGE_SHIFT);
+            let loan = Loan::of_device(base, range.len(), cache).ok_or(SpaceError::Invalid)?;
+            return Ok(Loan {
+                max: grant.content.max,
+                ..loan
+            });
+        }
+        let mut loan = Loan {
+            way,
+            ..Loan::with_capacity(range.len())?
+        };
+        for grant in self.map.overlapping(range) {
+            let region = &grant.content;
+            let Some(part) = grant.range.intersection(range) else {
+                continue;
+            };
+            if matches!(region.kind, Kind::Device { .. }) || !region.max.contains(Prot::READ) {
+                loan.release(m);
+                return Err(SpaceError::Access);
+            }
+            if way == Lend::Shared {
+                loan.max = loan.max.intersection(region.max);
+            }
+            for page in part.pages() {
+                match self.lend_page(m, region, page, way) {
+                    Ok(frame) => loan.push(frame),
+                    Err(error) => {
+                        loan.release(m);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(loan)
+    }
+
+    /// Lends one page: its frame, with a reference.
+    fn lend_page<M: Machine>(
+        &self,
+        m: &mut M,
+        region: &Region,
+        page: usize,
+        way: Lend,
+    ) -> Result<Frame, SpaceError> {
+        let mut entry = present(m, &self.table, region, page)?;
+        if way == Lend::Shared && !region.shared {
+            if entry.has(Entry::COW) && region.max.contains(Prot::WRITE) {
+                entry = own(m, &self.table, region, page, entry)?;
+            }
+            if !entry.has(Entry::LENT) {
+                self.table.set(m, page, entry.with(Entry::LENT))?;
+            }
+        }
+        let frame = entry.frame().ok_or(SpaceError::Fault)?;
+        if !m.retain(frame) {
+            return Err(SpaceError::NoMemory);
+        }
+        Ok(frame)
+    }
+
+    /// Maps lent pages. The region is as long as the loan; `request.size` is ignored. Whether it is
+    /// shared follows from the loan, not from the request. Returns the address.
+    ///
+    /// # Errors
+    /// [`SpaceError::Access`] if the request wants more than the terms or the lender allow;
+    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`]. The loan is released.
+    pub fn map_loan<M: Machine>(
+        &mut self,
+        m: &mut M,
+        request: &Request,
+        loan: Loan,
+        terms: &Terms,
+        on_release: OnRelease<'_>,
+    ) -> Result<usize, SpaceError> {
+        let shared = loan.way == Lend::Shared;
+        self.map_pages(m, request, loan, terms, shared, on_release)
+    }
+
+    /// As [`Self::map_loan`], but a copy of the space gets copies of the pages unless `shared`.
+    pub(super) fn map_pages<M: Machine>(
+        &mut self,
+        m: &mut M,
+        request: &Request,
+        loan: Loan,
+        terms: &Terms,
+        shared: bool,
+        on_release: OnRelease<'_>,
+    ) -> Result<usize, SpaceError> {
+        let prot = Prot::from_map_flags(request.flags);
+        let max = loan.max.intersection(terms.max);
+        if !max.contains(prot) {
+            loan.release(m);
+            return Err(SpaceError::Access);
+        }
+        let size = loan.len().saturating_mul(PAGE_SIZE);
+        let flags = request
+            .flags
+            .difference(MapFlags::MAP_SHARED | MapFlags::MAP_PRIVATE);
+        let request = Request {
+            size,
+            flags,
+            ..*request
+        };
+        let range = match self.place(m, &request, 1, on_release) {
+            Ok(range) => range,
+            Err(error) => {
+                loan.release(m);
+                return Err(error);
+            }
+        };
+        let marks = match (loan.way, shared) {
+            (Lend::Snapshot, _) => Entry::COW,
+            (Lend::Shared, true) => 0,
+            (Lend::Shared, false) => Entry::LENT,
+        };
+        let kind = match &loan.pages {
+            Pages::Frames {
+                contiguous: true, ..
+            } => Kind::Contiguous,
+            Pages::Frames { .. } => Kind::Frames,
+            &Pages::Device { base, cache, .. } => Kind::Device { base, cache },
+        };
+        let set = match loan.pages {
+            Pages::Frames { frames, .. } => self.set_all(
+                m,
+                range,
+                frames
+                    .iter()
+                    .map(|frame| Entry::page(frame.address(), prot, Cache::WriteBack, marks)),
+            ),
+            Pages::Device { base, cache, .. } => self.set_all(
+                m,
+                range,
+                (base..)
+                    .step_by(PAGE_SIZE)
+                    .take(range.len())
+                    .map(|address| Entry::page(address, prot, cache, Entry::DEVICE)),
+            ),
+        };
+        set?;
+        let record = terms.record;
+        let offset = if record.is_some() { terms.offset } else { 0 };
+        // Reserved by `place`.
+        self.map.insert(
+            range,
+            Region {
+                kind,
+                prot,
+                max,
+                shared,
+                record,
+                offset,
+            },
+        )?;
+        Ok(range.base())
+    }
+
+    /// Sets the entries of a free range, in order; on failure drops them all.
+    fn set_all<M: Machine>(
+        &self,
+        m: &mut M,
+        range: PageRange,
+        mut entries: impl Iterator<Item = Entry>,
+    ) -> Result<(), NoMemory> {
+        for (page, entry) in range.pages().zip(&mut entries) {
+            if self.table.set(m, page, entry).is_err() {
+                drop_entry(m, entry);
+                for rest in entries {
+                    drop_entry(m, rest);
+                }
+                drop_pages(m, &self.table, range);
+                return Err(NoMemory);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,541 @@
+//! An address space: its map, its page tables, and what can be done with them.
+//!
+//! The invariants:
+//!
+//! 1. An entry exists only for a page that the map grants. Every entry that does not say
+//!    [`Entry::DEVICE`] holds one reference to its frame.
+//! 2. A writable entry in a region that is not shared names a frame that nobody else may expect to
+//!    keep its contents: either the only reference is this one, or the page is lent
+//!    ([`Entry::LENT`]) and the others want to see the writes, or they took a snapshot that they
+//!    copy before writing.
+//! 3. An entry marked [`Entry::COW`] is never writable. Writing to it first makes the frame its own:
+//!    without copying if no other reference is left.
+//! 4. No table is empty but the root.
+//!
+//! Every operation either succeeds or leaves the space in a state in which the invariants hold and
+//! everything that it did not name is as before. What it did name is as before, too, except where
+//! `MAP_FIXED` or `FIXED_REPLACE` had to unmap the range first.
+
+mod loan;
+mod moving;
+mod region;
+
+use crate::NoMemory;
+use crate::frames::{Frame, Owner};
+use crate::machine::Machine;
+use crate::paging::{
+    Cache, Entry, PAGE_SHIFT, PAGE_SIZE, PageRange, PageTable, Prot, USER_END, USER_FIRST_PAGE,
+    pages_for,
+};
+use crate::vmap::VMap;
+
+pub use loan::{Lend, Loan};
+pub use region::{Access, Kind, Mapped, OnRelease, Region, Request, Segv, SpaceError, Terms};
+
+use syscall::MapFlags;
+
+/// With more pages than this the whole translation cache is forgotten instead of single entries.
+const FLUSH_LIMIT: usize = 32;
+
+/// Pages whose cached translations are to be forgotten at the end of an operation. Frames may be
+/// released before that: nobody else can get them before the operation ends.
+struct Stale {
+    pages: [usize; FLUSH_LIMIT],
+    count: usize,
+}
+
+impl Stale {
+    const fn new() -> Self {
+        Self {
+            pages: [0; FLUSH_LIMIT],
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, page: usize) {
+        if let Some(slot) = self.pages.get_mut(self.count) {
+            *slot = page;
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    fn flush<M: Machine>(self, m: &mut M, root: Frame) {
+        match self.pages.get(..self.count) {
+            Some(pages) => {
+                for page in pages {
+                    m.flush_page(root, page << PAGE_SHIFT);
+                }
+            }
+            None => m.flush_all(root),
+        }
+    }
+}
+
+/// An address space.
+#[derive(Debug)]
+pub struct AddrSpace {
+    table: PageTable,
+    map: VMap<Region>,
+}
+
+impl AddrSpace {
+    /// An empty space.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn new<M: Machine>(m: &mut M) -> Result<Self, SpaceError> {
+        Ok(Self {
+            table: PageTable::new(m)?,
+            map: VMap::new(),
+        })
+    }
+
+    /// The root page table: what the processor is given to switch to this space.
+    pub const fn root(&self) -> Frame {
+        self.table.root()
+    }
+
+    /// What is mapped, ascending.
+    pub fn grants(&self) -> impl Iterator<Item = syscall::GrantDesc> {
+        self.map
+            .iter()
+            .map(|grant| grant.content.describe(grant.range))
+    }
+
+    /// How many regions there are.
+    pub fn region_count(&self) -> usize {
+        self.map.len()
+    }
+
+    /// The region that an address is in, and its pages.
+    pub fn region_at(&self, address: usize) -> Option<(PageRange, &Region)> {
+        let grant = self.map.find(address >> PAGE_SHIFT)?;
+        Some((grant.range, &grant.content))
+    }
+
+    /// Finds room for a request and reserves `records` in the map; unmaps what is there if the
+    /// request says so.
+    fn place<M: Machine>(
+        &mut self,
+        m: &mut M,
+        request: &Request,
+        records: usize,
+        on_release: OnRelease<'_>,
+    ) -> Result<PageRange, SpaceError> {
+        let flags = request.flags;
+        if flags.contains(MapFlags::MAP_SHARED | MapFlags::MAP_PRIVATE) {
+            return Err(SpaceError::Invalid);
+        }
+        let pages = pages_for(request.size).filter(|&pages| pages > 0);
+        let pages = pages.ok_or(SpaceError::Invalid)?;
+        if !flags.contains(MapFlags::MAP_FIXED) {
+            self.map.reserve(records)?;
+            let hint = Some(request.address >> PAGE_SHIFT).filter(|&page| page != 0);
+            let min = pages_for(request.min).ok_or(SpaceError::Invalid)?;
+            return self
+                .map
+                .find_free(pages, hint, min)
+                .ok_or(SpaceError::NoMemory);
+        }
+        let range = PageRange::of_bytes(request.address, request.size);
+        let range = range.ok_or(SpaceError::Invalid)?;
+        // The bit of MAP_FIXED is part of MAP_FIXED_NOREPLACE.
+        if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) {
+            self.map.reserve(records)?;
+            if !self.map.is_free(range) {
+                return Err(SpaceError::Exists);
+            }
+        } else {
+            self.map.reserve(records.saturating_add(1))?;
+            self.clear(m, range, on_release)?;
+        }
+        Ok(range)
+    }
+
+    /// Maps zeroed memory that is allocated page by page when it is first touched. Returns the address.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
+    pub fn map_anon<M: Machine>(
+        &mut self,
+        m: &mut M,
+        request: &Request,
+        on_release: OnRelease<'_>,
+    ) -> Result<usize, SpaceError> {
+        let range = self.place(m, request, 1, on_release)?;
+        let region = Region {
+            kind: Kind::Anon,
+            prot: Prot::from_map_flags(request.flags),
+            max: Prot::ALL,
+            shared: request.flags.contains(MapFlags::MAP_SHARED),
+            record: None,
+            offset: 0,
+        };
+        self.map.insert(range, region)?;
+        Ok(range.base())
+    }
+
+    /// Maps a device's physical addresses from `physical`, which is a page boundary. Returns the
+    /// address.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
+    pub fn map_device<M: Machine>(
+        &mut self,
+        m: &mut M,
+        request: &Request,
+        physical: u64,
+        cache: Cache,
+        on_release: OnRelease<'_>,
+    ) -> Result<usize, SpaceError> {
+        let pages = pages_for(request.size).ok_or(SpaceError::Invalid)?;
+        let loan = Loan::of_device(physical, pages, cache).ok_or(SpaceError::Invalid)?;
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: Prot::ALL,
+        };
+        self.map_loan(m, request, loan, &terms, on_release)
+    }
+
+    /// Maps zeroed memory that is adjacent in physical memory, for devices. Copies of the space
+    /// share it. Returns the address and the physical address.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
+    pub fn map_contiguous<M: Machine>(
+        &mut self,
+        m: &mut M,
+        request: &Request,
+        on_release: OnRelease<'_>,
+    ) -> Result<(usize, u64), SpaceError> {
+        let pages = pages_for(request.size).filter(|&pages| pages > 0);
+        let pages = pages.ok_or(SpaceError::Invalid)?;
+        let loan = Loan::contiguous(m, pages)?;
+        let physical = loan.first_address();
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: Prot::ALL,
+        };
+        let base = self.map_loan(m, request, loan, &terms, on_release)?;
+        Ok((base, physical))
+    }
+
+    /// Unmaps every page of a range; holes in it do not matter. `base` must be a page boundary,
+    /// `size` is rounded up.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`]; [`SpaceError::NoMemory`] if a region had to be cut in two and there
+    /// was no memory for the record (nothing has changed).
+    pub fn unmap<M: Machine>(
+        &mut self,
+        m: &mut M,
+        base: usize,
+        size: usize,
+        on_release: OnRelease<'_>,
+    ) -> Result<(), SpaceError> {
+        let range = PageRange::of_bytes(base, size).ok_or(SpaceError::Invalid)?;
+        self.clear(m, range, on_release)?;
+        self.map.trim();
+        Ok(())
+    }
+
+    /// Unmaps a range.
+    fn clear<M: Machine>(
+        &mut self,
+        m: &mut M,
+        range: PageRange,
+        on_release: OnRelease<'_>,
+    ) -> Result<(), NoMemory> {
+        self.map.remove(range, &mut |part, region: &Region| {
+            if let Some(mapped) = region.report(part) {
+                on_release(mapped);
+            }
+        })?;
+        drop_pages(m, &self.table, range);
+        Ok(())
+    }
+
+    /// Changes the protection of a range to the `PROT_*` bits of `flags`.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`]; [`SpaceError::NoMemory`] if the range has holes or there was no
+    /// memory for records; [`SpaceError::Access`] if a region can never allow that. Nothing
+    /// has changed then.
+    pub fn protect<M: Machine>(
+        &mut self,
+        m: &mut M,
+        base: usize,
+        size: usize,
+        flags: MapFlags,
+    ) -> Result<(), SpaceError> {
+        let range = PageRange::of_bytes(base, size).ok_or(SpaceError::Invalid)?;
+        let prot = Prot::from_map_flags(flags);
+        if !self.map.is_covered(range) {
+            return Err(SpaceError::NoMemory);
+        }
+        if !self
+            .map
+            .overlapping(range)
+            .all(|grant| grant.content.max.contains(prot))
+        {
+            return Err(SpaceError::Access);
+        }
+        self.map.update(range, &mut |region| region.prot = prot)?;
+        let mut stale = Stale::new();
+        let Ok(()) = self.table.visit(m, range, &mut |_, page, entry| {
+            let new = entry.with_prot(prot);
+            if new != entry && entry.has(Entry::PRESENT) {
+                stale.add(page);
+            }
+            Ok::<_, core::convert::Infallible>(new)
+        });
+        stale.flush(m, self.root());
+        Ok(())
+    }
+
+    /// Makes an access possible that the page tables did not allow: allocates a page that was never
+    /// touched, copies one that is shared until written.
+    ///
+    /// # Errors
+    /// Why the access is not possible.
+    pub fn fault<M: Machine>(
+        &mut self,
+        m: &mut M,
+        address: usize,
+        access: Access,
+    ) -> Result<(), Segv> {
+        self.resolve(m, address, access).map(|_| ())
+    }
+
+    /// The physical address of a user address that the page tables allow to be accessed as they are.
+    #[inline]
+    pub fn translate<M: Machine>(&self, m: &M, address: usize, write: bool) -> Option<u64> {
+        if address >= USER_END {
+            return None;
+        }
+        let entry = self.table.get(m, address >> PAGE_SHIFT);
+        let needed = if write {
+            Entry::PRESENT | Entry::WRITE
+        } else {
+            Entry::PRESENT
+        };
+        entry
+            .has(needed)
+            .then(|| entry.address() | (address % PAGE_SIZE) as u64)
+    }
+
+    /// The physical address of a user address, after making the access possible as
+    /// [`Self::fault`] does. Valid until the space is changed.
+    ///
+    /// # Errors
+    /// Why the access is not possible.
+    pub fn resolve<M: Machine>(
+        &mut self,
+        m: &mut M,
+        address: usize,
+        access: Access,
+    ) -> Result<u64, Segv> {
+        if address >= USER_END {
+            return Err(Segv::Unmapped);
+        }
+        let page = address >> PAGE_SHIFT;
+        let grant = self.map.find(page).ok_or(Segv::Unmapped)?;
+        let region = &grant.content;
+        let allowed = match access {
+            Access::Read => !region.prot.is_none(),
+            Access::Write => region.prot.contains(Prot::WRITE),
+            Access::Exec => region.prot.contains(Prot::EXEC),
+        };
+        if !allowed {
+            return Err(Segv::Protection);
+        }
+        let entry = present(m, &self.table, region, page)?;
+        let entry = if access == Access::Write && !entry.has(Entry::WRITE) {
+            own(m, &self.table, region, page, entry)?
+        } else {
+            entry
+        };
+        Ok(entry.address() | (address % PAGE_SIZE) as u64)
+    }
+
+    /// A copy as `fork` wants it: shared regions are the same pages, all others become
+    /// copy-on-write on both sides. Calls `retained` for every run of pages with a record that the
+    /// copy maps as well.
+    ///
+    /// Shared anonymous memory that was never touched is allocated now, so that both sides
+    /// see the same. Takes a step for every page that is present.
+    ///
+    /// # Errors
+    /// No memory: there is no copy, and `retained` was not called.
+    pub fn clone_cow<M: Machine>(
+        &mut self,
+        m: &mut M,
+        retained: &mut dyn FnMut(Mapped),
+    ) -> Result<Self, SpaceError> {
+        for grant in self.map.iter() {
+            if grant.content.shared && grant.content.kind == Kind::Anon {
+                for page in grant.range.pages() {
+                    present(m, &self.table, &grant.content, page)?;
+                }
+            }
+        }
+        let map = self.map.try_clone()?;
+        let child = Self {
+            table: PageTable::new(m)?,
+            map,
+        };
+        let mut stale = Stale::new();
+        let mut result = Ok(());
+        for grant in self.map.iter() {
+            let region = &grant.content;
+            result = self.table.visit(m, grant.range, &mut |m, page, entry| {
+                let (ours, theirs) = divide(m, region, entry)?;
+                if let Err(error) = child.table.set(m, page, theirs) {
+                    drop_entry(m, theirs);
+                    return Err(error);
+                }
+                if ours != entry && entry.has(Entry::WRITE) {
+                    stale.add(page);
+                }
+                Ok(ours)
+            });
+            if result.is_err() {
+                break;
+            }
+        }
+        stale.flush(m, self.root());
+        if result.is_err() {
+            child.destroy(m, &mut |_| {});
+            return Err(SpaceError::NoMemory);
+        }
+        for grant in child.map.iter() {
+            if let Some(mapped) = grant.content.report(grant.range) {
+                retained(mapped);
+            }
+        }
+        Ok(child)
+    }
+
+    /// Unmaps everything and gives back every frame. The space must not be active on any processor.
+    pub fn destroy<M: Machine>(self, m: &mut M, on_release: OnRelease<'_>) {
+        for grant in self.map.iter() {
+            if let Some(mapped) = grant.content.report(grant.range) {
+                on_release(mapped);
+            }
+        }
+        if let Some(all) = PageRange::new(USER_FIRST_PAGE, USER_END >> PAGE_SHIFT) {
+            let Ok(()) = self.table.visit(m, all, &mut |m, _, entry| {
+                drop_entry(m, entry);
+                Ok::<_, core::convert::Infallible>(Entry::EMPTY)
+            });
+        }
+        self.table.free(m);
+    }
+}
+
+/// Gives up the reference that an entry holds.
+fn drop_entry<M: Machine>(m: &mut M, entry: Entry) {
+    if !entry.has(Entry::DEVICE)
+        && let Some(frame) = entry.frame()
+    {
+        m.release(frame);
+    }
+}
+
+/// Removes the entries of a range and what they refer to.
+fn drop_pages<M: Machine>(m: &mut M, table: &PageTable, range: PageRange) {
+    let mut stale = Stale::new();
+    let Ok(()) = table.visit(m, range, &mut |m, page, entry| {
+        if entry.has(Entry::PRESENT) {
+            stale.add(page);
+        }
+        drop_entry(m, entry);
+        Ok::<_, core::convert::Infallible>(Entry::EMPTY)
+    });
+    stale.flush(m, table.root());
+}
+
+/// The entry of a page of `region`, allocated if it was never touched.
+fn present<M: Machine>(
+    m: &mut M,
+    table: &PageTable,
+    region: &Region,
+    page: usize,
+) -> Result<Entry, Segv> {
+    let entry = table.get(m, page);
+    if !entry.is_empty() {
+        return Ok(entry);
+    }
+    if region.kind != Kind::Anon {
+        return Err(Segv::Protection);
+    }
+    let frame = m.alloc(Owner::User).ok_or(Segv::NoMemory)?;
+    m.zero(frame);
+    let entry = Entry::page(frame.address(), region.prot, Cache::WriteBack, 0);
+    if table.set(m, page, entry).is_err() {
+        m.release(frame);
+        return Err(Segv::NoMemory);
+    }
+    Ok(entry)
+}
+
+/// Makes a page its region's own, so that it can be written without anybody noticing who
+/// should not. The protection stays the region's.
+fn own<M: Machine>(
+    m: &mut M,
+    table: &PageTable,
+    region: &Region,
+    page: usize,
+    entry: Entry,
+) -> Result<Entry, Segv> {
+    let frame = entry.frame().ok_or(Segv::Protection)?;
+    let shared = entry.has(Entry::COW) && m.references(frame) > 1;
+    let new = if shared {
+        let copy = m.alloc(Owner::User).ok_or(Segv::NoMemory)?;
+        m.copy_frame(frame, copy);
+        Entry::page(copy.address(), region.prot, Cache::WriteBack, 0)
+    } else {
+        entry.without(Entry::COW).with_prot(region.prot)
+    };
+    // The tables are there, so that this does not allocate.
+    if table.set(m, page, new).is_err() {
+        return Err(Segv::NoMemory);
+    }
+    if shared {
+        m.release(frame);
+    }
+    m.flush_page(table.root(), page << PAGE_SHIFT);
+    Ok(new)
+}
+
+/// Divides a page between a space and its copy: the entries of both. The second one's
+/// reference has been taken.
+fn divide<M: Machine>(
+    m: &mut M,
+    region: &Region,
+    entry: Entry,
+) -> Result<(Entry, Entry), NoMemory> {
+    if entry.has(Entry::DEVICE) {
+        return Ok((entry, entry));
+    }
+    let frame = entry.frame().ok_or(NoMemory)?;
+    if !region.shared && entry.has(Entry::LENT) && m.references(frame) > 1 {
+        let copy = m.alloc(Owner::User).ok_or(NoMemory)?;
+        m.copy_frame(frame, copy);
+        let theirs = Entry::page(copy.address(), region.prot, Cache::WriteBack, 0);
+        return Ok((entry, theirs));
+    }
+    if !m.retain(frame) {
+        return Err(NoMemory);
+    }
+    if region.shared {
+        return Ok((entry, entry));
+    }
+    let both = entry.without(Entry::LENT | Entry::WRITE).with(Entry::COW);
+    Ok((both, both))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! Memory of the machine: frames, the kernel's heap, address spaces and copies from and to them.
+//!
+//! What there is to decide is in `kernel_core` ([`kernel_core::frames`], [`kernel_core::heap`],
+//! [`kernel_core::paging`], [`kernel_core::space`], [`kernel_core::user`]) and tested on the host; this
+//! module gives it real memory through the direct map.
+//!
+//! The frame allocator is behind a lock of its own and not in [`Memory`], since the heap needs it
+//! in the middle of anything. Nothing is called with that lock held but the two pure allocators, which
+//! allocate nothing, so it cannot be taken twice.
+
+mod heap;
+pub mod space;
+pub mod user;
+
+use boot_info::{MAX_REGIONS, Region};
+use kernel_core::frames::{
+    Buddy, FRAME_SHIFT, FRAME_SIZE, Frame, FrameError, FrameRange, MAX_ZONES, Owner, Record,
+    plan_zones,
+};
+use kernel_core::heap::{Heap, HeapStats};
+use kernel_core::machine::Machine;
+use kernel_core::paging::ENTRIES;
+use spin::Mutex;
+
+use crate::arch::paging::{self, phys_to_virt};
+
+/// The allocators.
+struct Core {
+    frames: Buddy<'static>,
+    heap: Heap,
+}
+
+static CORE: Mutex<Core> = Mutex::new(Core {
+    frames: Buddy::new(),
+    heap: Heap::new(),
+});
+
+/// The right to allocate frames and to reach physical memory. There is one, made at start.
+pub struct Memory {
+    /// A root table with the kernel half that every space shares.
+    kernel_root: Frame,
+}
+
+/// Why memory could not be set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitError {
+    /// No range has room for the records of all frames; this many bytes are needed.
+    NoRoom(usize),
+    /// The ranges overlap or are not ascending.
+    Ranges(FrameError),
+}
+
+impl From<FrameError> for InitError {
+    fn from(error: FrameError) -> Self {
+        Self::Ranges(error)
+    }
+}
+
+/// How memory is used, in frames unless said otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// All that the kernel was given.
+    pub total: usize,
+    /// Free.
+    pub free: usize,
+    /// Held by the kernel's heap.
+    pub heap: usize,
+    /// Page tables.
+    pub tables: usize,
+    /// Pages of user memory.
+    pub user: usize,
+    /// Allocated by the kernel outside its heap.
+    pub kernel: usize,
+    /// Live heap allocations, and the bytes that they asked for.
+    pub objects: HeapStats,
+}
+
+impl Memory {
+    /// Sets up the allocators with the usable memory of the machine: ascending, without overlaps,
+    /// mapped by the direct map. The records of the frames are put at the start of the
+    /// largest range.
+    ///
+    /// # Errors
+    /// [`InitError`]; nothing can be allocated then.
+    ///
+    /// # Safety
+    /// To be called once. Nobody else may use the memory in `ranges`. `kernel_root` must be a root table
+    /// with the kernel's half, which is never changed at that level afterwards.
+    pub unsafe fn init(ranges: &[Region], kernel_root: Frame) -> Result<Self, InitError> {
+        let mut usable = [FrameRange::default(); MAX_REGIONS];
+        for (slot, range) in usable.iter_mut().zip(ranges) {
+            *slot = FrameRange::inside(range.base, range.len);
+        }
+        let mut zones = [FrameRange::default(); MAX_ZONES];
+        let count = plan_zones(&usable, &mut zones);
+        let zones = zones.get(..count).unwrap_or(&[]);
+        let records = zones
+            .iter()
+            .fold(0_usize, |sum, zone| sum.saturating_add(zone.count as usize));
+        let bytes = records.saturating_mul(size_of::<Record>());
+        let taken = bytes.div_ceil(FRAME_SIZE);
+        let home = usable
+            .iter()
+            .max_by_key(|range| range.count)
+            .copied()
+            .unwrap_or_default();
+        if taken > home.count as usize {
+            return Err(InitError::NoRoom(bytes));
+        }
+        // Not more than `home.count`, so it fits.
+        let taken = taken as u32;
+        let first = phys_to_virt(u64::from(home.first) << FRAME_SHIFT).cast::<Record>();
+        for n in 0..records {
+            // SAFETY: the records lie inside the range `home`, which the caller gave us and the
+            // direct map maps; it starts at a page boundary, which aligns the records.
+            unsafe { first.add(n).write(Record::default()) };
+        }
+        // SAFETY: the same memory, initialised above; it is never handed out, as `taken` frames are
+        // kept from the allocator, and the only reference to it is this one.
+        let mut rest = unsafe { core::slice::from_raw_parts_mut(first, records) };
+        let mut core = CORE.lock();
+        for zone in zones {
+            let Some((mine, others)) = rest.split_at_mut_checked(zone.count as usize) else {
+                break;
+            };
+            core.frames.add_zone(Frame::new(zone.first), mine)?;
+            rest = others;
+        }
+        for range in usable.iter().filter(|range| range.count > 0) {
+            let skipped = if *range == home { taken } else { 0 };
+            let free = range.count.saturating_sub(skipped);
+            if free > 0 {
+                core.frames
+                    .add_free(Frame::new(range.first.saturating_add(skipped)), free)?;
+            }
+        }
+        Ok(Self { kernel_root })
+    }
+
+    /// A frame for the kernel, with one reference and unspecified contents.
+    pub fn alloc_frame(&mut self) -> Option<Frame> {
+        self.alloc(Owner::Kernel)
+    }
+
+    /// A frame for the kernel, filled with zeros.
+    pub fn alloc_zeroed(&mut self) -> Option<Frame> {
+        let frame = self.alloc_frame()?;
+        self.zero(frame);
+        Some(frame)
+    }
+
+    /// `2^order` frames for the kernel that are released as one.
+    pub fn alloc_block(&mut self, order: u8) -> Option<Frame> {
+        CORE.lock().frames.alloc(order, Owner::Kernel)
+    }
+
+    /// How memory is used. Slabs that the heap keeps without objects are given back first, so that
+    /// equal contents mean equal numbers.
+    pub fn stats(&mut self) -> Stats {
+        let mut core = CORE.lock();
+        heap::trim(&mut core);
+        let frames = core.frames.stats();
+        Stats {
+            total: frames.total,
+            free: frames.free,
+            heap: frames.used_by(Owner::Heap),
+            tables: frames.used_by(Owner::Table),
+            user: frames.used_by(Owner::User),
+            kernel: frames.used_by(Owner::Kernel),
+            objects: core.heap.stats(),
+        }
+    }
+}
+
+impl Machine for Memory {
+    fn alloc(&mut self, owner: Owner) -> Option<Frame> {
+        CORE.lock().frames.alloc(0, owner)
+    }
+
+    fn alloc_contiguous(&mut self, order: u8, owner: Owner) -> Option<Frame> {
+        let mut core = CORE.lock();
+        let first = core.frames.alloc(order, owner)?;
+        core.frames.split(first).ok()?;
+        Some(first)
+    }
+
+    fn retain(&mut self, frame: Frame) -> bool {
+        CORE.lock().frames.retain(frame).is_ok()
+    }
+
+    fn release(&mut self, frame: Frame) {
+        let result = CORE.lock().frames.release(frame);
+        // A wrong frame changes nothing; it would be a mistake in the kernel.
+        debug_assert!(result.is_ok(), "release: {result:?}");
+    }
+
+    fn references(&self, frame: Frame) -> u32 {
+        CORE.lock().frames.references(frame).unwrap_or(0)
+    }
+
+    fn zero(&mut self, frame: Frame) {
+        // SAFETY: an allocated frame is whole, mapped by the direct map, and no reference to it is
+        // held by anybody: its owner reaches it only through `Machine`, with `&mut Memory`.
+        unsafe { paging::zero_page(phys_to_virt(frame.address())) };
+    }
+
+    fn copy_frame(&mut self, from: Frame, to: Frame) {
+        if from != to {
+            let (from, to) = (phys_to_virt(from.address()), phys_to_virt(to.address()));
+            // SAFETY: as for `zero`; two different frames do not overlap.
+            unsafe { paging::copy_bytes(from, to, FRAME_SIZE) };
+        }
+    }
+
+    #[inline]
+    fn load(&self, table: Frame, index: usize) -> u64 {
+        let entries = phys_to_virt(table.address()).cast::<u64>();
+        // SAFETY: the index is kept inside the frame, which is aligned and mapped by the direct map. The
+        // processor may set the accessed and dirty bits at any time, hence volatile.
+        unsafe { entries.add(index % ENTRIES).read_volatile() }
+    }
+
+    #[inline]
+    fn store(&mut self, table: Frame, index: usize, entry: u64) {
+        let entries = phys_to_virt(table.address()).cast::<u64>();
+        // SAFETY: as for `load`. Only tables of the user half are written, so that whatever the
+        // entry says, the kernel's own memory stays mapped as it is.
+        unsafe { entries.add(index % ENTRIES).write_volatile(entry) };
+    }
+
+    fn fill_kernel_half(&mut self, root: Frame) {
+        for index in ENTRIES / 2..ENTRIES {
+            let entry = self.load(self.kernel_root, index);
+            self.store(root, index, entry);
+        }
+    }
+
+    #[inline]
+    fn read(&self, address: u64, into: &mut [u8]) {
+        // SAFETY: the range is in a user page, mapped by the direct map, to which there are no
+        // references; so it cannot overlap `into`.
+        unsafe { user::copy(phys_to_virt(address), into.as_mut_ptr(), into.len()) };
+    }
+
+    #[inline]
+    fn write(&mut self, address: u64, from: &[u8]) {
+        // SAFETY: as for `read`.
+        unsafe { user::copy(from.as_ptr(), phys_to_virt(address), from.len()) };
+    }
+
+    #[inline]
+    fn copy(&mut self, from: u64, to: u64, len: usize) {
+        // SAFETY: both ranges are in user pages, mapped by the direct map, to which there are no
+        // references. If they overlap, bytes are copied in ascending order by instructions
+        // for which that is defined; the result is unspecified, but nothing else is touched.
+        unsafe { user::copy(phys_to_virt(from), phys_to_virt(to), len) };
+    }
+
+    fn flush_page(&mut self, root: Frame, address: usize) {
+        paging::flush_page(root, address);
+    }
+
+    fn flush_all(&mut self, root: Frame) {
+        paging::flush_all(root);
+    }
+}
