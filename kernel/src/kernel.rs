@@ -10,13 +10,13 @@ use crate::{
     descriptor::{Denials, Description, FileTable},
     memory::{AddrSpace, Memory},
     scheme::{
-        event::EventQueue,
         memory::MapRecord,
         pipe::Pipe,
         user::Scheme,
     },
 };
 use kernel_core::{
+    event::{Events, QueueId},
     lease::Leases,
     list::List,
     runqueue::RunQueue,
@@ -50,7 +50,9 @@ pub struct Kernel {
     /// Pipes.
     pub pipes: Slab<Pipe>,
     /// Event queues.
-    pub events: Slab<EventQueue>,
+    pub events: Events,
+    /// Descriptions that event queues watch.
+    pub watched: crate::scheme::event::WatchTable,
     /// Mappings of user schemes' memory that their schemes are to hear the end of.
     pub maps: Slab<MapRecord>,
     /// The context whose registers the CPU holds, when one does.
@@ -97,7 +99,7 @@ pub enum WaitKey {
     /// Data in the pipe.
     PipeRead(Id<Pipe>),
     /// Events in the queue.
-    Event(Id<EventQueue>),
+    Event(QueueId),
     /// An interrupt on the line.
     Irq(u32),
     /// Console input.

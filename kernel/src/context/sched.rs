@@ -21,8 +21,8 @@ pub enum Alarm {
     Wake(Id<Context>),
     /// Announcing readiness of a clock's description.
     Clock(Id<crate::descriptor::Description>),
-    /// An event in a queue, with its data.
-    Event(Id<crate::scheme::event::EventQueue>, usize),
+    /// A one-time event.
+    Event(kernel_core::event::RegistrationId),
 }
 
 /// The deadlines.
@@ -231,7 +231,7 @@ impl Kernel {
             match alarm {
                 Alarm::Wake(id) => self.timed_out(id),
                 Alarm::Clock(id) => self.clock_fired(id),
-                Alarm::Event(queue, data) => self.event_timeout(queue, data),
+                Alarm::Event(registration) => self.event_timeout(registration),
             }
         }
         if now >= self.slice.end {

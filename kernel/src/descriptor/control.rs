@@ -317,7 +317,7 @@ impl Kernel {
     /// The last reference to a description is gone: its object hears of it, or goes with it.
     pub fn close_description(&mut self, id: Id<Description>) {
         let Some(description) = self.descriptions.get(id) else { return };
-        let (kind, watched) = (description.kind, description.watched);
+        let (kind, watched) = (description.kind, description.subject.is_some());
         if watched {
             self.forget_description(id);
         }

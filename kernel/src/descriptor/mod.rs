@@ -13,8 +13,10 @@ use crate::{
 };
 use cap_abi::Rights;
 use kernel_core::{
+    event::SubjectId,
+    list::{HasLink, Link},
     slab::Id,
-    table::{self, FdError},
+    table::{self, InsertError},
 };
 use syscall::{error::*, flag::*};
 
@@ -44,7 +46,9 @@ pub struct Description {
     /// Tell the scheme when an entry of some process goes away.
     pub notify_detach: bool,
     /// Event registrations exist for it.
-    pub watched: bool,
+    pub subject: Option<SubjectId>,
+    /// Links of those that event queues watch.
+    pub watch: Link<Description>,
     /// Next in its scheme's message queue, once the last entry is gone.
     pub next_message: Option<Node>,
 }
@@ -59,7 +63,8 @@ impl Description {
             offset: 0,
             positioned: false,
             notify_detach: false,
-            watched: false,
+            subject: None,
+            watch: Link::new(),
             next_message: None,
         }
     }
@@ -96,8 +101,17 @@ pub struct Denials {
     pub capability: u64,
 }
 
-impl From<FdError> for Halt {
-    fn from(error: FdError) -> Self {
+impl HasLink for Description {
+    fn link(&self) -> &Link<Self> {
+        &self.watch
+    }
+    fn link_mut(&mut self) -> &mut Link<Self> {
+        &mut self.watch
+    }
+}
+
+impl From<InsertError> for Halt {
+    fn from(error: InsertError) -> Self {
         Halt::Errno(match error {
             FdError::Occupied => EEXIST,
             FdError::OutOfRange => EBADF,
@@ -228,7 +242,7 @@ impl Kernel {
             return;
         }
         if let Some(mut table) = self.tables.remove(id) {
-            while let Some((_, entry)) = table.entries.pop_any() {
+            while let Some((_, entry)) = table.entries.pop_first() {
                 self.detach(entry);
                 self.drop_entry(entry);
             }

@@ -53,7 +53,7 @@ impl Kernel {
     pub fn console_input(&mut self, byte: u8) {
         self.console.push(byte);
         self.wake_waiters(WaitKey::Console);
-        self.notify_debug();
+        self.notify_kind(crate::scheme::Kind::Debug, EventFlags::EVENT_READ);
     }
 
     /// `read`: what has come in; waits for at least a byte.

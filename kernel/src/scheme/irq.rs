@@ -8,12 +8,10 @@
 use super::{Kind, ops::Opened};
 use crate::{
     arch,
-    descriptor::Description,
     error::{Outcome, fail},
     kernel::{Kernel, WaitKey},
 };
 use core::mem::size_of;
-use kernel_core::slab::Id;
 use syscall::{error::*, flag::EventFlags};
 
 /// Lines and vectors together.
@@ -25,7 +23,6 @@ struct Line {
     users: u32,
     fired: u64,
     acknowledged: u64,
-    watched: Option<Id<Description>>,
 }
 
 /// All lines.
@@ -37,7 +34,7 @@ impl Irqs {
     /// No line in use.
     pub const fn new() -> Self {
         Self {
-            lines: [Line { users: 0, fired: 0, acknowledged: 0, watched: None }; LINES],
+            lines: [Line { users: 0, fired: 0, acknowledged: 0 }; LINES],
         }
     }
 
@@ -84,7 +81,7 @@ impl Kernel {
         arch::irq_mask(line);
         if users > 0 {
             self.wake_waiters(WaitKey::Irq(line));
-            self.notify_irq(line);
+            self.notify_kind(Kind::Irq(line), EventFlags::EVENT_READ);
         }
     }
 
@@ -141,20 +138,6 @@ impl Kernel {
         match self.irqs.line(line) {
             Ok(state) if state.fired != state.acknowledged => EventFlags::EVENT_READ,
             _ => EventFlags::empty(),
-        }
-    }
-
-    /// Which description of a line event queues watch.
-    pub fn irq_watch(&mut self, line: u32, id: Option<Id<Description>>) {
-        if let Ok(state) = self.irqs.line(line) {
-            state.watched = id;
-        }
-    }
-
-    fn notify_irq(&mut self, line: u32) {
-        let watched = self.irqs.line(line).ok().and_then(|state| state.watched);
-        if let Some(id) = watched {
-            self.notify_description(id, EventFlags::EVENT_READ);
         }
     }
 

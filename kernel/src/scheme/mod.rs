@@ -40,7 +40,7 @@ pub enum Kind {
     /// The debug console.
     Debug,
     /// An event queue.
-    Event(Id<event::EventQueue>),
+    Event(kernel_core::event::QueueId),
     /// One end of a pipe.
     Pipe(Id<pipe::Pipe>, pipe::End),
     /// A clock.

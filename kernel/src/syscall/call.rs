@@ -1,6 +1,5 @@
 //! `SYS_CALL`: a scheme's own verbs, standard file-system calls, and passing descriptors.
 
-use super::rights;
 use crate::{
     descriptor::{Description, Entry},
     error::{Halt, Outcome, fail},
@@ -15,7 +14,7 @@ use crate::{
 };
 use cap_abi::{Rights, resolve::AT_FLAG_BENEATH};
 use core::mem::size_of;
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id};
 use syscall::{
     data::{Stat, StatVfs, TimeSpec},
     error::*,
@@ -95,7 +94,7 @@ impl Kernel {
         let [a, mut b, c, ..] = words;
         let (opcode, direction, text, beneath) = if flags.contains(CallFlags::STD_FS) {
             let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(Halt::Errno(EOPNOTSUPP))?;
-            self.require(&entry, rights::to_call_fs(kind))?;
+            self.require(&entry, rights::std_fs(kind))?;
             if matches!(kind, StdFsCallKind::Frenameat | StdFsCallKind::Flinkat) {
                 return fail(EINVAL);
             }
@@ -166,7 +165,7 @@ impl Kernel {
                 StdFsCallKind::Relpathat => Direction::Out,
                 _ => return fail(EINVAL),
             };
-            (Opcode::StdFsCall, rights::to_call_fs(kind), direction)
+            (Opcode::StdFsCall, rights::std_fs(kind), direction)
         } else {
             if count > 2 {
                 return fail(EINVAL);

@@ -1,6 +1,5 @@
 //! Memory: mapping, unmapping, protection.
 
-use super::rights;
 use crate::{
     context::Context,
     error::{Halt, Outcome, fail},
@@ -12,7 +11,7 @@ use crate::{
     },
 };
 use core::mem::size_of;
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id};
 use syscall::{data::Map, error::*, flag::*, schemev2::Opcode};
 
 /// As the descriptor of a map: fresh memory.
@@ -32,7 +31,7 @@ impl Kernel {
         if fd == ANONYMOUS {
             return self.map_anonymous(space, map.address, map.size, map.flags);
         }
-        let entry = self.entry(fd, rights::to_map(map.flags))?;
+        let entry = self.entry(fd, rights::map(map.flags))?;
         let kind = self.description(entry.desc)?.kind;
         let Kind::User { scheme, number } = kind else {
             return self.kernel_map(entry, kind, space, &map);

@@ -5,7 +5,6 @@ pub mod file;
 pub mod futex;
 pub mod map;
 pub mod open;
-pub mod rights;
 pub mod time;
 
 use crate::{

@@ -1,6 +1,5 @@
 //! Opening through a descriptor, and unlinking.
 
-use super::rights;
 use crate::{
     context::Context,
     descriptor::{Denial, Description, Entry},
@@ -19,7 +18,7 @@ use cap_abi::{
     resolve::{RESOLVE_BENEATH, RESOLVE_MASK},
     scheme::FEATURE_RESOLVE,
 };
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id};
 use syscall::{error::*, flag::*, schemev2::Opcode};
 
 /// Longest path that is passed on.
@@ -85,7 +84,7 @@ impl Kernel {
         if len > PATH_MAX {
             return fail(ENAMETOOLONG);
         }
-        let entry = self.entry(fd, rights::to_open(flags))?;
+        let entry = self.entry(fd, rights::open(flags))?;
         let kind = self.description(entry.desc)?.kind;
         let Kind::User { scheme, number: object } = kind else {
             let opened = self.kernel_open(kind, flags, path, len)?;

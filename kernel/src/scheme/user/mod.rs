@@ -86,7 +86,7 @@ pub enum Then {
     /// It is an address in the daemon's space, to be mapped into the caller's.
     Map(MapIntent),
     /// It is the readiness of a description that an event queue now watches.
-    Watch(Id<crate::scheme::event::EventQueue>, Id<Description>),
+    Watch(Id<Description>),
     /// The caller sent descriptors, of which those not taken are dropped.
     SendFd,
     /// The caller receives descriptors.

@@ -7,11 +7,10 @@ use crate::{
     error::{Halt, Outcome, fail, mux},
     kernel::Kernel,
     scheme::Kind,
-    syscall::rights,
 };
 use alloc::vec::Vec;
 use cap_abi::{Rights, resolve::{RESOLVE_BENEATH, RESOLVE_MASK}, scheme as protocol};
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id};
 use syscall::{
     error::*,
     flag::EventFlags,
@@ -239,10 +238,8 @@ impl Kernel {
                 self.place_for(caller, &open, entry)
             }
             Then::Map(map) => self.finish_map(caller, map, value),
-            Then::Watch(queue, description) => {
-                let ready = EventFlags::from_bits_truncate(value);
-                self.watch_answered(queue, description, ready);
-                Ok(0)
+            Then::Watch(description) => {
+                Ok(self.watch_answered(description, EventFlags::from_bits_truncate(value)))
             }
             Then::SendFd => {
                 self.drop_transfer(caller);
@@ -481,7 +478,7 @@ impl Kernel {
         request.redirects = request.redirects.wrapping_add(1);
         let [_, _, _, flags, ..] = request.sqe.args;
         let mut flags = flags as usize;
-        let need = if opening { rights::to_open(flags) } else { Rights::UNLINK };
+        let need = if opening { rights::open(flags) } else { Rights::UNLINK };
         if !entry.rights.contains(need) {
             let _ = self.deny::<()>(Denial::Right);
             self.finish(caller, Err(EPERM));

@@ -321,7 +321,7 @@ impl Kernel {
 
     fn socket_ready(&mut self, scheme: Id<Scheme>) {
         let Some(socket) = self.schemes.get(scheme).map(|scheme| scheme.socket) else { return };
-        if self.descriptions.get(socket).is_some_and(|description| description.watched) {
+        if self.descriptions.get(socket).is_some_and(|description| description.subject.is_some()) {
             self.notify_description(socket, EventFlags::EVENT_READ);
         }
     }
