@@ -105,7 +105,7 @@ impl Kernel {
                 self.create_own_fd(scheme, &params, number)
             }
             kind => {
-                let opened = self.kernel_dup(entry, kind, base, len)?;
+                let opened = self.kernel_dup(kind, base, len)?;
                 let description = self.opened_description(opened, O_RDWR);
                 let number = self.vacate(table, number, replace)?;
                 self.install(description, entry.rights, entry.lease, number, false)

@@ -7,15 +7,15 @@
 
 use super::{Kind, ops::Opened};
 use crate::{
-    arch,
-    error::{Outcome, fail},
+    arch::irq,
+    error::{Halt, Outcome, fail},
     kernel::{Kernel, WaitKey},
 };
 use core::mem::size_of;
 use syscall::{error::*, flag::EventFlags};
 
 /// Lines and vectors together.
-const LINES: usize = arch::IRQ_LINES as usize + arch::MSI_VECTORS as usize;
+const LINES: usize = irq::MESSAGE_FIRST + irq::MESSAGES;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
@@ -39,7 +39,7 @@ impl Irqs {
     }
 
     fn line(&mut self, line: u32) -> Outcome<&mut Line> {
-        self.lines.get_mut(line as usize).ok_or(crate::error::Halt::Errno(ENOENT))
+        self.lines.get_mut(line as usize).ok_or(Halt::Errno(ENOENT))
     }
 }
 
@@ -50,16 +50,14 @@ impl Kernel {
     /// `ENOENT` for a line that is none, `EBUSY` for one in use, `ENOSPC` without a free vector.
     pub fn irq_open(&mut self, key: &[u8]) -> Outcome<Opened> {
         if key == b"msi" {
-            let first = arch::IRQ_LINES as usize;
-            let free = self.irqs.lines.iter().skip(first).position(|line| line.users == 0);
-            let Some(free) = free else { return fail(ENOSPC) };
-            return self.take_line(free.saturating_add(first) as u32);
+            let number = irq::allocate_message().ok_or(Halt::Errno(ENOSPC))?;
+            return self.take_line(number as u32);
         }
         let line = core::str::from_utf8(key)
             .ok()
             .and_then(|key| key.parse::<u32>().ok())
-            .filter(|line| *line < arch::IRQ_LINES)
-            .ok_or(crate::error::Halt::Errno(ENOENT))?;
+            .filter(|line| irq::is_available(*line as usize))
+            .ok_or(Halt::Errno(ENOENT))?;
         self.take_line(line)
     }
 
@@ -69,7 +67,7 @@ impl Kernel {
             return fail(EBUSY);
         }
         *state = Line { users: 1, ..Line::default() };
-        arch::irq_unmask(line);
+        irq::unmask(line as usize);
         Ok(Opened::plain(Kind::Irq(line)))
     }
 
@@ -77,9 +75,7 @@ impl Kernel {
     pub fn irq_fired(&mut self, line: u32) {
         let Ok(state) = self.irqs.line(line) else { return };
         state.fired = state.fired.wrapping_add(1);
-        let users = state.users;
-        arch::irq_mask(line);
-        if users > 0 {
+        if state.users > 0 {
             self.wake_waiters(WaitKey::Irq(line));
             self.notify_kind(Kind::Irq(line), EventFlags::EVENT_READ);
         }
@@ -111,23 +107,17 @@ impl Kernel {
         }
         state.acknowledged = state.acknowledged.max(count);
         if state.acknowledged == state.fired {
-            arch::irq_unmask(line);
+            irq::acknowledge(line as usize);
         }
         Ok(size_of::<u64>())
     }
 
-    /// `dup` with a payload: nothing can be made of a line.
-    pub fn irq_dup(&mut self, _line: u32, _payload: &[u8]) -> Outcome<Opened> {
-        fail(EINVAL)
-    }
-
     /// `SYS_CALL`: for a vector, the address and the data that a device has to write.
     pub fn irq_call(&mut self, line: u32, base: usize, len: usize) -> Outcome {
-        let Some(vector) = line.checked_sub(arch::IRQ_LINES) else { return fail(EOPNOTSUPP) };
+        let Some((address, data)) = irq::message(line as usize) else { return fail(EOPNOTSUPP) };
         if len != 2 * size_of::<u64>() {
             return fail(EINVAL);
         }
-        let (address, data) = arch::msi_message(vector);
         self.write_word(self.current_space, base, address as usize)?;
         self.write_word(self.current_space, base.wrapping_add(8), data as usize)?;
         Ok(0)
@@ -143,7 +133,11 @@ impl Kernel {
 
     /// The driver gave the line up.
     pub fn irq_close(&mut self, line: u32) {
-        arch::irq_mask(line);
+        if line as usize >= irq::MESSAGE_FIRST {
+            irq::free_message(line as usize);
+        } else {
+            irq::mask(line as usize);
+        }
         if let Ok(state) = self.irqs.line(line) {
             *state = Line::default();
         }

@@ -27,6 +27,15 @@ pub struct Opened {
     pub positioned: bool,
 }
 
+/// Where a transfer takes place.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// The position; all ones when there is none.
+    pub offset: u64,
+    /// The caller gave it, rather than the description.
+    pub explicit: bool,
+}
+
 impl Opened {
     /// An object without a position.
     pub const fn plain(kind: Kind) -> Self {
@@ -104,16 +113,15 @@ impl Kernel {
     }
 
     /// `dup` with a payload on a kernel object.
-    pub fn kernel_dup(&mut self, entry: Entry, kind: Kind, base: usize, len: usize) -> Outcome<Opened> {
+    pub fn kernel_dup(&mut self, kind: Kind, base: usize, len: usize) -> Outcome<Opened> {
         let Some(caller) = self.current else { return fail(ESRCH) };
         let mut buffer = [0; MAX_KEY];
         let Some(buffer) = buffer.get_mut(..len) else { return fail(EINVAL) };
         self.read_bytes(self.current_space, base, buffer)?;
         match kind {
-            Kind::Pipe(pipe, end) => self.pipe_dup(pipe, end, buffer),
-            Kind::Proc(handle) => self.proc_dup(caller, entry, handle, buffer),
+            Kind::Pipe(pipe, _) => self.pipe_dup(pipe, buffer),
+            Kind::Proc(handle) => self.proc_open(caller, handle, buffer),
             Kind::Root(scheme) => self.open_root(caller, scheme, buffer, O_RDWR),
-            Kind::Irq(line) => self.irq_dup(line, buffer),
             _ => fail(EINVAL),
         }
     }
@@ -121,11 +129,10 @@ impl Kernel {
     /// `read` of a kernel object.
     pub fn kernel_read(
         &mut self,
-        entry: Entry,
         kind: Kind,
         base: usize,
         len: usize,
-        offset: u64,
+        at: At,
         nonblocking: bool,
     ) -> Outcome {
         match kind {
@@ -135,9 +142,9 @@ impl Kernel {
             Kind::Debug => self.debug_read(base, len, nonblocking),
             Kind::Time(clock) => self.time_read(clock, base, len),
             Kind::Irq(line) => self.irq_read(line, base, len, nonblocking),
-            Kind::Sys(file) => self.sys_file_read(file, base, len, offset),
-            Kind::Proc(handle) => self.proc_read(entry, handle, base, len, offset),
-            Kind::Root(scheme) => self.root_read(scheme, base, len, offset),
+            Kind::Sys(file) => self.sys_file_read(file, base, len, at.offset),
+            Kind::Proc(handle) => self.proc_read(handle, base, len, at),
+            Kind::Root(scheme) => self.root_read(scheme, base, len, at.offset),
             Kind::User { .. } | Kind::SchemeCapability | Kind::Lease(_) | Kind::Memory(_) => {
                 fail(EBADF)
             }
@@ -151,7 +158,7 @@ impl Kernel {
         kind: Kind,
         base: usize,
         len: usize,
-        offset: u64,
+        at: At,
         nonblocking: bool,
     ) -> Outcome {
         match kind {
@@ -161,7 +168,7 @@ impl Kernel {
             Kind::Debug => self.debug_write(base, len),
             Kind::Time(clock) => self.time_write(entry.desc, clock, base, len),
             Kind::Irq(line) => self.irq_write(line, base, len),
-            Kind::Proc(handle) => self.proc_write(entry, handle, base, len, offset),
+            Kind::Proc(handle) => self.proc_write(entry, handle, base, len, at),
             Kind::User { .. }
             | Kind::SchemeCapability
             | Kind::Lease(_)
@@ -200,7 +207,7 @@ impl Kernel {
         }
         self.require(&entry, Rights::CALL)?;
         match kind {
-            Kind::Proc(handle) => self.proc_call(handle, base, len, metadata),
+            Kind::Proc(handle) => self.proc_call(handle, metadata),
             Kind::Root(GlobalSchemes::Sys) => self.sys_root_call(metadata),
             Kind::Root(GlobalSchemes::Acpi) => self.acpi_call(base, len, metadata),
             Kind::Memory(source) => self.memory_call(source, base, len),
@@ -210,7 +217,7 @@ impl Kernel {
     }
 
     /// Maps a kernel object.
-    pub fn kernel_map(&mut self, _entry: Entry, kind: Kind, space: Id<Space>, map: &Map) -> Outcome {
+    pub fn kernel_map(&mut self, kind: Kind, space: Id<Space>, map: &Map) -> Outcome {
         match kind {
             Kind::Memory(source) => self.memory_map(source, space, map),
             Kind::Proc(proc::Handle::Space(source)) => self.proc_map(source, space, map),
@@ -275,10 +282,10 @@ impl Kernel {
         scheme: GlobalSchemes,
         base: usize,
         len: usize,
-        _offset: u64,
+        offset: u64,
     ) -> Outcome {
         match scheme {
-            GlobalSchemes::Sys => self.sys_list(base, len),
+            GlobalSchemes::Sys => self.sys_list(base, len, offset),
             _ => fail(EISDIR),
         }
     }

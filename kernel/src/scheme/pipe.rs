@@ -38,7 +38,7 @@ impl Kernel {
     }
 
     /// `dup` with a payload on an end.
-    pub fn pipe_dup(&mut self, id: Id<Pipe>, _end: End, payload: &[u8]) -> Outcome<Opened> {
+    pub fn pipe_dup(&mut self, id: Id<Pipe>, payload: &[u8]) -> Outcome<Opened> {
         let end = match payload {
             b"read" => End::Read,
             b"write" => End::Write,

@@ -7,6 +7,7 @@ use crate::{
     kernel::Kernel,
     scheme::{
         Kind,
+        ops::At,
         user::{
             Call, Scheme, Then,
             payload::{Direction, Payload},
@@ -105,9 +106,10 @@ impl Kernel {
         let len = len.min(MAX_TRANSFER);
         let Kind::User { scheme, number } = kind else {
             let nonblocking = status & O_NONBLOCK != 0;
+            let at = At { offset, explicit: positioned && !moves };
             let count = match direction {
-                Direction::In => self.kernel_write(entry, kind, base, len, offset, nonblocking)?,
-                _ => self.kernel_read(entry, kind, base, len, offset, nonblocking)?,
+                Direction::In => self.kernel_write(entry, kind, base, len, at, nonblocking)?,
+                _ => self.kernel_read(kind, base, len, at, nonblocking)?,
             };
             if moves && let Some(description) = self.descriptions.get_mut(entry.desc) {
                 description.offset = description.offset.saturating_add(count as u64);

@@ -34,7 +34,7 @@ impl Kernel {
         let entry = self.entry(fd, rights::map(map.flags))?;
         let kind = self.description(entry.desc)?.kind;
         let Kind::User { scheme, number } = kind else {
-            return self.kernel_map(entry, kind, space, &map);
+            return self.kernel_map(kind, space, &map);
         };
         if map.flags.contains(MapFlags::MAP_SHARED) == map.flags.contains(MapFlags::MAP_PRIVATE) {
             return fail(EINVAL);

@@ -1,0 +1,102 @@
+//! Where the machine-dependent layer calls in, and how the kernel begins.
+
+use crate::{
+    arch,
+    context::Context,
+    kernel::{self, Kernel},
+    memory::space::Access,
+};
+use syscall::Exception;
+
+/// Vector of a page fault, as the kind of an exception.
+const PAGE_FAULT: usize = 14;
+
+/// Bits of a page fault's code.
+mod code {
+    pub const WRITE: usize = 1 << 1;
+    pub const FETCH: usize = 1 << 4;
+}
+
+/// Runs `f`, then decides who goes on. With nobody ready the frame is taken from the CPU, which then
+/// waits for interrupts.
+#[inline]
+fn enter(f: impl FnOnce(&mut Kernel)) {
+    kernel::with(|kernel| {
+        f(kernel);
+        if !kernel.leave() {
+            // SAFETY: no frame at all is always allowed.
+            unsafe { arch::set_current_frame(core::ptr::null_mut()) };
+        }
+    });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_syscall() {
+    enter(Kernel::system_call);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_page_fault(address: usize, code: usize) {
+    enter(|kernel| {
+        let access = if code & code::FETCH != 0 {
+            Access::Exec
+        } else if code & code::WRITE != 0 {
+            Access::Write
+        } else {
+            Access::Read
+        };
+        if !kernel.page_fault(address, access) {
+            kernel.raise_exception(Exception { kind: PAGE_FAULT, code, address });
+        }
+    });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_exception(kind: usize, code: usize, address: usize) {
+    enter(|kernel| kernel.raise_exception(Exception { kind, code, address }));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_irq(number: usize) {
+    enter(|kernel| kernel.irq_fired(number as u32));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_timer() {
+    enter(Kernel::timer_fired);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_serial_input(byte: u8) {
+    enter(|kernel| kernel.console_input(byte));
+}
+
+/// Gives the CPU to a context: page table, registers, and the frame that the way out goes through.
+#[inline]
+pub fn load(context: &mut Context, root: u64) {
+    // SAFETY: `root` is the root of the context's own space, which the context keeps alive; when the
+    // space ends while loaded, `release_space` loads the kernel's. Contexts do not move, and one that is
+    // removed from the slab is not current: `kill` takes the frame from the CPU first. No reference to the
+    // frame outlives the kernel's lock.
+    unsafe { arch::switch_to(None, &mut context.state, root) };
+}
+
+impl Kernel {
+    /// Loads the running context's space again after it was given another.
+    pub fn load_current(&mut self) {
+        let Some(id) = self.current else { return };
+        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(space) = context.space.and_then(|space| self.spaces.get(space)) else { return };
+        let root = space.memory.root().address();
+        context.state.save();
+        load(context, root);
+    }
+
+    /// Makes an access possible, if the mapping allows it.
+    fn page_fault(&mut self, address: usize, access: Access) -> bool {
+        match self.spaces.get_mut(self.current_space) {
+            Some(space) => space.memory.fault(&mut self.memory, address, access).is_ok(),
+            None => false,
+        }
+    }
+}
