@@ -4,7 +4,7 @@ use core::fmt;
 
 use bootstrap_core::CommandLine;
 use cap_abi::{Rights, auxv};
-use initfs_format::{Archive, Kind};
+use initfs::{Archive, Kind};
 use redox_rt::context::{AddressSpace, Context, Status};
 use redox_rt::memory::Mapping;
 use redox_rt::spawn::{self, Command, FIRST_FREE, Grant, Image};
@@ -22,7 +22,7 @@ pub enum Failure<'a> {
     /// No initfs was handed over.
     NoInitfs,
     /// The initfs cannot be read.
-    Initfs(initfs_format::Error),
+    Initfs(::initfs::Error),
     /// The command line has too many arguments.
     CommandLine,
     /// The initfs has no such file.
@@ -58,7 +58,7 @@ pub fn run(start: &Start, roots: &Roots) -> Result<u8, Failure<'static>> {
     let archive = Archive::new(image).map_err(Failure::Initfs)?;
     let program = core::str::from_utf8(command_line.init)
         .ok()
-        .and_then(|path| archive.find(path))
+        .and_then(|path| archive.lookup(path))
         .and_then(|entry| match entry.kind {
             Kind::File(bytes) => Some(bytes),
             _ => None,

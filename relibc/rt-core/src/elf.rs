@@ -375,7 +375,9 @@ pub fn loaded_tls(table: &[u8]) -> Option<TlsTemplate> {
         block_len: usize::try_from(ph.memory_len).ok()?,
         align,
     };
-    let sound = template.image_len <= template.block_len && template.block_len <= MAX_TLS && align.is_power_of_two();
+    let sound = template.image_len <= template.block_len
+        && template.block_len <= MAX_TLS
+        && align.is_power_of_two();
     sound.then_some(template)
 }
 

@@ -147,7 +147,12 @@ impl Content<'_> {
                 .checked_next_multiple_of(WORD)
                 .ok_or(StackError::TooBig)?;
             let address = writer.bytes(blob.data)?;
-            for word in [blob.address_tag, address, blob.len_tag, blob.data.len() / blob.unit.max(1)] {
+            for word in [
+                blob.address_tag,
+                address,
+                blob.len_tag,
+                blob.data.len() / blob.unit.max(1),
+            ] {
                 writer.push(word)?;
             }
         }
@@ -255,6 +260,7 @@ mod tests {
         let blob = Blob {
             address_tag: 32,
             len_tag: 33,
+            unit: 1,
             data: b"/home",
         };
         let content = Content {
@@ -280,9 +286,19 @@ mod tests {
 
     #[test]
     fn array_lengths_count_elements() {
-        let array = Blob { address_tag: 65, len_tag: 66, unit: 16, data: &[0; 48] };
+        let array = Blob {
+            address_tag: 65,
+            len_tag: 66,
+            unit: 16,
+            data: &[0; 48],
+        };
         let mut image = vec![0; 4096];
-        let sp = Content { blobs: &[array], ..Default::default() }.build(&mut image, TOP).unwrap();
+        let sp = Content {
+            blobs: &[array],
+            ..Default::default()
+        }
+        .build(&mut image, TOP)
+        .unwrap();
         assert_eq!(see(&image, sp).auxv[1], (66, 3));
     }
 

@@ -32,12 +32,22 @@ pub struct TooManyArguments;
 impl<'a> CommandLine<'a> {
     /// Parses. What is not UTF-8 is passed on as it is.
     pub fn parse(line: &'a [u8]) -> Result<Self, TooManyArguments> {
-        let mut parsed = Self { init: b"init", grant_all: false, args: [&[]; MAX_ARGS], arg_count: 0 };
-        let mut words = line.split(|b| b" \t\n\0".contains(b)).filter(|w| !w.is_empty());
+        let mut parsed = Self {
+            init: b"init",
+            grant_all: false,
+            args: [&[]; MAX_ARGS],
+            arg_count: 0,
+        };
+        let mut words = line
+            .split(|b| b" \t\n\0".contains(b))
+            .filter(|w| !w.is_empty());
         while let Some(word) = words.next() {
             if word == b"--" {
                 for arg in words.by_ref() {
-                    *parsed.args.get_mut(parsed.arg_count).ok_or(TooManyArguments)? = arg;
+                    *parsed
+                        .args
+                        .get_mut(parsed.arg_count)
+                        .ok_or(TooManyArguments)? = arg;
                     parsed.arg_count += 1;
                 }
             } else if let Some(name) = word.strip_prefix(b"init=") {
@@ -67,13 +77,22 @@ mod tests {
             ("quiet init=ktest", "ktest", false, &[]),
             ("init=a init=b grant=all", "b", true, &[]),
             ("grant=all grant=none", "init", false, &[]),
-            ("  init=sys/call\t--  one init=x -- ", "sys/call", false, &[b"one", b"init=x", b"--"]),
+            (
+                "  init=sys/call\t--  one init=x -- ",
+                "sys/call",
+                false,
+                &[b"one", b"init=x", b"--"],
+            ),
             ("init=t\n\0", "t", false, &[]),
             ("reinit=x xgrant=all", "init", false, &[]),
         ];
         for (line, init, grant_all, args) in rows {
             let got = CommandLine::parse(line.as_bytes()).unwrap();
-            assert_eq!((got.init, got.grant_all, got.args()), (init.as_bytes(), *grant_all, *args), "{line:?}");
+            assert_eq!(
+                (got.init, got.grant_all, got.args()),
+                (init.as_bytes(), *grant_all, *args),
+                "{line:?}"
+            );
         }
     }
 
@@ -85,6 +104,12 @@ mod tests {
             line[3 + 2 * i] = b'a';
         }
         assert_eq!(CommandLine::parse(&line), Err(TooManyArguments));
-        assert_eq!(CommandLine::parse(&line[..3 + 2 * MAX_ARGS]).unwrap().args().len(), MAX_ARGS);
+        assert_eq!(
+            CommandLine::parse(&line[..3 + 2 * MAX_ARGS])
+                .unwrap()
+                .args()
+                .len(),
+            MAX_ARGS
+        );
     }
 }

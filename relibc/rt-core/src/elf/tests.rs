@@ -70,8 +70,14 @@ fn an_ordinary_program() {
         })
     );
     let loaded = file(0x20_0200, &[TEXT, DATA, tls], 0x2000);
-    assert_eq!(loaded_tls(&loaded[HEADER_LEN..HEADER_LEN + 3 * PROGRAM_HEADER_LEN]), p.tls);
-    assert_eq!(loaded_tls(&loaded[HEADER_LEN..HEADER_LEN + 2 * PROGRAM_HEADER_LEN]), None);
+    assert_eq!(
+        loaded_tls(&loaded[HEADER_LEN..HEADER_LEN + 3 * PROGRAM_HEADER_LEN]),
+        p.tls
+    );
+    assert_eq!(
+        loaded_tls(&loaded[HEADER_LEN..HEADER_LEN + 2 * PROGRAM_HEADER_LEN]),
+        None
+    );
     let [text, data] = p.segments() else {
         panic!("two segments, not {}", p.segments().len())
     };
