@@ -100,6 +100,7 @@ impl Fd {
 
     /// Sends one descriptor to the scheme behind this one. It leaves this process.
     pub fn send(&self, fd: Self, metadata: &[u64]) -> Result<usize> {
+        // On an error it stays in the table, and is closed here.
         let answer = sys::send_fds(self.0, &[fd.0], CallFlags::empty(), metadata)?;
         // The kernel took it out of the table.
         let _ = fd.into_raw();

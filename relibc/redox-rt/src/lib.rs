@@ -19,6 +19,7 @@ pub mod context;
 pub mod event;
 pub mod exit;
 pub mod fd;
+pub mod fs;
 pub mod futex;
 #[cfg(feature = "heap")]
 pub mod heap;

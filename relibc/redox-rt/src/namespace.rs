@@ -9,7 +9,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use libredox::protocol::NsDup;
 use rt_core::path::{self, Route};
 use syscall::error::{Error, Result};
-use syscall::{ENAMETOOLONG, ENOENT};
+use syscall::flag::CallFlags;
+use syscall::{E2BIG, ENAMETOOLONG, ENOENT};
 
 use crate::fd::Fd;
 use crate::sys;
@@ -93,13 +94,34 @@ pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
 }
 
 /// Binds a scheme to a name in a namespace that may insert: asks for a register handle of that name
-/// and sends it the scheme's root.
-pub fn register(namespace: usize, name: &[u8], root: Fd) -> Result<()> {
+/// and sends it the scheme's root, which leaves this process if that works.
+pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     let mut request = [0u8; size_of::<usize>() + 256];
     let (verb, rest) = request.split_at_mut(size_of::<usize>());
     verb.copy_from_slice(&(NsDup::IssueRegister as usize).to_ne_bytes());
     rest.get_mut(..name.len()).ok_or(Error::new(ENAMETOOLONG))?.copy_from_slice(name);
     let request = request.get(..size_of::<usize>() + name.len()).unwrap_or(&[]);
     let handle = Fd::from_raw(sys::dup(namespace, request, sys::FD_ANY_UPPER)?);
-    handle.send(root, &[]).map(drop)
+    sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
+}
+
+/// A new namespace with the named schemes of this one; `prefix*` names every one that begins so.
+pub fn fork_namespace<'a>(namespace: usize, names: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Fd> {
+    const WORD: usize = size_of::<usize>();
+    let total = names.clone().try_fold(WORD, |sum, n| sum.checked_add(n.len())?.checked_add(WORD));
+    let mut memory = crate::memory::Mapping::new(total.ok_or(Error::new(E2BIG))?)?;
+    let mut len = 0;
+    let mut push = |bytes: &[u8]| {
+        if let Some(place) = memory.bytes().get_mut(len..len + bytes.len()) {
+            place.copy_from_slice(bytes);
+            len += bytes.len();
+        }
+    };
+    push(&(NsDup::ForkNs as usize).to_ne_bytes());
+    for name in names {
+        push(&name.len().to_ne_bytes());
+        push(name);
+    }
+    let payload = memory.bytes().get(..len).unwrap_or(&[]);
+    sys::dup(namespace, payload, sys::FD_ANY_UPPER).map(Fd::from_raw)
 }
