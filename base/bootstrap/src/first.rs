@@ -52,8 +52,12 @@ const INITFS_ADDRESS: usize = 0x6000_0000_0000;
 
 /// Runs the program to its end and answers the exit code as a shell would show it.
 pub fn run(start: &Start, roots: &Roots) -> Result<u8, Failure<'static>> {
-    let image = start.aux_bytes(auxv::AT_CUPRITE_INITFS, auxv::AT_CUPRITE_INITFS_LEN).ok_or(Failure::NoInitfs)?;
-    let line = start.aux_bytes(auxv::AT_CUPRITE_CMDLINE, auxv::AT_CUPRITE_CMDLINE_LEN).unwrap_or(b"");
+    let image = start
+        .aux_bytes(auxv::AT_CUPRITE_INITFS, auxv::AT_CUPRITE_INITFS_LEN)
+        .ok_or(Failure::NoInitfs)?;
+    let line = start
+        .aux_bytes(auxv::AT_CUPRITE_CMDLINE, auxv::AT_CUPRITE_CMDLINE_LEN)
+        .unwrap_or(b"");
     let command_line = CommandLine::parse(line).map_err(|_| Failure::CommandLine)?;
     let archive = Archive::new(image).map_err(Failure::Initfs)?;
     let program = core::str::from_utf8(command_line.init)
@@ -65,22 +69,43 @@ pub fn run(start: &Start, roots: &Roots) -> Result<u8, Failure<'static>> {
         })
         .ok_or(Failure::NotFound(command_line.init))?;
     let context = start_program(roots, &command_line, program, image)?;
-    let status = event::wait_for_end(roots.get(GlobalSchemes::Event).map_err(step("event root"))?, context.get())
-        .map_err(step("waiting for the program"))?;
+    let status = event::wait_for_end(
+        roots
+            .get(GlobalSchemes::Event)
+            .map_err(step("event root"))?,
+        context.get(),
+    )
+    .map_err(step("waiting for the program"))?;
     Ok(report(command_line.init, status))
 }
 
-fn start_program(roots: &Roots, line: &CommandLine<'_>, program: &[u8], initfs: &[u8]) -> Result<Context, Failure<'static>> {
+fn start_program(
+    roots: &Roots,
+    line: &CommandLine<'_>,
+    program: &[u8],
+    initfs: &[u8],
+) -> Result<Context, Failure<'static>> {
     let mut args = [line.init; 1 + bootstrap_core::MAX_ARGS];
     for (place, arg) in args.iter_mut().skip(1).zip(line.args()) {
         *place = arg;
     }
     let args = args.get(..=line.args().len()).unwrap_or(&[]);
     let everything = line.grant_all.then(|| Everything::new(roots));
-    let stdio = [0, 1, 2].map(|n| Grant { from: n, to: n, rights: Rights::FULL });
-    let mut grants = [Grant { from: 0, to: 0, rights: Rights::empty() }; 3 + 1 + MAX_ROOTS];
+    let stdio = [0, 1, 2].map(|n| Grant {
+        from: n,
+        to: n,
+        rights: Rights::FULL,
+    });
+    let mut grants = [Grant {
+        from: 0,
+        to: 0,
+        rights: Rights::empty(),
+    }; 3 + 1 + MAX_ROOTS];
     let mut count = 0;
-    for grant in stdio.into_iter().chain(everything.iter().flat_map(Everything::grants)) {
+    for grant in stdio
+        .into_iter()
+        .chain(everything.iter().flat_map(Everything::grants))
+    {
         if let Some(place) = grants.get_mut(count) {
             *place = grant;
             count += 1;
@@ -118,7 +143,9 @@ fn start_program(roots: &Roots, line: &CommandLine<'_>, program: &[u8], initfs: 
             place.copy_from_slice(initfs);
         }
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE | MapFlags::PROT_READ;
-        space.take(copy, INITFS_ADDRESS, flags).map_err(step("passing the initfs on"))?;
+        space
+            .take(copy, INITFS_ADDRESS, flags)
+            .map_err(step("passing the initfs on"))?;
     }
     spawn::start_in(&context, &space, &command).map_err(step("starting the program"))?;
     Ok(context)
@@ -139,8 +166,12 @@ struct Everything {
 
 impl Everything {
     fn new(roots: &Roots) -> Self {
-        let mut all =
-            Self { words: [0; _], from: [0; _], len: 0, scheme_capability: roots.scheme_capability().raw() };
+        let mut all = Self {
+            words: [0; _],
+            from: [0; _],
+            len: 0,
+            scheme_capability: roots.scheme_capability().raw(),
+        };
         let places = all.words.chunks_exact_mut(2).zip(&mut all.from);
         for ((i, (id, fd)), (words, from)) in roots.iter().enumerate().zip(places) {
             words.copy_from_slice(&[id, FIRST_FREE + 1 + i]);
@@ -155,8 +186,13 @@ impl Everything {
     }
 
     fn grants(&self) -> impl Iterator<Item = Grant> {
-        let froms = core::iter::once(self.scheme_capability).chain(self.from.iter().copied().take(self.len));
-        froms.enumerate().map(|(i, from)| Grant { from, to: FIRST_FREE + i, rights: Rights::FULL })
+        let froms = core::iter::once(self.scheme_capability)
+            .chain(self.from.iter().copied().take(self.len));
+        froms.enumerate().map(|(i, from)| Grant {
+            from,
+            to: FIRST_FREE + i,
+            rights: Rights::FULL,
+        })
     }
 }
 
@@ -164,8 +200,15 @@ impl Everything {
 fn report(name: &[u8], status: Status) -> u8 {
     match status {
         Status::Ended(word) => wait::shell_code(word),
-        Status::Exception { kind, code, address } => {
-            println!("@crash {}: exception {kind}, code {code:#x}, address {address:#x}", name.escape_ascii());
+        Status::Exception {
+            kind,
+            code,
+            address,
+        } => {
+            println!(
+                "@crash {}: exception {kind}, code {code:#x}, address {address:#x}",
+                name.escape_ascii()
+            );
             wait::shell_code(wait::signaled(SIGSEGV))
         }
         other => {

@@ -17,6 +17,9 @@ pub fn power_off(roots: &Roots, code: u8) -> ! {
         let _ = root.call(&[SHUTDOWN]);
     }
     loop {
-        let _ = sys::nanosleep(&TimeSpec { tv_sec: 3600, tv_nsec: 0 });
+        let _ = sys::nanosleep(&TimeSpec {
+            tv_sec: 3600,
+            tv_nsec: 0,
+        });
     }
 }

@@ -20,12 +20,25 @@ impl Roots {
     /// Takes everything from the auxiliary vector, and opens the debug scheme as standard input,
     /// output and error.
     pub fn from_start(start: &Start) -> Result<Self> {
-        let count = start.aux(auxv::AT_CUPRITE_KERNEL_SCHEMES_LEN).unwrap_or(0).min(MAX_ROOTS);
-        let address = start.aux(auxv::AT_CUPRITE_KERNEL_SCHEMES).filter(|&a| a != 0).ok_or(Error::new(ENOENT))?;
+        let count = start
+            .aux(auxv::AT_CUPRITE_KERNEL_SCHEMES_LEN)
+            .unwrap_or(0)
+            .min(MAX_ROOTS);
+        let address = start
+            .aux(auxv::AT_CUPRITE_KERNEL_SCHEMES)
+            .filter(|&a| a != 0)
+            .ok_or(Error::new(ENOENT))?;
         // SAFETY: the kernel put the array there for this process, and nobody writes to it.
-        let infos = unsafe { core::slice::from_raw_parts(address as *const KernelSchemeInfo, count) };
-        let scheme_capability = start.aux(auxv::AT_CUPRITE_SCHEME_CAP).map(Fd::from_raw).ok_or(Error::new(EBADF))?;
-        let mut roots = Self { fds: [const { None }; MAX_ROOTS], scheme_capability };
+        let infos =
+            unsafe { core::slice::from_raw_parts(address as *const KernelSchemeInfo, count) };
+        let scheme_capability = start
+            .aux(auxv::AT_CUPRITE_SCHEME_CAP)
+            .map(Fd::from_raw)
+            .ok_or(Error::new(EBADF))?;
+        let mut roots = Self {
+            fds: [const { None }; MAX_ROOTS],
+            scheme_capability,
+        };
         for info in infos {
             if let Some(place) = roots.fds.get_mut(usize::from(info.scheme_id)) {
                 *place = Some(Fd::from_raw(info.fd));
@@ -40,7 +53,10 @@ impl Roots {
 
     /// One scheme's root; `ENODEV` when the kernel has none.
     pub fn get(&self, scheme: GlobalSchemes) -> Result<&Fd> {
-        self.fds.get(scheme as usize).and_then(Option::as_ref).ok_or(Error::new(ENODEV))
+        self.fds
+            .get(scheme as usize)
+            .and_then(Option::as_ref)
+            .ok_or(Error::new(ENODEV))
     }
 
     /// The scheme-creation capability.
@@ -50,6 +66,9 @@ impl Roots {
 
     /// Every root with its scheme's number.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Fd)> {
-        self.fds.iter().enumerate().filter_map(|(id, fd)| fd.as_ref().map(|fd| (id, fd)))
+        self.fds
+            .iter()
+            .enumerate()
+            .filter_map(|(id, fd)| fd.as_ref().map(|fd| (id, fd)))
     }
 }

@@ -5,8 +5,8 @@ use cap_abi::proc::SwitchAddrSpace;
 use syscall::error::{Error, Result};
 use syscall::flag::{ContextStatus, ContextVerb, FileTableVerb, MapFlags};
 use syscall::{
-    ADDRSPACE_OP_MMAP, ADDRSPACE_OP_MPROTECT, ADDRSPACE_OP_MUNMAP, ADDRSPACE_OP_TRANSFER, CtxtStsBuf, EIO, EnvRegisters,
-    IntRegisters, ProcSchemeAttrs, SetSighandlerData,
+    ADDRSPACE_OP_MMAP, ADDRSPACE_OP_MPROTECT, ADDRSPACE_OP_MUNMAP, ADDRSPACE_OP_TRANSFER,
+    CtxtStsBuf, EIO, EnvRegisters, IntRegisters, ProcSchemeAttrs, SetSighandlerData,
 };
 
 use crate::fd::Fd;
@@ -106,14 +106,19 @@ impl ContextRef {
     /// Lets it run in `space` from `ip` on, with the stack pointer `sp`. On the calling context it
     /// does not return.
     pub fn switch_address_space(self, space: &AddressSpace, sp: usize, ip: usize) -> Result<()> {
-        let words = SwitchAddrSpace { addrspace: space.0.raw(), sp, ip };
+        let words = SwitchAddrSpace {
+            addrspace: space.0.raw(),
+            sp,
+            ip,
+        };
         let handle = self.handle(b"current-addrspace")?;
         handle.write_exact(sys::bytes_of(&[words.addrspace, words.sp, words.ip]))
     }
 
     /// Gives it another descriptor table, at once.
     pub fn set_file_table(self, table: &FileTable) -> Result<()> {
-        self.handle(b"current-filetable")?.write_exact(sys::bytes_of(&[table.0.raw()]))
+        self.handle(b"current-filetable")?
+            .write_exact(sys::bytes_of(&[table.0.raw()]))
     }
 
     /// Its integer registers; it must not be running.
@@ -157,7 +162,8 @@ impl ContextRef {
 
     /// Stops, unstops, interrupts or kills it.
     pub fn tell(self, verb: ContextVerb) -> Result<()> {
-        self.handle(b"status")?.write_exact(sys::bytes_of(&[verb as usize]))
+        self.handle(b"status")?
+            .write_exact(sys::bytes_of(&[verb as usize]))
     }
 
     /// How it stands.
@@ -172,19 +178,25 @@ pub fn read_status(handle: &Fd) -> Result<Status> {
     handle.read_exact(&mut buf)?;
     let excp = buf.excp;
     let is = |s: ContextStatus| buf.status == s as usize;
-    Ok(if is(ContextStatus::Runnable) || is(ContextStatus::Blocked) {
-        Status::Alive
-    } else if is(ContextStatus::NotYetStarted) {
-        Status::New
-    } else if is(ContextStatus::Stopped) {
-        Status::Stopped
-    } else if is(ContextStatus::Dead) || is(ContextStatus::ForceKilled) {
-        Status::Ended(excp.code as u32)
-    } else if is(ContextStatus::UnhandledExcp) {
-        Status::Exception { kind: excp.kind, code: excp.code, address: excp.address }
-    } else {
-        return Err(Error::new(EIO));
-    })
+    Ok(
+        if is(ContextStatus::Runnable) || is(ContextStatus::Blocked) {
+            Status::Alive
+        } else if is(ContextStatus::NotYetStarted) {
+            Status::New
+        } else if is(ContextStatus::Stopped) {
+            Status::Stopped
+        } else if is(ContextStatus::Dead) || is(ContextStatus::ForceKilled) {
+            Status::Ended(excp.code as u32)
+        } else if is(ContextStatus::UnhandledExcp) {
+            Status::Exception {
+                kind: excp.kind,
+                code: excp.code,
+                address: excp.address,
+            }
+        } else {
+            return Err(Error::new(EIO));
+        },
+    )
 }
 
 /// An address space.
@@ -218,7 +230,14 @@ impl AddressSpace {
     }
 
     /// Maps `fd` from `offset`, or zeroed memory for [`sys::ANONYMOUS`], and answers the address.
-    pub fn map(&self, fd: usize, offset: usize, base: usize, len: usize, flags: MapFlags) -> Result<usize> {
+    pub fn map(
+        &self,
+        fd: usize,
+        offset: usize,
+        base: usize,
+        len: usize,
+        flags: MapFlags,
+    ) -> Result<usize> {
         self.operate(&[ADDRSPACE_OP_MMAP, fd, offset, base, len, flags.bits()])
     }
 
@@ -236,12 +255,24 @@ impl AddressSpace {
     /// # Safety
     /// When this is the calling context's own space, nothing may rely on an access that is taken away.
     pub unsafe fn protect(&self, base: usize, len: usize, flags: MapFlags) -> Result<()> {
-        self.operate(&[ADDRSPACE_OP_MPROTECT, base, len, flags.bits()]).map(drop)
+        self.operate(&[ADDRSPACE_OP_MPROTECT, base, len, flags.bits()])
+            .map(drop)
     }
 
     /// Moves the caller's pages here.
-    pub fn take(&self, mapping: crate::memory::Mapping, base: usize, flags: MapFlags) -> Result<()> {
-        self.operate(&[ADDRSPACE_OP_TRANSFER, mapping.address(), mapping.len(), base, flags.bits()])?;
+    pub fn take(
+        &self,
+        mapping: crate::memory::Mapping,
+        base: usize,
+        flags: MapFlags,
+    ) -> Result<()> {
+        self.operate(&[
+            ADDRSPACE_OP_TRANSFER,
+            mapping.address(),
+            mapping.len(),
+            base,
+            flags.bits(),
+        ])?;
         mapping.forget();
         Ok(())
     }
@@ -284,11 +315,18 @@ impl FileTable {
 
     /// Puts a copy of the caller's `fd` there as `number`, with at most `rights`.
     pub fn grant(&self, fd: usize, number: usize, rights: Rights) -> Result<usize> {
-        self.0.call(&[FileTableVerb::Dup2 as u64, fd as u64, number as u64, u64::from(rights.bits())])
+        self.0.call(&[
+            FileTableVerb::Dup2 as u64,
+            fd as u64,
+            number as u64,
+            u64::from(rights.bits()),
+        ])
     }
 
     /// Closes a number in it.
     pub fn close_number(&self, number: usize) -> Result<()> {
-        self.0.call(&[FileTableVerb::Close as u64, number as u64]).map(drop)
+        self.0
+            .call(&[FileTableVerb::Close as u64, number as u64])
+            .map(drop)
     }
 }

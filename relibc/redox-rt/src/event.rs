@@ -19,7 +19,11 @@ impl Queue {
 
     /// Asks for events of `fd`, which come with `data`. Replaces what was asked before.
     pub fn watch(&self, fd: usize, flags: EventFlags, data: usize) -> Result<()> {
-        self.0.write_exact(&Event { id: fd, flags, data })
+        self.0.write_exact(&Event {
+            id: fd,
+            flags,
+            data,
+        })
     }
 
     /// Waits for the next event.

@@ -28,7 +28,10 @@ pub(crate) fn end_context(status: u32) -> ! {
     if let Some(context) = Tcb::current().and_then(Tcb::thread_fd)
         && let Ok(handle) = context.handle(b"status")
     {
-        let _ = handle.write(sys::bytes_of(&[ContextVerb::ForceKill as usize, status as usize]));
+        let _ = handle.write(sys::bytes_of(&[
+            ContextVerb::ForceKill as usize,
+            status as usize,
+        ]));
     }
     loop {
         // SAFETY: an invalid instruction ends the context when nothing else did: its exception is

@@ -79,13 +79,21 @@ impl Fd {
 
     /// Writes a whole structure; a short write is `EIO`.
     pub fn write_exact(&self, buf: &[u8]) -> Result<()> {
-        if sys::write(self.0, buf)? == buf.len() { Ok(()) } else { Err(Error::new(EIO)) }
+        if sys::write(self.0, buf)? == buf.len() {
+            Ok(())
+        } else {
+            Err(Error::new(EIO))
+        }
     }
 
     /// Reads a whole structure; a short read is `EIO`.
     pub fn read_exact(&self, buf: &mut [u8]) -> Result<()> {
         let len = buf.len();
-        if sys::read(self.0, buf)? == len { Ok(()) } else { Err(Error::new(EIO)) }
+        if sys::read(self.0, buf)? == len {
+            Ok(())
+        } else {
+            Err(Error::new(EIO))
+        }
     }
 
     /// Metadata.
@@ -179,14 +187,37 @@ pub fn create_scheme(capability: &Fd, features: usize) -> Result<Fd> {
 }
 
 /// A descriptor of one's own scheme: `number` is what requests through it will name.
-pub fn create_scheme_fd(socket: &Fd, number: usize, offset: u64, flags: usize, internal_flags: u8) -> Result<Fd> {
-    let params = NewFdParams { offset, number, flags, internal_flags };
+pub fn create_scheme_fd(
+    socket: &Fd,
+    number: usize,
+    offset: u64,
+    flags: usize,
+    internal_flags: u8,
+) -> Result<Fd> {
+    let params = NewFdParams {
+        offset,
+        number,
+        flags,
+        internal_flags,
+    };
     let mut bytes = [0u8; size_of::<NewFdParams>()];
     let fields: [(usize, &[u8]); 4] = [
-        (core::mem::offset_of!(NewFdParams, offset), &params.offset.to_ne_bytes()),
-        (core::mem::offset_of!(NewFdParams, number), &params.number.to_ne_bytes()),
-        (core::mem::offset_of!(NewFdParams, flags), &params.flags.to_ne_bytes()),
-        (core::mem::offset_of!(NewFdParams, internal_flags), &params.internal_flags.to_ne_bytes()),
+        (
+            core::mem::offset_of!(NewFdParams, offset),
+            &params.offset.to_ne_bytes(),
+        ),
+        (
+            core::mem::offset_of!(NewFdParams, number),
+            &params.number.to_ne_bytes(),
+        ),
+        (
+            core::mem::offset_of!(NewFdParams, flags),
+            &params.flags.to_ne_bytes(),
+        ),
+        (
+            core::mem::offset_of!(NewFdParams, internal_flags),
+            &params.internal_flags.to_ne_bytes(),
+        ),
     ];
     for (at, field) in fields {
         if let Some(place) = bytes.get_mut(at..at + field.len()) {

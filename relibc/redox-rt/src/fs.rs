@@ -8,7 +8,14 @@ use crate::sys;
 
 /// # Safety
 /// `payload` must be writable for `len` bytes.
-unsafe fn call(fds: &[usize], kind: StdFsCallKind, arg1: u64, arg2: u64, payload: *mut u8, len: usize) -> Result<usize> {
+unsafe fn call(
+    fds: &[usize],
+    kind: StdFsCallKind,
+    arg1: u64,
+    arg2: u64,
+    payload: *mut u8,
+    len: usize,
+) -> Result<usize> {
     let metadata = [kind as u64, arg1, arg2];
     let flags = CallFlags::STD_FS | CallFlags::READ | CallFlags::WRITE;
     match *fds {
@@ -38,14 +45,33 @@ pub fn ftruncate(fd: usize, len: u64) -> Result<()> {
 pub fn futimens(fd: usize, times: &[TimeSpec; 2]) -> Result<()> {
     let mut times = *times;
     // SAFETY: the payload is a local array.
-    unsafe { call(&[fd], StdFsCallKind::Futimens, 0, 0, times.as_mut_ptr().cast(), size_of_val(&times)) }.map(drop)
+    unsafe {
+        call(
+            &[fd],
+            StdFsCallKind::Futimens,
+            0,
+            0,
+            times.as_mut_ptr().cast(),
+            size_of_val(&times),
+        )
+    }
+    .map(drop)
 }
 
 /// Figures of the file system.
 pub fn fstatvfs(fd: usize) -> Result<StatVfs> {
     let mut stat = StatVfs::default();
     // SAFETY: the payload is a local structure that any bytes are valid for.
-    unsafe { call(&[fd], StdFsCallKind::Fstatvfs, 0, 0, (&raw mut stat).cast(), size_of::<StatVfs>()) }?;
+    unsafe {
+        call(
+            &[fd],
+            StdFsCallKind::Fstatvfs,
+            0,
+            0,
+            (&raw mut stat).cast(),
+            size_of::<StatVfs>(),
+        )
+    }?;
     Ok(stat)
 }
 
@@ -54,13 +80,31 @@ pub fn fstatvfs(fd: usize) -> Result<StatVfs> {
 pub fn getdents(fd: usize, buf: &mut [u8], opaque: u64) -> Result<usize> {
     let header = size_of::<syscall::dirent::DirentHeader>() as u64;
     // SAFETY: the payload is borrowed for the time of the call.
-    unsafe { call(&[fd], StdFsCallKind::Getdents, opaque, header, buf.as_mut_ptr(), buf.len()) }
+    unsafe {
+        call(
+            &[fd],
+            StdFsCallKind::Getdents,
+            opaque,
+            header,
+            buf.as_mut_ptr(),
+            buf.len(),
+        )
+    }
 }
 
 /// The path from directory `dir` to what `fd` is open on, as their scheme tells it.
 pub fn relpathat(dir: usize, fd: usize, buf: &mut [u8]) -> Result<usize> {
     // SAFETY: the payload is borrowed for the time of the call.
-    unsafe { call(&[fd, dir], StdFsCallKind::Relpathat, 0, 0, buf.as_mut_ptr(), buf.len()) }
+    unsafe {
+        call(
+            &[fd, dir],
+            StdFsCallKind::Relpathat,
+            0,
+            0,
+            buf.as_mut_ptr(),
+            buf.len(),
+        )
+    }
 }
 
 /// Renames `old` below `old_dir` to `new` below `new_dir`; both directories are of one scheme
@@ -75,7 +119,14 @@ pub fn renameat(old_dir: usize, old: &[u8], new_dir: usize, new: &[u8], flags: u
     }
     // SAFETY: the payload is local.
     unsafe {
-        call(&[old_dir, new_dir], StdFsCallKind::Frenameat, u64::from(flags), 0, names.buf.as_mut_ptr(), names.len)
+        call(
+            &[old_dir, new_dir],
+            StdFsCallKind::Frenameat,
+            u64::from(flags),
+            0,
+            names.buf.as_mut_ptr(),
+            names.len,
+        )
     }
     .map(drop)
 }
@@ -85,7 +136,17 @@ pub fn linkat(fd: usize, dir: usize, path: &[u8], flags: u32) -> Result<()> {
     let mut names = Names::new();
     names.push(path)?;
     // SAFETY: the payload is local.
-    unsafe { call(&[fd, dir], StdFsCallKind::Flinkat, u64::from(flags), 0, names.buf.as_mut_ptr(), names.len) }.map(drop)
+    unsafe {
+        call(
+            &[fd, dir],
+            StdFsCallKind::Flinkat,
+            u64::from(flags),
+            0,
+            names.buf.as_mut_ptr(),
+            names.len,
+        )
+    }
+    .map(drop)
 }
 
 /// A writable copy of paths for a payload.
@@ -96,7 +157,10 @@ struct Names {
 
 impl Names {
     const fn new() -> Self {
-        Self { buf: [0; _], len: 0 }
+        Self {
+            buf: [0; _],
+            len: 0,
+        }
     }
 
     fn push(&mut self, part: &[u8]) -> Result<()> {
@@ -104,7 +168,10 @@ impl Names {
             return Err(Error::new(ENAMETOOLONG));
         }
         let end = self.len + part.len();
-        self.buf.get_mut(self.len..end).ok_or(Error::new(ENAMETOOLONG))?.copy_from_slice(part);
+        self.buf
+            .get_mut(self.len..end)
+            .ok_or(Error::new(ENAMETOOLONG))?
+            .copy_from_slice(part);
         self.len = end;
         Ok(())
     }

@@ -14,7 +14,16 @@ use crate::sys;
 pub fn wait(word: &AtomicI32, expected: i32, timeout: Option<&TimeSpec>) -> Result<()> {
     let timeout = timeout.map_or(0, |t| core::ptr::from_ref(t) as usize);
     // SAFETY: the word and the time are borrowed for the time of the call.
-    unsafe { sys::futex(word.as_ptr(), syscall::FUTEX_WAIT, expected, timeout, core::ptr::null_mut()) }.map(drop)
+    unsafe {
+        sys::futex(
+            word.as_ptr(),
+            syscall::FUTEX_WAIT,
+            expected,
+            timeout,
+            core::ptr::null_mut(),
+        )
+    }
+    .map(drop)
 }
 
 /// Wakes up to `count` sleepers on `word` and answers how many there were. The word may be gone by
@@ -22,7 +31,16 @@ pub fn wait(word: &AtomicI32, expected: i32, timeout: Option<&TimeSpec>) -> Resu
 pub fn wake(word: *const AtomicI32, count: i32) -> usize {
     // SAFETY: a wake reads and writes no memory of this process; its only failure is a bad address,
     // on which nobody can be sleeping.
-    unsafe { sys::futex(word.cast_mut().cast(), syscall::FUTEX_WAKE, count, 0, core::ptr::null_mut()) }.unwrap_or(0)
+    unsafe {
+        sys::futex(
+            word.cast_mut().cast(),
+            syscall::FUTEX_WAKE,
+            count,
+            0,
+            core::ptr::null_mut(),
+        )
+    }
+    .unwrap_or(0)
 }
 
 const FREE: i32 = 0;
@@ -42,7 +60,9 @@ impl RawMutex {
 
     /// Takes the lock if it is free.
     pub fn try_acquire(&self) -> bool {
-        self.0.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.0
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Takes the lock, sleeping as long as it is held.
@@ -77,7 +97,6 @@ impl Default for RawMutex {
 // SAFETY: at most one `acquire` or successful `try_acquire` returns between two releases: only a
 // change from FREE to something else takes the lock, and that is one atomic operation.
 unsafe impl lock_api::RawMutex for RawMutex {
-    #[expect(clippy::declare_interior_mutable_const, reason = "the trait asks for an initial value")]
     const INIT: Self = Self::new();
     type GuardMarker = lock_api::GuardSend;
 
@@ -108,7 +127,10 @@ unsafe impl<T: Send> Sync for Mutex<T> {}
 impl<T> Mutex<T> {
     /// A free one.
     pub const fn new(value: T) -> Self {
-        Self { lock: RawMutex::new(), value: UnsafeCell::new(value) }
+        Self {
+            lock: RawMutex::new(),
+            value: UnsafeCell::new(value),
+        }
     }
 
     /// Waits for it.

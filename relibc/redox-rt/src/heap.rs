@@ -20,10 +20,16 @@ struct Anonymous;
 unsafe impl Source for Anonymous {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
         // Room for the block, its alignment, and the allocator's own records.
-        let need = layout.size().checked_add(layout.align()).and_then(|n| n.checked_add(CHUNK / 16)).ok_or(())?;
+        let need = layout
+            .size()
+            .checked_add(layout.align())
+            .and_then(|n| n.checked_add(CHUNK / 16))
+            .ok_or(())?;
         let memory = crate::memory::map_anonymous(need.max(CHUNK)).map_err(drop)?;
         // SAFETY: see the implementation's reason above.
-        unsafe { talc.claim(memory.as_ptr().cast(), memory.len()) }.map(drop).ok_or(())
+        unsafe { talc.claim(memory.as_ptr().cast(), memory.len()) }
+            .map(drop)
+            .ok_or(())
     }
 }
 

@@ -16,7 +16,11 @@ impl Writer {
     /// A writer to `fd`, which it does not own.
     #[must_use]
     pub const fn new(fd: usize) -> Self {
-        Self { fd, len: 0, buf: [0; 256] }
+        Self {
+            fd,
+            len: 0,
+            buf: [0; 256],
+        }
     }
 
     /// Writes out what was gathered. Errors are dropped: there is no better place to report them to.

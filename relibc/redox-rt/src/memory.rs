@@ -13,7 +13,12 @@ use crate::sys;
 pub fn map_anonymous(len: usize) -> Result<NonNull<[u8]>> {
     let size = page_ceil(len.max(1)).ok_or(Error::new(ENOMEM))?;
     let flags = MapFlags::MAP_PRIVATE | MapFlags::PROT_READ | MapFlags::PROT_WRITE;
-    let map = Map { offset: 0, size, flags, address: 0 };
+    let map = Map {
+        offset: 0,
+        size,
+        flags,
+        address: 0,
+    };
     // SAFETY: without MAP_FIXED the kernel chooses a range that nothing uses.
     let address = unsafe { sys::fmap(sys::ANONYMOUS, &map) }?;
     let base = NonNull::new(address as *mut u8).ok_or(Error::new(ENOMEM))?;

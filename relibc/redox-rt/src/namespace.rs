@@ -63,10 +63,17 @@ struct Joined {
 
 impl Joined {
     fn new(prefix: &[u8], rest: &[u8]) -> Result<Self> {
-        let mut joined = Self { buf: [0; _], len: 0 };
+        let mut joined = Self {
+            buf: [0; _],
+            len: 0,
+        };
         for part in [prefix, rest] {
             let end = joined.len + part.len();
-            joined.buf.get_mut(joined.len..end).ok_or(Error::new(ENAMETOOLONG))?.copy_from_slice(part);
+            joined
+                .buf
+                .get_mut(joined.len..end)
+                .ok_or(Error::new(ENAMETOOLONG))?
+                .copy_from_slice(part);
             joined.len = end;
         }
         Ok(joined)
@@ -83,7 +90,10 @@ pub fn with_route<T>(path: &[u8], ask: impl FnOnce(usize, &[u8]) -> Result<T>) -
     let absent = Error::new(ENOENT);
     match path::route(path).map_err(Error::new)? {
         Route::Namespace(p) => ask(namespace().ok_or(absent)?, p),
-        Route::File(p) => ask(namespace().ok_or(absent)?, Joined::new(path::FILE_PREFIX, p)?.get()),
+        Route::File(p) => ask(
+            namespace().ok_or(absent)?,
+            Joined::new(path::FILE_PREFIX, p)?.get(),
+        ),
         Route::Current(p) => ask(directory().ok_or(absent)?, p),
     }
 }
@@ -99,16 +109,25 @@ pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     let mut request = [0u8; size_of::<usize>() + 256];
     let (verb, rest) = request.split_at_mut(size_of::<usize>());
     verb.copy_from_slice(&(NsDup::IssueRegister as usize).to_ne_bytes());
-    rest.get_mut(..name.len()).ok_or(Error::new(ENAMETOOLONG))?.copy_from_slice(name);
-    let request = request.get(..size_of::<usize>() + name.len()).unwrap_or(&[]);
+    rest.get_mut(..name.len())
+        .ok_or(Error::new(ENAMETOOLONG))?
+        .copy_from_slice(name);
+    let request = request
+        .get(..size_of::<usize>() + name.len())
+        .unwrap_or(&[]);
     let handle = Fd::from_raw(sys::dup(namespace, request, sys::FD_ANY_UPPER)?);
     sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
 }
 
 /// A new namespace with the named schemes of this one; `prefix*` names every one that begins so.
-pub fn fork_namespace<'a>(namespace: usize, names: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Fd> {
+pub fn fork_namespace<'a>(
+    namespace: usize,
+    names: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Result<Fd> {
     const WORD: usize = size_of::<usize>();
-    let total = names.clone().try_fold(WORD, |sum, n| sum.checked_add(n.len())?.checked_add(WORD));
+    let total = names
+        .clone()
+        .try_fold(WORD, |sum, n| sum.checked_add(n.len())?.checked_add(WORD));
     let mut memory = crate::memory::Mapping::new(total.ok_or(Error::new(E2BIG))?)?;
     let mut len = 0;
     let mut push = |bytes: &[u8]| {

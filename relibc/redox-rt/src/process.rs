@@ -61,7 +61,9 @@ pub fn call_on(fd: usize, verb: ProcCall, payload: &mut [u8], args: &[u64]) -> R
 pub fn pid() -> Result<u32> {
     match PID.load(Ordering::Relaxed) {
         0 => {
-            let context = Tcb::current().and_then(Tcb::thread_fd).ok_or(Error::new(ESRCH))?;
+            let context = Tcb::current()
+                .and_then(Tcb::thread_fd)
+                .ok_or(Error::new(ESRCH))?;
             let pid = context.attributes()?.pid;
             PID.store(pid, Ordering::Relaxed);
             Ok(pid)
@@ -75,7 +77,9 @@ pub fn credentials() -> Result<ProcMeta> {
     if let Some(fd) = process_fd() {
         return credentials_of(fd, pid()? as usize);
     }
-    let context = Tcb::current().and_then(Tcb::thread_fd).ok_or(Error::new(ESRCH))?;
+    let context = Tcb::current()
+        .and_then(Tcb::thread_fd)
+        .ok_or(Error::new(ESRCH))?;
     let a = context.attributes()?;
     Ok(ProcMeta {
         pid: a.pid,
@@ -93,8 +97,33 @@ pub fn credentials() -> Result<ProcMeta> {
 pub fn credentials_of(fd: usize, pid: usize) -> Result<ProcMeta> {
     let mut words = [0u32; size_of::<ProcMeta>() / 4];
     // SAFETY: integers as the bytes they are made of; any bytes make integers.
-    let bytes = unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(&words)) };
+    let bytes =
+        unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(&words)) };
     call_on(fd, ProcCall::GetProcCredentials, bytes, &[pid as u64])?;
-    let [pid, pgid, ppid, ruid, euid, suid, rgid, egid, sgid, ens, rns] = words;
-    Ok(ProcMeta { pid, pgid, ppid, ruid, euid, suid, rgid, egid, sgid, ens, rns })
+    let [
+        pid,
+        pgid,
+        ppid,
+        ruid,
+        euid,
+        suid,
+        rgid,
+        egid,
+        sgid,
+        ens,
+        rns,
+    ] = words;
+    Ok(ProcMeta {
+        pid,
+        pgid,
+        ppid,
+        ruid,
+        euid,
+        suid,
+        rgid,
+        egid,
+        sgid,
+        ens,
+        rns,
+    })
 }

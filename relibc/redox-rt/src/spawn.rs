@@ -54,7 +54,10 @@ impl Image<'_> {
         match self {
             Self::Bytes(b) => {
                 let start = usize::try_from(offset).map_err(|_| short)?;
-                let source = b.get(start..).and_then(|b| b.get(..buf.len())).ok_or(short)?;
+                let source = b
+                    .get(start..)
+                    .and_then(|b| b.get(..buf.len()))
+                    .ok_or(short)?;
                 buf.copy_from_slice(source);
                 Ok(())
             }
@@ -70,7 +73,9 @@ impl Image<'_> {
         self.read(&mut head, 0)?;
         let header = elf::Header::parse(&head).map_err(bad)?;
         let mut table = [0; elf::MAX_PROGRAM_HEADERS * elf::PROGRAM_HEADER_LEN];
-        let table = table.get_mut(..header.table_len()).ok_or(Error::new(ENOEXEC))?;
+        let table = table
+            .get_mut(..header.table_len())
+            .ok_or(Error::new(ENOEXEC))?;
         self.read(table, header.table_offset())?;
         // A program may not reach into the pages that its stack will have.
         let user = USER.start..STACK_TOP - STACK_LEN;
@@ -127,7 +132,11 @@ pub struct Command<'a> {
 /// Identity of user and group 0, with a name for debugging (cut to what fits).
 #[must_use]
 pub fn attributes(name: &[u8], pid: u32) -> ProcSchemeAttrs {
-    let mut attrs = ProcSchemeAttrs { pid, prio: DEFAULT_PRIORITY, ..Default::default() };
+    let mut attrs = ProcSchemeAttrs {
+        pid,
+        prio: DEFAULT_PRIORITY,
+        ..Default::default()
+    };
     for (place, byte) in attrs.debug_name.iter_mut().zip(name) {
         *place = *byte;
     }
@@ -158,11 +167,17 @@ pub fn spawn(root: &Fd, command: &Command<'_>) -> Result<Context> {
 pub fn start_in(context: &Context, space: &AddressSpace, command: &Command<'_>) -> Result<()> {
     let table = context.get().file_table()?;
     // The program may do what it likes with its own thread, but not give itself an identity.
-    table.grant(context.fd().raw(), THREAD, Rights::FULL.difference(Rights::ATTR))?;
+    table.grant(
+        context.fd().raw(),
+        THREAD,
+        Rights::FULL.difference(Rights::ATTR),
+    )?;
     grant_all(&table, command)?;
     let entry = load(space, command)?;
     context.get().set_attributes(&command.attributes)?;
-    context.get().switch_address_space(space, entry.sp, entry.ip)?;
+    context
+        .get()
+        .switch_address_space(space, entry.sp, entry.ip)?;
     context.get().start()
 }
 
@@ -175,7 +190,11 @@ fn grant_all(table: &FileTable, command: &Command<'_>) -> Result<()> {
         }
         table.grant(grant.from, grant.to, grant.rights)?;
     }
-    for (role, number) in [(command.process, PROCESS), (command.namespace, NAMESPACE), (command.directory, DIRECTORY)] {
+    for (role, number) in [
+        (command.process, PROCESS),
+        (command.namespace, NAMESPACE),
+        (command.directory, DIRECTORY),
+    ] {
         if let Some(role) = role {
             table.grant(role.from, number, role.rights)?;
         }
@@ -198,8 +217,17 @@ pub fn load(space: &AddressSpace, command: &Command<'_>) -> Result<Entry> {
     for segment in plan.segments() {
         load_segment(space, &command.image, segment)?;
     }
-    let writable = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE | MapFlags::PROT_READ | MapFlags::PROT_WRITE;
-    space.map(sys::ANONYMOUS, 0, STACK_TOP - STACK_LEN, STACK_LEN, writable)?;
+    let writable = MapFlags::MAP_PRIVATE
+        | MapFlags::MAP_FIXED_NOREPLACE
+        | MapFlags::PROT_READ
+        | MapFlags::PROT_WRITE;
+    space.map(
+        sys::ANONYMOUS,
+        0,
+        STACK_TOP - STACK_LEN,
+        STACK_LEN,
+        writable,
+    )?;
     let sp = build_stack(space, command, &plan)?;
     Ok(Entry { sp, ip: plan.entry })
 }
@@ -218,11 +246,19 @@ fn load_segment(space: &AddressSpace, image: &Image<'_>, segment: &Segment) -> R
     let bad = Error::new(ENOEXEC);
     let flags = flags(segment.protection);
     let file_end = segment.address.checked_add(segment.file_len).ok_or(bad)?;
-    let filled_end = if segment.file_len == 0 { pages.start } else { rt_core::page_ceil(file_end).ok_or(bad)? };
+    let filled_end = if segment.file_len == 0 {
+        pages.start
+    } else {
+        rt_core::page_ceil(file_end).ok_or(bad)?
+    };
     if filled_end > pages.start {
         let mut memory = Mapping::new(filled_end - pages.start)?;
         let skip = segment.address - page_floor(segment.address);
-        let target = memory.bytes().get_mut(skip..).and_then(|b| b.get_mut(..segment.file_len)).ok_or(bad)?;
+        let target = memory
+            .bytes()
+            .get_mut(skip..)
+            .and_then(|b| b.get_mut(..segment.file_len))
+            .ok_or(bad)?;
         image.read(target, segment.file_offset)?;
         space.take(memory, pages.start, flags)?;
     }
@@ -243,13 +279,26 @@ fn build_stack(space: &AddressSpace, command: &Command<'_>, plan: &Plan) -> Resu
         Some((6, PAGE_SIZE)),
         Some((9, plan.entry)),
         Some((auxv::AT_REDOX_THR_FD, THREAD)),
-        Some((auxv::AT_REDOX_PROC_FD, if command.process.is_some() { PROCESS } else { THREAD })),
+        Some((
+            auxv::AT_REDOX_PROC_FD,
+            if command.process.is_some() {
+                PROCESS
+            } else {
+                THREAD
+            },
+        )),
         command.namespace.map(|_| (auxv::AT_REDOX_NS_FD, NAMESPACE)),
-        command.directory.map(|_| (auxv::AT_REDOX_CWD_FD, DIRECTORY)),
+        command
+            .directory
+            .map(|_| (auxv::AT_REDOX_CWD_FD, DIRECTORY)),
     ];
     let mut vector = [(0, 0); MAX_AUX];
     let mut len = 0;
-    for pair in own.into_iter().flatten().chain(command.auxv.iter().copied()) {
+    for pair in own
+        .into_iter()
+        .flatten()
+        .chain(command.auxv.iter().copied())
+    {
         *vector.get_mut(len).ok_or(Error::new(E2BIG))? = pair;
         len += 1;
     }

@@ -46,7 +46,12 @@ impl Start {
             while !(*end).is_null() {
                 end = end.add(1);
             }
-            Self { args, arg_count, env, aux: end.add(1).cast() }
+            Self {
+                args,
+                arg_count,
+                env,
+                aux: end.add(1).cast(),
+            }
         }
     }
 

@@ -62,7 +62,13 @@ pub fn openat(dir: usize, path: &[u8], flags: usize, out: usize) -> Result<usize
 }
 
 /// [`openat`] with separate status flags for the new descriptor.
-pub fn openat_with(dir: usize, path: &[u8], flags: usize, fcntl_flags: usize, out: usize) -> Result<usize> {
+pub fn openat_with(
+    dir: usize,
+    path: &[u8],
+    flags: usize,
+    fcntl_flags: usize,
+    out: usize,
+) -> Result<usize> {
     let len = path.len() | (fcntl_flags & syscall::O_FCNTL_MASK);
     call!(SYS_OPENAT_INTO2, dir, path.as_ptr(), len, flags, out)
 }
@@ -99,7 +105,14 @@ pub fn read(fd: usize, buf: &mut [u8]) -> Result<usize> {
 
 /// Reads at `offset`. `flags` replaces the descriptor's status flags for this call.
 pub fn read_at(fd: usize, buf: &mut [u8], offset: u64, flags: Option<RwFlags>) -> Result<usize> {
-    call!(SYS_READ2, fd, buf.as_mut_ptr(), buf.len(), offset, rw_flags(flags))
+    call!(
+        SYS_READ2,
+        fd,
+        buf.as_mut_ptr(),
+        buf.len(),
+        offset,
+        rw_flags(flags)
+    )
 }
 
 /// Writes at the descriptor's position.
@@ -109,7 +122,14 @@ pub fn write(fd: usize, buf: &[u8]) -> Result<usize> {
 
 /// Writes at `offset`. `flags` replaces the descriptor's status flags for this call.
 pub fn write_at(fd: usize, buf: &[u8], offset: u64, flags: Option<RwFlags>) -> Result<usize> {
-    call!(SYS_WRITE2, fd, buf.as_ptr(), buf.len(), offset, rw_flags(flags))
+    call!(
+        SYS_WRITE2,
+        fd,
+        buf.as_ptr(),
+        buf.len(),
+        offset,
+        rw_flags(flags)
+    )
 }
 
 fn rw_flags(flags: Option<RwFlags>) -> usize {
@@ -184,8 +204,22 @@ pub unsafe fn funmap(address: usize, len: usize) -> Result<()> {
 
 /// # Safety
 /// Nothing may refer to the old range any more (unless `KEEP_OLD`), nor to the new one.
-pub unsafe fn mremap(old: usize, old_len: usize, new: usize, new_len: usize, flags: MremapFlags, protection: MapFlags) -> Result<usize> {
-    call!(SYS_MREMAP, old, old_len, new, new_len, flags.bits() | protection.bits())
+pub unsafe fn mremap(
+    old: usize,
+    old_len: usize,
+    new: usize,
+    new_len: usize,
+    flags: MremapFlags,
+    protection: MapFlags,
+) -> Result<usize> {
+    call!(
+        SYS_MREMAP,
+        old,
+        old_len,
+        new,
+        new_len,
+        flags.bits() | protection.bits()
+    )
 }
 
 /// # Safety
@@ -196,7 +230,13 @@ pub unsafe fn mprotect(address: usize, len: usize, protection: MapFlags) -> Resu
 
 /// # Safety
 /// The addresses must be valid for the operation; see [`crate::futex`] for safe ones.
-pub unsafe fn futex(address: *mut i32, op: usize, value: i32, value2: usize, address2: *mut i32) -> Result<usize> {
+pub unsafe fn futex(
+    address: *mut i32,
+    op: usize,
+    value: i32,
+    value2: usize,
+    address2: *mut i32,
+) -> Result<usize> {
     call!(SYS_FUTEX, address, op, value as isize, value2, address2)
 }
 
@@ -224,19 +264,50 @@ pub fn sched_yield() {
 /// `SYS_CALL` whose payload the scheme reads.
 pub fn call_write(fd: usize, payload: &[u8], flags: CallFlags, metadata: &[u64]) -> Result<usize> {
     let flags = (flags | CallFlags::WRITE).bits() | metadata_len(metadata)?;
-    call!(SYS_CALL, fd, payload.as_ptr(), payload.len(), flags, metadata.as_ptr())
+    call!(
+        SYS_CALL,
+        fd,
+        payload.as_ptr(),
+        payload.len(),
+        flags,
+        metadata.as_ptr()
+    )
 }
 
 /// `SYS_CALL` whose payload the scheme writes.
-pub fn call_read(fd: usize, payload: &mut [u8], flags: CallFlags, metadata: &[u64]) -> Result<usize> {
+pub fn call_read(
+    fd: usize,
+    payload: &mut [u8],
+    flags: CallFlags,
+    metadata: &[u64],
+) -> Result<usize> {
     let flags = (flags | CallFlags::READ).bits() | metadata_len(metadata)?;
-    call!(SYS_CALL, fd, payload.as_mut_ptr(), payload.len(), flags, metadata.as_ptr())
+    call!(
+        SYS_CALL,
+        fd,
+        payload.as_mut_ptr(),
+        payload.len(),
+        flags,
+        metadata.as_ptr()
+    )
 }
 
 /// `SYS_CALL` whose payload the scheme reads and writes.
-pub fn call_read_write(fd: usize, payload: &mut [u8], flags: CallFlags, metadata: &[u64]) -> Result<usize> {
+pub fn call_read_write(
+    fd: usize,
+    payload: &mut [u8],
+    flags: CallFlags,
+    metadata: &[u64],
+) -> Result<usize> {
     let flags = (flags | CallFlags::READ | CallFlags::WRITE).bits() | metadata_len(metadata)?;
-    call!(SYS_CALL, fd, payload.as_mut_ptr(), payload.len(), flags, metadata.as_ptr())
+    call!(
+        SYS_CALL,
+        fd,
+        payload.as_mut_ptr(),
+        payload.len(),
+        flags,
+        metadata.as_ptr()
+    )
 }
 
 /// `SYS_CALL` without a payload.
@@ -247,7 +318,13 @@ pub fn call(fd: usize, flags: CallFlags, metadata: &[u64]) -> Result<usize> {
 
 /// # Safety
 /// The payload must be valid for what `flags` say: readable with `WRITE`, writable with `READ`.
-pub unsafe fn call_raw(fd: usize, payload: *mut u8, len: usize, flags: CallFlags, metadata: &[u64]) -> Result<usize> {
+pub unsafe fn call_raw(
+    fd: usize,
+    payload: *mut u8,
+    len: usize,
+    flags: CallFlags,
+    metadata: &[u64],
+) -> Result<usize> {
     let flags = flags.bits() | metadata_len(metadata)?;
     call!(SYS_CALL, fd, payload, len, flags, metadata.as_ptr())
 }
@@ -260,7 +337,13 @@ pub const MAX_MULTIPLE: usize = align_of::<usize>() - 1;
 ///
 /// # Safety
 /// As [`call_raw`].
-pub unsafe fn call_multiple(fds: &[usize], payload: *mut u8, len: usize, flags: CallFlags, metadata: &[u64]) -> Result<usize> {
+pub unsafe fn call_multiple(
+    fds: &[usize],
+    payload: *mut u8,
+    len: usize,
+    flags: CallFlags,
+    metadata: &[u64],
+) -> Result<usize> {
     if fds.len() > MAX_MULTIPLE {
         return Err(Error::new(syscall::EINVAL));
     }
@@ -271,7 +354,11 @@ pub unsafe fn call_multiple(fds: &[usize], payload: *mut u8, len: usize, flags: 
 
 /// The metadata's length goes into the 8 low bits of the flags.
 fn metadata_len(metadata: &[u64]) -> Result<usize> {
-    if metadata.len() < 256 { Ok(metadata.len()) } else { Err(Error::new(syscall::EINVAL)) }
+    if metadata.len() < 256 {
+        Ok(metadata.len())
+    } else {
+        Err(Error::new(syscall::EINVAL))
+    }
 }
 
 /// Sends descriptors to the scheme behind `fd`. They leave this process's table unless `flags` has
@@ -281,7 +368,12 @@ pub fn send_fds(fd: usize, fds: &[usize], flags: CallFlags, metadata: &[u64]) ->
 }
 
 /// Receives descriptors from the scheme behind `fd`; their numbers are written to `fds`.
-pub fn receive_fds(fd: usize, fds: &mut [usize], flags: CallFlags, metadata: &[u64]) -> Result<usize> {
+pub fn receive_fds(
+    fd: usize,
+    fds: &mut [usize],
+    flags: CallFlags,
+    metadata: &[u64],
+) -> Result<usize> {
     call_read(fd, bytes_of_mut(fds), CallFlags::FD | flags, metadata)
 }
 
@@ -300,7 +392,8 @@ fn bytes_of_mut(words: &mut [usize]) -> &mut [u8] {
 /// The rights of a descriptor.
 pub fn rights(fd: usize) -> Result<Rights> {
     // SAFETY: the command's argument is ignored.
-    unsafe { fcntl(fd, cap_abi::fcntl::F_CAP_GET_RIGHTS, 0) }.map(|v| Rights::from_bits_truncate(v as u32))
+    unsafe { fcntl(fd, cap_abi::fcntl::F_CAP_GET_RIGHTS, 0) }
+        .map(|v| Rights::from_bits_truncate(v as u32))
 }
 
 /// Takes away every right that is not in `keep`, for good.
@@ -318,7 +411,14 @@ pub fn limit_beneath(fd: usize) -> Result<()> {
 /// Derives a revocable copy; see [`LeaseParams`].
 pub fn lease(fd: usize, params: &mut LeaseParams) -> Result<()> {
     // SAFETY: the structure is borrowed for the time of the call.
-    unsafe { fcntl(fd, cap_abi::fcntl::F_CAP_LEASE, core::ptr::from_mut(params) as usize) }.map(drop)
+    unsafe {
+        fcntl(
+            fd,
+            cap_abi::fcntl::F_CAP_LEASE,
+            core::ptr::from_mut(params) as usize,
+        )
+    }
+    .map(drop)
 }
 
 /// Revokes a lease.

@@ -97,8 +97,14 @@ static TEMPLATE: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 static READY: AtomicU8 = AtomicU8::new(0);
 
 fn template() -> Option<TlsTemplate> {
-    let [address, image_len, block_len, align] = [0, 1, 2, 3].map(|i: usize| TEMPLATE.get(i).map_or(0, |w| w.load(Ordering::Acquire)));
-    (align != 0).then_some(TlsTemplate { address, image_len, block_len, align })
+    let [address, image_len, block_len, align] =
+        [0, 1, 2, 3].map(|i: usize| TEMPLATE.get(i).map_or(0, |w| w.load(Ordering::Acquire)));
+    (align != 0).then_some(TlsTemplate {
+        address,
+        image_len,
+        block_len,
+        align,
+    })
 }
 
 impl Tcb {
@@ -141,7 +147,8 @@ impl Tcb {
 /// Allocates the TLS block and TCB of a new thread, whose context descriptor is `thread_fd`.
 pub fn allocate(thread_fd: usize) -> Result<NonNull<Tcb>> {
     let template = template();
-    let layout = rt_core::tls::layout(template.as_ref(), size_of::<Tcb>()).ok_or(Error::new(ENOMEM))?;
+    let layout =
+        rt_core::tls::layout(template.as_ref(), size_of::<Tcb>()).ok_or(Error::new(ENOMEM))?;
     let mut memory = Mapping::new(layout.len)?;
     if let Some(t) = template {
         // SAFETY: the template was checked against the program's own segments when it was set, and
@@ -175,7 +182,10 @@ pub fn allocate(thread_fd: usize) -> Result<NonNull<Tcb>> {
 /// `template` must describe this very program.
 pub(crate) unsafe fn init_main(template: Option<TlsTemplate>, thread_fd: usize) -> Result<()> {
     if let Some(t) = template {
-        for (word, value) in TEMPLATE.iter().zip([t.address, t.image_len, t.block_len, t.align]) {
+        for (word, value) in TEMPLATE
+            .iter()
+            .zip([t.address, t.image_len, t.block_len, t.align])
+        {
             word.store(value, Ordering::Release);
         }
     }
@@ -197,11 +207,16 @@ pub fn has_fsgsbase() -> bool {
 unsafe fn set_thread_pointer(address: usize, thread_fd: usize) -> Result<()> {
     if has_fsgsbase() {
         // SAFETY: the kernel enables FSGSBASE whenever the CPU has it; the caller answers for the address.
-        unsafe { core::arch::asm!("wrfsbase {}", in(reg) address, options(nostack, preserves_flags)) };
+        unsafe {
+            core::arch::asm!("wrfsbase {}", in(reg) address, options(nostack, preserves_flags))
+        };
         return Ok(());
     }
     if thread_fd == NONE {
         return Err(Error::new(EBADF));
     }
-    ContextRef::new(thread_fd).set_env_registers(&EnvRegisters { fsbase: address as u64, gsbase: 0 })
+    ContextRef::new(thread_fd).set_env_registers(&EnvRegisters {
+        fsbase: address as u64,
+        gsbase: 0,
+    })
 }

@@ -37,7 +37,10 @@ impl Failure {
     /// From format arguments. Line ends become blanks: a report is one line.
     #[must_use]
     pub fn new(args: fmt::Arguments<'_>) -> Self {
-        let mut failure = Self { text: [0; 240], len: 0 };
+        let mut failure = Self {
+            text: [0; 240],
+            len: 0,
+        };
         // Writing to it never fails.
         let _ = failure.write_fmt(args);
         failure
@@ -50,7 +53,9 @@ impl Failure {
         match core::str::from_utf8(bytes) {
             Ok(s) => s,
             // Cut inside a character: what is before it is whole.
-            Err(e) => core::str::from_utf8(bytes.get(..e.valid_up_to()).unwrap_or(&[])).unwrap_or(""),
+            Err(e) => {
+                core::str::from_utf8(bytes.get(..e.valid_up_to()).unwrap_or(&[])).unwrap_or("")
+            }
         }
     }
 }

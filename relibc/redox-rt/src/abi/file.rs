@@ -23,10 +23,22 @@ pub unsafe extern "C" fn redox_open_v1(path: *const u8, len: usize, flags: u32, 
 /// # Safety
 /// The caller's contract.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_openat_v1(fd: usize, path: *const u8, len: usize, flags: u32, fcntl_flags: u32) -> Raw {
+pub unsafe extern "C" fn redox_openat_v1(
+    fd: usize,
+    path: *const u8,
+    len: usize,
+    flags: u32,
+    fcntl_flags: u32,
+) -> Raw {
     // SAFETY: the caller's contract.
     let path = unsafe { bytes(path, len) };
-    mux(sys::openat_with(fd, path, flags as usize, fcntl_flags as usize, FD_ANY))
+    mux(sys::openat_with(
+        fd,
+        path,
+        flags as usize,
+        fcntl_flags as usize,
+        FD_ANY,
+    ))
 }
 
 /// # Safety
@@ -40,7 +52,12 @@ pub unsafe extern "C" fn redox_dup_v1(fd: usize, payload: *const u8, len: usize)
 /// # Safety
 /// The caller's contract.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_dup2_v1(old: usize, new: usize, payload: *const u8, len: usize) -> Raw {
+pub unsafe extern "C" fn redox_dup2_v1(
+    old: usize,
+    new: usize,
+    payload: *const u8,
+    len: usize,
+) -> Raw {
     // SAFETY: the caller's contract.
     mux(sys::dup2(old, new, unsafe { bytes(payload, len) }))
 }
@@ -88,7 +105,12 @@ pub extern "C" fn redox_fchown_v1(fd: usize, uid: u32, gid: u32) -> Raw {
 /// # Safety
 /// The caller's contract.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_getdents_v0(fd: usize, buf: *mut u8, len: usize, opaque: u64) -> Raw {
+pub unsafe extern "C" fn redox_getdents_v0(
+    fd: usize,
+    buf: *mut u8,
+    len: usize,
+    opaque: u64,
+) -> Raw {
     // SAFETY: the caller's contract.
     mux(fs::getdents(fd, unsafe { bytes_mut(buf, len) }, opaque))
 }
@@ -162,16 +184,28 @@ pub extern "C" fn redox_ftruncate_v0(fd: usize, len: usize) -> Raw {
 pub unsafe extern "C" fn redox_futimens_v1(fd: usize, times: *const libc::timespec) -> Raw {
     // SAFETY: the caller's contract.
     let times = unsafe { &*times.cast::<[libc::timespec; 2]>() };
-    let convert = |t: &libc::timespec| TimeSpec { tv_sec: t.tv_sec, tv_nsec: t.tv_nsec as i32 };
+    let convert = |t: &libc::timespec| TimeSpec {
+        tv_sec: t.tv_sec,
+        tv_nsec: t.tv_nsec as i32,
+    };
     mux_unit(fs::futimens(fd, &times.each_ref().map(convert)))
 }
 
 /// # Safety
 /// The caller's contract.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_unlinkat_v0(fd: usize, path: *const u8, len: usize, flags: u32) -> Raw {
+pub unsafe extern "C" fn redox_unlinkat_v0(
+    fd: usize,
+    path: *const u8,
+    len: usize,
+    flags: u32,
+) -> Raw {
     // SAFETY: the caller's contract.
-    mux_unit(sys::unlinkat(fd, unsafe { bytes(path, len) }, flags as usize))
+    mux_unit(sys::unlinkat(
+        fd,
+        unsafe { bytes(path, len) },
+        flags as usize,
+    ))
 }
 
 /// # Safety
@@ -185,7 +219,12 @@ pub unsafe extern "C" fn redox_fpath_v1(fd: usize, base: *mut u8, len: usize) ->
 /// # Safety
 /// The caller's contract.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_relpathat_v0(dir: usize, fd: usize, base: *mut u8, len: usize) -> Raw {
+pub unsafe extern "C" fn redox_relpathat_v0(
+    dir: usize,
+    fd: usize,
+    base: *mut u8,
+    len: usize,
+) -> Raw {
     // SAFETY: the caller's contract.
     mux(fs::relpathat(dir, fd, unsafe { bytes_mut(base, len) }))
 }
@@ -193,27 +232,46 @@ pub unsafe extern "C" fn redox_relpathat_v0(dir: usize, fd: usize, base: *mut u8
 /// # Safety
 /// The caller's contract: what `MAP_FIXED` replaces is unused.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_mmap_v1(address: *mut (), len: usize, prot: u32, flags: u32, fd: usize, offset: u64) -> Raw {
+pub unsafe extern "C" fn redox_mmap_v1(
+    address: *mut (),
+    len: usize,
+    prot: u32,
+    flags: u32,
+    fd: usize,
+    offset: u64,
+) -> Raw {
     // SAFETY: the caller's contract.
     mux(unsafe { mmap(address as usize, len, prot, flags, fd, offset) })
 }
 
 /// # Safety
 /// As [`sys::fmap`].
-unsafe fn mmap(address: usize, len: usize, prot: u32, flags: u32, fd: usize, offset: u64) -> Result<usize> {
+unsafe fn mmap(
+    address: usize,
+    len: usize,
+    prot: u32,
+    flags: u32,
+    fd: usize,
+    offset: u64,
+) -> Result<usize> {
     const KNOWN: u32 = (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC) as u32;
     if prot & !KNOWN != 0 || len == 0 {
         return err(EINVAL);
     }
     // The kernel's protection bits are C's, 16 bits further up; its map flags are C's.
-    let kernel_flags = MapFlags::from_bits((prot as usize) << 16 | (flags & !(libc::MAP_ANON as u32)) as usize);
+    let kernel_flags =
+        MapFlags::from_bits((prot as usize) << 16 | (flags & !(libc::MAP_ANON as u32)) as usize);
     let map = Map {
         offset: usize::try_from(offset).map_err(|_| Error::new(EINVAL))?,
         size: page_ceil(len).ok_or(Error::new(EINVAL))?,
         flags: kernel_flags.ok_or(Error::new(EINVAL))?,
         address,
     };
-    let fd = if flags & libc::MAP_ANON as u32 != 0 { sys::ANONYMOUS } else { fd };
+    let fd = if flags & libc::MAP_ANON as u32 != 0 {
+        sys::ANONYMOUS
+    } else {
+        fd
+    };
     // SAFETY: the caller answers for it.
     unsafe { sys::fmap(fd, &map) }
 }
@@ -222,7 +280,9 @@ unsafe fn mmap(address: usize, len: usize, prot: u32, flags: u32, fd: usize, off
 /// The caller's contract: the range is unused from now on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redox_munmap_v1(address: *mut (), len: usize) -> Raw {
-    let Some(len) = page_ceil(len) else { return mux(err(EINVAL)) };
+    let Some(len) = page_ceil(len) else {
+        return mux(err(EINVAL));
+    };
     // SAFETY: the caller's contract.
     mux_unit(unsafe { sys::funmap(address as usize, len) })
 }
@@ -256,7 +316,15 @@ pub unsafe extern "C" fn redox_sys_call_v0(
     metadata_len: usize,
 ) -> Raw {
     // SAFETY: the caller's contract.
-    mux(unsafe { sys::call_raw(fd, payload, len, CallFlags::from_bits_retain(flags), words(metadata, metadata_len)) })
+    mux(unsafe {
+        sys::call_raw(
+            fd,
+            payload,
+            len,
+            CallFlags::from_bits_retain(flags),
+            words(metadata, metadata_len),
+        )
+    })
 }
 
 /// # Safety
@@ -274,7 +342,11 @@ pub unsafe extern "C" fn redox_sys_call_multiple_v0(
     let flags = CallFlags::from_bits_retain(flags);
     // SAFETY: the caller's contract.
     mux(unsafe {
-        let fds = if fds_len == 0 { &[] } else { core::slice::from_raw_parts(fds, fds_len) };
+        let fds = if fds_len == 0 {
+            &[]
+        } else {
+            core::slice::from_raw_parts(fds, fds_len)
+        };
         sys::call_multiple(fds, payload, len, flags, words(metadata, metadata_len))
     })
 }
@@ -283,7 +355,11 @@ pub unsafe extern "C" fn redox_sys_call_multiple_v0(
 /// The caller's contract: readable for `len` words, or empty.
 unsafe fn words<'a>(base: *const u64, len: usize) -> &'a [u64] {
     // SAFETY: the caller answers for it.
-    if len == 0 { &[] } else { unsafe { core::slice::from_raw_parts(base, len) } }
+    if len == 0 {
+        &[]
+    } else {
+        unsafe { core::slice::from_raw_parts(base, len) }
+    }
 }
 
 /// # Safety
@@ -292,5 +368,10 @@ unsafe fn words<'a>(base: *const u64, len: usize) -> &'a [u64] {
 pub unsafe extern "C" fn redox_get_socket_token_v0(fd: usize, payload: *mut u8, len: usize) -> Raw {
     // SAFETY: the caller's contract.
     let payload = unsafe { bytes_mut(payload, len) };
-    mux(sys::call_read(fd, payload, CallFlags::empty(), &[SocketCall::GetToken as u64]))
+    mux(sys::call_read(
+        fd,
+        payload,
+        CallFlags::empty(),
+        &[SocketCall::GetToken as u64],
+    ))
 }

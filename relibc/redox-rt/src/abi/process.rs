@@ -57,16 +57,30 @@ pub extern "C" fn redox_get_ns_v0() -> Raw {
 /// # Safety
 /// The caller's contract: the two words of a slice.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_get_proc_credentials_v1(fd: usize, pid: usize, base: *mut u8, len: usize) -> Raw {
+pub unsafe extern "C" fn redox_get_proc_credentials_v1(
+    fd: usize,
+    pid: usize,
+    base: *mut u8,
+    len: usize,
+) -> Raw {
     // SAFETY: the caller's contract.
     let buf = unsafe { bytes_mut(base, len) };
-    mux(process::call_on(fd, ProcCall::GetProcCredentials, buf, &[pid as u64]))
+    mux(process::call_on(
+        fd,
+        ProcCall::GetProcCredentials,
+        buf,
+        &[pid as u64],
+    ))
 }
 
 /// Numbered namespaces do not exist here; the process manager may still keep the numbers.
 #[unsafe(no_mangle)]
 pub extern "C" fn redox_setrens_v1(rns: usize, ens: usize) -> Raw {
-    mux(process::call(ProcCall::Setrens, &mut [], &[rns as u64, ens as u64]))
+    mux(process::call(
+        ProcCall::Setrens,
+        &mut [],
+        &[rns as u64, ens as u64],
+    ))
 }
 
 /// # Safety
@@ -76,11 +90,19 @@ pub unsafe extern "C" fn redox_mkns_v1(names: *const libc::iovec, count: usize, 
     if flags != 0 {
         return mux(err(EINVAL));
     }
-    let Some(current) = namespace::namespace() else { return mux(err(EBADF)) };
+    let Some(current) = namespace::namespace() else {
+        return mux(err(EBADF));
+    };
     // SAFETY: the caller's contract.
-    let names = if count == 0 { &[] } else { unsafe { core::slice::from_raw_parts(names, count) } };
+    let names = if count == 0 {
+        &[]
+    } else {
+        unsafe { core::slice::from_raw_parts(names, count) }
+    };
     // SAFETY: as above.
-    let names = names.iter().map(|v| unsafe { bytes(v.iov_base.cast(), v.iov_len) });
+    let names = names
+        .iter()
+        .map(|v| unsafe { bytes(v.iov_base.cast(), v.iov_len) });
     mux(namespace::fork_namespace(current, names).map(Fd::into_raw))
 }
 
@@ -94,7 +116,12 @@ pub extern "C" fn redox_setns_v0(fd: usize) -> Raw {
 /// # Safety
 /// The caller's contract.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn redox_register_scheme_to_ns_v0(ns: usize, name: *const u8, len: usize, root: usize) -> Raw {
+pub unsafe extern "C" fn redox_register_scheme_to_ns_v0(
+    ns: usize,
+    name: *const u8,
+    len: usize,
+    root: usize,
+) -> Raw {
     // SAFETY: the caller's contract.
     mux_unit(namespace::register(ns, unsafe { bytes(name, len) }, root))
 }
@@ -102,7 +129,11 @@ pub unsafe extern "C" fn redox_register_scheme_to_ns_v0(ns: usize, name: *const 
 /// Sends a signal.
 #[unsafe(no_mangle)]
 pub extern "C" fn redox_kill_v1(pid: usize, signal: u32) -> Raw {
-    mux(process::call(ProcCall::Kill, &mut [], &[pid as u64, u64::from(signal)]))
+    mux(process::call(
+        ProcCall::Kill,
+        &mut [],
+        &[pid as u64, u64::from(signal)],
+    ))
 }
 
 /// # Safety
@@ -110,7 +141,11 @@ pub extern "C" fn redox_kill_v1(pid: usize, signal: u32) -> Raw {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redox_waitpid_v1(pid: usize, status: *mut i32, options: u32) -> Raw {
     let mut word = [0u8; 4];
-    let answer = process::call(ProcCall::Waitpid, &mut word, &[pid as u64, u64::from(options)]);
+    let answer = process::call(
+        ProcCall::Waitpid,
+        &mut word,
+        &[pid as u64, u64::from(options)],
+    );
     if answer.is_ok() && !status.is_null() {
         // SAFETY: the caller's contract.
         unsafe { status.write(i32::from_ne_bytes(word)) };
@@ -124,7 +159,12 @@ pub unsafe extern "C" fn redox_waitpid_v1(pid: usize, status: *mut i32, options:
 pub unsafe extern "C" fn redox_clock_gettime_v1(clock: usize, out: *mut libc::timespec) -> Raw {
     mux_unit(sys::clock_gettime(clock).map(|t| {
         // SAFETY: the caller's contract.
-        unsafe { out.write(libc::timespec { tv_sec: t.tv_sec, tv_nsec: i64::from(t.tv_nsec) }) }
+        unsafe {
+            out.write(libc::timespec {
+                tv_sec: t.tv_sec,
+                tv_nsec: i64::from(t.tv_nsec),
+            })
+        }
     }))
 }
 
@@ -132,7 +172,9 @@ pub unsafe extern "C" fn redox_clock_gettime_v1(clock: usize, out: *mut libc::ti
 /// The caller's contract: `len` is in and out, the buffer's length and the text's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redox_strerror_v1(base: *mut u8, len: *mut usize, error: u32) -> Raw {
-    let Some(text) = syscall::error::STR_ERROR.get(error as usize) else { return mux(err(EINVAL)) };
+    let Some(text) = syscall::error::STR_ERROR.get(error as usize) else {
+        return mux(err(EINVAL));
+    };
     // SAFETY: the caller's contract.
     let buf = unsafe { bytes_mut(base, *len) };
     // A text that does not fit is cut; all of them are ASCII.
