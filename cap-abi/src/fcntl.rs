@@ -1,5 +1,10 @@
 //! `fcntl` commands that the kernel itself answers.
 
+/// The close-on-exec mark: `F_GETFD` answers it, `F_SETFD` sets it, and in the flags of an open it
+/// marks the new entry. It is C's `FD_CLOEXEC` and `O_CLOEXEC`. The kernel only keeps it; the
+/// run-time closes what is marked.
+pub const FD_CLOEXEC: usize = 0x0100_0000;
+
 /// Returns the entry's [`crate::Rights`] bits. The argument is ignored.
 pub const F_CAP_GET_RIGHTS: usize = 0x4000;
 /// Intersects the entry's rights with the argument. Bits that are unknown are an error (`EINVAL`).

@@ -13,7 +13,7 @@
 //! | context | `regs/int`, `regs/float`, `regs/env` | `read`/`write` of the whole register structure; the context must not be running (its own `regs/env` excepted) |
 //! | context | `sighandler` | `write` of a `SetSighandlerData` |
 //! | context | `attrs` | `read`/`write` of a `ProcSchemeAttrs` (writing: only through a handle that came from the root, not through one limited by [`crate::Rights::ATTR`]) |
-//! | context | `status` | `read` of a `CtxtStsBuf`; `write` of a `ContextVerb` as `usize`; readable (event) when the context is dead or stopped |
+//! | context | `status` | `read` of a `CtxtStsBuf`; `write` of a `ContextVerb` as `usize`, and behind `ForceKill` optionally a second `usize`, the status word that is read as `excp.code` afterwards (0 without it); readable (event) when the context is dead or stopped |
 //! | context | `start` | `write` of anything starts the context |
 //! | context | `current-addrspace` | `write` of [`SwitchAddrSpace`] |
 //! | context | `current-filetable` | `write` of one `usize`: a table descriptor; takes effect at once |
@@ -22,6 +22,7 @@
 //! | addrspace | `empty` | a new empty address space |
 //! | filetable | `copy` | a copy with every entry |
 //! | filetable | `empty` | a new empty table |
+//! | filetable | | `read` gives the open numbers as `usize` words in ascending order, lower ones first; `SYS_READ2`'s offset counts bytes of that list |
 //!
 //! `write` of `usize` words on an address space is one of `ADDRSPACE_OP_*`:
 //! `[MMAP, fd or !0, offset, base, size, MapFlags]`, `[MUNMAP, base, size]`,

@@ -1,0 +1,146 @@
+//! The namespace and the current directory: two descriptors that belong to the process.
+//!
+//! Both come from the auxiliary vector and may be absent: a process without a namespace can name
+//! nothing, one without a current directory has no relative paths. Both numbers are owned here; what
+//! replaces them is dropped only when the caller takes it.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use libredox::protocol::NsDup;
+use rt_core::path::{self, Route};
+use syscall::error::{Error, Result};
+use syscall::flag::CallFlags;
+use syscall::{E2BIG, ENAMETOOLONG, ENOENT};
+
+use crate::fd::Fd;
+use crate::sys;
+use crate::tcb::NONE;
+
+static NAMESPACE: AtomicUsize = AtomicUsize::new(NONE);
+static DIRECTORY: AtomicUsize = AtomicUsize::new(NONE);
+
+fn load(slot: &AtomicUsize) -> Option<usize> {
+    match slot.load(Ordering::Acquire) {
+        NONE => None,
+        fd => Some(fd),
+    }
+}
+
+fn swap(slot: &AtomicUsize, fd: Option<Fd>) -> Option<Fd> {
+    match slot.swap(fd.map_or(NONE, Fd::into_raw), Ordering::AcqRel) {
+        NONE => None,
+        old => Some(Fd::from_raw(old)),
+    }
+}
+
+/// The namespace's descriptor.
+#[must_use]
+pub fn namespace() -> Option<usize> {
+    load(&NAMESPACE)
+}
+
+/// Replaces the namespace and hands the former one back.
+pub fn set_namespace(fd: Option<Fd>) -> Option<Fd> {
+    swap(&NAMESPACE, fd)
+}
+
+/// The current directory's descriptor.
+#[must_use]
+pub fn directory() -> Option<usize> {
+    load(&DIRECTORY)
+}
+
+/// Replaces the current directory and hands the former one back.
+pub fn set_directory(fd: Option<Fd>) -> Option<Fd> {
+    swap(&DIRECTORY, fd)
+}
+
+/// A name in the form that a namespace understands: a prefix and the path behind it.
+struct Joined {
+    buf: [u8; path::FILE_PREFIX.len() + path::MAX_LEN],
+    len: usize,
+}
+
+impl Joined {
+    fn new(prefix: &[u8], rest: &[u8]) -> Result<Self> {
+        let mut joined = Self {
+            buf: [0; _],
+            len: 0,
+        };
+        for part in [prefix, rest] {
+            let end = joined.len + part.len();
+            joined
+                .buf
+                .get_mut(joined.len..end)
+                .ok_or(Error::new(ENAMETOOLONG))?
+                .copy_from_slice(part);
+            joined.len = end;
+        }
+        Ok(joined)
+    }
+
+    fn get(&self) -> &[u8] {
+        self.buf.get(..self.len).unwrap_or(&[])
+    }
+}
+
+/// Calls `ask` with the descriptor that a path is asked of and the path to ask it for. `ENOENT`
+/// when the process has no such descriptor.
+pub fn with_route<T>(path: &[u8], ask: impl FnOnce(usize, &[u8]) -> Result<T>) -> Result<T> {
+    let absent = Error::new(ENOENT);
+    match path::route(path).map_err(Error::new)? {
+        Route::Namespace(p) => ask(namespace().ok_or(absent)?, p),
+        Route::File(p) => ask(
+            namespace().ok_or(absent)?,
+            Joined::new(path::FILE_PREFIX, p)?.get(),
+        ),
+        Route::Current(p) => ask(directory().ok_or(absent)?, p),
+    }
+}
+
+/// Opens a path; `out` is the number to put it at ([`sys::FD_ANY`] and the like).
+pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
+    with_route(path, |dir, p| sys::openat(dir, p, flags, out))
+}
+
+/// Binds a scheme to a name in a namespace that may insert: asks for a register handle of that name
+/// and sends it the scheme's root, which leaves this process if that works.
+pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
+    let mut request = [0u8; size_of::<usize>() + 256];
+    let (verb, rest) = request.split_at_mut(size_of::<usize>());
+    verb.copy_from_slice(&(NsDup::IssueRegister as usize).to_ne_bytes());
+    rest.get_mut(..name.len())
+        .ok_or(Error::new(ENAMETOOLONG))?
+        .copy_from_slice(name);
+    let request = request
+        .get(..size_of::<usize>() + name.len())
+        .unwrap_or(&[]);
+    let handle = Fd::from_raw(sys::dup(namespace, request, sys::FD_ANY_UPPER)?);
+    sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
+}
+
+/// A new namespace with the named schemes of this one; `prefix*` names every one that begins so.
+pub fn fork_namespace<'a>(
+    namespace: usize,
+    names: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Result<Fd> {
+    const WORD: usize = size_of::<usize>();
+    let total = names
+        .clone()
+        .try_fold(WORD, |sum, n| sum.checked_add(n.len())?.checked_add(WORD));
+    let mut memory = crate::memory::Mapping::new(total.ok_or(Error::new(E2BIG))?)?;
+    let mut len = 0;
+    let mut push = |bytes: &[u8]| {
+        if let Some(place) = memory.bytes().get_mut(len..len + bytes.len()) {
+            place.copy_from_slice(bytes);
+            len += bytes.len();
+        }
+    };
+    push(&(NsDup::ForkNs as usize).to_ne_bytes());
+    for name in names {
+        push(&name.len().to_ne_bytes());
+        push(name);
+    }
+    let payload = memory.bytes().get(..len).unwrap_or(&[]);
+    sys::dup(namespace, payload, sys::FD_ANY_UPPER).map(Fd::from_raw)
+}

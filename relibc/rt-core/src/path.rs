@@ -1,0 +1,79 @@
+//! What is asked of which descriptor for a path.
+//!
+//! A process has a namespace descriptor and a current-directory descriptor. An absolute path is one
+//! `openat` on the namespace, in the form `/scheme/NAME/REST`; a plain absolute path belongs to the
+//! scheme `file`. A relative path is one `openat` on the current directory. Nothing is resolved here:
+//! `..`, links and trailing slashes are the business of whoever answers.
+
+/// Longest path passed on, in bytes.
+pub const MAX_LEN: usize = 4096;
+/// What plain absolute paths are put behind.
+pub const FILE_PREFIX: &[u8] = b"/scheme/file";
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// To the namespace, as it is.
+    Namespace(&'a [u8]),
+    /// To the namespace, behind [`FILE_PREFIX`].
+    File(&'a [u8]),
+    /// To the current directory, as it is.
+    Current(&'a [u8]),
+}
+
+/// Chooses. Errors are error numbers: `ENOENT` for an empty path, `EINVAL` for an embedded NUL,
+/// `ENAMETOOLONG` beyond [`MAX_LEN`].
+pub fn route(path: &[u8]) -> Result<Route<'_>, i32> {
+    if path.len() > MAX_LEN {
+        return Err(syscall::ENAMETOOLONG);
+    }
+    if path.contains(&0) {
+        return Err(syscall::EINVAL);
+    }
+    match path.split_first() {
+        None => Err(syscall::ENOENT),
+        Some((b'/', _)) if is_scheme_rooted(path) => Ok(Route::Namespace(path)),
+        Some((b'/', _)) => Ok(Route::File(path)),
+        Some(_) => Ok(Route::Current(path)),
+    }
+}
+
+fn is_scheme_rooted(path: &[u8]) -> bool {
+    path.strip_prefix(b"/scheme")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    #[test]
+    fn routes() {
+        let long = vec![b'a'; MAX_LEN + 1];
+        let rows: &[(&[u8], Result<Route<'_>, i32>)] = &[
+            (b"/scheme/rand", Ok(Route::Namespace(b"/scheme/rand"))),
+            (b"/scheme", Ok(Route::Namespace(b"/scheme"))),
+            (b"/scheme/", Ok(Route::Namespace(b"/scheme/"))),
+            (b"/schemes/x", Ok(Route::File(b"/schemes/x"))),
+            (b"/", Ok(Route::File(b"/"))),
+            (b"/etc/passwd", Ok(Route::File(b"/etc/passwd"))),
+            (b"//scheme/x", Ok(Route::File(b"//scheme/x"))),
+            (b"a/../b/", Ok(Route::Current(b"a/../b/"))),
+            (b".", Ok(Route::Current(b"."))),
+            (b"", Err(syscall::ENOENT)),
+            (b"a\0", Err(syscall::EINVAL)),
+            (&long, Err(syscall::ENAMETOOLONG)),
+            (&long[..MAX_LEN], Ok(Route::Current(&long[..MAX_LEN]))),
+        ];
+        for (path, want) in rows {
+            assert_eq!(
+                route(path),
+                *want,
+                "{:?}",
+                std::string::String::from_utf8_lossy(path)
+            );
+        }
+    }
+}

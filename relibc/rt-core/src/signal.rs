@@ -1,0 +1,1 @@
+//! Signal state (see below).
