@@ -109,7 +109,10 @@ impl<'a> Archive<'a> {
 
     /// The entries directly inside the directory `path` with their names, in the archive's order.
     /// The root needs no entry of its own.
-    pub fn children<'p>(&self, path: &'p str) -> impl Iterator<Item = (&'a str, Entry<'a>)> + use<'a, 'p> {
+    pub fn children<'p>(
+        &self,
+        path: &'p str,
+    ) -> impl Iterator<Item = (&'a str, Entry<'a>)> + use<'a, 'p> {
         let parent = path.trim_matches('/');
         self.entries().filter_map(move |entry| {
             let (dir, name) = entry.path.rsplit_once('/').unwrap_or(("", entry.path));

@@ -5,9 +5,17 @@ use initfs::{Archive, Builder, Error, Kind, Reason};
 use proptest::prelude::*;
 
 /// A header and name with the given fields, padded; sizes are written as given.
-fn entry(mode: &str, links: &str, size: &str, name_size: &str, name: &[u8], data: &[u8]) -> Vec<u8> {
+fn entry(
+    mode: &str,
+    links: &str,
+    size: &str,
+    name_size: &str,
+    name: &[u8],
+    data: &[u8],
+) -> Vec<u8> {
     let z = "00000000";
-    let mut out = format!("070701{z}{mode}{z}{z}{links}{z}{size}{z}{z}{z}{z}{name_size}{z}").into_bytes();
+    let mut out =
+        format!("070701{z}{mode}{z}{z}{links}{z}{size}{z}{z}{z}{z}{name_size}{z}").into_bytes();
     out.extend(name);
     out.resize(out.len().next_multiple_of(4), 0);
     out.extend(data);
@@ -16,7 +24,14 @@ fn entry(mode: &str, links: &str, size: &str, name_size: &str, name: &[u8], data
 }
 
 fn trailer() -> Vec<u8> {
-    entry("00000000", "00000001", "00000000", "0000000b", b"TRAILER!!!\0", b"")
+    entry(
+        "00000000",
+        "00000001",
+        "00000000",
+        "0000000b",
+        b"TRAILER!!!\0",
+        b"",
+    )
 }
 
 fn with_trailer(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -38,34 +53,125 @@ fn malformed_archives_say_what_and_where() {
         ("empty", vec![], 0, Reason::Truncated),
         ("no trailer", good.clone(), at, Reason::Truncated),
         ("header cut", good[..109].to_vec(), 0, Reason::Truncated),
-        ("data cut", good[..good.len() - 3].to_vec(), 0, Reason::Truncated),
+        (
+            "data cut",
+            good[..good.len() - 3].to_vec(),
+            0,
+            Reason::Truncated,
+        ),
         ("old magic", after_good(&[b'0'; 110]), at, Reason::BadMagic),
-        ("sign in a number", entry("+00081a4", ONE, "00000000", "00000002", b"a\0", b""), 0, Reason::BadNumber),
-        ("size past the end", entry(FILE, ONE, "ffffffff", "00000002", b"a\0", b""), 0, Reason::Truncated),
-        ("name past the end", entry(FILE, ONE, "00000000", "ffffffff", b"a\0", b""), 0, Reason::Truncated),
-        ("name without NUL", entry(FILE, ONE, "00000000", "00000002", b"ab", b""), 0, Reason::BadName),
-        ("no name at all", entry(FILE, ONE, "00000000", "00000000", b"", b""), 0, Reason::BadName),
-        ("name not UTF-8", entry(FILE, ONE, "00000000", "00000002", b"\xff\0", b""), 0, Reason::BadName),
-        ("climbing", entry(FILE, ONE, "00000000", "00000005", b"../a\0", b""), 0, Reason::BadName),
-        ("climbing inside", entry(FILE, ONE, "00000000", "00000007", b"b/../a\0", b""), 0, Reason::BadName),
-        ("empty component", entry(FILE, ONE, "00000000", "00000005", b"b//a\0", b""), 0, Reason::BadName),
-        ("trailing slash", entry(DIR, ONE, "00000000", "00000003", b"b/\0", b""), 0, Reason::BadName),
-        ("hard link", entry(FILE, "00000002", "00000000", "00000002", b"a\0", b""), 0, Reason::HardLink),
-        ("empty target", entry(LINK, ONE, "00000000", "00000002", b"a\0", b""), 0, Reason::BadTarget),
-        ("target not UTF-8", entry(LINK, ONE, "00000001", "00000002", b"a\0", b"\xff"), 0, Reason::BadTarget),
+        (
+            "sign in a number",
+            entry("+00081a4", ONE, "00000000", "00000002", b"a\0", b""),
+            0,
+            Reason::BadNumber,
+        ),
+        (
+            "size past the end",
+            entry(FILE, ONE, "ffffffff", "00000002", b"a\0", b""),
+            0,
+            Reason::Truncated,
+        ),
+        (
+            "name past the end",
+            entry(FILE, ONE, "00000000", "ffffffff", b"a\0", b""),
+            0,
+            Reason::Truncated,
+        ),
+        (
+            "name without NUL",
+            entry(FILE, ONE, "00000000", "00000002", b"ab", b""),
+            0,
+            Reason::BadName,
+        ),
+        (
+            "no name at all",
+            entry(FILE, ONE, "00000000", "00000000", b"", b""),
+            0,
+            Reason::BadName,
+        ),
+        (
+            "name not UTF-8",
+            entry(FILE, ONE, "00000000", "00000002", b"\xff\0", b""),
+            0,
+            Reason::BadName,
+        ),
+        (
+            "climbing",
+            entry(FILE, ONE, "00000000", "00000005", b"../a\0", b""),
+            0,
+            Reason::BadName,
+        ),
+        (
+            "climbing inside",
+            entry(FILE, ONE, "00000000", "00000007", b"b/../a\0", b""),
+            0,
+            Reason::BadName,
+        ),
+        (
+            "empty component",
+            entry(FILE, ONE, "00000000", "00000005", b"b//a\0", b""),
+            0,
+            Reason::BadName,
+        ),
+        (
+            "trailing slash",
+            entry(DIR, ONE, "00000000", "00000003", b"b/\0", b""),
+            0,
+            Reason::BadName,
+        ),
+        (
+            "hard link",
+            entry(FILE, "00000002", "00000000", "00000002", b"a\0", b""),
+            0,
+            Reason::HardLink,
+        ),
+        (
+            "empty target",
+            entry(LINK, ONE, "00000000", "00000002", b"a\0", b""),
+            0,
+            Reason::BadTarget,
+        ),
+        (
+            "target not UTF-8",
+            entry(LINK, ONE, "00000001", "00000002", b"a\0", b"\xff"),
+            0,
+            Reason::BadTarget,
+        ),
     ];
     for (name, bytes, offset, reason) in cases {
-        let bytes = if reason == Reason::Truncated { bytes } else { with_trailer(bytes) };
-        assert_eq!(Archive::new(&bytes).err(), Some(Error { offset, reason }), "{name}");
+        let bytes = if reason == Reason::Truncated {
+            bytes
+        } else {
+            with_trailer(bytes)
+        };
+        assert_eq!(
+            Archive::new(&bytes).err(),
+            Some(Error { offset, reason }),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn names_are_normalised_as_other_archivers_write_them() {
-    for (written, read) in [("a", "a"), ("./a", "a"), ("/a", "a"), (".", ""), ("././/a/b", "a/b")] {
+    for (written, read) in [
+        ("a", "a"),
+        ("./a", "a"),
+        ("/a", "a"),
+        (".", ""),
+        ("././/a/b", "a/b"),
+    ] {
         let size = format!("{:08x}", written.len() + 1);
         let name = format!("{written}\0");
-        let bytes = with_trailer(entry(DIR, "00000002", "00000000", &size, name.as_bytes(), b""));
+        let bytes = with_trailer(entry(
+            DIR,
+            "00000002",
+            "00000000",
+            &size,
+            name.as_bytes(),
+            b"",
+        ));
         let archive = Archive::new(&bytes).unwrap();
         let paths: Vec<_> = archive.entries().map(|e| e.path).collect();
         assert_eq!(paths, [read], "{written}");
@@ -75,13 +181,18 @@ fn names_are_normalised_as_other_archivers_write_them() {
 #[test]
 fn a_written_tree_reads_back() {
     let mut builder = Builder::new();
-    builder.file("bin/init", 0o755, b"program".to_vec()).unwrap();
+    builder
+        .file("bin/init", 0o755, b"program".to_vec())
+        .unwrap();
     builder.link("sbin", "bin").unwrap();
     builder.directory("bin", 0o711).unwrap();
     builder.file("etc/a/b", 0o600, vec![]).unwrap();
     let bytes = builder.finish();
     let archive = Archive::new(&bytes).unwrap();
-    let all: Vec<_> = archive.entries().map(|e| (e.path, e.mode, e.kind)).collect();
+    let all: Vec<_> = archive
+        .entries()
+        .map(|e| (e.path, e.mode, e.kind))
+        .collect();
     assert_eq!(
         all,
         [
@@ -93,9 +204,17 @@ fn a_written_tree_reads_back() {
             ("sbin", 0o120777, Kind::Link("bin")),
         ]
     );
-    assert_eq!(archive.lookup("/bin/init").unwrap().kind, Kind::File(b"program"));
+    assert_eq!(
+        archive.lookup("/bin/init").unwrap().kind,
+        Kind::File(b"program")
+    );
     assert_eq!(archive.lookup("bin/ini"), None);
-    let names = |dir| archive.children(dir).map(|(name, _)| name).collect::<Vec<_>>();
+    let names = |dir| {
+        archive
+            .children(dir)
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(names(""), ["bin", "etc", "sbin"]);
     assert_eq!(names("/etc/"), ["a"]);
     assert_eq!(names("bin/init"), [] as [&str; 0]);
@@ -112,8 +231,20 @@ fn of_two_entries_with_one_path_the_last_counts() {
 
 #[test]
 fn the_writer_refuses_what_the_reader_would() {
-    for path in ["", "/a", "a/", "a//b", "../a", "a/./b", "a\0b", "TRAILER!!!"] {
-        assert!(Builder::new().file(path, 0o644, vec![]).is_err(), "{path:?}");
+    for path in [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        "../a",
+        "a/./b",
+        "a\0b",
+        "TRAILER!!!",
+    ] {
+        assert!(
+            Builder::new().file(path, 0o644, vec![]).is_err(),
+            "{path:?}"
+        );
     }
     let mut builder = Builder::new();
     builder.file("a", 0o644, vec![]).unwrap();
