@@ -15,7 +15,10 @@ fn pages(base: u64, pages: u64, kind: MemoryKind) -> Descriptor {
     }
 }
 
-fn map(descriptors: &[Descriptor]) -> Vec<(u64, u64, MemoryKind)> {
+/// First page, page count, kind.
+type Pages = (u64, u64, MemoryKind);
+
+fn map(descriptors: &[Descriptor]) -> Vec<Pages> {
     let map = Map::new(descriptors.iter().copied());
     let region =
         |r: &boot_info::MemoryRegion| (r.region.base / 4096, r.region.len / 4096, r.kind());
@@ -39,7 +42,7 @@ fn uefi_types() {
 
 #[test]
 fn sorted_merged_and_cautious() {
-    let cases: &[(&str, &[Descriptor], &[(u64, u64, MemoryKind)])] = &[
+    let cases: &[(&str, &[Descriptor], &[Pages])] = &[
         ("nothing", &[], &[]),
         ("from zero", &[pages(0, 1, Usable)], &[(0, 1, Usable)]),
         (
