@@ -1,0 +1,64 @@
+//! Which guest programs an initial file system holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::Error;
+
+/// The contents of an initial file system: programs of the guest workspace, and host files.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Programs {
+    /// Path in the initial file system -> guest package, whose binary has the package's name, or
+    /// `PACKAGE:BINARY`.
+    #[serde(default)]
+    pub programs: BTreeMap<String, String>,
+    /// Path in the initial file system -> host file or folder, relative to where the tool is run.
+    #[serde(default)]
+    pub files: BTreeMap<String, PathBuf>,
+}
+
+impl Programs {
+    /// Reads a table file. Unknown keys are errors.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(Error::host(path))?;
+        toml::from_str(&text).map_err(|error: toml::de::Error| Error::Settings {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
+    }
+
+    /// Adds `other`'s entries, which win over those of the same path.
+    pub fn extend(&mut self, other: &Self) {
+        let copied = |(path, value): (&String, &String)| (path.clone(), value.clone());
+        self.programs.extend(other.programs.iter().map(copied));
+        let copied = |(path, value): (&String, &PathBuf)| (path.clone(), value.clone());
+        self.files.extend(other.files.iter().map(copied));
+    }
+
+    /// The packages to build, each once, in order.
+    pub fn packages(&self) -> BTreeSet<&str> {
+        self.programs.values().map(|name| split(name).0).collect()
+    }
+
+    /// The initial file system, with the programs' binaries taken from the folder `binaries`.
+    pub fn build(&self, binaries: &Path) -> Result<Vec<u8>, Error> {
+        let mut builder = initfs::Builder::new();
+        for (path, name) in &self.programs {
+            let host = binaries.join(split(name).1);
+            let data = fs::read(&host).map_err(Error::host(&host))?;
+            builder.file(path, 0o755, data)?;
+        }
+        for (path, host) in &self.files {
+            builder.host(host, path)?;
+        }
+        Ok(builder.finish())
+    }
+}
+
+fn split(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or((name, name))
+}
