@@ -22,8 +22,8 @@ impl From<Error> for Halt {
     }
 }
 
-impl From<kernel_core::slab::NoMemory> for Halt {
-    fn from(_: kernel_core::slab::NoMemory) -> Self {
+impl From<kernel_core::NoMemory> for Halt {
+    fn from(_: kernel_core::NoMemory) -> Self {
         Self::Errno(syscall::error::ENOMEM)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     arch,
     context::Context,
     descriptor::{Denials, Description, FileTable},
-    memory::{AddrSpace, Memory},
+    memory::{Memory, space::AddrSpace},
     scheme::{
         memory::MapRecord,
         pipe::Pipe,
@@ -137,9 +137,8 @@ impl WaitTable {
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             .wrapping_add(u64::wrapping_mul(kind, 0x517c_c1b7_2722_0a95));
         let index = (hash >> 56) as usize;
-        // The index is eight bits wide and the array has 256 elements.
-        let [first, ..] = &mut self.buckets;
-        match self.buckets.get_mut(index) {
+        let [first, rest @ ..] = &mut self.buckets;
+        match index.checked_sub(1).and_then(|index| rest.get_mut(index)) {
             Some(bucket) => bucket,
             None => first,
         }

@@ -289,6 +289,26 @@ impl<T> Slab<T> {
         self.insert_with(|_| value)
     }
 
+    /// Makes sure that the next insertion finds room, for objects that must not be lost.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn reserve_one(&mut self) -> Result<(), NoMemory> {
+        let chunk = match self.chunk_with_vacancy() {
+            Some(index) => index,
+            None => self.grow()?,
+        };
+        let taken = self.chunks.get(chunk).ok_or(NoMemory)?.taken;
+        let first = u32::try_from(chunk)
+            .ok()
+            .and_then(|c| c.checked_mul(CHUNK as u32))
+            .and_then(|base| base.checked_add(taken.trailing_ones()));
+        match first {
+            Some(index) if index < self.limit => Ok(()),
+            _ => Err(NoMemory),
+        }
+    }
+
     /// Adds an object that may contain its own id. `make` is only called when there is room.
     ///
     /// # Errors

@@ -423,6 +423,22 @@ impl<D> Table<D> {
         Ok(index)
     }
 
+    /// Puts an entry at the lowest free number of the lower half that is `from` or above, and returns
+    /// the number (`F_DUPFD`). Costs a step per occupied number passed.
+    ///
+    /// # Errors
+    /// [`InsertError::OutOfRange`], [`InsertError::Full`], [`InsertError::NoMemory`].
+    pub fn insert_from(&mut self, from: usize, entry: Entry<D>) -> Result<usize, InsertError> {
+        if from >= self.limit {
+            return Err(InsertError::OutOfRange);
+        }
+        let index = (from..self.limit)
+            .find(|&index| self.lower.get(index).is_none())
+            .ok_or(InsertError::Full)?;
+        self.lower.insert(index, entry)?;
+        Ok(index)
+    }
+
     /// Puts an entry at the lowest free number of the upper half and returns the number, tagged.
     ///
     /// # Errors

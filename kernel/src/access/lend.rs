@@ -13,7 +13,7 @@ use kernel_core::{machine::Machine, slab::Id};
 use syscall::{error::*, flag::MapFlags};
 
 /// Windows and lent buffers are put above this, out of the way of a program's own choices.
-const WINDOW_MIN: usize = 0x6000_0000_0000;
+const WINDOW_MIN: usize = 0x7000_0000_0000;
 
 const READ_WRITE: MapFlags = MapFlags::PROT_READ.union(MapFlags::PROT_WRITE);
 
@@ -72,7 +72,7 @@ impl Kernel {
         writable: bool,
     ) -> Outcome<()> {
         let Some(source) = self.spaces.get_mut(from) else { return fail(EFAULT) };
-        if writable && !source.memory.is_writable(base, size) {
+        if writable && !source.memory.allows(base, size, Prot::WRITE) {
             return fail(EFAULT);
         }
         let loan = source.memory.lend(&mut self.memory, base, size, Lend::Shared)?;

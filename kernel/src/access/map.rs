@@ -24,7 +24,7 @@ pub struct Ended {
 
 impl Ended {
     /// Takes note that pages of a record were unmapped.
-    fn note(&mut self, records: &mut Slab<MapRecord>, mapped: Mapped) {
+    pub fn note(&mut self, records: &mut Slab<MapRecord>, mapped: Mapped) {
         let found = records.by_index(mapped.record).map(|(id, _)| id);
         if let Some(id) = found
             && let Some(record) = records.get_mut(id)
@@ -66,7 +66,8 @@ impl Kernel {
         outcome
     }
 
-    fn report_ended(&mut self, ended: Ended) {
+    /// Tells schemes of mappings that ended.
+    pub fn report_ended(&mut self, ended: Ended) {
         let mut next = ended.head;
         while let Some(id) = next {
             next = self.maps.get_mut(id).and_then(|record| record.ended_next.take());

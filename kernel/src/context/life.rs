@@ -6,11 +6,12 @@ use crate::{
     descriptor::FileTable,
     error::{Halt, Outcome, mux},
     kernel::{Kernel, Space},
-    memory::AddrSpace,
+    memory::space::AddrSpace,
     scheme::user::{Request, Stage},
 };
 use kernel_core::{
     list::Link,
+    machine::Machine,
     runqueue::{DEFAULT_PRIORITY, RunState},
     slab::Id,
     table::Table,
@@ -70,7 +71,7 @@ impl Kernel {
     /// An address space with one reference.
     pub fn create_space(&mut self, memory: AddrSpace) -> Outcome<Id<Space>> {
         // Inserting may fail, and the pages must not be lost with the value.
-        if self.spaces.reserve(1).is_err() {
+        if self.spaces.reserve_one().is_err() {
             self.destroy_space(memory);
             return Err(Halt::Errno(ENOMEM));
         }

@@ -113,10 +113,10 @@ impl HasLink for Description {
 impl From<InsertError> for Halt {
     fn from(error: InsertError) -> Self {
         Halt::Errno(match error {
-            FdError::Occupied => EEXIST,
-            FdError::OutOfRange => EBADF,
-            FdError::NoMemory => ENOMEM,
-            FdError::Full => EMFILE,
+            InsertError::Occupied => EEXIST,
+            InsertError::OutOfRange => EBADF,
+            InsertError::NoMemory => ENOMEM,
+            InsertError::Full => EMFILE,
         })
     }
 }

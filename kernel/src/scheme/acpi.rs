@@ -3,7 +3,7 @@
 use super::ops::Opened;
 use crate::{
     arch,
-    error::{Halt, Outcome, fail},
+    error::{Outcome, fail},
     kernel::Kernel,
 };
 use core::mem::size_of;
@@ -21,7 +21,10 @@ impl Kernel {
         let [verb, ..] = *metadata;
         match AcpiVerb::try_from_raw(verb) {
             Some(AcpiVerb::ReadRxsdt) => {
-                let pointer = arch::root_pointer().ok_or(Halt::Errno(ENODEV))?;
+                let pointer = arch::platform().rsdp;
+                if pointer == 0 {
+                    return fail(ENODEV);
+                }
                 if len >= size_of::<u64>() {
                     self.write_word(self.current_space, base, pointer as usize)?;
                 }

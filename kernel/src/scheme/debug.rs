@@ -85,7 +85,7 @@ impl Kernel {
             let part = len.wrapping_sub(done).min(buffer.len());
             let Some(bytes) = buffer.get_mut(..part) else { break };
             self.read_bytes(self.current_space, base.wrapping_add(done), bytes)?;
-            arch::serial_write(bytes);
+            arch::serial::write(bytes);
             done = done.wrapping_add(part);
         }
         Ok(done)

@@ -180,7 +180,7 @@ impl Kernel {
     /// Whether a physical range is the kernel's to manage, so that no mapping by address may give it.
     fn overlaps_kernel(&self, base: u64, size: u64) -> bool {
         let Some(end) = base.checked_add(size) else { return true };
-        crate::arch::managed_ranges().any(|range| {
+        crate::arch::free_memory().any(|range| {
             base < range.base.saturating_add(range.len) && range.base < end
         })
     }

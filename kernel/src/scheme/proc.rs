@@ -16,7 +16,8 @@ use cap_abi::Rights;
 use core::mem::size_of;
 use kernel_core::{machine::Machine, runqueue::Priority, slab::Id};
 use syscall::{
-    data::{CtxtStsBuf, EnvRegisters, FloatRegisters, GrantDesc, IntRegisters, Map, ProcSchemeAttrs, SetSighandlerData},
+    EnvRegisters, FloatRegisters, IntRegisters,
+    data::{CtxtStsBuf, GrantDesc, Map, ProcSchemeAttrs, SetSighandlerData},
     error::*,
     flag::*,
 };
@@ -104,7 +105,8 @@ impl Kernel {
         Ok(Opened { kind: Kind::Proc(kind), positioned })
     }
 
-    fn context_handle(&mut self, id: Id<Context>, aspect: Aspect) -> Outcome<Handle> {
+    /// A descriptor's handle of a context, counted.
+    pub fn context_handle(&mut self, id: Id<Context>, aspect: Aspect) -> Outcome<Handle> {
         let context = self.contexts.get_mut(id).ok_or(Halt::Errno(ESRCH))?;
         context.handles = context.handles.checked_add(1).ok_or(Halt::Errno(EMFILE))?;
         Ok(Handle::Context(id, aspect))
@@ -204,7 +206,7 @@ impl Kernel {
                 }
                 Aspect::Float => {
                     exact(len, size_of::<FloatRegisters>())?;
-                    let registers = self.stopped(id)?.state.fpu.registers();
+                    let registers = self.stopped(id)?.state.fpu.get();
                     self.write_bytes(space, base, &registers)?;
                     Ok(len)
                 }
@@ -296,7 +298,7 @@ impl Kernel {
                 exact(len, size_of::<FloatRegisters>())?;
                 let mut registers = FloatRegisters::default();
                 self.read_bytes(space, base, &mut registers)?;
-                self.stopped(id)?.state.fpu.set_registers(&registers);
+                self.stopped(id)?.state.fpu.set(&registers);
             }
             Aspect::Env => {
                 exact(len, size_of::<EnvRegisters>())?;
@@ -490,7 +492,7 @@ impl Kernel {
         let loan =
             space.memory.lend(&mut self.memory, page, crate::memory::PAGE_SIZE, Lend::Shared)?;
         let physical = space.memory.reach(&mut self.memory, page, true);
-        let frame = physical.ok().map(crate::memory::Frame::of_address);
+        let frame = physical.ok().and_then(crate::memory::Frame::containing);
         let retained = frame.filter(|frame| self.memory.retain(*frame));
         loan.release(&mut self.memory);
         retained.ok_or(Halt::Errno(EFAULT))

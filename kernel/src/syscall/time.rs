@@ -44,7 +44,7 @@ impl Kernel {
 
     /// `SYS_YIELD`.
     pub fn sys_yield(&mut self) -> Outcome {
-        self.slice_over = true;
+        self.slice.over = true;
         self.attention = true;
         Ok(0)
     }

@@ -11,7 +11,9 @@ fn zone(count: usize) -> &'static mut [Record] {
 
 fn buddy(first: u32, count: u32) -> Buddy<'static> {
     let mut buddy = Buddy::new();
-    buddy.add_zone(Frame::new(first), zone(count as usize)).unwrap();
+    buddy
+        .add_zone(Frame::new(first), zone(count as usize))
+        .unwrap();
     buddy.add_free(Frame::new(first), count).unwrap();
     buddy
 }
@@ -24,7 +26,9 @@ fn a_record_takes_twelve_bytes() {
 #[test]
 fn blocks_are_aligned_and_join_again() {
     let mut b = buddy(3, 4096);
-    let all: Vec<_> = (0..=MAX_ORDER).map(|k| (k, b.alloc(k, Owner::User).unwrap())).collect();
+    let all: Vec<_> = (0..=MAX_ORDER)
+        .map(|k| (k, b.alloc(k, Owner::User).unwrap()))
+        .collect();
     for &(order, frame) in &all {
         assert_eq!(frame.number() % (1 << order), 0, "order {order}");
     }
@@ -52,7 +56,10 @@ fn wrong_frees_are_errors_and_change_nothing() {
         (single, FrameError::NotAllocated(single)),
         (Frame::new(3), FrameError::NotAllocated(Frame::new(3))),
         (Frame::new(64), FrameError::Unknown(Frame::new(64))),
-        (Frame::new(u32::MAX), FrameError::Unknown(Frame::new(u32::MAX))),
+        (
+            Frame::new(u32::MAX),
+            FrameError::Unknown(Frame::new(u32::MAX)),
+        ),
         (block.offset(1), FrameError::Interior(block.offset(1))),
         (block.offset(3), FrameError::Interior(block.offset(3))),
     ];
@@ -76,7 +83,14 @@ fn references_keep_a_block() {
     assert_eq!(b.release(frame), Ok(1));
     assert_eq!(b.stats().used_by(Owner::User), 2);
     assert_eq!(b.release(frame), Ok(0));
-    assert_eq!(b.stats(), FrameStats { total: 16, free: 16, used: [0; 4] });
+    assert_eq!(
+        b.stats(),
+        FrameStats {
+            total: 16,
+            free: 16,
+            used: [0; 4]
+        }
+    );
 }
 
 #[test]
@@ -110,10 +124,19 @@ fn zones_do_not_overlap_and_are_limited() {
     for n in 1..MAX_ZONES as u32 {
         b.add_zone(Frame::new(n * 100), zone(1)).unwrap();
     }
-    assert_eq!(b.add_zone(Frame::new(5000), zone(1)), Err(FrameError::BadZone));
-    assert_eq!(b.add_free(Frame::new(18), 3), Err(FrameError::Unknown(Frame::new(20))));
+    assert_eq!(
+        b.add_zone(Frame::new(5000), zone(1)),
+        Err(FrameError::BadZone)
+    );
+    assert_eq!(
+        b.add_free(Frame::new(18), 3),
+        Err(FrameError::Unknown(Frame::new(20)))
+    );
     b.add_free(Frame::new(18), 2).unwrap();
-    assert_eq!(b.add_free(Frame::new(17), 2), Err(FrameError::NotAllocated(Frame::new(18))));
+    assert_eq!(
+        b.add_free(Frame::new(17), 2),
+        Err(FrameError::NotAllocated(Frame::new(18)))
+    );
     assert_eq!(b.stats().total, 2);
 }
 
@@ -122,8 +145,9 @@ fn every_zone_is_used() {
     let mut b = buddy(0, 2);
     b.add_zone(Frame::new(100), zone(2)).unwrap();
     b.add_free(Frame::new(100), 2).unwrap();
-    let mut got: Vec<_> =
-        core::iter::from_fn(|| b.alloc(0, Owner::User)).map(Frame::number).collect();
+    let mut got: Vec<_> = core::iter::from_fn(|| b.alloc(0, Owner::User))
+        .map(Frame::number)
+        .collect();
     got.sort_unstable();
     assert_eq!(got, [0, 1, 100, 101]);
 }
@@ -137,7 +161,11 @@ fn ranges_are_cut_to_whole_frames() {
         (0x5000, u64::MAX, 5, u32::MAX - 6),
         (1 << 50, 0x1000, u32::MAX - 1, 0),
     ] {
-        assert_eq!(FrameRange::inside(base, len), FrameRange { first, count }, "{base:#x}");
+        assert_eq!(
+            FrameRange::inside(base, len),
+            FrameRange { first, count },
+            "{base:#x}"
+        );
     }
 }
 
@@ -145,7 +173,15 @@ fn ranges_are_cut_to_whole_frames() {
 fn zones_are_planned_around_large_holes_only() {
     let range = |first, count| FrameRange { first, count };
     let mut zones = [FrameRange::default(); MAX_ZONES];
-    let n = plan_zones(&[range(1, 158), range(0, 0), range(256, 1000), range(1 << 20, 50)], &mut zones);
+    let n = plan_zones(
+        &[
+            range(1, 158),
+            range(0, 0),
+            range(256, 1000),
+            range(1 << 20, 50),
+        ],
+        &mut zones,
+    );
     assert_eq!(zones[..n], [range(1, 1255), range(1 << 20, 50)]);
     let many: Vec<_> = (0..40).map(|n| range(n << 20, 7)).collect();
     let n = plan_zones(&many, &mut zones);

@@ -20,7 +20,11 @@ struct Words {
 
 impl Words {
     fn new() -> Self {
-        Self { words: vec![0; FRAMES * FRAME_SIZE / WORD], taken: BTreeMap::new(), limit: FRAMES }
+        Self {
+            words: vec![0; FRAMES * FRAME_SIZE / WORD],
+            taken: BTreeMap::new(),
+            limit: FRAMES,
+        }
     }
 
     fn frames(&self) -> usize {
@@ -30,8 +34,15 @@ impl Words {
     fn check(&self, address: usize) -> usize {
         assert_eq!(address % WORD, 0);
         let frame = (address - START) / FRAME_SIZE;
-        let (&first, &order) = self.taken.range(..=frame).next_back().expect("in a taken block");
-        assert!(frame < first + (1 << order), "{address:#x} is not in a taken block");
+        let (&first, &order) = self
+            .taken
+            .range(..=frame)
+            .next_back()
+            .expect("in a taken block");
+        assert!(
+            frame < first + (1 << order),
+            "{address:#x} is not in a taken block"
+        );
         (address - START) / WORD
     }
 }
@@ -43,9 +54,13 @@ impl Pages for Words {
             return None;
         }
         let free = |first: usize| {
-            self.taken.iter().all(|(&f, &o)| first + count <= f || f + (1 << o) <= first)
+            self.taken
+                .iter()
+                .all(|(&f, &o)| first + count <= f || f + (1 << o) <= first)
         };
-        let first = (0..=FRAMES - count).step_by(count).find(|&first| free(first))?;
+        let first = (0..=FRAMES - count)
+            .step_by(count)
+            .find(|&first| free(first))?;
         self.taken.insert(first, order);
         let words = FRAME_SIZE / WORD;
         self.words[first * words..(first + count) * words].fill(usize::MAX / 3);
@@ -54,7 +69,11 @@ impl Pages for Words {
 
     fn give(&mut self, address: usize, order: u8) {
         let frame = (address - START) / FRAME_SIZE;
-        assert_eq!(self.taken.remove(&frame), Some(order), "give of what was not taken");
+        assert_eq!(
+            self.taken.remove(&frame),
+            Some(order),
+            "give of what was not taken"
+        );
     }
 
     fn load(&self, address: usize) -> usize {
@@ -78,7 +97,11 @@ fn classes_waste_little_and_hold_something() {
         let objects = (shape.slab_size() - shape.first()) / shape.size;
         assert!(objects >= 7, "size {}", shape.size);
         let waste = shape.slab_size() - objects * shape.size;
-        assert!(waste * 7 <= shape.slab_size(), "size {}: {waste} wasted", shape.size);
+        assert!(
+            waste * 7 <= shape.slab_size(),
+            "size {}: {waste} wasted",
+            shape.size
+        );
         assert_eq!(shape.first() % alignment(shape.size), 0);
         assert!(shape.first() >= HEADER);
     }
@@ -100,14 +123,27 @@ fn large_and_strange_layouts() {
         let layout = layout(size, align);
         let address = heap.alloc(&mut pages, layout).unwrap();
         assert_eq!(address % align, 0);
-        assert_eq!(heap.stats(), HeapStats { objects: 1, bytes: size, frames });
+        assert_eq!(
+            heap.stats(),
+            HeapStats {
+                objects: 1,
+                bytes: size,
+                frames
+            }
+        );
         assert_eq!(pages.frames(), frames);
-        assert_eq!(heap.free(&mut pages, address + 8, layout), Err(NotOurs(address + 8)));
+        assert_eq!(
+            heap.free(&mut pages, address + 8, layout),
+            Err(NotOurs(address + 8))
+        );
         heap.free(&mut pages, address, layout).unwrap();
         assert_eq!(heap.stats(), HeapStats::default());
     }
     assert_eq!(heap.alloc(&mut pages, layout((4 << 20) + 1, 1)), None);
-    assert_eq!(heap.alloc(&mut pages, layout(isize::MAX as usize - 4096, 1)), None);
+    assert_eq!(
+        heap.alloc(&mut pages, layout(isize::MAX as usize - 4096, 1)),
+        None
+    );
     assert_eq!(heap.alloc(&mut pages, layout(1, 1 << 40)), None);
     assert_eq!(heap.stats(), HeapStats::default());
 }
@@ -125,7 +161,11 @@ fn what_is_not_ours_is_refused() {
         (object - 16, eight),
         (object, layout(64, 8)),
     ] {
-        assert_eq!(heap.free(&mut pages, address, with), Err(NotOurs(address)), "{address:#x}");
+        assert_eq!(
+            heap.free(&mut pages, address, with),
+            Err(NotOurs(address)),
+            "{address:#x}"
+        );
     }
     assert_eq!(heap.stats(), stats);
     heap.free(&mut pages, object, eight).unwrap();
@@ -137,7 +177,9 @@ fn an_empty_slab_goes_back() {
     let mut pages = Words::new();
     let mut heap = Heap::new();
     let layout = layout(100, 4);
-    let objects: Vec<_> = (0..1000).map(|_| heap.alloc(&mut pages, layout).unwrap()).collect();
+    let objects: Vec<_> = (0..1000)
+        .map(|_| heap.alloc(&mut pages, layout).unwrap())
+        .collect();
     let most = pages.frames();
     assert!(most >= 1000 * 128 / FRAME_SIZE);
     for object in objects {
@@ -145,7 +187,14 @@ fn an_empty_slab_goes_back() {
     }
     // One is kept.
     assert_eq!(pages.frames(), 1);
-    assert_eq!(heap.stats(), HeapStats { objects: 0, bytes: 0, frames: 1 });
+    assert_eq!(
+        heap.stats(),
+        HeapStats {
+            objects: 0,
+            bytes: 0,
+            frames: 1
+        }
+    );
     heap.alloc(&mut pages, layout).unwrap();
     assert_eq!(pages.frames(), 1);
     heap.trim(&mut pages);

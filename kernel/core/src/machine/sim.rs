@@ -32,11 +32,17 @@ pub struct Sim {
 
 impl Sim {
     pub fn new() -> Self {
-        Self { next: 1, ..Self::default() }
+        Self {
+            next: 1,
+            ..Self::default()
+        }
     }
 
     pub fn live(&self, owner: Owner) -> usize {
-        self.frames.values().filter(|frame| frame.owner == owner).count()
+        self.frames
+            .values()
+            .filter(|frame| frame.owner == owner)
+            .count()
     }
 
     fn spend(&mut self) -> bool {
@@ -53,7 +59,14 @@ impl Sim {
     fn add(&mut self, number: u32, owner: Owner) {
         // Fresh memory is not zero, so that a missing `zero` shows.
         let data = Box::new([0xa5; PAGE_SIZE]);
-        self.frames.insert(number, SimFrame { references: 1, owner, data });
+        self.frames.insert(
+            number,
+            SimFrame {
+                references: 1,
+                owner,
+                data,
+            },
+        );
     }
 
     fn data(&self, address: u64) -> &[u8] {
@@ -70,7 +83,11 @@ impl Sim {
     /// The entries of the user half below `root`: (page, entry), after checking the tables' shape.
     pub fn walk(&self, root: Frame) -> Vec<(usize, Entry)> {
         for index in ENTRIES / 2..ENTRIES {
-            assert_eq!(self.load(root, index), KERNEL_ENTRY, "kernel half of {root:?}");
+            assert_eq!(
+                self.load(root, index),
+                KERNEL_ENTRY,
+                "kernel half of {root:?}"
+            );
         }
         let mut found = Vec::new();
         self.walk_table(root, LEVELS - 1, 0, &mut found);
@@ -78,7 +95,11 @@ impl Sim {
     }
 
     fn walk_table(&self, table: Frame, level: usize, first: usize, out: &mut Vec<(usize, Entry)>) {
-        let user = if level == LEVELS - 1 { ENTRIES / 2 } else { ENTRIES };
+        let user = if level == LEVELS - 1 {
+            ENTRIES / 2
+        } else {
+            ENTRIES
+        };
         for index in 0..user {
             let entry = Entry::from_bits(self.load(table, index));
             if entry.is_empty() {
@@ -93,7 +114,11 @@ impl Sim {
             assert_eq!(self.frames[&below.number()].owner, Owner::Table);
             let held = (0..ENTRIES).filter(|&i| self.load(below, i) != 0).count();
             assert!(held > 0, "an empty table at page {page:#x}, level {level}");
-            assert_eq!(held as u64, (entry.bits() >> 52) & 0x3ff, "count at level {level}");
+            assert_eq!(
+                held as u64,
+                (entry.bits() >> 52) & 0x3ff,
+                "count at level {level}"
+            );
             self.walk_table(below, level - 1, page, out);
         }
     }
@@ -157,7 +182,10 @@ impl Machine for Sim {
     }
 
     fn release(&mut self, frame: Frame) {
-        let record = self.frames.get_mut(&frame.number()).expect("release of a free frame");
+        let record = self
+            .frames
+            .get_mut(&frame.number())
+            .expect("release of a free frame");
         record.references -= 1;
         if record.references == 0 {
             self.frames.remove(&frame.number());
@@ -165,7 +193,9 @@ impl Machine for Sim {
     }
 
     fn references(&self, frame: Frame) -> u32 {
-        self.frames.get(&frame.number()).map_or(0, |frame| frame.references)
+        self.frames
+            .get(&frame.number())
+            .map_or(0, |frame| frame.references)
     }
 
     fn zero(&mut self, frame: Frame) {

@@ -28,7 +28,11 @@ fn ranges_stay_in_the_user_half() {
         (USER_START, PAGE_SIZE, Some(1)),
         (USER_START, PAGE_SIZE + 1, Some(2)),
         (last, PAGE_SIZE, Some(1)),
-        (USER_START, USER_END - USER_START, Some(USER_END_PAGE - USER_FIRST_PAGE)),
+        (
+            USER_START,
+            USER_END - USER_START,
+            Some(USER_END_PAGE - USER_FIRST_PAGE),
+        ),
         (USER_START, 0, None),
         (0, PAGE_SIZE, None),
         (PAGE_SIZE, PAGE_SIZE, None),
@@ -79,10 +83,16 @@ fn the_attribute_table_gives_the_caches_their_types() {
         let index = (entry.bits() >> 3 & 1) | (entry.bits() >> 4 & 1) << 1;
         PAT >> (8 * index) & 0xff
     };
-    for (cache, memory_type) in
-        [(Cache::WriteBack, 6), (Cache::WriteCombining, 1), (Cache::Uncached, 0)]
-    {
-        assert_eq!(kind(Entry::page(0, Prot::READ, cache, 0)), memory_type, "{cache:?}");
+    for (cache, memory_type) in [
+        (Cache::WriteBack, 6),
+        (Cache::WriteCombining, 1),
+        (Cache::Uncached, 0),
+    ] {
+        assert_eq!(
+            kind(Entry::page(0, Prot::READ, cache, 0)),
+            memory_type,
+            "{cache:?}"
+        );
     }
 }
 
@@ -93,7 +103,12 @@ fn frames_in_use(m: &Sim) -> usize {
 /// Far apart, so that every level is crossed, and close, so that tables are shared.
 fn page() -> impl Strategy<Value = usize> {
     let part = |shift: u32| (0..3_usize).prop_map(move |n| n << shift);
-    (part(0), part(9), part(18), prop_oneof![Just(0), Just(1_usize << 27), Just(255 << 27)])
+    (
+        part(0),
+        part(9),
+        part(18),
+        prop_oneof![Just(0), Just(1_usize << 27), Just(255 << 27)],
+    )
         .prop_map(|(a, b, c, d)| USER_FIRST_PAGE + a + b + c + d)
 }
 

@@ -107,6 +107,17 @@ impl AddrSpace {
         self.map.len()
     }
 
+    /// Whether all of a range is mapped with at least this protection.
+    pub fn allows(&self, base: usize, size: usize, prot: Prot) -> bool {
+        PageRange::of_bytes(base, size).is_some_and(|range| {
+            self.map.is_covered(range)
+                && self
+                    .map
+                    .overlapping(range)
+                    .all(|grant| grant.content.prot.contains(prot))
+        })
+    }
+
     /// The region that an address is in, and its pages.
     pub fn region_at(&self, address: usize) -> Option<(PageRange, &Region)> {
         let grant = self.map.find(address >> PAGE_SHIFT)?;

@@ -14,7 +14,10 @@ struct Numbered {
 
 impl Content for Numbered {
     fn advance(&self, pages: usize) -> Self {
-        Self { first: self.first + pages, ..*self }
+        Self {
+            first: self.first + pages,
+            ..*self
+        }
     }
 
     fn continued_by(&self, pages: usize, next: &Self) -> bool {
@@ -35,9 +38,14 @@ type Model = BTreeMap<usize, (u8, usize)>;
 fn pages(map: &VMap<Numbered>) -> Model {
     let grants: Vec<_> = map.iter().collect();
     for pair in grants.windows(2) {
-        assert!(pair[0].range.end() <= pair[1].range.start(), "order: {pair:?}");
+        assert!(
+            pair[0].range.end() <= pair[1].range.start(),
+            "order: {pair:?}"
+        );
         let adjacent = pair[0].range.end() == pair[1].range.start();
-        let continued = pair[0].content.continued_by(pair[0].range.len(), &pair[1].content);
+        let continued = pair[0]
+            .content
+            .continued_by(pair[0].range.len(), &pair[1].content);
         assert!(!(adjacent && continued), "not joined: {pair:?}");
     }
     let mut model = Model::new();
@@ -138,7 +146,10 @@ proptest! {
 fn there_is_no_room_outside_the_user_half() {
     let map = VMap::<Numbered>::new();
     let all = USER_END_PAGE - USER_FIRST_PAGE;
-    assert_eq!(map.find_free(all, None, 0), PageRange::new(USER_FIRST_PAGE, USER_END_PAGE));
+    assert_eq!(
+        map.find_free(all, None, 0),
+        PageRange::new(USER_FIRST_PAGE, USER_END_PAGE)
+    );
     for (pages, hint, min) in [
         (all + 1, None, 0),
         (usize::MAX, None, 0),
@@ -148,7 +159,11 @@ fn there_is_no_room_outside_the_user_half() {
         (1, None, usize::MAX),
         (0, None, 0),
     ] {
-        assert_eq!(map.find_free(pages, hint, min), None, "{pages} {hint:?} {min}");
+        assert_eq!(
+            map.find_free(pages, hint, min),
+            None,
+            "{pages} {hint:?} {min}"
+        );
     }
     // A hint that is no user address is no hint.
     for hint in [0, USER_FIRST_PAGE - 1, USER_END_PAGE, usize::MAX] {
@@ -164,18 +179,29 @@ fn the_number_of_grants_is_limited_and_a_full_map_still_shrinks() {
     for n in 0..MAX_GRANTS {
         map.insert(range(4 * n, 3), content).unwrap();
     }
-    assert_eq!(map.insert(range(4 * MAX_GRANTS, 1), content), Err(InsertError::NoMemory));
+    assert_eq!(
+        map.insert(range(4 * MAX_GRANTS, 1), content),
+        Err(InsertError::NoMemory)
+    );
     // Cutting a grant in two takes a record that is not there.
-    assert_eq!(map.remove(range(1, 1), &mut |_, _| panic!("nothing is removed")), Err(NoMemory));
-    assert_eq!(map.update(range(1, 1), &mut |_| panic!("nothing is changed")), Err(NoMemory));
+    assert_eq!(
+        map.remove(range(1, 1), &mut |_, _| panic!("nothing is removed")),
+        Err(NoMemory)
+    );
+    assert_eq!(
+        map.update(range(1, 1), &mut |_| panic!("nothing is changed")),
+        Err(NoMemory)
+    );
     assert_eq!(map.len(), MAX_GRANTS);
     // Removing at an edge, or whole grants, does not.
     map.remove(range(0, 2), &mut |_, _| {}).unwrap();
-    map.remove(range(4, 4 * (MAX_GRANTS - 2)), &mut |_, _| {}).unwrap();
+    map.remove(range(4, 4 * (MAX_GRANTS - 2)), &mut |_, _| {})
+        .unwrap();
     assert_eq!(map.len(), 2);
     map.trim();
     assert!(map.grants.capacity() <= 64);
-    map.remove(range(0, 4 * MAX_GRANTS), &mut |_, _| {}).unwrap();
+    map.remove(range(0, 4 * MAX_GRANTS), &mut |_, _| {})
+        .unwrap();
     map.trim();
     assert_eq!(map.grants.capacity(), 0);
 }

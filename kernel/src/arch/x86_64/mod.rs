@@ -28,6 +28,7 @@ mod frame;
 pub mod irq;
 mod kmap;
 mod lapic;
+pub mod paging;
 mod platform;
 mod power;
 mod pvh;

@@ -2,7 +2,7 @@
 
 use super::{Node, Scheme, Stage, window::Window};
 use crate::{
-    context::{Context, ReadForm, SocketRead, Status, Wait, WaitPlace},
+    context::{ReadForm, SocketRead, Status, Wait, WaitPlace},
     descriptor::Description,
     error::{Halt, Outcome, fail},
     kernel::Kernel,
@@ -226,11 +226,12 @@ impl Kernel {
     /// the price, paid when a daemon ends, of keeping no list of calls under way.
     fn answer_all_under_way(&mut self, scheme: Id<Scheme>) {
         let mut from = 0;
-        while let Some((id, under_way)) = self.contexts.next_from(from).map(|(id, context)| {
-            let request = &context.request;
-            (id, request.stage == Stage::UnderWay && request.scheme == Some(scheme))
-        }) {
+        while let Some(id) = self.contexts.next_from(from) {
             from = id.index().saturating_add(1);
+            let under_way = self.contexts.get(id).is_some_and(|context| {
+                let request = &context.request;
+                request.stage == Stage::UnderWay && request.scheme == Some(scheme)
+            });
             if under_way {
                 self.finish(id, Err(ENODEV));
             }

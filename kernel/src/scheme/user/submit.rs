@@ -2,7 +2,7 @@
 
 use super::{Call, Node, Request, Scheme, Stage, Then, payload::Payload};
 use crate::{
-    context::{Context, ReadForm, SocketRead, Status, Wait},
+    context::{Context, ReadForm, Status, Wait},
     error::{Halt, Outcome, fail, mux},
     kernel::{Kernel, Space},
 };

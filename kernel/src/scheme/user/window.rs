@@ -12,7 +12,7 @@ use crate::{
     memory::{Frame, PAGE_SIZE},
 };
 use alloc::vec::Vec;
-use kernel_core::slab::Id;
+use kernel_core::{machine::Machine, slab::Id};
 use syscall::error::*;
 
 /// How many requests with a payload can be under way at a scheme.
