@@ -92,7 +92,7 @@ fn boot(info: &'static BootInfo) -> ! {
 
 fn memory(info: &BootInfo) {
     let (_, image_len) = kmap::image();
-    if info.kernel.base % memmap::PAGE != 0 || info.kernel.len < image_len {
+    if !info.kernel.base.is_multiple_of(memmap::PAGE) || info.kernel.len < image_len {
         fail(format_args!(
             "kernel image at {:#x}, {:#x} bytes",
             info.kernel.base, info.kernel.len
