@@ -132,7 +132,9 @@ static INFO: spin::Once<&'static BootInfo> = spin::Once::new();
 
 fn page() -> *mut u64 {
     // SAFETY: the layout is not empty.
-    let page = unsafe { alloc::alloc::alloc(Layout::from_size_align(4096, 4096).unwrap_or(Layout::new::<u64>())) };
+    let page = unsafe {
+        alloc::alloc::alloc(Layout::from_size_align(4096, 4096).unwrap_or(Layout::new::<u64>()))
+    };
     // SAFETY: just allocated, 4096 bytes.
     unsafe { page.write_bytes(0, 4096) };
     page.cast()
@@ -145,7 +147,10 @@ fn phys(page: *mut u64) -> u64 {
 fn user_table() -> u64 {
     let (root, l3, l2, l1_code, l1_stack) = (page(), page(), page(), page(), page());
     let (code, stack) = (page(), page());
-    let (start, end) = ((&raw const user_code) as usize, (&raw const user_end) as usize);
+    let (start, end) = (
+        (&raw const user_code) as usize,
+        (&raw const user_end) as usize,
+    );
     check!("user code fits", end - start < 4096, true);
     // SAFETY: all are own pages; the kernel's root is in the direct map.
     unsafe {
@@ -157,32 +162,67 @@ fn user_table() -> u64 {
         l3.write(phys(l2) | 7);
         l2.add(2).write(phys(l1_code) | 7);
         l1_code.write(phys(code) | 5);
-        l2.add((STACK >> 21) as usize & 511).write(phys(l1_stack) | 7);
-        l1_stack.add((STACK >> 12) as usize & 511).write(phys(stack) | 7 | if arch::features().nx { 1 << 63 } else { 0 });
+        l2.add((STACK >> 21) as usize & 511)
+            .write(phys(l1_stack) | 7);
+        l1_stack
+            .add((STACK >> 12) as usize & 511)
+            .write(phys(stack) | 7 | if arch::features().nx { 1 << 63 } else { 0 });
         // Code and stack share a table when they lie in the same 2 MiB.
         if CODE >> 21 == STACK >> 21 {
             l2.add(2).write(phys(l1_code) | 7);
-            l1_code.add((STACK >> 12) as usize & 511).write(phys(stack) | 7 | if arch::features().nx { 1 << 63 } else { 0 });
+            l1_code
+                .add((STACK >> 12) as usize & 511)
+                .write(phys(stack) | 7 | if arch::features().nx { 1 << 63 } else { 0 });
         }
     }
     phys(root)
 }
 
 fn state(entry: u64) -> *mut UserState {
-    let Some(mut s) = UserState::new(entry as usize, STACK_TOP as usize) else { arch::debug_exit(2) };
-    check!("base of the upper half refused", s.set_env(&EnvRegisters { fsbase: 1 << 63, gsbase: 0 }), false);
-    check!("bases", s.set_env(&EnvRegisters { fsbase: STACK, gsbase: STACK + 8 }), true);
+    let Some(mut s) = UserState::new(entry as usize, STACK_TOP as usize) else {
+        arch::debug_exit(2)
+    };
+    check!(
+        "base of the upper half refused",
+        s.set_env(&EnvRegisters {
+            fsbase: 1 << 63,
+            gsbase: 0
+        }),
+        false
+    );
+    check!(
+        "bases",
+        s.set_env(&EnvRegisters {
+            fsbase: STACK,
+            gsbase: STACK + 8
+        }),
+        true
+    );
     Box::into_raw(Box::new(s))
 }
 
 pub fn start(info: &'static BootInfo) -> ! {
     INFO.call_once(|| info);
     let f = arch::features();
-    say!("{}\n{f:?}\n{:?}\n", arch::cpu_name(&mut [0; 48]), arch::platform());
-    say!("tsc {} Hz, realtime {} s, now {} ns\n", arch::time::tsc_hz(), arch::time::realtime_at_boot_ns() / 1_000_000_000, arch::now_ns());
+    say!(
+        "{}\n{f:?}\n{:?}\n",
+        arch::cpu_name(&mut [0; 48]),
+        arch::platform()
+    );
+    say!(
+        "tsc {} Hz, realtime {} s, now {} ns\n",
+        arch::time::tsc_hz(),
+        arch::time::realtime_at_boot_ns() / 1_000_000_000,
+        arch::now_ns()
+    );
     let mut total = 0;
     for r in info.regions() {
-        say!("  map {:#x}+{:#x} {:?}\n", r.region.base, r.region.len, r.kind());
+        say!(
+            "  map {:#x}+{:#x} {:?}\n",
+            r.region.base,
+            r.region.len,
+            r.kind()
+        );
     }
     let mut best = (0, 0);
     for r in arch::free_memory() {
@@ -199,25 +239,43 @@ pub fn start(info: &'static BootInfo) -> ! {
         }
     }
     NEXT.store((arch::DIRECT_MAP + best.0) as usize, Relaxed);
-    say!("free {} KiB, initfs {:?}, kernel {:?}\n", total >> 10, info.initfs, info.kernel);
+    say!(
+        "free {} KiB, initfs {:?}, kernel {:?}\n",
+        total >> 10,
+        info.initfs,
+        info.kernel
+    );
     // SAFETY: the loader's regions are in the direct map.
     unsafe {
-        let initfs = core::slice::from_raw_parts((arch::DIRECT_MAP + info.initfs.base) as *const u8, info.initfs.len as usize);
+        let initfs = core::slice::from_raw_parts(
+            (arch::DIRECT_MAP + info.initfs.base) as *const u8,
+            info.initfs.len as usize,
+        );
         check!("initfs", initfs, b"hello\n");
     }
     say!("cmdline {:?}\n", cmdline());
     let (a, b) = (arch::now_ns(), arch::now_ns());
     check!("clock goes on", a < b, true);
     say!("random {:?}\n", arch::hardware_random().is_some());
-    check!("messages", (0..64).map(|_| irq::allocate_message()).all(|m| m.is_some()), true);
+    check!(
+        "messages",
+        (0..64)
+            .map(|_| irq::allocate_message())
+            .all(|m| m.is_some()),
+        true
+    );
     check!("no more messages", irq::allocate_message(), None);
     irq::free_message(40);
     check!("message again", irq::allocate_message(), Some(40));
     match cmdline() {
         // SAFETY: none; it is to fault.
         c if c.contains("fault") => unsafe { (0xdead_0000 as *mut u64).write_volatile(1) },
-        c if c.contains("text") => unsafe { ((start as *const () as usize) as *mut u8).write_volatile(1) },
-        c if c.contains("overflow") => { say!("{}", overflow(1)) }
+        c if c.contains("text") => unsafe {
+            ((start as *const () as usize) as *mut u8).write_volatile(1)
+        },
+        c if c.contains("overflow") => {
+            say!("{}", overflow(1))
+        }
         _ => {}
     }
     TABLE.store(user_table(), Relaxed);
@@ -244,7 +302,9 @@ fn cmdline() -> &'static str {
         return "";
     }
     // SAFETY: in the direct map.
-    let bytes = unsafe { core::slice::from_raw_parts((arch::DIRECT_MAP + r.base) as *const u8, r.len as usize) };
+    let bytes = unsafe {
+        core::slice::from_raw_parts((arch::DIRECT_MAP + r.base) as *const u8, r.len as usize)
+    };
     core::str::from_utf8(bytes).unwrap_or("?")
 }
 
@@ -265,8 +325,16 @@ extern "C" fn kernel_syscall() {
         1 => {
             check!("args", f.args(), [1, 2, 3, 4, 5, 6]);
             let r = f.registers();
-            check!("saved", [r.rbx, r.rbp, r.r12, r.r13, r.r14, r.r15, r.rsp], [0xb0b, 0xb1b, 12, 13, 14, 15, STACK_TOP as usize]);
-            check!("selectors", (r.cs, r.ss, r.rcx == r.rip, r.r11 == r.rflags), (0x2b, 0x23, true, true));
+            check!(
+                "saved",
+                [r.rbx, r.rbp, r.r12, r.r13, r.r14, r.r15, r.rsp],
+                [0xb0b, 0xb1b, 12, 13, 14, 15, STACK_TOP as usize]
+            );
+            check!(
+                "selectors",
+                (r.cs, r.ss, r.rcx == r.rip, r.r11 == r.rflags),
+                (0x2b, 0x23, true, true)
+            );
             f.slow = 0;
             f.set_result(0x1234);
         }
@@ -281,21 +349,25 @@ extern "C" fn kernel_syscall() {
             let (a, b) = states();
             // SAFETY: never freed.
             unsafe { arch::switch_to(Some(a), b, TABLE.load(Relaxed)) };
-            let regs = a.fpu.get();
+            let regs = a.fpu.registers();
             check!("xmm7", (regs.xmm_space[7]) as u64, 0x1111_2222_3333_4444);
             check!("one on the x87 stack", (regs.st_space[0]) as u64, 1 << 63);
             let mut copy = regs;
             copy.mxcsr = 0xffff_ffff;
             let mut other = a.fpu.try_clone();
             if let Some(o) = &mut other {
-                o.set(&copy);
+                o.set_registers(&copy);
                 o.restore();
             }
             b.fpu.restore();
         }
         7 => {
             let (a, b) = states();
-            check!("second is current", core::ptr::from_mut(f), &raw mut b.frame);
+            check!(
+                "second is current",
+                core::ptr::from_mut(f),
+                &raw mut b.frame
+            );
             // SAFETY: never freed.
             unsafe { arch::switch_to(Some(b), a, TABLE.load(Relaxed)) };
         }
@@ -328,7 +400,11 @@ extern "C" fn kernel_syscall() {
         }
         12 => finish(),
         n => {
-            say!("FAILED: system call {n} at {:#x}: {:#x?}\n", f.ip(), f.registers());
+            say!(
+                "FAILED: system call {n} at {:#x}: {:#x?}\n",
+                f.ip(),
+                f.registers()
+            );
             arch::debug_exit(1);
         }
     }
@@ -336,7 +412,11 @@ extern "C" fn kernel_syscall() {
 
 fn finish() {
     // Whether loading SS delays the trap of a single step or swallows it is up to the CPU.
-    check!("exceptions", matches!(EXCEPTIONS.load(Relaxed), 1019 | 1020), true);
+    check!(
+        "exceptions",
+        matches!(EXCEPTIONS.load(Relaxed), 1019 | 1020),
+        true
+    );
     say!("arch self-test passed, {} ns\n", arch::now_ns());
     match cmdline() {
         c if c.contains("panic") => panic!("as told"),
@@ -346,9 +426,9 @@ fn finish() {
         }
         c if c.contains("reboot") => arch::reboot(),
         c if c.contains("nmi") => return,
-        c if c.contains("input") => {
-            loop { arch::idle(); }
-        }
+        c if c.contains("input") => loop {
+            arch::idle();
+        },
         _ => arch::debug_exit(0),
     }
 }

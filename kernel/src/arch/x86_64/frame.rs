@@ -82,6 +82,12 @@ impl TrapFrame {
         self.regs.rsp
     }
 
+    /// Its flags register.
+    #[inline]
+    pub fn flags(&self) -> usize {
+        self.regs.rflags
+    }
+
     /// Makes the context go on at `ip`. An address that the CPU cannot jump to makes it fault with
     /// general protection, there and then.
     pub fn set_ip(&mut self, ip: usize) {
