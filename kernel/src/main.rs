@@ -14,7 +14,11 @@ extern crate alloc;
 
 pub mod arch;
 #[cfg(feature = "arch-selftest")]
-#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::panic)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 mod selftest;
 #[cfg(feature = "arch-selftest")]
 use selftest::start;

@@ -270,6 +270,7 @@ pub fn start(info: &'static BootInfo) -> ! {
     match cmdline() {
         // SAFETY: none; it is to fault.
         c if c.contains("fault") => unsafe { (0xdead_0000 as *mut u64).write_volatile(1) },
+        // SAFETY: none; it is to fault.
         c if c.contains("text") => unsafe {
             ((start as *const () as usize) as *mut u8).write_volatile(1)
         },
@@ -335,7 +336,6 @@ extern "C" fn kernel_syscall() {
                 (r.cs, r.ss, r.rcx == r.rip, r.r11 == r.rflags),
                 (0x2b, 0x23, true, true)
             );
-            f.slow = 0;
             f.set_result(0x1234);
         }
         2 => {}
@@ -397,6 +397,9 @@ extern "C" fn kernel_syscall() {
                 arch::idle();
             }
             irq::mask(0);
+            if cmdline().contains("edu") {
+                edu();
+            }
         }
         12 => finish(),
         n => {
@@ -425,7 +428,7 @@ fn finish() {
             arch::debug_exit(3)
         }
         c if c.contains("reboot") => arch::reboot(),
-        c if c.contains("nmi") => return,
+        c if c.contains("nmi") => {}
         c if c.contains("input") => loop {
             arch::idle();
         },
@@ -495,7 +498,11 @@ extern "C" fn kernel_exception(kind: usize, _code: usize, address: usize) {
 
 #[unsafe(no_mangle)]
 extern "C" fn kernel_irq(number: usize) {
-    check!("line", number, 0);
+    if cmdline().contains("edu") && number != 0 {
+        EDU_NUMBER.store(number, Relaxed);
+    } else {
+        check!("line", number, 0);
+    }
     LINE_FIRED.fetch_add(1, Relaxed);
 }
 
@@ -505,4 +512,88 @@ extern "C" fn kernel_serial_input(byte: u8) {
     if byte == b'q' {
         arch::debug_exit(4);
     }
+}
+
+static EDU_NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+fn pci(slot: u32, register: u32, write: Option<u32>) -> u32 {
+    use x86_64::instructions::port::Port;
+    // SAFETY: configuration mechanism 1.
+    unsafe {
+        Port::<u32>::new(0xcf8).write(1 << 31 | slot << 11 | register);
+        if let Some(value) = write {
+            Port::<u32>::new(0xcfc).write(value);
+        }
+        Port::<u32>::new(0xcfc).read()
+    }
+}
+
+/// QEMU's `edu` device interrupts when told to: by level on a line, then by message.
+fn edu() {
+    let Some(slot) = (0..32).find(|s| pci(*s, 0, None) == 0x11e8_1234) else {
+        say!("FAILED: no edu device\n");
+        arch::debug_exit(1)
+    };
+    let bar = u64::from(pci(slot, 0x10, None) & !15);
+    check!(
+        "device registers are not managed",
+        arch::managed_ranges().any(|r| r.base <= bar && bar < r.base + r.len),
+        false
+    );
+    // SAFETY: a supervisor page in this test's own table, at an address that nothing else uses.
+    let registers = unsafe {
+        let root = (arch::DIRECT_MAP + TABLE.load(Relaxed)) as *mut u64;
+        let down = |t: *mut u64, i: usize| {
+            (arch::DIRECT_MAP + (t.add(i).read() & 0xf_ffff_f000)) as *mut u64
+        };
+        let l1 = down(down(down(root, 0), 0), 2);
+        l1.add(9).write(bar | 0x1b);
+        arch::flush_page(CODE + 0x9000);
+        (CODE + 0x9000) as *mut u32
+    };
+    // SAFETY: `edu` registers: 0x60 raises, 0x64 acknowledges.
+    let (raise, lower) = unsafe { (registers.byte_add(0x60), registers.byte_add(0x64)) };
+    let wait = |n: usize| {
+        while LINE_FIRED.load(Relaxed) < n {
+            arch::idle();
+        }
+    };
+    (16..24).for_each(irq::unmask);
+    // SAFETY: as above.
+    unsafe { raise.write_volatile(1) };
+    wait(2);
+    let line = EDU_NUMBER.load(Relaxed);
+    say!("  edu: line {line}\n");
+    // Still raised, but masked: only the acknowledgement lets it fire again.
+    alarm(1_000_000);
+    arch::idle();
+    check!("masked until acknowledged", LINE_FIRED.load(Relaxed), 2);
+    irq::acknowledge(line);
+    wait(3);
+    // SAFETY: as above.
+    unsafe { lower.write_volatile(1) };
+    irq::acknowledge(line);
+    alarm(1_000_000);
+    arch::idle();
+    check!("quiet", LINE_FIRED.load(Relaxed), 3);
+    let Some((address, data)) = irq::message(50) else {
+        arch::debug_exit(1)
+    };
+    let mut cap = pci(slot, 0x34, None) & 0xff;
+    while pci(slot, cap, None) & 0xff != 5 {
+        cap = pci(slot, cap, None) >> 8 & 0xff;
+    }
+    let wide = pci(slot, cap, None) >> 23 & 1;
+    pci(slot, cap + 4, Some(address as u32));
+    pci(slot, cap + 8, Some(0));
+    pci(slot, cap + 8 + 4 * wide, Some(data));
+    let control = pci(slot, cap, None);
+    pci(slot, cap, Some(control | 1 << 16));
+    let command = pci(slot, 4, None);
+    pci(slot, 4, Some(command | 4));
+    // SAFETY: as above.
+    unsafe { raise.write_volatile(1) };
+    wait(4);
+    check!("message number", EDU_NUMBER.load(Relaxed), 50);
+    say!("  edu: message {}\n", 50);
 }
