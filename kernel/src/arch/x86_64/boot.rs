@@ -4,7 +4,7 @@
 use super::cpu::{BOOT_AREA, STACK_TOP_OFFSET};
 use super::kmap::{self, RANGES, Ranges};
 use super::{cpu, descriptors, entry, fpu, irq, lapic, platform, power, pvh, regs, serial, time};
-use boot_info::{BootInfo, Region};
+use boot_info::{BootInfo, MemoryKind, Region};
 use core::arch::global_asm;
 use kernel_boot_core::memmap;
 use spin::Once;
@@ -92,7 +92,7 @@ fn boot(info: &'static BootInfo) -> ! {
 
 fn memory(info: &BootInfo) {
     let (_, image_len) = kmap::image();
-    if info.kernel.base % memmap::PAGE != 0 || info.kernel.len < image_len {
+    if !info.kernel.base.is_multiple_of(memmap::PAGE) || info.kernel.len < image_len {
         fail(format_args!(
             "kernel image at {:#x}, {:#x} bytes",
             info.kernel.base, info.kernel.len
@@ -149,6 +149,37 @@ pub fn free_memory() -> impl Iterator<Item = Region> {
         .take(len)
         .map(addressable)
         .filter(|r| r.len != 0)
+}
+
+/// Physical memory that no mapping by address may give away: all RAM that is or was free for the
+/// kernel, the kernel's image, the interrupt controllers' registers, and the range where an access
+/// means an interrupt message. May overlap.
+pub fn managed_ranges() -> impl Iterator<Item = Region> {
+    /// Registers of an interrupt controller.
+    const CONTROLLER: u64 = 4096;
+    const MESSAGES: Region = Region {
+        base: 0xfee0_0000,
+        len: 1 << 20,
+    };
+    let map = INFO.get().map_or(&[][..], BootInfo::regions);
+    let usable = map
+        .iter()
+        .filter(|r| r.kind() == MemoryKind::Usable)
+        .map(|r| r.region);
+    let image = INFO.get().map(|info| info.kernel);
+    let controllers = platform::platform().io_apics.iter().flatten();
+    let registers = controllers.map(|(base, _)| Region {
+        base: *base,
+        len: CONTROLLER,
+    });
+    let local = Region {
+        base: platform::platform().local_apic,
+        len: CONTROLLER,
+    };
+    usable
+        .chain(image)
+        .chain(registers)
+        .chain([local, MESSAGES])
 }
 
 /// Points the `syscall` instruction at the kernel.

@@ -13,7 +13,7 @@ const STACK: usize = 64 * 1024;
 /// Bytes of a stack for one of the exceptions that have their own.
 const SMALL_STACK: usize = 8 * 1024;
 /// Bytes of an unmapped guard.
-const GUARD: usize = 4096;
+pub(super) const GUARD: usize = 4096;
 
 /// One CPU's data. `GS` points here whenever kernel code other than an entry's first and last
 /// instructions runs.

@@ -49,6 +49,8 @@
 //! Otherwise by `iretq`, popping straight out of the frame. That cannot fault: CS and SS are set
 //! here, privileged flags are masked here, RIP is checked here (one that cannot be jumped to becomes
 //! a general protection fault of the context), and a non-canonical RSP faults only when used.
+//! `slow` is cleared on that way, so that every context runs with 0 there and `syscall` need not write
+//! it; entries by exception or interrupt set it.
 //! From the first pop to `iretq` RSP points into the frame: nothing can interrupt there but vectors
 //! with their own stacks.
 
@@ -114,14 +116,13 @@ global_asm!(
     ".global syscall_entry",
     "syscall_entry:",
     "swapgs",
-    "mov gs:[{scratch}], rsp",
-    "mov rsp, gs:[{frame}]",
-    "mov [rsp + {rbx}], rbx",
-    "mov rbx, rsp",
+    "mov gs:[{scratch}], rbx",
+    "mov rbx, gs:[{frame}]",
+    "mov [rbx + {rsp}], rsp",
     "mov rsp, gs:[{stack_top}]",
     "mov [rbx + {rip}], rcx",
     "mov rcx, gs:[{scratch}]",
-    "mov [rbx + {rsp}], rcx",
+    "mov [rbx + {rbx}], rcx",
     "mov [rbx + {rflags}], r11",
     "mov [rbx + {rax}], rax",
     "mov [rbx + {rdi}], rdi",
@@ -135,7 +136,6 @@ global_asm!(
     "mov [rbx + {r13}], r13",
     "mov [rbx + {r14}], r14",
     "mov [rbx + {r15}], r15",
-    "mov qword ptr [rbx + {slow}], 0",
     "call {kernel_syscall}",
     "cmp rbx, gs:[{frame}]",
     "jne exit_to_user",
@@ -184,6 +184,7 @@ global_asm!(
     "mov [rbx + {rflags}], rax",
     "mov qword ptr [rbx + {cs}], {user_cs}",
     "mov qword ptr [rbx + {ss}], {user_ss}",
+    "mov qword ptr [rbx + {slow}], 0",
     "mov rsp, rbx",
     "pop r15",
     "pop r14",

@@ -106,15 +106,17 @@ fn print_registers(r: &IntRegisters) {
 fn print_backtrace(sp: u64) {
     let mut out = serial::Unlocked;
     let text = (&raw const __kernel_start) as u64..(&raw const __text_end) as u64;
+    // A stack pointer in the guard below a stack has overflowed that one.
+    let reach = |(low, top): &(u64, u64)| low.saturating_sub(cpu::GUARD as u64)..*top;
     let stack = BOOT_AREA
         .stacks()
         .into_iter()
-        .find(|(low, top)| (*low..*top).contains(&sp));
-    let Some((_, top)) = stack else {
+        .find(|stack| reach(stack).contains(&sp));
+    let Some((low, top)) = stack else {
         let _ = writeln!(out, "  stack pointer outside the kernel's stacks");
         return;
     };
-    let first = sp.saturating_add(7) & !7;
+    let first = sp.max(low).saturating_add(7) & !7;
     let words = (first..top).step_by(8).map(|at| {
         // SAFETY: `at` is an aligned word within one of this CPU's stacks, which are always mapped
         // and never freed. A volatile read makes no claim about what the word is.

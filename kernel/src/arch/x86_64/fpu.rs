@@ -188,7 +188,7 @@ impl FpuArea {
     }
 
     /// The x87 and SSE registers, for a debugger. The context is not running, and its state saved.
-    pub fn get(&self) -> FloatRegisters {
+    pub fn registers(&self) -> FloatRegisters {
         let mut regs = FloatRegisters::default();
         let len = regs.len();
         if let Some(source) = self.bytes().get(..len) {
@@ -216,7 +216,7 @@ impl FpuArea {
 
     /// Replaces the x87 and SSE registers. Bits that the CPU does not know are dropped; the upper
     /// halves of wider vector registers stay.
-    pub fn set(&mut self, regs: &FloatRegisters) {
+    pub fn set_registers(&mut self, regs: &FloatRegisters) {
         let mask = MXCSR_MASK.load(Ordering::Relaxed);
         let mut regs = *regs;
         regs.mxcsr &= mask;

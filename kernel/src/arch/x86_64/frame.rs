@@ -17,7 +17,7 @@ const IOPL: u64 = 3 << 12;
 /// The registers of a context at its last entry into the kernel; the entry code writes them here
 /// and nowhere else, and the exit code reads them from here.
 ///
-/// When `slow` is 0 the context came in by the `syscall` instruction: the `rcx`, `r11`, `cs` and
+/// While the kernel runs and `slow` is 0, the context came in by the `syscall` instruction: the `rcx`, `r11`, `cs` and
 /// `ss` fields are out of date (the instruction itself destroyed the first two, the others are
 /// constants), and the exit code may assume that nothing but `rax` was changed. Every method that
 /// changes another register therefore brings them up to date and sets `slow`. Use
@@ -80,6 +80,12 @@ impl TrapFrame {
     #[inline]
     pub fn sp(&self) -> usize {
         self.regs.rsp
+    }
+
+    /// Its flags register.
+    #[inline]
+    pub fn flags(&self) -> usize {
+        self.regs.rflags
     }
 
     /// Makes the context go on at `ip`. An address that the CPU cannot jump to makes it fault with

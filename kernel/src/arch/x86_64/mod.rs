@@ -37,7 +37,7 @@ pub mod serial;
 mod switch;
 pub mod time;
 
-pub use boot::free_memory;
+pub use boot::{free_memory, managed_ranges};
 pub use cpu::{
     Features, cpu_id, cpu_name, current_frame, features, hardware_random, set_current_frame,
 };
@@ -46,8 +46,9 @@ pub use fault::{FAILED, exception_name, nmi_count, stop_after_panic};
 pub use fpu::FpuArea;
 pub use frame::TrapFrame;
 pub use kmap::{DIRECT_MAP, DIRECT_MAP_LEN, kernel_root};
-pub use platform::{Platform, platform};
+pub use platform::{Platform, platform, root_pointer};
 pub use power::{debug_exit, halt, reboot, shutdown};
 pub use regs::{flush_page, tsc};
+pub use serial::{print as log, write as serial_write};
 pub use switch::{UserState, load_root, loaded_root, release, switch_to};
 pub use time::{arm_timer, now_ns};

@@ -51,6 +51,11 @@ pub fn platform() -> &'static Platform {
     PLATFORM.call_once(|| Platform::plain(0))
 }
 
+/// Physical address of the ACPI root pointer, if the machine has one.
+pub fn root_pointer() -> Option<u64> {
+    Some(platform().rsdp).filter(|rsdp| *rsdp != 0)
+}
+
 /// Reads the tables that hang on the root pointer at `rsdp`; with 0, looks for one where a BIOS
 /// puts it. Called once, before anybody asks for [`platform`].
 pub(super) fn discover(rsdp: u64) {
