@@ -9,9 +9,9 @@ use super::*;
 use syscall::MremapFlags;
 
 /// Pages that the operations use: around a boundary between two tables.
-const PAGES: usize = 24;
-const SPACES: usize = 4;
-const SHIFT: usize = 512 - 256 - 12;
+const PAGES: usize = 10;
+const SPACES: usize = 3;
+const SHIFT: usize = 512 - 256 - 5;
 
 fn real(page: usize) -> usize {
     page + SHIFT
@@ -70,7 +70,7 @@ fn fixed() -> impl Strategy<Value = MapFlags> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let run = || (0..SPACES, 0..PAGES, 1..7_usize);
+    let run = || (0..SPACES, 0..PAGES, 1..6_usize);
     let place = || 0..PAGES;
     prop_oneof![
         4 => (run(), fixed(), prop::bool::ANY, prot()).prop_map(|((space, at, len), fixed, shared, prot)| {
@@ -88,7 +88,7 @@ fn op() -> impl Strategy<Value = Op> {
                 let way = if shared { Lend::Shared } else { Lend::Snapshot };
                 Op::Lend { space, at, len, to, place, way, prot, max, fixed, record }
             }),
-        2 => (run(), place(), 1..7_usize, prop::bool::ANY, prop::option::of(prot()))
+        2 => (run(), place(), 1..6_usize, prop::bool::ANY, prop::option::of(prot()))
             .prop_map(|((space, at, len), place, new_len, replace, prot)| {
                 Op::Move { space, at, len, place, new_len, replace, prot }
             }),
@@ -484,10 +484,10 @@ fn note(reported: &mut Reported, mapped: Mapped) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn spaces_agree_with_the_model(ops in prop::collection::vec(op(), 1..80)) {
+    fn spaces_agree_with_the_model(ops in prop::collection::vec(op(), 1..150)) {
         let mut world = World::new();
         for op in &ops {
             world.apply(op);

@@ -94,6 +94,26 @@ fn fixed_replaces_only_its_range() {
 }
 
 #[test]
+fn a_full_map_replaces_nothing_that_it_cannot_record() {
+    let (mut m, mut s) = start();
+    for n in 0..crate::vmap::MAX_GRANTS - 1 {
+        let pages = if n == 0 { 3 } else { 1 };
+        let rq = request(4 * n, pages, PRIVATE | MapFlags::MAP_FIXED);
+        s.map_anon(&mut m, &rq, &mut quiet).unwrap();
+    }
+    let before: Vec<_> = s.grants().map(|grant| (grant.base, grant.size)).collect();
+    let middle = request(1, 1, SHARED | MapFlags::MAP_FIXED);
+    assert_eq!(s.map_anon(&mut m, &middle, &mut quiet), Err(SpaceError::NoMemory));
+    assert_eq!(s.protect(&mut m, at(1), PAGE, RW | MapFlags::PROT_EXEC), Err(SpaceError::NoMemory));
+    let after: Vec<_> = s.grants().map(|grant| (grant.base, grant.size)).collect();
+    assert_eq!(before, after);
+    s.unmap(&mut m, at(8), PAGE, &mut quiet).unwrap();
+    s.map_anon(&mut m, &middle, &mut quiet).unwrap();
+    assert_eq!(s.region_count(), crate::vmap::MAX_GRANTS);
+    finish(&mut m, [s]);
+}
+
+#[test]
 fn protection_is_exact() {
     let (mut m, mut s) = start();
     s.map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet).unwrap();
