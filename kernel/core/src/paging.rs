@@ -350,10 +350,26 @@ impl Entry {
 /// Where an entry is: a table and an index into it.
 type Slot = (Frame, usize);
 
+/// A page that was found by a walk. The page number is `usize::MAX` if there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    page: usize,
+    address: u64,
+}
+
+impl Found {
+    const NONE: Self = Self { page: usize::MAX, address: 0 };
+}
+
 /// A tree of page tables. Only the user half is ever changed here.
+///
+/// It remembers the last page that was looked up for reading and the last one for writing: the
+/// kernel's copies go to the same few pages again and again. Every change of an entry forgets them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageTable {
     root: Frame,
+    readable: Found,
+    writable: Found,
 }
 
 impl PageTable {
@@ -365,7 +381,7 @@ impl PageTable {
         let root = m.alloc(Owner::Table).ok_or(NoMemory)?;
         m.zero(root);
         m.fill_kernel_half(root);
-        Ok(Self { root })
+        Ok(Self { root, readable: Found::NONE, writable: Found::NONE })
     }
 
     /// The root table: what the processor's page-table register is loaded with.
@@ -388,12 +404,72 @@ impl PageTable {
         }
     }
 
+    /// The physical address of a user page if it may be read, or written, as it is.
+    #[inline]
+    pub fn translate<M: Machine>(&mut self, m: &M, page: usize, write: bool) -> Option<u64> {
+        let found = if write { &self.writable } else { &self.readable };
+        if found.page == page {
+            return Some(found.address);
+        }
+        self.find(m, page, write)
+    }
+
+    #[inline(never)]
+    fn find<M: Machine>(&mut self, m: &M, page: usize, write: bool) -> Option<u64> {
+        if page >= USER_END_PAGE {
+            return None;
+        }
+        let entry = self.get(m, page);
+        let needed = if write { Entry::PRESENT | Entry::WRITE } else { Entry::PRESENT };
+        if !entry.has(needed) {
+            return None;
+        }
+        let found = if write { &mut self.writable } else { &mut self.readable };
+        *found = Found { page, address: entry.address() };
+        Some(entry.address())
+    }
+
+    fn forget(&mut self) {
+        self.readable = Found::NONE;
+        self.writable = Found::NONE;
+    }
+
+    /// The first page of `range` that has an entry, and the entry.
+    pub fn next<M: Machine>(&self, m: &M, range: PageRange) -> Option<(usize, Entry)> {
+        let mut page = range.start;
+        while page < range.end {
+            let mut table = self.root;
+            let mut level = LEVELS - 1;
+            loop {
+                let entry = Entry(m.load(table, index_of(page, level)));
+                if entry.is_empty() {
+                    // On to the first page of the next entry of this table.
+                    let step = pages_of(level);
+                    page = (page & !step.wrapping_sub(1)).saturating_add(step);
+                    break;
+                }
+                if level == 0 {
+                    return Some((page, entry));
+                }
+                table = entry.table_frame();
+                level = level.wrapping_sub(1);
+            }
+        }
+        None
+    }
+
     /// Sets the entry of a user page (not to [`Entry::EMPTY`]) and returns the one before. Tables
     /// are added as needed.
     ///
     /// # Errors
     /// No frame for a table; nothing has changed.
-    pub fn set<M: Machine>(&self, m: &mut M, page: usize, entry: Entry) -> Result<Entry, NoMemory> {
+    pub fn set<M: Machine>(
+        &mut self,
+        m: &mut M,
+        page: usize,
+        entry: Entry,
+    ) -> Result<Entry, NoMemory> {
+        self.forget();
         debug_assert!(!entry.is_empty() && page < USER_END_PAGE);
         // The slot that points to the table of each level; the root has none.
         let mut path: [Slot; LEVELS] = [(self.root, 0); LEVELS];
@@ -451,18 +527,19 @@ impl PageTable {
     /// # Errors
     /// The first error of `f` ends the visit; pages before it have been changed.
     pub fn visit<M: Machine, E>(
-        &self,
+        &mut self,
         m: &mut M,
         range: PageRange,
         f: &mut impl FnMut(&mut M, usize, Entry) -> Result<Entry, E>,
     ) -> Result<(), E> {
+        self.forget();
         let mut removed = 0;
         visit_table(m, self.root, LEVELS - 1, 0, range, &mut removed, f)
     }
 
     /// Gives back the root and every table of the user half. The pages themselves must have been
     /// removed before.
-    pub fn free<M: Machine>(self, m: &mut M) {
+    pub fn free<M: Machine>(mut self, m: &mut M) {
         if let Some(all) = PageRange::new(USER_FIRST_PAGE, USER_END_PAGE) {
             let removed: Result<(), core::convert::Infallible> =
                 self.visit(m, all, &mut |_, _, _| Ok(Entry::EMPTY));

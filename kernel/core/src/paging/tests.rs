@@ -134,7 +134,7 @@ proptest! {
     #[test]
     fn agrees_with_a_map_of_entries(ops in prop::collection::vec(op(), 1..60)) {
         let mut m = Sim::new();
-        let table = PageTable::new(&mut m).unwrap();
+        let mut table = PageTable::new(&mut m).unwrap();
         let mut model = BTreeMap::new();
         let range = |a: usize, b: usize| PageRange::new(a.min(b), a.max(b) + 1).unwrap();
         for op in ops {
@@ -181,9 +181,21 @@ proptest! {
                 }
             }
             let expected: Vec<_> = model.iter().map(|(&page, &entry)| (page, entry)).collect();
+            let mut next = Vec::new();
+            let mut rest = PageRange::new(USER_FIRST_PAGE, USER_END_PAGE);
+            while let Some((page, entry)) = rest.and_then(|rest| table.next(&m, rest)) {
+                next.push((page, entry));
+                rest = PageRange::new(page + 1, USER_END_PAGE);
+            }
+            prop_assert_eq!(&next, &expected);
             prop_assert_eq!(m.walk(table.root()), expected);
             for (&page, &entry) in &model {
                 prop_assert_eq!(table.get(&m, page), entry);
+                for write in [false, true, false] {
+                    let needed = Entry::PRESENT | if write { Entry::WRITE } else { 0 };
+                    let expected = entry.has(needed).then_some(entry.address());
+                    prop_assert_eq!(table.translate(&m, page, write), expected);
+                }
             }
             if model.is_empty() {
                 prop_assert_eq!(frames_in_use(&m), 1);

@@ -13,7 +13,7 @@ use super::{
 use crate::NoMemory;
 use crate::frames::{Frame, MAX_ORDER, Owner};
 use crate::machine::Machine;
-use crate::paging::{Cache, Entry, PAGE_SHIFT, PAGE_SIZE, PageRange, Prot};
+use crate::paging::{Cache, Entry, PAGE_SHIFT, PAGE_SIZE, PageRange, PageTable, Prot};
 use syscall::MapFlags;
 
 /// The first physical address that no page-table entry can name.
@@ -207,7 +207,7 @@ impl AddrSpace {
                 loan.max = loan.max.intersection(region.max);
             }
             for page in part.pages() {
-                match self.lend_page(m, region, page, way) {
+                match lend_page(m, &mut self.table, region, page, way) {
                     Ok(frame) => loan.push(frame),
                     Err(error) => {
                         loan.release(m);
@@ -217,30 +217,6 @@ impl AddrSpace {
             }
         }
         Ok(loan)
-    }
-
-    /// Lends one page: its frame, with a reference.
-    fn lend_page<M: Machine>(
-        &self,
-        m: &mut M,
-        region: &Region,
-        page: usize,
-        way: Lend,
-    ) -> Result<Frame, SpaceError> {
-        let mut entry = present(m, &self.table, region, page)?;
-        if way == Lend::Shared && !region.shared {
-            if entry.has(Entry::COW) && region.max.contains(Prot::WRITE) {
-                entry = own(m, &self.table, region, page, entry)?;
-            }
-            if !entry.has(Entry::LENT) {
-                self.table.set(m, page, entry.with(Entry::LENT))?;
-            }
-        }
-        let frame = entry.frame().ok_or(SpaceError::Fault)?;
-        if !m.retain(frame) {
-            return Err(SpaceError::NoMemory);
-        }
-        Ok(frame)
     }
 
     /// Maps lent pages. The region is as long as the loan; `request.size` is ignored. Whether it is
@@ -342,7 +318,7 @@ impl AddrSpace {
 
     /// Sets the entries of a free range, in order; on failure drops them all.
     fn set_all<M: Machine>(
-        &self,
+        &mut self,
         m: &mut M,
         range: PageRange,
         mut entries: impl Iterator<Item = Entry>,
@@ -353,10 +329,34 @@ impl AddrSpace {
                 for rest in entries {
                     drop_entry(m, rest);
                 }
-                drop_pages(m, &self.table, range);
+                drop_pages(m, &mut self.table, range);
                 return Err(NoMemory);
             }
         }
         Ok(())
     }
+}
+
+/// Lends one page: its frame, with a reference.
+fn lend_page<M: Machine>(
+    m: &mut M,
+    table: &mut PageTable,
+    region: &Region,
+    page: usize,
+    way: Lend,
+) -> Result<Frame, SpaceError> {
+    let mut entry = present(m, table, region, page)?;
+    if way == Lend::Shared && !region.shared {
+        if entry.has(Entry::COW) && region.max.contains(Prot::WRITE) {
+            entry = own(m, table, region, page, entry)?;
+        }
+        if !entry.has(Entry::LENT) {
+            table.set(m, page, entry.with(Entry::LENT))?;
+        }
+    }
+    let frame = entry.frame().ok_or(SpaceError::Fault)?;
+    if !m.retain(frame) {
+        return Err(SpaceError::NoMemory);
+    }
+    Ok(frame)
 }

@@ -264,7 +264,7 @@ impl AddrSpace {
                 on_release(mapped);
             }
         })?;
-        drop_pages(m, &self.table, range);
+        drop_pages(m, &mut self.table, range);
         Ok(())
     }
 
@@ -322,19 +322,9 @@ impl AddrSpace {
 
     /// The physical address of a user address that the page tables allow to be accessed as they are.
     #[inline]
-    pub fn translate<M: Machine>(&self, m: &M, address: usize, write: bool) -> Option<u64> {
-        if address >= USER_END {
-            return None;
-        }
-        let entry = self.table.get(m, address >> PAGE_SHIFT);
-        let needed = if write {
-            Entry::PRESENT | Entry::WRITE
-        } else {
-            Entry::PRESENT
-        };
-        entry
-            .has(needed)
-            .then(|| entry.address() | (address % PAGE_SIZE) as u64)
+    pub fn translate<M: Machine>(&mut self, m: &M, address: usize, write: bool) -> Option<u64> {
+        let page = self.table.translate(m, address >> PAGE_SHIFT, write)?;
+        Some(page | (address % PAGE_SIZE) as u64)
     }
 
     /// The physical address of a user address, after making the access possible as
@@ -362,9 +352,9 @@ impl AddrSpace {
         if !allowed {
             return Err(Segv::Protection);
         }
-        let entry = present(m, &self.table, region, page)?;
+        let entry = present(m, &mut self.table, region, page)?;
         let entry = if access == Access::Write && !entry.has(Entry::WRITE) {
-            own(m, &self.table, region, page, entry)?
+            own(m, &mut self.table, region, page, entry)?
         } else {
             entry
         };
@@ -388,12 +378,12 @@ impl AddrSpace {
         for grant in self.map.iter() {
             if grant.content.shared && grant.content.kind == Kind::Anon {
                 for page in grant.range.pages() {
-                    present(m, &self.table, &grant.content, page)?;
+                    present(m, &mut self.table, &grant.content, page)?;
                 }
             }
         }
         let map = self.map.try_clone()?;
-        let child = Self {
+        let mut child = Self {
             table: PageTable::new(m)?,
             map,
         };
@@ -430,7 +420,7 @@ impl AddrSpace {
     }
 
     /// Unmaps everything and gives back every frame. The space must not be active on any processor.
-    pub fn destroy<M: Machine>(self, m: &mut M, on_release: OnRelease<'_>) {
+    pub fn destroy<M: Machine>(mut self, m: &mut M, on_release: OnRelease<'_>) {
         for grant in self.map.iter() {
             if let Some(mapped) = grant.content.report(grant.range) {
                 on_release(mapped);
@@ -456,7 +446,7 @@ fn drop_entry<M: Machine>(m: &mut M, entry: Entry) {
 }
 
 /// Removes the entries of a range and what they refer to.
-fn drop_pages<M: Machine>(m: &mut M, table: &PageTable, range: PageRange) {
+fn drop_pages<M: Machine>(m: &mut M, table: &mut PageTable, range: PageRange) {
     let mut stale = Stale::new();
     let Ok(()) = table.visit(m, range, &mut |m, page, entry| {
         if entry.has(Entry::PRESENT) {
@@ -471,7 +461,7 @@ fn drop_pages<M: Machine>(m: &mut M, table: &PageTable, range: PageRange) {
 /// The entry of a page of `region`, allocated if it was never touched.
 fn present<M: Machine>(
     m: &mut M,
-    table: &PageTable,
+    table: &mut PageTable,
     region: &Region,
     page: usize,
 ) -> Result<Entry, Segv> {
@@ -496,7 +486,7 @@ fn present<M: Machine>(
 /// should not. The protection stays the region's.
 fn own<M: Machine>(
     m: &mut M,
-    table: &PageTable,
+    table: &mut PageTable,
     region: &Region,
     page: usize,
     entry: Entry,

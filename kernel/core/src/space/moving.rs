@@ -57,36 +57,40 @@ impl Pieces {
 }
 
 /// Enters the pages of `range` into another place as well, from page `start` on, each with a new
-/// reference. On failure nothing has been entered.
+/// reference. `from` is the other space's table, if it is another. On failure nothing has been
+/// entered.
 fn duplicate<M: Machine>(
     m: &mut M,
-    from: &PageTable,
+    from: Option<&PageTable>,
     range: PageRange,
-    to: &PageTable,
+    to: &mut PageTable,
     start: usize,
     prot: Option<Prot>,
 ) -> Result<(), SpaceError> {
     let target = PageRange::with_len(start, range.len()).ok_or(SpaceError::Invalid)?;
-    let result = from.visit(m, range, &mut |m, page, entry| {
-        let new = prot.map_or(entry, |prot| entry.with_prot(prot));
+    let mut rest = Some(range);
+    while let Some(part) = rest {
+        let Some((page, entry)) = from.unwrap_or(to).next(m, part) else {
+            break;
+        };
         let place = start.saturating_add(page.saturating_sub(range.start()));
+        let entry = prot.map_or(entry, |prot| entry.with_prot(prot));
         let counted = match entry.frame() {
             Some(frame) if !entry.has(Entry::DEVICE) => m.retain(frame),
             _ => true,
         };
         if !counted {
-            return Err(NoMemory);
+            drop_pages(m, to, target);
+            return Err(SpaceError::NoMemory);
         }
-        if let Err(error) = to.set(m, place, new) {
-            drop_entry(m, new);
-            return Err(error);
+        if to.set(m, place, entry).is_err() {
+            drop_entry(m, entry);
+            drop_pages(m, to, target);
+            return Err(SpaceError::NoMemory);
         }
-        Ok(entry)
-    });
-    if result.is_err() {
-        drop_pages(m, to, target);
+        rest = PageRange::new(page.saturating_add(1), range.end());
     }
-    result.map_err(SpaceError::from)
+    Ok(())
 }
 
 impl AddrSpace {
@@ -143,7 +147,7 @@ impl AddrSpace {
         // Room for the pieces, for what is added, and for the cut that takes out the old range.
         let records = pieces.0.len().saturating_add(2);
         let range = self.place(m, &request, records, on_release)?;
-        duplicate(m, &self.table, kept, &self.table, range.start(), prot)?;
+        duplicate(m, None, kept, &mut self.table, range.start(), prot)?;
         pieces.insert(&mut self.map, range.start())?;
         if let Some(mut region) = grown
             && let Some(added) =
@@ -241,7 +245,7 @@ impl AddrSpace {
     /// Removes a range without reporting its records.
     fn forget<M: Machine>(&mut self, m: &mut M, range: PageRange) -> Result<(), NoMemory> {
         self.map.remove(range, &mut |_, _| {})?;
-        drop_pages(m, &self.table, range);
+        drop_pages(m, &mut self.table, range);
         Ok(())
     }
 
@@ -272,9 +276,9 @@ impl AddrSpace {
         let range = self.place(m, &request, pieces.0.len(), on_release)?;
         duplicate(
             m,
-            &source.table,
+            Some(&source.table),
             from,
-            &self.table,
+            &mut self.table,
             range.start(),
             Some(prot),
         )?;
