@@ -396,8 +396,7 @@ impl<C: Caller> Queue<C> {
         tag: Tag,
     ) -> Option<Id<C>> {
         let Some(id) = self.caller(callers, tag) else {
-            self.ignored = self.ignored.saturating_add(1);
-            self.forget(notices, tag);
+            self.ignore(notices, tag);
             return None;
         };
         self.in_flight.remove(callers, id);
@@ -594,8 +593,11 @@ impl<C: Caller> Queue<C> {
         })
     }
 
-    /// The answer to an abandoned request came: its tag is free again.
-    fn forget(&mut self, notices: &mut Slab<Notice<C::Body>>, tag: Tag) {
+    /// A reply that answers nobody. If it is to a request that was abandoned, its tag is free again.
+    #[cold]
+    #[inline(never)]
+    fn ignore(&mut self, notices: &mut Slab<Notice<C::Body>>, tag: Tag) {
+        self.ignored = self.ignored.saturating_add(1);
         if let Some(id) = self.find_abandoned(notices, tag) {
             self.abandoned.remove(notices, id);
             self.notices.remove(notices, id);
