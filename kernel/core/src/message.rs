@@ -11,18 +11,20 @@
 //!                     +--close---> idle  +--close---> idle
 //! ```
 //!
-//! What the daemon is told without being asked for an answer (closed, detached, unmapped, cancelled) is a
-//! [`Notice`]. Notices are reserved when the obligation to tell arises (when a descriptor is opened, a
-//! mapping made, a call submitted), so that telling cannot fail. Notices are delivered before requests: a
-//! request that was submitted after a `close` never arrives before it.
+//! What the daemon is told without being asked for an answer (closed, detached, unmapped,
+//! cancelled) is a [`Notice`]. Notices are reserved when the obligation to tell arises (when a
+//! descriptor is opened, a mapping made, a call submitted), so that telling cannot fail. Notices
+//! are delivered before requests: a request that was submitted after a `close` never arrives before
+//! it.
 //!
 //! # Tags
 //!
-//! A request in flight is known to the daemon by a [`Tag`]: the caller's slab index and 12 bits of the
-//! socket's count of deliveries. A reply counts if a caller with that index is in flight *on this socket* with
-//! that very tag; anything else is ignored and counted. When a caller dies in flight its tag is remembered
-//! until the daemon answers, and given to nobody else meanwhile. The memory of a socket is bounded: at most
-//! [`MAX_ABANDONED`] tags are remembered, then the oldest is forgotten.
+//! A request in flight is known to the daemon by a [`Tag`]: the caller's slab index and 12 bits of
+//! the socket's count of deliveries. A reply counts if a caller with that index is in flight *on
+//! this socket* with that very tag; anything else is ignored and counted. When a caller dies in
+//! flight its tag is remembered until the daemon answers, and given to nobody else meanwhile. The
+//! memory of a socket is bounded: at most [`MAX_ABANDONED`] tags are remembered, then the oldest is
+//! forgotten.
 
 use crate::NoMemory;
 use crate::list::{HasLink, Link, List};
@@ -593,7 +595,8 @@ impl<C: Caller> Queue<C> {
         })
     }
 
-    /// A reply that answers nobody. If it is to a request that was abandoned, its tag is free again.
+    /// A reply that answers nobody. If it is to a request that was abandoned, its tag is free
+    /// again.
     #[cold]
     #[inline(never)]
     fn ignore(&mut self, notices: &mut Slab<Notice<C::Body>>, tag: Tag) {

@@ -1,15 +1,15 @@
 //! Objects by generational id.
 //!
-//! A [`Slab`] stores objects in chunks of [`CHUNK`] slots. An object never moves while it lives. Its
-//! [`Id`] names slot and generation; when the object is removed the slot's generation changes, so
-//! that the old id finds nothing from then on.
+//! A [`Slab`] stores objects in chunks of [`CHUNK`] slots. An object never moves while it lives.
+//! Its [`Id`] names slot and generation; when the object is removed the slot's generation changes,
+//! so that the old id finds nothing from then on.
 //!
 //! The generation of an occupied slot is odd and that of a vacant slot even, hence comparing
 //! generations is all that [`Slab::contains`] needs. A slot whose generations are used up (after
 //! 2^31 objects) is retired: no id is ever handed out twice by the same slab.
 //!
-//! The lowest vacant slot is used first, so that the chunks at the end become empty and can be given
-//! back. One empty chunk is kept, lest a slab that hovers around a multiple of the chunk size
+//! The lowest vacant slot is used first, so that the chunks at the end become empty and can be
+//! given back. One empty chunk is kept, lest a slab that hovers around a multiple of the chunk size
 //! allocate and free at every step.
 
 use alloc::boxed::Box;
@@ -484,5 +484,54 @@ pub(crate) fn shrink<T>(vec: &mut Vec<T>) {
     if smaller.try_reserve(vec.len().saturating_mul(2)).is_ok() {
         smaller.append(vec);
         *vec = smaller;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if slot `index` had been used until its next object gets `generation`.
+    fn wear(slab: &mut Slab<u8>, index: u32, generation: u32) {
+        slab.slot_mut(index).unwrap().generation = generation - 1;
+    }
+
+    #[test]
+    fn a_slot_without_generations_left_is_retired() {
+        let mut slab = Slab::new();
+        let first = slab.insert(0).unwrap();
+        slab.remove(first);
+        wear(&mut slab, 0, u32::MAX);
+        let last = slab.insert(1).unwrap();
+        assert_eq!((last.index(), last.generation()), (0, u32::MAX));
+        assert_eq!(slab.remove(last), Some(1));
+        assert!(!slab.contains(last));
+        assert_eq!(slab.remove(last), None);
+        let next = slab.insert(2).unwrap();
+        assert_eq!(next.index(), 1);
+        assert_eq!(slab.next_from(0), Some(next));
+        slab.remove(next);
+        // Its chunk is never given back, or the generations would begin anew.
+        slab.trim();
+        assert_eq!(slab.capacity(), CHUNK);
+        assert_eq!(slab.next_from(0), None);
+        assert_eq!(slab.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_worn_chunk_is_kept() {
+        for (generation, capacity) in [
+            (MAX_RECYCLED_GENERATION + 1, 0),
+            (MAX_RECYCLED_GENERATION + 3, CHUNK),
+        ] {
+            let mut slab = Slab::new();
+            let first = slab.insert(0).unwrap();
+            slab.remove(first);
+            wear(&mut slab, 0, generation);
+            slab.trim();
+            assert_eq!(slab.capacity(), capacity, "{generation}");
+            let next = slab.insert(1).unwrap();
+            assert_eq!(next.generation(), generation);
+        }
     }
 }

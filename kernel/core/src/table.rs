@@ -1,10 +1,10 @@
 //! The descriptor table: which number stands for which object, with which rights.
 //!
-//! A table has two halves: the *lower* one holds the POSIX numbers, the *upper* one
-//! the C library's private descriptors, whose numbers carry `UPPER_FDTBL_TAG`. Each half is an array of leaves
-//! of 64 entries, allocated when an entry of theirs is first used and given back when the last one
-//! goes, under a directory that is as long as the highest leaf requires. Three levels of bitmaps find
-//! the lowest free number in constant time.
+//! A table has two halves: the *lower* one holds the POSIX numbers, the *upper* one the C library's
+//! private descriptors, whose numbers carry `UPPER_FDTBL_TAG`. Each half is an array of leaves of
+//! 64 entries, allocated when an entry of theirs is first used and given back when the last one
+//! goes, under a directory that is as long as the highest leaf requires. Three levels of bitmaps
+//! find the lowest free number in constant time.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -184,12 +184,18 @@ impl<D> Half<D> {
     fn insert(&mut self, index: usize, entry: Entry<D>) -> Result<(), InsertError> {
         let leaf_index = index / LEAF;
         let bit = 1u64.wrapping_shl((index % LEAF) as u32);
-        let leaf = match self.leaves.get_mut(leaf_index) {
-            Some(Some(leaf)) => leaf,
-            _ => self.make_leaf(leaf_index)?,
-        };
+        if !matches!(self.leaves.get(leaf_index), Some(Some(_)))
+            && let Err(error) = self.make_leaf(leaf_index)
+        {
+            if self.len == 0 {
+                self.leaves = Vec::new();
+                self.used = Vec::new();
+            }
+            return Err(error.into());
+        }
+        let leaf = self.leaves.get_mut(leaf_index).and_then(Option::as_mut);
         let slot = leaf
-            .get_mut(index % LEAF)
+            .and_then(|leaf| leaf.get_mut(index % LEAF))
             .filter(|slot| slot.is_none())
             .ok_or(InsertError::Occupied)?;
         *slot = Some(entry);
@@ -203,7 +209,7 @@ impl<D> Half<D> {
         Ok(())
     }
 
-    fn make_leaf(&mut self, leaf_index: usize) -> Result<&mut Leaf<D>, NoMemory> {
+    fn make_leaf(&mut self, leaf_index: usize) -> Result<(), NoMemory> {
         let length = leaf_index.saturating_add(1);
         let missing = length.saturating_sub(self.leaves.len());
         self.leaves.try_reserve(missing)?;
@@ -213,8 +219,10 @@ impl<D> Half<D> {
             self.leaves.resize_with(length, || None);
             self.used.resize(length, 0);
         }
-        let place = self.leaves.get_mut(leaf_index).ok_or(NoMemory)?;
-        Ok(place.insert(leaf))
+        if let Some(place) = self.leaves.get_mut(leaf_index) {
+            *place = Some(leaf);
+        }
+        Ok(())
     }
 
     fn remove(&mut self, index: usize) -> Option<Entry<D>> {
