@@ -58,7 +58,7 @@ fn with_budget<R>(allocations: usize, f: impl FnOnce() -> R) -> R {
 /// failed. `attempt` checks each failure.
 fn until_it_works(mut attempt: impl FnMut(usize) -> bool) -> usize {
     (0..20)
-        .position(|budget| attempt(budget))
+        .position(&mut attempt)
         .expect("never works")
 }
 
