@@ -57,9 +57,7 @@ fn with_budget<R>(allocations: usize, f: impl FnOnce() -> R) -> R {
 /// Runs `attempt` with ever more allocations allowed until it succeeds, and returns how often it
 /// failed. `attempt` checks each failure.
 fn until_it_works(mut attempt: impl FnMut(usize) -> bool) -> usize {
-    (0..20)
-        .position(&mut attempt)
-        .expect("never works")
+    (0..20).position(&mut attempt).expect("never works")
 }
 
 #[test]
