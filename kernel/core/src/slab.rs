@@ -20,7 +20,7 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
 
-use crate::NoMemory;
+pub use crate::NoMemory;
 
 /// Slots per chunk.
 pub const CHUNK: usize = 32;

@@ -28,7 +28,7 @@ impl Tag {
         Some(Self((generation & GENERATION_MASK) << INDEX_BITS | index))
     }
 
-    /// A tag as the daemon wrote it. Means nothing until a [`Queue`] has found its caller.
+    /// A tag as the daemon wrote it. Means nothing until a [`super::Queue`] has found its caller.
     pub const fn from_raw(raw: u32) -> Self {
         Self(raw)
     }

@@ -87,6 +87,21 @@ fn a_used_up_thread_waits_for_less_urgent_ones() {
 }
 
 #[test]
+fn a_new_thread_waits_for_the_next_round() {
+    let (mut slab, mut queue) = (Slab::new(), RunQueue::new());
+    let old = old_thread(&mut slab, &mut queue, 39);
+    let new = thread(&mut slab, 0);
+    queue.push(&mut slab, old);
+    queue.push(&mut slab, new);
+    assert_eq!(queue.pick(&mut slab), Some(old));
+    assert_eq!(queue.pick(&mut slab), Some(new));
+    // It is new only once.
+    queue.push(&mut slab, old);
+    queue.push(&mut slab, new);
+    assert_eq!(queue.pick(&mut slab), Some(new));
+}
+
+#[test]
 fn only_the_more_urgent_preempt() {
     let (mut slab, mut queue) = (Slab::new(), RunQueue::new());
     let [running, equal, urgent] = [20, 20, 19].map(|p| old_thread(&mut slab, &mut queue, p));
