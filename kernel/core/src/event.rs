@@ -1,14 +1,14 @@
 //! Event queues: who is told that something can be read or written.
 //!
-//! A *queue* has *registrations*; each names a *subject* (whatever can be ready: a description), what of it is of
-//! interest, and what the reader of the queue is to be given. When a subject changes, its registrations that are
-//! interested become *pending* on their queues, once each, until read. A registration also becomes pending
-//! at once if its subject is ready when it is made. Whether a pending event still holds when it is read is not
-//! checked here.
+//! A *queue* has *registrations*; each names a *subject* (whatever can be ready: a description),
+//! what of it is of interest, and what the reader of the queue is to be given. When a subject
+//! changes, its registrations that are interested become *pending* on their queues, once each,
+//! until read. A registration also becomes pending at once if its subject is ready when it is made.
+//! Whether a pending event still holds when it is read is not checked here.
 //!
-//! Everything is constant time per registration concerned. Changing a subject without any registration costs one
-//! comparison: a subject exists here only while somebody is interested, and whoever owns the real thing keeps
-//! an `Option<SubjectId>`.
+//! Everything is constant time per registration concerned. Changing a subject without any
+//! registration costs one comparison: a subject exists here only while somebody is interested, and
+//! whoever owns the real thing keeps an `Option<SubjectId>`.
 
 use syscall::flag::EventFlags;
 

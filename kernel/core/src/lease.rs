@@ -1,15 +1,17 @@
 //! Leases: revocable authority.
 //!
-//! A lease is a node of a graph without cycles. [`Leases::derive`] makes a child of one lease (or of none);
-//! [`Leases::join`] finds the lease that lives as long as two given ones both do. Revoking a lease ends it
-//! and everything below it, and nothing else.
+//! A lease is a node of a graph without cycles. [`Leases::derive`] makes a child of one lease (or
+//! of none); [`Leases::join`] finds the lease that lives as long as two given ones both do.
+//! Revoking a lease ends it and everything below it, and nothing else.
 //!
 //! Revocation removes nodes, so a lease is live exactly as long as its id names something:
-//! [`Leases::is_live`] is a load and a comparison, and revoked leases occupy no memory although entries
-//! may still carry their ids. Every function takes such stale ids and does nothing with them.
+//! [`Leases::is_live`] is a load and a comparison, and revoked leases occupy no memory although
+//! entries may still carry their ids. Every function takes such stale ids and does nothing with
+//! them.
 //!
 //! A live node is kept by what refers to it: *uses* (descriptor-table entries and descriptions that
-//! are subject to it), *controls* (descriptors that can revoke it) and children. Without any it is freed.
+//! are subject to it), *controls* (descriptors that can revoke it) and children. Without any it is
+//! freed.
 //!
 //! The number of a lease's ancestors is bounded by [`MAX_ANCESTORS`], which bounds the cost of
 //! `join`. Revoking costs time in proportion to what is revoked.
@@ -27,7 +29,8 @@ pub type LeaseId = Id<Node>;
 /// How many leases one lease can depend on, directly or indirectly.
 pub const MAX_ANCESTORS: u16 = 255;
 
-/// The first table of joins; kept once it is there, lest opening and closing one descriptor allocate.
+/// The first table of joins; kept once it is there, lest opening and closing one descriptor
+/// allocate.
 const MIN_BUCKETS: usize = 16;
 
 /// Why a lease could not be made.

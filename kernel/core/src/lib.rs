@@ -1,19 +1,20 @@
 //! The kernel's data structures and decisions, without hardware.
 //!
-//! What the kernel needs to decide (who may do what, who is woken, where memory goes, in which order
-//! requests are served) is decided here, by plain data structures that run and are tested on any
-//! host. The kernel itself adds the machine: page tables in memory, registers, interrupts, copies.
+//! What the kernel needs to decide (who may do what, who is woken, where memory goes, in which
+//! order requests are served) is decided here, by plain data structures that run and are tested on
+//! any host. The kernel itself adds the machine: page tables in memory, registers, interrupts,
+//! copies.
 //!
 //! # What this crate promises
 //!
 //! - **No panic.** No input, however wrong, makes a function panic. Indexing, unwrapping and
 //!   unchecked arithmetic are denied outside tests.
-//! - **No unbounded surprise.** Each operation says what it costs when that is not constant. Nothing
-//!   recurses, so the stack depth does not depend on data.
+//! - **No unbounded surprise.** Each operation says what it costs when that is not constant.
+//!   Nothing recurses, so the stack depth does not depend on data.
 //! - **Allocation can fail.** Everything that may need memory answers [`NoMemory`] (or an error
 //!   that contains it) and leaves the structure as it was. Nothing aborts.
-//! - **Ids, not pointers.** Objects refer to each other by [`slab::Id`], which carries a generation.
-//!   A stale id finds nothing; it never finds somebody else's object.
+//! - **Ids, not pointers.** Objects refer to each other by [`slab::Id`], which carries a
+//!   generation. A stale id finds nothing; it never finds somebody else's object.
 //! - **What was taken is given back.** Structures shrink when they empty; their tests count.
 //!
 //! # What it refuses

@@ -1,9 +1,9 @@
 //! Pipes: a ring of bytes between writers and readers.
 //!
-//! A pipe holds up to [`CAPACITY`] bytes in pages that it takes from a [`Pages`] source when bytes come and
-//! gives back when they are read, all but one. What is written in one piece of at most [`ATOMIC`]
-//! bytes stays in one piece. The caller copies, straight between the pages and the memory of the
-//! process, and decides about waiting: an operation that cannot go on says so.
+//! A pipe holds up to [`CAPACITY`] bytes in pages that it takes from a [`Pages`] source when bytes
+//! come and gives back when they are read, all but one. What is written in one piece of at most
+//! [`ATOMIC`] bytes stays in one piece. The caller copies, straight between the pages and the
+//! memory of the process, and decides about waiting: an operation that cannot go on says so.
 
 use syscall::flag::EventFlags;
 
@@ -132,16 +132,16 @@ impl<P> Pipe<P> {
         }
     }
 
-    /// Writes up to `len` bytes and returns how many. `copy` is called with successive parts of the ring and
-    /// how many bytes went before, and fills each.
+    /// Writes up to `len` bytes and returns how many. `copy` is called with successive parts of the
+    /// ring and how many bytes went before, and fills each.
     ///
     /// After success everyone who waits to read is to be woken, and the reading end has changed.
     ///
     /// # Errors
-    /// [`PipeError::WouldBlock`] when `len` is at most [`ATOMIC`] and does not fit whole, or nothing fits;
-    /// [`PipeError::NoReader`]; [`PipeError::NoMemory`]; [`PipeError::Copy`]. Nothing was written.
-    /// A copy that fails, or memory that runs out, after the first part makes the write shorter,
-    /// unless it is one that must stay whole: that has no effect.
+    /// [`PipeError::WouldBlock`] when `len` is at most [`ATOMIC`] and does not fit whole, or
+    /// nothing fits; [`PipeError::NoReader`]; [`PipeError::NoMemory`]; [`PipeError::Copy`]. Nothing
+    /// was written. A copy that fails, or memory that runs out, after the first part makes the
+    /// write shorter, unless it is one that must stay whole: that has no effect.
     pub fn write<S: Pages<Page = P>, E>(
         &mut self,
         pages: &mut S,

@@ -1,18 +1,18 @@
 //! Which rights an operation needs.
 //!
-//! [`SYSCALLS`] has a row for every system call, [`opcode`] for every request that a scheme can get, and
-//! [`std_fs`] for every standard file-system call. Where the answer depends on an argument the row
-//! names the rule, a function here.
+//! [`SYSCALLS`] has a row for every system call, [`opcode`] for every request that a scheme can
+//! get, and [`std_fs`] for every standard file-system call. Where the answer depends on an argument
+//! the row names the rule, a function here.
 //!
 //! An operation is allowed when the entry has every right it needs ([`check`]); `EPERM` otherwise.
 //!
 //! # Rights and access modes
 //!
 //! What is opened through a descriptor has the rights of that descriptor, whatever access mode it
-//! is opened with. The mode (`O_RDONLY`, `O_STAT`, ...) cannot take rights away, because the rights of a directory
-//! are also those of everything below it, and a directory is opened read-only by those who then
-//! create files in it. The mode says what can be done to the opened object itself, and the
-//! scheme that opened it enforces it.
+//! is opened with. The mode (`O_RDONLY`, `O_STAT`, ...) cannot take rights away, because the rights
+//! of a directory are also those of everything below it, and a directory is opened read-only by
+//! those who then create files in it. The mode says what can be done to the opened object itself,
+//! and the scheme that opened it enforces it.
 
 use cap_abi::Rights;
 use cap_abi::fcntl::{
@@ -104,8 +104,8 @@ pub fn syscall(number: usize) -> Option<Requirement> {
 
 /// What a request to a scheme needs; `None` for an opcode that this kernel does not send.
 ///
-/// Messages that tell a scheme what has happened already (closed, detached, unmapped, cancelled) need
-/// no right.
+/// Messages that tell a scheme what has happened already (closed, detached, unmapped, cancelled)
+/// need no right.
 pub const fn opcode(opcode: Opcode) -> Option<Requirement> {
     Some(match opcode {
         Opcode::Close
@@ -179,8 +179,8 @@ pub const fn open(flags: usize) -> Rights {
     rights
 }
 
-/// `fmap`: every mapping needs `MAP_READ`, for the machine cannot map what is not readable. Writing to
-/// a private mapping changes nobody else's memory and needs no right.
+/// `fmap`: every mapping needs `MAP_READ`, for the machine cannot map what is not readable. Writing
+/// to a private mapping changes nobody else's memory and needs no right.
 pub fn map(flags: MapFlags) -> Rights {
     let mut rights = Rights::MAP_READ;
     if flags.contains(MapFlags::PROT_WRITE) && !flags.contains(MapFlags::MAP_PRIVATE) {
@@ -229,8 +229,8 @@ pub const fn dup(payload_len: usize) -> Rights {
 /// `SYS_CALL`: `first` is the first word of the metadata, 0 if there is none. `None` (`EINVAL`) for
 /// a standard call that does not exist.
 ///
-/// Of a bulk descriptor passing (`CallFlags::FD`) this is what the descriptor needs that the others are passed through;
-/// each descriptor sent needs [`SEND`] too.
+/// Of a bulk descriptor passing (`CallFlags::FD`) this is what the descriptor needs that the others
+/// are passed through; each descriptor sent needs [`SEND`] too.
 pub fn call(flags: CallFlags, first: u64) -> Option<Rights> {
     if flags.contains(CallFlags::FD) {
         Some(Rights::TRANSFER)

@@ -1,10 +1,10 @@
 //! Which runnable thread runs next.
 //!
 //! Priorities are 0 to 39, the lower the more urgent; 20 is what a thread has by default (they are
-//! `ProcSchemeAttrs::prio`, and a nice value plus 20). Each has a *slice* of processor time per *round*
-//! ([`slice_ns`]). Of the threads that have some of their slice left, the most urgent runs, first come first
-//! served among equals. A thread that has used up its slice waits for the next round, which begins when
-//! nobody has any left. Picking is constant time.
+//! `ProcSchemeAttrs::prio`, and a nice value plus 20). Each has a *slice* of processor time per
+//! *round* ([`slice_ns`]). Of the threads that have some of their slice left, the most urgent runs,
+//! first come first served among equals. A thread that has used up its slice waits for the next
+//! round, which begins when nobody has any left. Picking is constant time.
 //!
 //! # Nobody starves
 //!

@@ -1,15 +1,15 @@
 //! Objects by generational id.
 //!
-//! A [`Slab`] stores objects in chunks of [`CHUNK`] slots. An object never moves while it lives. Its
-//! [`Id`] names slot and generation; when the object is removed the slot's generation changes, so
-//! that the old id finds nothing from then on.
+//! A [`Slab`] stores objects in chunks of [`CHUNK`] slots. An object never moves while it lives.
+//! Its [`Id`] names slot and generation; when the object is removed the slot's generation changes,
+//! so that the old id finds nothing from then on.
 //!
 //! The generation of an occupied slot is odd and that of a vacant slot even, hence comparing
 //! generations is all that [`Slab::contains`] needs. A slot whose generations are used up (after
 //! 2^31 objects) is retired: no id is ever handed out twice by the same slab.
 //!
-//! The lowest vacant slot is used first, so that the chunks at the end become empty and can be given
-//! back. One empty chunk is kept, lest a slab that hovers around a multiple of the chunk size
+//! The lowest vacant slot is used first, so that the chunks at the end become empty and can be
+//! given back. One empty chunk is kept, lest a slab that hovers around a multiple of the chunk size
 //! allocate and free at every step.
 
 use alloc::boxed::Box;
@@ -20,7 +20,7 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::num::NonZeroU32;
 
-use crate::NoMemory;
+pub use crate::NoMemory;
 
 /// Slots per chunk.
 pub const CHUNK: usize = 32;
@@ -127,39 +127,33 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-struct Chunk<T> {
-    slots: Box<[Slot<T>; CHUNK]>,
+type Chunk<T> = Box<[Slot<T>; CHUNK]>;
+
+/// What [`Slab::insert`] needs to know of a chunk; apart from it, so that looking up is short.
+#[derive(Clone, Copy)]
+struct Occupancy {
     /// A bit per slot that cannot be handed out: occupied or retired.
     taken: u32,
     /// The retired slots of `taken`.
     retired: u32,
 }
 
-impl<T> Chunk<T> {
-    fn new(generation: u32) -> Result<Self, NoMemory> {
-        let mut slots = Vec::new();
-        slots.try_reserve_exact(CHUNK)?;
-        slots.extend((0..CHUNK).map(|_| Slot {
-            generation,
-            value: None,
-        }));
-        // The length is the capacity and CHUNK, so this neither allocates nor fails.
-        let slots = slots.into_boxed_slice().try_into().map_err(|_| NoMemory)?;
-        Ok(Self {
-            slots,
-            taken: 0,
-            retired: 0,
-        })
-    }
-
-    fn highest_generation(&self) -> u32 {
-        self.slots.iter().map(|s| s.generation).max().unwrap_or(0)
-    }
+fn new_chunk<T>(generation: u32) -> Result<Chunk<T>, NoMemory> {
+    let mut slots = Vec::new();
+    slots.try_reserve_exact(CHUNK)?;
+    slots.extend((0..CHUNK).map(|_| Slot {
+        generation,
+        value: None,
+    }));
+    // The length is the capacity and CHUNK, so this neither allocates nor fails.
+    slots.into_boxed_slice().try_into().map_err(|_| NoMemory)
 }
 
 /// A growing and shrinking set of objects with generational ids.
 pub struct Slab<T> {
     chunks: Vec<Chunk<T>>,
+    /// As long as `chunks`.
+    occupancy: Vec<Occupancy>,
     /// A bit per chunk that has a vacant slot.
     vacant: Vec<u64>,
     /// No word of `vacant` before this one has a bit set.
@@ -186,6 +180,7 @@ impl<T> Slab<T> {
     pub const fn with_limit(max: u32) -> Self {
         Self {
             chunks: Vec::new(),
+            occupancy: Vec::new(),
             vacant: Vec::new(),
             first_vacant: 0,
             len: 0,
@@ -213,7 +208,6 @@ impl<T> Slab<T> {
     fn slot(&self, index: u32) -> Option<&Slot<T>> {
         self.chunks
             .get((index >> CHUNK_SHIFT) as usize)?
-            .slots
             .get((index & CHUNK_MASK) as usize)
     }
 
@@ -221,7 +215,6 @@ impl<T> Slab<T> {
     fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
         self.chunks
             .get_mut((index >> CHUNK_SHIFT) as usize)?
-            .slots
             .get_mut((index & CHUNK_MASK) as usize)
     }
 
@@ -259,14 +252,14 @@ impl<T> Slab<T> {
         let slot_b = (b.index & CHUNK_MASK) as usize;
         let (x, y) = if chunk_a == chunk_b {
             let chunk = self.chunks.get_mut(chunk_a as usize)?;
-            let [x, y] = chunk.slots.get_disjoint_mut([slot_a, slot_b]).ok()?;
+            let [x, y] = chunk.get_disjoint_mut([slot_a, slot_b]).ok()?;
             (x, y)
         } else {
             let [x, y] = self
                 .chunks
                 .get_disjoint_mut([chunk_a as usize, chunk_b as usize])
                 .ok()?;
-            (x.slots.get_mut(slot_a)?, y.slots.get_mut(slot_b)?)
+            (x.get_mut(slot_a)?, y.get_mut(slot_b)?)
         };
         if x.generation != a.generation.get() || y.generation != b.generation.get() {
             return None;
@@ -319,19 +312,20 @@ impl<T> Slab<T> {
             None => self.grow()?,
         };
         let chunk = self.chunks.get_mut(chunk_index).ok_or(NoMemory)?;
-        let bit = chunk.taken.trailing_ones();
+        let occupancy = self.occupancy.get_mut(chunk_index).ok_or(NoMemory)?;
+        let bit = occupancy.taken.trailing_ones();
         let index = u32::try_from(chunk_index)
             .ok()
             .and_then(|c| c.checked_mul(CHUNK as u32))
             .map(|base| base | (bit & CHUNK_MASK))
             .filter(|&index| index < self.limit)
             .ok_or(NoMemory)?;
-        let slot = chunk.slots.get_mut(bit as usize).ok_or(NoMemory)?;
+        let slot = chunk.get_mut(bit as usize).ok_or(NoMemory)?;
         let id = Id::new(index, slot.generation | 1).ok_or(NoMemory)?;
         slot.value = Some(make(id));
         slot.generation |= 1;
-        chunk.taken |= 1u32.wrapping_shl(bit);
-        if chunk.taken == u32::MAX {
+        occupancy.taken |= 1u32.wrapping_shl(bit);
+        if occupancy.taken == u32::MAX {
             self.set_vacant(chunk_index, false);
         }
         self.len = self.len.saturating_add(1);
@@ -342,25 +336,25 @@ impl<T> Slab<T> {
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
         let chunk_index = (id.index >> CHUNK_SHIFT) as usize;
         let bit = id.index & CHUNK_MASK;
-        let chunk = self.chunks.get_mut(chunk_index)?;
-        let slot = chunk.slots.get_mut(bit as usize)?;
+        let slot = self.chunks.get_mut(chunk_index)?.get_mut(bit as usize)?;
         if slot.generation != id.generation.get() {
             return None;
         }
         let value = slot.value.take()?;
+        let occupancy = self.occupancy.get_mut(chunk_index)?;
         let mask = 1u32.wrapping_shl(bit);
-        let was_full = chunk.taken == u32::MAX;
+        let was_full = occupancy.taken == u32::MAX;
         match slot.generation.checked_add(1) {
             Some(next) => {
                 slot.generation = next;
-                chunk.taken &= !mask;
+                occupancy.taken &= !mask;
                 if was_full {
                     self.set_vacant(chunk_index, true);
                 }
             }
             None => {
                 slot.generation = 0;
-                chunk.retired |= mask;
+                occupancy.retired |= mask;
             }
         }
         self.len = self.len.saturating_sub(1);
@@ -377,7 +371,7 @@ impl<T> Slab<T> {
     pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
         self.chunks
             .iter()
-            .flat_map(|chunk| chunk.slots.iter())
+            .flat_map(|chunk| chunk.iter())
             .zip(0u32..)
             .filter_map(|(slot, index)| {
                 Some((Id::new(index, slot.generation)?, slot.value.as_ref()?))
@@ -388,7 +382,7 @@ impl<T> Slab<T> {
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id<T>, &mut T)> {
         self.chunks
             .iter_mut()
-            .flat_map(|chunk| chunk.slots.iter_mut())
+            .flat_map(|chunk| chunk.iter_mut())
             .zip(0u32..)
             .filter_map(|(slot, index)| {
                 Some((Id::new(index, slot.generation)?, slot.value.as_mut()?))
@@ -399,16 +393,15 @@ impl<T> Slab<T> {
     /// Costs a step per vacant slot passed.
     pub fn next_from(&self, index: u32) -> Option<Id<T>> {
         let first = (index >> CHUNK_SHIFT) as usize;
-        for (chunk, number) in self.chunks.iter().zip(0u32..).skip(first) {
-            let mut live = chunk.taken & !chunk.retired;
+        for (occupancy, number) in self.occupancy.iter().zip(0u32..).skip(first) {
+            let mut live = occupancy.taken & !occupancy.retired;
             if number as usize == first {
                 live &= u32::MAX.wrapping_shl(index & CHUNK_MASK);
             }
             if live != 0 {
                 let bit = live.trailing_zeros();
                 let found = number.wrapping_shl(CHUNK_SHIFT) | bit;
-                let slot = chunk.slots.get(bit as usize)?;
-                return Id::new(found, slot.generation);
+                return Id::new(found, self.slot(found)?.generation);
             }
         }
         None
@@ -445,12 +438,17 @@ impl<T> Slab<T> {
             return Err(NoMemory);
         }
         self.chunks.try_reserve(1)?;
+        self.occupancy.try_reserve(1)?;
         let words = (index / GROUP).checked_add(1).ok_or(NoMemory)?;
         if self.vacant.len() < words {
             self.vacant.try_reserve(1)?;
             self.vacant.push(0);
         }
-        self.chunks.push(Chunk::new(self.base_generation)?);
+        self.chunks.push(new_chunk(self.base_generation)?);
+        self.occupancy.push(Occupancy {
+            taken: 0,
+            retired: 0,
+        });
         self.set_vacant(index, true);
         Ok(index)
     }
@@ -462,12 +460,13 @@ impl<T> Slab<T> {
             let Some(last) = self.chunks.last() else {
                 break;
             };
-            let highest = last.highest_generation();
+            let highest = last.iter().map(|s| s.generation).max().unwrap_or(0);
             if highest > MAX_RECYCLED_GENERATION {
                 break;
             }
             self.base_generation = self.base_generation.max(highest);
             self.chunks.pop();
+            self.occupancy.pop();
             self.set_vacant(self.chunks.len(), false);
             dropped = true;
         }
@@ -478,10 +477,10 @@ impl<T> Slab<T> {
 
     /// Whether there are `count` chunks at the end without an object.
     fn ends_empty(&self, count: usize) -> bool {
-        self.chunks
+        self.occupancy
             .len()
             .checked_sub(count)
-            .and_then(|from| self.chunks.get(from..))
+            .and_then(|from| self.occupancy.get(from..))
             .is_some_and(|tail| tail.iter().all(|chunk| chunk.taken == 0))
     }
 
@@ -490,6 +489,7 @@ impl<T> Slab<T> {
     fn shrink_directory(&mut self) {
         self.vacant.truncate(self.chunks.len().div_ceil(GROUP));
         shrink(&mut self.vacant);
+        shrink(&mut self.occupancy);
         shrink(&mut self.chunks);
     }
 }
@@ -504,5 +504,54 @@ pub(crate) fn shrink<T>(vec: &mut Vec<T>) {
     if smaller.try_reserve(vec.len().saturating_mul(2)).is_ok() {
         smaller.append(vec);
         *vec = smaller;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As if slot `index` had been used until its next object gets `generation`.
+    fn wear(slab: &mut Slab<u8>, index: u32, generation: u32) {
+        slab.slot_mut(index).unwrap().generation = generation - 1;
+    }
+
+    #[test]
+    fn a_slot_without_generations_left_is_retired() {
+        let mut slab = Slab::new();
+        let first = slab.insert(0).unwrap();
+        slab.remove(first);
+        wear(&mut slab, 0, u32::MAX);
+        let last = slab.insert(1).unwrap();
+        assert_eq!((last.index(), last.generation()), (0, u32::MAX));
+        assert_eq!(slab.remove(last), Some(1));
+        assert!(!slab.contains(last));
+        assert_eq!(slab.remove(last), None);
+        let next = slab.insert(2).unwrap();
+        assert_eq!(next.index(), 1);
+        assert_eq!(slab.next_from(0), Some(next));
+        slab.remove(next);
+        // Its chunk is never given back, or the generations would begin anew.
+        slab.trim();
+        assert_eq!(slab.capacity(), CHUNK);
+        assert_eq!(slab.next_from(0), None);
+        assert_eq!(slab.iter().count(), 0);
+    }
+
+    #[test]
+    fn a_worn_chunk_is_kept() {
+        for (generation, capacity) in [
+            (MAX_RECYCLED_GENERATION + 1, 0),
+            (MAX_RECYCLED_GENERATION + 3, CHUNK),
+        ] {
+            let mut slab = Slab::new();
+            let first = slab.insert(0).unwrap();
+            slab.remove(first);
+            wear(&mut slab, 0, generation);
+            slab.trim();
+            assert_eq!(slab.capacity(), capacity, "{generation}");
+            let next = slab.insert(1).unwrap();
+            assert_eq!(next.generation(), generation);
+        }
     }
 }

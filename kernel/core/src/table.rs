@@ -1,10 +1,10 @@
 //! The descriptor table: which number stands for which object, with which rights.
 //!
-//! A table has two halves: the *lower* one holds the POSIX numbers, the *upper* one
-//! the C library's private descriptors, whose numbers carry `UPPER_FDTBL_TAG`. Each half is an array of leaves
-//! of [`LEAF`] entries, allocated when an entry of theirs is first used and given back when the last one
-//! goes, under a directory that is as long as the highest leaf requires. Three levels of bitmaps find
-//! the lowest free number in constant time.
+//! A table has two halves: the *lower* one holds the POSIX numbers, the *upper* one the C library's
+//! private descriptors, whose numbers carry `UPPER_FDTBL_TAG`. Each half is an array of leaves of
+//! 64 entries, allocated when an entry of theirs is first used and given back when the last one
+//! goes, under a directory that is as long as the highest leaf requires. Three levels of bitmaps
+//! find the lowest free number in constant time.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -104,30 +104,19 @@ impl From<NoMemory> for InsertError {
     }
 }
 
-struct Leaf<D> {
-    entries: Option<Box<[Option<Entry<D>>; LEAF]>>,
-    /// A bit per entry in use.
-    used: u64,
-}
+type Leaf<D> = Box<[Option<Entry<D>>; LEAF]>;
 
-impl<D> Leaf<D> {
-    const fn absent() -> Self {
-        Self {
-            entries: None,
-            used: 0,
-        }
-    }
-
-    fn allocate() -> Result<Box<[Option<Entry<D>>; LEAF]>, NoMemory> {
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(LEAF)?;
-        entries.extend((0..LEAF).map(|_| None));
-        entries.into_boxed_slice().try_into().map_err(|_| NoMemory)
-    }
+fn new_leaf<D>() -> Result<Leaf<D>, NoMemory> {
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(LEAF)?;
+    entries.extend((0..LEAF).map(|_| None));
+    entries.into_boxed_slice().try_into().map_err(|_| NoMemory)
 }
 
 struct Half<D> {
-    leaves: Vec<Leaf<D>>,
+    leaves: Vec<Option<Leaf<D>>>,
+    /// As long as `leaves`: a bit per entry in use.
+    used: Vec<u64>,
     /// A bit per leaf without a free entry.
     full: [u64; WORDS],
     /// A bit per word of `full` that is all ones.
@@ -139,6 +128,7 @@ impl<D> Half<D> {
     const fn new() -> Self {
         Self {
             leaves: Vec::new(),
+            used: Vec::new(),
             full: [0; WORDS],
             full_words: 0,
             len: 0,
@@ -149,7 +139,6 @@ impl<D> Half<D> {
     fn get(&self, index: usize) -> Option<&Entry<D>> {
         self.leaves
             .get(index / LEAF)?
-            .entries
             .as_ref()?
             .get(index % LEAF)?
             .as_ref()
@@ -159,7 +148,6 @@ impl<D> Half<D> {
     fn get_mut(&mut self, index: usize) -> Option<&mut Entry<D>> {
         self.leaves
             .get_mut(index / LEAF)?
-            .entries
             .as_mut()?
             .get_mut(index % LEAF)?
             .as_mut()
@@ -171,7 +159,7 @@ impl<D> Half<D> {
         let leaf = word
             .checked_mul(WORD)?
             .checked_add(bits.trailing_ones() as usize)?;
-        let used = self.leaves.get(leaf).map_or(0, |leaf| leaf.used);
+        let used = self.used.get(leaf).copied().unwrap_or(0);
         leaf.checked_mul(LEAF)?
             .checked_add(used.trailing_ones() as usize)
     }
@@ -195,56 +183,56 @@ impl<D> Half<D> {
 
     fn insert(&mut self, index: usize, entry: Entry<D>) -> Result<(), InsertError> {
         let leaf_index = index / LEAF;
-        if self.leaves.len() <= leaf_index {
-            let missing = leaf_index
-                .saturating_sub(self.leaves.len())
-                .saturating_add(1);
-            self.leaves
-                .try_reserve(missing)
-                .map_err(|_| InsertError::NoMemory)?;
-        }
-        let mut fresh = None;
-        if self
-            .leaves
-            .get(leaf_index)
-            .is_none_or(|leaf| leaf.entries.is_none())
+        let bit = 1u64.wrapping_shl((index % LEAF) as u32);
+        if !matches!(self.leaves.get(leaf_index), Some(Some(_)))
+            && let Err(error) = self.make_leaf(leaf_index)
         {
-            fresh = Some(Leaf::allocate()?);
+            if self.len == 0 {
+                self.leaves = Vec::new();
+                self.used = Vec::new();
+            }
+            return Err(error.into());
         }
-        while self.leaves.len() <= leaf_index {
-            self.leaves.push(Leaf::absent());
-        }
-        let leaf = self
-            .leaves
-            .get_mut(leaf_index)
-            .ok_or(InsertError::OutOfRange)?;
-        if fresh.is_some() {
-            leaf.entries = fresh;
-        }
+        let leaf = self.leaves.get_mut(leaf_index).and_then(Option::as_mut);
         let slot = leaf
-            .entries
-            .as_mut()
-            .and_then(|entries| entries.get_mut(index % LEAF))
-            .ok_or(InsertError::OutOfRange)?;
-        if slot.is_some() {
-            return Err(InsertError::Occupied);
-        }
+            .and_then(|leaf| leaf.get_mut(index % LEAF))
+            .filter(|slot| slot.is_none())
+            .ok_or(InsertError::Occupied)?;
         *slot = Some(entry);
-        leaf.used |= 1u64.wrapping_shl((index % LEAF) as u32);
-        if leaf.used == u64::MAX {
-            self.set_full(leaf_index, true);
+        if let Some(used) = self.used.get_mut(leaf_index) {
+            *used |= bit;
+            if *used == u64::MAX {
+                self.set_full(leaf_index, true);
+            }
         }
         self.len = self.len.saturating_add(1);
         Ok(())
     }
 
+    fn make_leaf(&mut self, leaf_index: usize) -> Result<(), NoMemory> {
+        let length = leaf_index.saturating_add(1);
+        let missing = length.saturating_sub(self.leaves.len());
+        self.leaves.try_reserve(missing)?;
+        self.used.try_reserve(missing)?;
+        let leaf = new_leaf()?;
+        if missing != 0 {
+            self.leaves.resize_with(length, || None);
+            self.used.resize(length, 0);
+        }
+        if let Some(place) = self.leaves.get_mut(leaf_index) {
+            *place = Some(leaf);
+        }
+        Ok(())
+    }
+
     fn remove(&mut self, index: usize) -> Option<Entry<D>> {
         let leaf_index = index / LEAF;
-        let leaf = self.leaves.get_mut(leaf_index)?;
-        let entry = leaf.entries.as_mut()?.get_mut(index % LEAF)?.take()?;
-        let was_full = leaf.used == u64::MAX;
-        leaf.used &= !1u64.wrapping_shl((index % LEAF) as u32);
-        let empty = leaf.used == 0;
+        let leaf = self.leaves.get_mut(leaf_index)?.as_mut()?;
+        let entry = leaf.get_mut(index % LEAF)?.take()?;
+        let used = self.used.get_mut(leaf_index)?;
+        let was_full = *used == u64::MAX;
+        *used &= !1u64.wrapping_shl((index % LEAF) as u32);
+        let empty = *used == 0;
         if was_full {
             self.set_full(leaf_index, false);
         }
@@ -252,6 +240,7 @@ impl<D> Half<D> {
         // The first leaf is kept while the table is in use: most tables never need another.
         if self.len == 0 {
             self.leaves = Vec::new();
+            self.used = Vec::new();
         } else if empty && leaf_index != 0 {
             self.drop_leaf(leaf_index);
         }
@@ -260,23 +249,21 @@ impl<D> Half<D> {
 
     fn drop_leaf(&mut self, leaf_index: usize) {
         if let Some(leaf) = self.leaves.get_mut(leaf_index) {
-            leaf.entries = None;
+            *leaf = None;
         }
-        while self
-            .leaves
-            .last()
-            .is_some_and(|leaf| leaf.entries.is_none())
-        {
+        while self.leaves.last().is_some_and(Option::is_none) {
             self.leaves.pop();
         }
+        self.used.truncate(self.leaves.len());
         shrink(&mut self.leaves);
+        shrink(&mut self.used);
     }
 
     /// The first entry at `index` or later.
     fn next_from(&self, index: usize) -> Option<(usize, Entry<D>)> {
         let first = index / LEAF;
-        for (number, leaf) in self.leaves.iter().enumerate().skip(first) {
-            let mut used = leaf.used;
+        for (number, &used) in self.used.iter().enumerate().skip(first) {
+            let mut used = used;
             if number == first {
                 used &= u64::MAX.wrapping_shl((index % LEAF) as u32);
             }
@@ -290,20 +277,24 @@ impl<D> Half<D> {
     }
 
     fn try_clone(&self) -> Result<Self, NoMemory> {
-        let mut leaves = Vec::new();
+        let (mut leaves, mut used) = (Vec::new(), Vec::new());
         leaves.try_reserve_exact(self.leaves.len())?;
+        used.try_reserve_exact(self.used.len())?;
+        used.extend_from_slice(&self.used);
         for leaf in &self.leaves {
-            let mut copy = Leaf::absent();
-            if let Some(from) = &leaf.entries {
-                let mut to = Leaf::allocate()?;
-                to.copy_from_slice(from.as_slice());
-                copy.entries = Some(to);
-                copy.used = leaf.used;
-            }
+            let copy = match leaf {
+                None => None,
+                Some(from) => {
+                    let mut to = new_leaf()?;
+                    to.copy_from_slice(from.as_slice());
+                    Some(to)
+                }
+            };
             leaves.push(copy);
         }
         Ok(Self {
             leaves,
+            used,
             full: self.full,
             full_words: self.full_words,
             len: self.len,
@@ -359,15 +350,6 @@ impl<D> Table<D> {
     }
 
     #[inline]
-    const fn half(&self, number: usize) -> &Half<D> {
-        if number & UPPER_FDTBL_TAG == 0 {
-            &self.lower
-        } else {
-            &self.upper
-        }
-    }
-
-    #[inline]
     const fn half_mut(&mut self, upper: bool) -> &mut Half<D> {
         if upper {
             &mut self.upper
@@ -379,8 +361,13 @@ impl<D> Table<D> {
     /// The entry of a number; `None` (`EBADF`) when there is none. Any number may be asked for.
     #[inline]
     pub fn get(&self, number: usize) -> Option<&Entry<D>> {
-        // A number too large for an `FdNum` is beyond the end of the directory.
-        self.half(number).get(number & !UPPER_FDTBL_TAG)
+        // Any number that is not one of the lower half is beyond the end of its directory, so that
+        // those need no check of the tag. The same is true of the upper half.
+        if number / LEAF < self.lower.leaves.len() {
+            self.lower.get(number)
+        } else {
+            self.upper.get(number ^ UPPER_FDTBL_TAG)
+        }
     }
 
     /// The entry of a number, to change its rights or flags.
@@ -521,9 +508,12 @@ impl<D> Table<D> {
     pub fn memory(&self) -> usize {
         let leaf = size_of::<[Option<Entry<D>>; LEAF]>();
         [&self.lower, &self.upper].into_iter().fold(0, |sum, half| {
-            let leaves = half.leaves.iter().filter(|l| l.entries.is_some()).count();
+            let leaves = half.leaves.iter().flatten().count();
+            let directory = size_of::<Option<Leaf<D>>>().saturating_mul(half.leaves.capacity());
+            let used = size_of::<u64>().saturating_mul(half.used.capacity());
             sum.saturating_add(leaves.saturating_mul(leaf))
-                .saturating_add(half.leaves.capacity().saturating_mul(size_of::<Leaf<D>>()))
+                .saturating_add(directory)
+                .saturating_add(used)
         })
     }
 }

@@ -83,6 +83,24 @@ fn an_unused_lease_stays_while_something_depends_on_it() {
 }
 
 #[test]
+fn what_only_a_revoked_lease_kept_does_not_end_the_revocation() {
+    for (first, second) in [(0, 1), (0, 2), (1, 2)] {
+        let mut leases = Leases::new();
+        let top = leases.derive(None, 0).unwrap();
+        let below = [(); 3].map(|()| leases.derive(Some(top), 0).unwrap());
+        leases.join(below[first], below[second]).unwrap();
+        // Two of the three are there only for the sake of the joined one.
+        for id in [below[first], below[second]] {
+            leases.release(id);
+            leases.release_control(id);
+        }
+        assert_eq!(leases.len(), 5);
+        assert_eq!(leases.revoke(top), 5);
+        assert!(leases.is_empty());
+    }
+}
+
+#[test]
 fn depth_is_bounded_exactly() {
     let mut leases = Leases::new();
     let mut deepest = leases.derive(None, 0).unwrap();

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::btree_map::{self, BTreeMap};
 
 use cap_abi::Rights;
 use kernel_core::slab::{Id, Slab};
@@ -172,11 +172,14 @@ proptest! {
                 Op::At(n, e) => {
                     let expected = if n & !UPPER_FDTBL_TAG >= MAX_ENTRIES {
                         Err(InsertError::OutOfRange)
-                    } else if model.contains_key(&n) {
-                        Err(InsertError::Occupied)
                     } else {
-                        model.insert(n, entry(e));
-                        Ok(())
+                        match model.entry(n) {
+                            btree_map::Entry::Occupied(_) => Err(InsertError::Occupied),
+                            btree_map::Entry::Vacant(place) => {
+                                place.insert(entry(e));
+                                Ok(())
+                            }
+                        }
                     };
                     prop_assert_eq!(table.insert_at(n, entry(e)), expected);
                 }

@@ -11,207 +11,32 @@
 //!                     +--close---> idle  +--close---> idle
 //! ```
 //!
-//! What the daemon is told without being asked for an answer (closed, detached, unmapped, cancelled) is a
-//! [`Notice`]. Notices are reserved when the obligation to tell arises (when a descriptor is opened, a
-//! mapping made, a call submitted), so that telling cannot fail. Notices are delivered before requests: a
-//! request that was submitted after a `close` never arrives before it.
+//! What the daemon is told without being asked for an answer (closed, detached, unmapped,
+//! cancelled) is a [`Notice`]. Notices are reserved when the obligation to tell arises (when a
+//! descriptor is opened, a mapping made, a call submitted), so that telling cannot fail. Notices
+//! are delivered before requests: a request that was submitted after a `close` never arrives before
+//! it.
 //!
 //! # Tags
 //!
-//! A request in flight is known to the daemon by a [`Tag`]: the caller's slab index and 12 bits of the
-//! socket's count of deliveries. A reply counts if a caller with that index is in flight *on this socket* with
-//! that very tag; anything else is ignored and counted. When a caller dies in flight its tag is remembered
-//! until the daemon answers, and given to nobody else meanwhile. The memory of a socket is bounded: at most
-//! [`MAX_ABANDONED`] tags are remembered, then the oldest is forgotten.
+//! A request in flight is known to the daemon by a [`Tag`]: the caller's slab index and 12 bits of
+//! the socket's count of deliveries. A reply counts if a caller with that index is in flight *on
+//! this socket* with that very tag; anything else is ignored and counted. When a caller dies in
+//! flight its tag is remembered until the daemon answers, and given to nobody else meanwhile. The
+//! memory of a socket is bounded: at most [`MAX_ABANDONED`] tags are remembered, then the oldest is
+//! forgotten.
 
 use crate::NoMemory;
-use crate::list::{HasLink, Link, List};
+use crate::list::List;
 use crate::slab::{Id, Slab};
 
-const INDEX_BITS: u32 = 20;
-const GENERATION_MASK: u32 = (1 << (u32::BITS - INDEX_BITS)) - 1;
+mod call;
+
+use call::{ABANDONED, QUEUED, What};
+pub use call::{CALL_LINK, Call, Caller, MAX_CALLERS, Notice, NoticeId, Phase, Tag};
 
 /// How many tags of callers that died in flight a socket remembers.
 pub const MAX_ABANDONED: usize = 256;
-
-/// The slab of callers must not be larger than this ([`Slab::with_limit`]).
-pub const MAX_CALLERS: u32 = 1 << INDEX_BITS;
-
-/// The kind of list that calls are in.
-pub const CALL_LINK: usize = 0x100;
-const QUEUED: usize = 0x101;
-const ABANDONED: usize = 0x102;
-
-/// Names a request in flight to the daemon that serves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(u32);
-
-impl Tag {
-    const fn new(index: u32, generation: u32) -> Option<Self> {
-        if index >= MAX_CALLERS {
-            return None;
-        }
-        Some(Self((generation & GENERATION_MASK) << INDEX_BITS | index))
-    }
-
-    /// A tag as the daemon wrote it. Means nothing until a [`Queue`] has found its caller.
-    pub const fn from_raw(raw: u32) -> Self {
-        Self(raw)
-    }
-
-    /// The tag as the daemon sees it.
-    pub const fn raw(self) -> u32 {
-        self.0
-    }
-
-    const fn index(self) -> u32 {
-        self.0 & (MAX_CALLERS - 1)
-    }
-}
-
-/// Names a notice.
-pub type NoticeId<P> = Id<Notice<P>>;
-
-/// Something to tell a daemon that expects no answer.
-pub struct Notice<P> {
-    queued: Link<Self>,
-    abandoned: Link<Self>,
-    what: What<P>,
-}
-
-enum What<P> {
-    Cancel(Tag),
-    Body(P),
-}
-
-impl<P> Notice<P> {
-    /// A notice to be posted later, with what it says.
-    pub const fn new(body: P) -> Self {
-        Self::with(What::Body(body))
-    }
-
-    const fn with(what: What<P>) -> Self {
-        Self {
-            queued: Link::new(),
-            abandoned: Link::new(),
-            what,
-        }
-    }
-
-    /// What the notice says; `None` for those that belong to calls.
-    pub const fn body_mut(&mut self) -> Option<&mut P> {
-        match &mut self.what {
-            What::Body(body) => Some(body),
-            What::Cancel(_) => None,
-        }
-    }
-
-    /// Whether it waits to be delivered.
-    pub const fn is_posted(&self) -> bool {
-        self.queued.is_linked()
-    }
-}
-
-impl<P> HasLink<QUEUED> for Notice<P> {
-    fn link(&self) -> &Link<Self> {
-        &self.queued
-    }
-    fn link_mut(&mut self) -> &mut Link<Self> {
-        &mut self.queued
-    }
-}
-
-impl<P> HasLink<ABANDONED> for Notice<P> {
-    fn link(&self) -> &Link<Self> {
-        &self.abandoned
-    }
-    fn link_mut(&mut self) -> &mut Link<Self> {
-        &mut self.abandoned
-    }
-}
-
-/// Where a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// There is none.
-    Idle,
-    /// Submitted, not yet read by the daemon.
-    Pending,
-    /// Read by the daemon under this tag, not yet answered.
-    InFlight(Tag),
-}
-
-/// The call that a caller has under way.
-pub struct Call<C, P> {
-    link: Link<C>,
-    notice: Option<NoticeId<P>>,
-    phase: Phase,
-    socket: u64,
-    cancelled: bool,
-}
-
-impl<C, P> Default for Call<C, P> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<C, P> Call<C, P> {
-    /// No call under way.
-    pub const fn new() -> Self {
-        Self {
-            link: Link::new(),
-            notice: None,
-            phase: Phase::Idle,
-            socket: 0,
-            cancelled: false,
-        }
-    }
-
-    /// Where the call is.
-    pub const fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    /// The key of the socket that the call is queued at, unless idle.
-    pub const fn socket(&self) -> Option<u64> {
-        match self.phase {
-            Phase::Idle => None,
-            _ => Some(self.socket),
-        }
-    }
-
-    /// Whether the daemon has been asked to give up the call.
-    pub const fn is_cancelled(&self) -> bool {
-        self.cancelled
-    }
-
-    /// Gives back what a call keeps ready. To be called when the caller goes for good, idle.
-    pub fn dispose(&mut self, notices: &mut Slab<Notice<P>>) {
-        if let Some(notice) = self.notice.take() {
-            notices.remove(notice);
-        }
-    }
-}
-
-/// An object that can call.
-pub trait Caller: Sized {
-    /// What notices to daemons say.
-    type Body;
-    /// The call under way.
-    fn call(&self) -> &Call<Self, Self::Body>;
-    /// The call under way.
-    fn call_mut(&mut self) -> &mut Call<Self, Self::Body>;
-}
-
-impl<C: Caller> HasLink<CALL_LINK> for C {
-    fn link(&self) -> &Link<Self> {
-        &self.call().link
-    }
-    fn link_mut(&mut self) -> &mut Link<Self> {
-        &mut self.call_mut().link
-    }
-}
 
 /// Why a request was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -396,8 +221,7 @@ impl<C: Caller> Queue<C> {
         tag: Tag,
     ) -> Option<Id<C>> {
         let Some(id) = self.caller(callers, tag) else {
-            self.ignored = self.ignored.saturating_add(1);
-            self.forget(notices, tag);
+            self.ignore(notices, tag);
             return None;
         };
         self.in_flight.remove(callers, id);
@@ -594,8 +418,12 @@ impl<C: Caller> Queue<C> {
         })
     }
 
-    /// The answer to an abandoned request came: its tag is free again.
-    fn forget(&mut self, notices: &mut Slab<Notice<C::Body>>, tag: Tag) {
+    /// A reply that answers nobody. If it is to a request that was abandoned, its tag is free
+    /// again.
+    #[cold]
+    #[inline(never)]
+    fn ignore(&mut self, notices: &mut Slab<Notice<C::Body>>, tag: Tag) {
+        self.ignored = self.ignored.saturating_add(1);
         if let Some(id) = self.find_abandoned(notices, tag) {
             self.abandoned.remove(notices, id);
             self.notices.remove(notices, id);
