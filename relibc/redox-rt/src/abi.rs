@@ -7,6 +7,7 @@
 
 mod file;
 mod process;
+mod signal;
 
 use syscall::error::{Error, Result};
 

@@ -12,7 +12,7 @@ use rt_core::PAGE_SIZE;
 use syscall::error::{Error, Result};
 use syscall::flag::{ContextVerb, MapFlags};
 use syscall::number::SYS_FUTEX;
-use syscall::{EDEADLK, EINVAL, ENOMEM, EnvRegisters, ESRCH, FUTEX_WAIT, FUTEX_WAKE};
+use syscall::{EDEADLK, EINVAL, ENOMEM, ESRCH, EnvRegisters, FUTEX_WAIT, FUTEX_WAKE};
 
 use crate::context::Context;
 use crate::fd::Fd;
@@ -53,7 +53,8 @@ impl Source<'_> {
         match self {
             Self::Manager => {
                 let process = process::process_fd().ok_or(Error::new(ESRCH))?;
-                sys::dup(process, b"new-thread", sys::FD_ANY_UPPER).map(|fd| Context::from_fd(Fd::from_raw(fd)))
+                sys::dup(process, b"new-thread", sys::FD_ANY_UPPER)
+                    .map(|fd| Context::from_fd(Fd::from_raw(fd)))
             }
             Self::Kernel(root) => {
                 let context = Context::new(root)?;
@@ -79,9 +80,16 @@ unsafe impl Send for Thread {}
 /// # Safety
 /// `entry` must be sound to run on another thread with this argument, and what the argument refers to
 /// must live long enough.
-pub unsafe fn spawn_raw(source: Source<'_>, stack_len: usize, entry: extern "C" fn(usize), argument: usize) -> Result<Thread> {
+pub unsafe fn spawn_raw(
+    source: Source<'_>,
+    stack_len: usize,
+    entry: extern "C" fn(usize),
+    argument: usize,
+) -> Result<Thread> {
     reap();
-    let own = Tcb::current().and_then(Tcb::thread_fd).ok_or(Error::new(ESRCH))?;
+    let own = Tcb::current()
+        .and_then(Tcb::thread_fd)
+        .ok_or(Error::new(ESRCH))?;
     let stack_len = stack_len.checked_add(PAGE_SIZE).ok_or(Error::new(ENOMEM))?;
     let mut stack = Mapping::new(stack_len)?;
     // SAFETY: the page belongs to this mapping, which nothing uses yet.
@@ -89,7 +97,11 @@ pub unsafe fn spawn_raw(source: Source<'_>, stack_len: usize, entry: extern "C" 
     let top = stack.address() + stack.len();
     let words = sys_words(entry as usize, argument);
     let at = stack.len() - words.len();
-    stack.bytes().get_mut(at..).ok_or(Error::new(EINVAL))?.copy_from_slice(&words);
+    stack
+        .bytes()
+        .get_mut(at..)
+        .ok_or(Error::new(EINVAL))?
+        .copy_from_slice(&words);
     let context = source.new_context()?;
     context.get().set_file_table(&own.file_table()?)?;
     let block = Block(tcb::allocate(context.fd().raw())?);
@@ -98,8 +110,15 @@ pub unsafe fn spawn_raw(source: Source<'_>, stack_len: usize, entry: extern "C" 
     new.stack.store(stack.address(), Ordering::Relaxed);
     new.stack_len.store(stack.len(), Ordering::Relaxed);
     crate::signal::inherit(new, context.get())?;
-    context.get().set_env_registers(&EnvRegisters { fsbase: new.address() as u64, gsbase: 0 })?;
-    context.get().switch_address_space(&own.address_space()?, top - words.len(), thread_entry as *const () as usize)?;
+    context.get().set_env_registers(&EnvRegisters {
+        fsbase: new.address() as u64,
+        gsbase: 0,
+    })?;
+    context.get().switch_address_space(
+        &own.address_space()?,
+        top - words.len(),
+        thread_entry as *const () as usize,
+    )?;
     LIVE.fetch_add(1, Ordering::Relaxed);
     if let Err(e) = context.get().start() {
         LIVE.fetch_sub(1, Ordering::Relaxed);
@@ -207,7 +226,11 @@ impl Drop for Thread {
     fn drop(&mut self) {
         // SAFETY: as in `join`.
         let tcb = unsafe { self.0.as_ref() };
-        if tcb.join.compare_exchange(JOINABLE, DETACHED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if tcb
+            .join
+            .compare_exchange(JOINABLE, DETACHED, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
             await_end(tcb);
             // SAFETY: it has ended, and this was the only right to join it.
             unsafe { free(self.0) };
@@ -220,16 +243,26 @@ pub fn end_current() -> ! {
     if LIVE.fetch_sub(1, Ordering::AcqRel) == 1 {
         crate::exit(0);
     }
-    let Some(tcb) = Tcb::current() else { crate::exit(0) };
+    let Some(tcb) = Tcb::current() else {
+        crate::exit(0)
+    };
     crate::signal::silence(tcb);
     let own = NonNull::from(tcb);
-    let detached = tcb.join.compare_exchange(JOINABLE, ENDING, Ordering::AcqRel, Ordering::Acquire).is_err();
+    let detached = tcb
+        .join
+        .compare_exchange(JOINABLE, ENDING, Ordering::AcqRel, Ordering::Acquire)
+        .is_err();
     if detached {
         reap();
         let mut next = ENDED_DETACHED.load(Ordering::Acquire);
         loop {
             tcb.start_argument.store(next as usize, Ordering::Relaxed);
-            match ENDED_DETACHED.compare_exchange_weak(next, own.as_ptr(), Ordering::AcqRel, Ordering::Acquire) {
+            match ENDED_DETACHED.compare_exchange_weak(
+                next,
+                own.as_ptr(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => break,
                 Err(now) => next = now,
             }
@@ -300,7 +333,10 @@ unsafe fn free(tcb: NonNull<Tcb>) {
         let _ = context.tell(ContextVerb::ForceKill);
         let _ = sys::close(context.raw());
     }
-    let (stack, stack_len) = (block.stack.load(Ordering::Relaxed), block.stack_len.load(Ordering::Relaxed));
+    let (stack, stack_len) = (
+        block.stack.load(Ordering::Relaxed),
+        block.stack_len.load(Ordering::Relaxed),
+    );
     if stack_len != 0 {
         // SAFETY: the thread has left its stack, and the stack was made by `spawn_raw`.
         let _ = unsafe { sys::funmap(stack, stack_len) };
@@ -315,7 +351,10 @@ unsafe fn free_block(tcb: NonNull<Tcb>) {
     // SAFETY: the caller's contract.
     let block = unsafe { tcb.as_ref() };
     crate::signal::free_dispatch_stack(block);
-    let (base, len) = (block.allocation.load(Ordering::Relaxed), block.allocation_len.load(Ordering::Relaxed));
+    let (base, len) = (
+        block.allocation.load(Ordering::Relaxed),
+        block.allocation_len.load(Ordering::Relaxed),
+    );
     // SAFETY: the allocation was made by `tcb::allocate` for this block alone.
     let _ = unsafe { sys::funmap(base, len) };
 }
