@@ -19,6 +19,8 @@ pub const AT_REDOX_THR_FD: usize = 42;
 pub const AT_REDOX_NS_FD: usize = 43;
 /// Current-directory descriptor; absent when the program has none.
 pub const AT_REDOX_CWD_FD: usize = 44;
+/// A descriptor that the program's start closes; may occur more than once (left over from `exec`).
+pub const AT_CUPRITE_CLOSE_FD: usize = 71;
 /// Descriptor of the scheme-creation capability; only the first process has it.
 pub const AT_CUPRITE_SCHEME_CAP: usize = 64;
 /// Address of an array of `KernelSchemeInfo` (first process only).

@@ -7,6 +7,7 @@
 
 mod file;
 mod process;
+mod signal;
 
 use syscall::error::{Error, Result};
 
@@ -27,23 +28,21 @@ fn mux_unit(result: Result<()>) -> Raw {
 /// # Safety
 /// The caller's contract: readable for `len` bytes, or empty.
 unsafe fn bytes<'a>(base: *const u8, len: usize) -> &'a [u8] {
-    // SAFETY: the caller answers for it; an empty slice may come with any pointer.
     if len == 0 {
-        &[]
-    } else {
-        unsafe { core::slice::from_raw_parts(base, len) }
+        return &[];
     }
+    // SAFETY: the caller answers for it.
+    unsafe { core::slice::from_raw_parts(base, len) }
 }
 
 /// # Safety
 /// The caller's contract: writable for `len` bytes, or empty.
 unsafe fn bytes_mut<'a>(base: *mut u8, len: usize) -> &'a mut [u8] {
-    // SAFETY: the caller answers for it; an empty slice may come with any pointer.
     if len == 0 {
-        &mut []
-    } else {
-        unsafe { core::slice::from_raw_parts_mut(base, len) }
+        return &mut [];
     }
+    // SAFETY: the caller answers for it.
+    unsafe { core::slice::from_raw_parts_mut(base, len) }
 }
 
 const fn err<T>(errno: i32) -> Result<T> {

@@ -106,13 +106,17 @@ impl ContextRef {
     /// Lets it run in `space` from `ip` on, with the stack pointer `sp`. On the calling context it
     /// does not return.
     pub fn switch_address_space(self, space: &AddressSpace, sp: usize, ip: usize) -> Result<()> {
-        let words = SwitchAddrSpace {
-            addrspace: space.0.raw(),
-            sp,
-            ip,
-        };
-        let handle = self.handle(b"current-addrspace")?;
-        handle.write_exact(sys::bytes_of(&[words.addrspace, words.sp, words.ip]))
+        SwitchHandle::of(self)?.switch(space, sp, ip)
+    }
+
+    /// In a fork without a process manager, the child is told apart by its context alone: it gets its
+    /// parent's identity. With one (`process`), the manager has said what it is.
+    pub(crate) fn set_attributes_if_kernel(self, parent: Self, process: Option<&Fd>) -> Result<()> {
+        if process.is_some() {
+            Ok(())
+        } else {
+            self.set_attributes(&parent.attributes()?)
+        }
     }
 
     /// Gives it another descriptor table, at once.
@@ -323,10 +327,46 @@ impl FileTable {
         ])
     }
 
+    /// Its open numbers, in ascending order from the `skip`th on; answers how many were filled in.
+    pub fn numbers(&self, numbers: &mut [usize], skip: usize) -> Result<usize> {
+        const WORD: usize = size_of::<usize>();
+        // SAFETY: integers as the bytes they are made of; any bytes make integers.
+        let bytes = unsafe {
+            core::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers))
+        };
+        self.0
+            .read_full_at(bytes, (skip * WORD) as u64)
+            .map(|len| len / WORD)
+    }
+
     /// Closes a number in it.
     pub fn close_number(&self, number: usize) -> Result<()> {
         self.0
             .call(&[FileTableVerb::Close as u64, number as u64])
             .map(drop)
+    }
+}
+
+/// A context's `current-addrspace` handle, opened before it is used.
+#[derive(Debug)]
+pub(crate) struct SwitchHandle(Fd);
+
+impl SwitchHandle {
+    pub(crate) fn of(context: ContextRef) -> Result<Self> {
+        context.handle(b"current-addrspace").map(Self)
+    }
+
+    pub(crate) const fn raw(&self) -> usize {
+        self.0.raw()
+    }
+
+    pub(crate) fn switch(&self, space: &AddressSpace, sp: usize, ip: usize) -> Result<()> {
+        let words = SwitchAddrSpace {
+            addrspace: space.0.raw(),
+            sp,
+            ip,
+        };
+        self.0
+            .write_exact(sys::bytes_of(&[words.addrspace, words.sp, words.ip]))
     }
 }

@@ -17,8 +17,10 @@
 pub mod abi;
 pub mod context;
 pub mod event;
+pub mod exec;
 pub mod exit;
 pub mod fd;
+pub mod fork;
 pub mod fs;
 pub mod futex;
 #[cfg(feature = "heap")]
@@ -29,10 +31,12 @@ pub mod namespace;
 #[cfg(feature = "panic-handler")]
 mod panic;
 pub mod process;
+pub mod signal;
 pub mod spawn;
 pub mod start;
 pub mod sys;
 pub mod tcb;
+pub mod thread;
 
 pub use exit::exit;
 pub use fd::Fd;

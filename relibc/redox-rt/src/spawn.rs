@@ -146,15 +146,6 @@ pub fn attributes(name: &[u8], pid: u32) -> ProcSchemeAttrs {
 /// The middle of the 40 priorities.
 pub const DEFAULT_PRIORITY: u32 = 20;
 
-/// Where new contexts come from.
-#[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
-    /// The root of the kernel's proc scheme.
-    Kernel(&'a Fd),
-    /// A context made by somebody else (the process manager): not started, without an address space.
-    Made(&'a Fd),
-}
-
 /// Starts a program. Answers its context, whose `status` handle tells when it has ended.
 pub fn spawn(root: &Fd, command: &Command<'_>) -> Result<Context> {
     let context = Context::new(root)?;
@@ -173,7 +164,13 @@ pub fn start_in(context: &Context, space: &AddressSpace, command: &Command<'_>) 
         Rights::FULL.difference(Rights::ATTR),
     )?;
     grant_all(&table, command)?;
-    let entry = load(space, command)?;
+    let numbers = Numbers {
+        thread: THREAD,
+        process: command.process.map(|_| PROCESS),
+        namespace: command.namespace.map(|_| NAMESPACE),
+        directory: command.directory.map(|_| DIRECTORY),
+    };
+    let entry = load(space, command, &numbers)?;
     context.get().set_attributes(&command.attributes)?;
     context
         .get()
@@ -202,6 +199,19 @@ fn grant_all(table: &FileTable, command: &Command<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Numbers at which a program finds the descriptors of a fixed role.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbers {
+    /// Its main thread's context.
+    pub thread: usize,
+    /// Its process, if there is a manager.
+    pub process: Option<usize>,
+    /// Its namespace, if it has one.
+    pub namespace: Option<usize>,
+    /// Its current directory, if it has one.
+    pub directory: Option<usize>,
+}
+
 /// Where to start.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -212,7 +222,7 @@ pub struct Entry {
 }
 
 /// Puts a program and its stack into an empty address space.
-pub fn load(space: &AddressSpace, command: &Command<'_>) -> Result<Entry> {
+pub fn load(space: &AddressSpace, command: &Command<'_>, numbers: &Numbers) -> Result<Entry> {
     let plan = command.image.plan()?;
     for segment in plan.segments() {
         load_segment(space, &command.image, segment)?;
@@ -228,7 +238,7 @@ pub fn load(space: &AddressSpace, command: &Command<'_>) -> Result<Entry> {
         STACK_LEN,
         writable,
     )?;
-    let sp = build_stack(space, command, &plan)?;
+    let sp = build_stack(space, command, numbers, &plan)?;
     Ok(Entry { sp, ip: plan.entry })
 }
 
@@ -271,26 +281,25 @@ fn load_segment(space: &AddressSpace, image: &Image<'_>, segment: &Segment) -> R
 /// How many entries of the auxiliary vector a command may add.
 const MAX_AUX: usize = 48;
 
-fn build_stack(space: &AddressSpace, command: &Command<'_>, plan: &Plan) -> Result<usize> {
+fn build_stack(
+    space: &AddressSpace,
+    command: &Command<'_>,
+    numbers: &Numbers,
+    plan: &Plan,
+) -> Result<usize> {
     let own = [
         Some((3, plan.headers)),
         Some((4, elf::PROGRAM_HEADER_LEN)),
         Some((5, plan.header_count)),
         Some((6, PAGE_SIZE)),
         Some((9, plan.entry)),
-        Some((auxv::AT_REDOX_THR_FD, THREAD)),
+        Some((auxv::AT_REDOX_THR_FD, numbers.thread)),
         Some((
             auxv::AT_REDOX_PROC_FD,
-            if command.process.is_some() {
-                PROCESS
-            } else {
-                THREAD
-            },
+            numbers.process.unwrap_or(numbers.thread),
         )),
-        command.namespace.map(|_| (auxv::AT_REDOX_NS_FD, NAMESPACE)),
-        command
-            .directory
-            .map(|_| (auxv::AT_REDOX_CWD_FD, DIRECTORY)),
+        numbers.namespace.map(|fd| (auxv::AT_REDOX_NS_FD, fd)),
+        numbers.directory.map(|fd| (auxv::AT_REDOX_CWD_FD, fd)),
     ];
     let mut vector = [(0, 0); MAX_AUX];
     let mut len = 0;

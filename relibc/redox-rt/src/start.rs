@@ -144,6 +144,15 @@ pub unsafe fn init(start: &Start) -> Result<()> {
     // Nothing was set before, so nothing is dropped.
     let _ = namespace::set_namespace(owned(auxv::AT_REDOX_NS_FD));
     let _ = namespace::set_directory(owned(auxv::AT_REDOX_CWD_FD));
+    for (_, left_over) in start
+        .auxv()
+        .filter(|&(tag, _)| tag == auxv::AT_CUPRITE_CLOSE_FD)
+    {
+        drop(Fd::from_raw(left_over));
+    }
+    if let Some(mask) = start.aux(auxv::AT_REDOX_UMASK) {
+        process::set_umask(mask as u16);
+    }
     // SAFETY: the template is this program's; the caller answers for the rest.
     unsafe { tcb::init_main(start.tls_template(), thread) }
 }

@@ -67,10 +67,11 @@ pub struct SignalArea {
     pub(crate) scratch: [AtomicUsize; 8],
     /// Top of the small stack on which the next signal is chosen; 0 before signals are set up.
     pub(crate) dispatch_stack: AtomicUsize,
-    /// `sigaltstack`: address, length, flags.
+    /// `sigaltstack`: address and length, 0 for none.
     pub(crate) alternate: AtomicUsize,
     pub(crate) alternate_len: AtomicUsize,
-    pub(crate) alternate_flags: AtomicUsize,
+    /// How many handlers without `SA_RESTART` were called.
+    pub(crate) interruptions: AtomicUsize,
     /// Mask to go back to when `sigsuspend`'s handler has returned, and whether there is one.
     pub(crate) suspended_mask: [AtomicUsize; 2],
     rest: [usize; 34],

@@ -22,14 +22,24 @@
 
 use core::fmt::{self, Write};
 
+use redox_rt::futex::Mutex;
 use redox_rt::println;
 
 /// How a case ended: well, or why not.
 pub type Outcome = Result<(), Failure>;
 
-/// Why a case failed, cut to what fits.
-pub struct Failure {
-    text: [u8; 240],
+/// A case failed; the reason is kept aside until it is reported.
+#[derive(Debug)]
+pub struct Failure(());
+
+/// The last reason, cut to what fits.
+static REASON: Mutex<Text> = Mutex::new(Text {
+    bytes: [0; 400],
+    len: 0,
+});
+
+struct Text {
+    bytes: [u8; 400],
     len: usize,
 }
 
@@ -37,19 +47,17 @@ impl Failure {
     /// From format arguments. Line ends become blanks: a report is one line.
     #[must_use]
     pub fn new(args: fmt::Arguments<'_>) -> Self {
-        let mut failure = Self {
-            text: [0; 240],
-            len: 0,
-        };
+        let mut text = REASON.lock();
+        text.len = 0;
         // Writing to it never fails.
-        let _ = failure.write_fmt(args);
-        failure
+        let _ = text.write_fmt(args);
+        Self(())
     }
+}
 
-    /// The reason.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        let bytes = self.text.get(..self.len).unwrap_or(&[]);
+impl Text {
+    fn get(&self) -> &str {
+        let bytes = self.bytes.get(..self.len).unwrap_or(&[]);
         match core::str::from_utf8(bytes) {
             Ok(s) => s,
             // Cut inside a character: what is before it is whole.
@@ -60,10 +68,10 @@ impl Failure {
     }
 }
 
-impl Write for Failure {
+impl Write for Text {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         for byte in s.bytes() {
-            if let Some(place) = self.text.get_mut(self.len) {
+            if let Some(place) = self.bytes.get_mut(self.len) {
                 *place = if byte == b'\n' { b' ' } else { byte };
                 self.len += 1;
             }
@@ -88,9 +96,9 @@ pub fn run_table(group: &str, cases: &[Case]) -> i32 {
     for (name, case) in cases {
         match case() {
             Ok(()) => println!("@test ok {group}.{name}"),
-            Err(why) => {
+            Err(Failure(())) => {
                 failed = true;
-                println!("@test FAIL {group}.{name}: {}", why.text());
+                println!("@test FAIL {group}.{name}: {}", REASON.lock().get());
             }
         }
     }

@@ -354,12 +354,11 @@ pub unsafe extern "C" fn redox_sys_call_multiple_v0(
 /// # Safety
 /// The caller's contract: readable for `len` words, or empty.
 unsafe fn words<'a>(base: *const u64, len: usize) -> &'a [u64] {
-    // SAFETY: the caller answers for it.
     if len == 0 {
-        &[]
-    } else {
-        unsafe { core::slice::from_raw_parts(base, len) }
+        return &[];
     }
+    // SAFETY: the caller answers for it.
+    unsafe { core::slice::from_raw_parts(base, len) }
 }
 
 /// # Safety

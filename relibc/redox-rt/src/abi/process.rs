@@ -93,10 +93,10 @@ pub unsafe extern "C" fn redox_mkns_v1(names: *const libc::iovec, count: usize, 
     let Some(current) = namespace::namespace() else {
         return mux(err(EBADF));
     };
-    // SAFETY: the caller's contract.
     let names = if count == 0 {
         &[]
     } else {
+        // SAFETY: the caller's contract.
         unsafe { core::slice::from_raw_parts(names, count) }
     };
     // SAFETY: as above.

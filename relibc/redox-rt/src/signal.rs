@@ -1,0 +1,594 @@
+//! Signals in user space, by `redox_syscall::sigabi`.
+//!
+//! Kernel and process manager set pending bits; the kernel jumps to the trampoline when an unblocked
+//! one is set and delivery is not inhibited. Everything else happens here: which signal comes next,
+//! whose handler runs, on which stack, with which mask, and the way back. A program that never calls
+//! [`init`] has none of this: its signals are its process manager's and its exceptions end it.
+//!
+//! Delivery is inhibited while the per-thread dispatch stack is in use. Handlers run with delivery on.
+
+mod frame;
+
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use libredox::protocol::ProcCall;
+use rt_core::signal::{self as rules, Action, AlternateStack, Delivery};
+use rt_core::wait;
+use syscall::error::{Error, Result};
+use syscall::flag::{ContextVerb, SigcontrolFlags};
+use syscall::{
+    EINTR, EINVAL, EPERM, ESRCH, RawAction, SenderInfo, SetSighandlerData, SigProcControl,
+    Sigcontrol, TimeSpec,
+};
+
+pub use frame::{SigInfo, Ucontext};
+
+use crate::context::ContextRef;
+use crate::futex::Mutex;
+use crate::memory::Mapping;
+use crate::tcb::{SignalArea, Tcb};
+use crate::{process, sys};
+
+/// Length of the stack on which the next signal is chosen, in bytes. Nothing of the program runs on it.
+const DISPATCH_STACK_LEN: usize = 16 << 10;
+
+/// What the whole process shares with kernel and process manager.
+static PROCESS: SigProcControl = SigProcControl {
+    pending: AtomicU64::new(0),
+    actions: [const {
+        RawAction {
+            first: AtomicU64::new(0),
+            user_data: AtomicU64::new(0),
+        }
+    }; 64],
+    sender_infos: [const { AtomicU64::new(0) }; 32],
+};
+/// Held by whoever changes an action.
+static CHANGING: Mutex<()> = Mutex::new(());
+/// Whether [`init`] was called.
+static READY: AtomicU8 = AtomicU8::new(0);
+
+/// Takes signals over from the kernel: default actions except for those in `ignored`, and the mask
+/// `blocked`. Called once, by the main thread.
+pub fn init(ignored: u64, blocked: u64) -> Result<()> {
+    frame::detect_avx();
+    for signal in 1..=rules::COUNT as u8 {
+        let mut action = Action::DEFAULT;
+        if ignored & rules::bit(signal) & !rules::UNBLOCKABLE != 0 {
+            action.handler = rules::Handler::Ignore;
+        }
+        store_action(signal, &action).map_err(Error::new)?;
+    }
+    let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
+    let context = tcb.thread_fd().ok_or(Error::new(ESRCH))?;
+    tcb.control.set_allowset(!(blocked & !rules::UNBLOCKABLE));
+    READY.store(1, Ordering::Release);
+    register(tcb, context)?;
+    match process::call(ProcCall::SyncSigPctl, &mut [], &[]) {
+        Err(e) if e.errno != syscall::ENOSYS => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a thread its dispatch stack and tells the kernel of it.
+fn register(tcb: &Tcb, context: ContextRef) -> Result<()> {
+    if tcb.signal.dispatch_stack.load(Ordering::Relaxed) == 0 {
+        let stack = Mapping::new(DISPATCH_STACK_LEN)?;
+        tcb.signal
+            .dispatch_stack
+            .store(stack.address() + stack.len(), Ordering::Relaxed);
+        stack.forget();
+    }
+    context.set_signal_handler(&SetSighandlerData {
+        user_handler: frame::on_signal as *const () as usize,
+        excp_handler: frame::on_exception as *const () as usize,
+        thread_control_addr: core::ptr::from_ref(&tcb.control) as usize,
+        proc_control_addr: core::ptr::from_ref(&PROCESS) as usize,
+    })
+}
+
+/// Sets signals up for a thread that does not run yet: the mask of the calling one, no alternate stack.
+pub(crate) fn inherit(new: &Tcb, context: ContextRef) -> Result<()> {
+    if READY.load(Ordering::Acquire) == 0 {
+        return Ok(());
+    }
+    new.control
+        .set_allowset(Tcb::current().map_or(!0, |own| allowed(&own.control)));
+    register(new, context)
+}
+
+/// The same handlers for the context of a forked child, whose memory is a copy of this one's.
+pub(crate) fn register_copy(context: ContextRef) -> Result<()> {
+    match Tcb::current() {
+        Some(tcb) if READY.load(Ordering::Acquire) != 0 => register(tcb, context),
+        _ => Ok(()),
+    }
+}
+
+/// What a program started by `exec` inherits: the signals ignored and the signals blocked.
+#[must_use]
+pub fn inherited() -> (u64, u64) {
+    let ignored = (1..=rules::COUNT as u8)
+        .filter(|&n| load_action(n).handler == rules::Handler::Ignore)
+        .fold(0, |set, n| set | rules::bit(n));
+    (ignored, Tcb::current().map_or(0, current_mask))
+}
+
+/// In the child of a fork: nothing is pending.
+pub(crate) fn forget_pending(tcb: &Tcb) {
+    PROCESS.pending.store(0, Ordering::Relaxed);
+    for word in &tcb.control.word {
+        word.fetch_and(!0xffff_ffff, Ordering::Relaxed);
+    }
+}
+
+/// Blocks everything and inhibits delivery for good: the thread is about to end.
+pub(crate) fn silence(tcb: &Tcb) {
+    inhibit(&tcb.control);
+    tcb.control.set_allowset(0);
+}
+
+/// Gives a dead thread's dispatch stack back.
+pub(crate) fn free_dispatch_stack(tcb: &Tcb) {
+    let top = tcb.signal.dispatch_stack.load(Ordering::Relaxed);
+    if top != 0 {
+        // SAFETY: the stack was mapped by `register` for this thread, which has ended.
+        let _ = unsafe { sys::funmap(top - DISPATCH_STACK_LEN, DISPATCH_STACK_LEN) };
+    }
+}
+
+/// The signals that a thread does not block.
+fn allowed(control: &Sigcontrol) -> u64 {
+    let [low, high] = [0, 1].map(|i: usize| {
+        control
+            .word
+            .get(i)
+            .map_or(0, |w| w.load(Ordering::Relaxed) >> 32)
+    });
+    low | high << 32
+}
+
+fn inhibit(control: &Sigcontrol) {
+    let flags = control.control_flags.load(Ordering::Relaxed);
+    control.control_flags.store(
+        flags | SigcontrolFlags::INHIBIT_DELIVERY.bits(),
+        Ordering::Release,
+    );
+}
+
+/// Allows delivery again, and lets what has become deliverable meanwhile be delivered: the kernel
+/// looks when it returns to user space, so a call is made when there is a reason to.
+fn uninhibit(control: &Sigcontrol) {
+    allow(control);
+    deliver_now(control);
+}
+
+fn allow(control: &Sigcontrol) {
+    let flags = control.control_flags.load(Ordering::Relaxed);
+    let off = SigcontrolFlags::INHIBIT_DELIVERY | SigcontrolFlags::HANDLING_EXCEPTION;
+    control
+        .control_flags
+        .store(flags & !off.bits(), Ordering::Release);
+}
+
+fn deliver_now(control: &Sigcontrol) {
+    if control.currently_pending_unblocked(&PROCESS) != 0 {
+        sys::sched_yield();
+    }
+}
+
+fn raw_action(signal: u8) -> Option<&'static RawAction> {
+    PROCESS.actions.get(usize::from(signal).checked_sub(1)?)
+}
+
+fn store_action(signal: u8, action: &Action) -> core::result::Result<(), i32> {
+    let [first, mask] = rules::pack(signal, action)?;
+    let raw = raw_action(signal).ok_or(EINVAL)?;
+    // Readers take the mask between two equal readings of the first word.
+    raw.first.store(PARKED, Ordering::Release);
+    raw.user_data.store(mask, Ordering::Release);
+    raw.first.store(first, Ordering::Release);
+    Ok(())
+}
+
+/// First word of an action that is being changed: neither a handler nor a flag has this form.
+const PARKED: u64 = 1 << 47;
+
+fn load_action(signal: u8) -> Action {
+    let Some(raw) = raw_action(signal) else {
+        return Action::DEFAULT;
+    };
+    loop {
+        let first = raw.first.load(Ordering::Acquire);
+        let mask = raw.user_data.load(Ordering::Acquire);
+        if first != PARKED && raw.first.load(Ordering::Acquire) == first {
+            return rules::unpack([first, mask]);
+        }
+        core::hint::spin_loop();
+    }
+}
+
+/// `sigaction`: answers the former action, and sets a new one if there is one. `EINVAL` for a signal
+/// that is none, and for a new action of `SIGKILL` or `SIGSTOP`.
+pub fn sigaction(signal: i32, new: Option<&Action>) -> Result<Action> {
+    let signal = rules::number(signal).map_err(Error::new)?;
+    without_delivery(|| {
+        let _guard = CHANGING.lock();
+        let old = load_action(signal);
+        if let Some(new) = new {
+            if rules::bit(signal) & rules::UNBLOCKABLE != 0 {
+                return Err(Error::new(EINVAL));
+            }
+            store_action(signal, new).map_err(Error::new)?;
+        }
+        Ok(old)
+    })
+}
+
+/// Runs something that no handler of this thread may interrupt.
+pub fn without_delivery<T>(f: impl FnOnce() -> T) -> T {
+    let Some(tcb) = Tcb::current() else {
+        return f();
+    };
+    let before = tcb.control.control_flags.load(Ordering::Relaxed);
+    if before & SigcontrolFlags::INHIBIT_DELIVERY.bits() != 0 {
+        return f();
+    }
+    inhibit(&tcb.control);
+    let result = f();
+    uninhibit(&tcb.control);
+    result
+}
+
+/// `pthread_sigmask`: answers the former mask, and changes it if `change` says how (`SIG_*`) and by what.
+pub fn sigmask(change: Option<(i32, u64)>) -> Result<u64> {
+    let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
+    let old = !allowed(&tcb.control) & !rules::UNBLOCKABLE;
+    if let Some((how, set)) = change {
+        let new = rules::change_mask(old, how, set).map_err(Error::new)?;
+        tcb.control.set_allowset(!new);
+        deliver_now(&tcb.control);
+    }
+    Ok(old)
+}
+
+/// `sigpending`: what waits for this thread or the process.
+#[must_use]
+pub fn sigpending() -> u64 {
+    let thread = Tcb::current().map_or(0, |tcb| {
+        let [low, high] = [0, 1].map(|i: usize| {
+            tcb.control
+                .word
+                .get(i)
+                .map_or(0, |w| w.load(Ordering::Relaxed) & 0xffff_ffff)
+        });
+        low | high << 32
+    });
+    thread | PROCESS.pending.load(Ordering::Relaxed)
+}
+
+/// `sigsuspend`: waits with another mask until a handler has run; always an error, `EINTR` if all is well.
+pub fn sigsuspend(mask: u64) -> Error {
+    let Some(tcb) = Tcb::current() else {
+        return Error::new(ESRCH);
+    };
+    inhibit(&tcb.control);
+    let old = !allowed(&tcb.control) & !rules::UNBLOCKABLE;
+    tcb.control.set_allowset(!(mask & !rules::UNBLOCKABLE));
+    let [saved, is_set] = &tcb.signal.suspended_mask;
+    saved.store(old as usize, Ordering::Relaxed);
+    is_set.store(1, Ordering::Relaxed);
+    // An ignored signal ends the sleep but not the suspension.
+    while is_set.load(Ordering::Relaxed) != 0 {
+        while tcb.control.currently_pending_unblocked(&PROCESS) == 0 {
+            // Inhibited, a signal still interrupts it; the limit only bounds a missed one.
+            let _ = sys::nanosleep(&TimeSpec {
+                tv_sec: 1,
+                tv_nsec: 0,
+            });
+        }
+        uninhibit(&tcb.control);
+        inhibit(&tcb.control);
+    }
+    uninhibit(&tcb.control);
+    Error::new(EINTR)
+}
+
+fn alternate(area: &SignalArea) -> AlternateStack {
+    AlternateStack {
+        base: area.alternate.load(Ordering::Relaxed),
+        len: area.alternate_len.load(Ordering::Relaxed),
+    }
+}
+
+/// `sigaltstack`: the former stack with C's flags; sets a new one (address, length, flags) if there is one.
+pub fn sigaltstack(new: Option<(usize, usize, i32)>) -> Result<(AlternateStack, i32)> {
+    let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
+    let here = 0u8;
+    let sp = (&raw const here) as usize;
+    let old = alternate(&tcb.signal);
+    if let Some((base, len, flags)) = new {
+        let stack = old.replace(sp, base, len, flags).map_err(Error::new)?;
+        without_delivery(|| {
+            tcb.signal.alternate.store(stack.base, Ordering::Relaxed);
+            tcb.signal.alternate_len.store(stack.len, Ordering::Relaxed);
+        });
+    }
+    Ok((old, old.c_flags(sp)))
+}
+
+/// Makes a signal pending for the calling thread, as `raise` does, and lets it be delivered.
+pub fn raise(signal: i32) -> Result<()> {
+    let signal = rules::number(signal).map_err(Error::new)?;
+    let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
+    if rules::bit(signal) & rules::UNBLOCKABLE != 0 || READY.load(Ordering::Acquire) == 0 {
+        // Nothing here can stop or end the process by force; its manager can.
+        let pid = process::pid()?;
+        return process::call(
+            ProcCall::Kill,
+            &mut [],
+            &[u64::from(pid), u64::from(signal)],
+        )
+        .map(drop);
+    }
+    if load_action(signal).handler == rules::Handler::Ignore {
+        return Ok(());
+    }
+    let sender = SenderInfo {
+        pid: process::pid().unwrap_or(0),
+        ruid: 0,
+    };
+    if let Some(place) = tcb.control.sender_infos.get(usize::from(signal) - 1) {
+        place.store(sender.raw(), Ordering::Relaxed);
+    }
+    if let Some((word, bit)) = thread_bit(&tcb.control, signal) {
+        word.fetch_or(bit, Ordering::Release);
+    }
+    deliver_now(&tcb.control);
+    Ok(())
+}
+
+/// Calls again what a handler with `SA_RESTART` has interrupted.
+pub fn restartable<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        let count =
+            || Tcb::current().map_or(0, |tcb| tcb.signal.interruptions.load(Ordering::Relaxed));
+        let before = count();
+        match call() {
+            Err(e) if e.errno == EINTR && count() == before => {}
+            result => return result,
+        }
+    }
+}
+
+/// Word and bit of a signal that is pending for a thread.
+fn thread_bit(control: &Sigcontrol, signal: u8) -> Option<(&AtomicU64, u64)> {
+    let index = usize::from(signal).checked_sub(1)?;
+    Some((control.word.get(index / 32)?, 1 << (index % 32)))
+}
+
+/// A signal taken out of the pending ones.
+struct Taken {
+    signal: u8,
+    code: i32,
+    sender: SenderInfo,
+    value: usize,
+    address: usize,
+}
+
+/// C's `si_code` of signals from `kill` and `raise`.
+const SI_USER: i32 = 0;
+
+/// Takes the next deliverable signal, the thread's own before the process's.
+fn take_next(tcb: &Tcb) -> Option<Taken> {
+    loop {
+        let signal = rules::first_of(tcb.control.currently_pending_unblocked(&PROCESS))?;
+        let index = usize::from(signal) - 1;
+        let (word, bit) = thread_bit(&tcb.control, signal)?;
+        let infos = if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
+            &tcb.control.sender_infos
+        } else if PROCESS
+            .pending
+            .fetch_and(!rules::bit(signal), Ordering::AcqRel)
+            & rules::bit(signal)
+            != 0
+        {
+            &PROCESS.sender_infos
+        } else {
+            // Another thread was faster.
+            continue;
+        };
+        let sender =
+            SenderInfo::from_raw(infos.get(index).map_or(0, |w| w.load(Ordering::Relaxed)));
+        let mut taken = Taken {
+            signal,
+            code: SI_USER,
+            sender,
+            value: 0,
+            address: 0,
+        };
+        if index >= 32 {
+            queued_info(&mut taken);
+        }
+        return Some(taken);
+    }
+}
+
+/// Fetches what came with a realtime signal from the manager's queue.
+fn queued_info(taken: &mut Taken) {
+    // `libredox::protocol::RtSigInfo`: the value, a code, user and process.
+    let mut bytes = [0u8; size_of::<libredox::protocol::RtSigInfo>()];
+    if process::call(ProcCall::Sigdeq, &mut bytes, &[u64::from(taken.signal) - 1]).is_ok() {
+        let word = |at: usize| {
+            bytes
+                .get(at..at + 4)
+                .and_then(|b| b.try_into().ok())
+                .map_or(0, u32::from_ne_bytes)
+        };
+        taken.value = word(0) as usize | (word(4) as usize) << 32;
+        taken.code = word(8) as i32;
+        taken.sender = SenderInfo {
+            ruid: word(12),
+            pid: word(16),
+        };
+    }
+}
+
+/// Called by the trampoline on the dispatch stack, delivery inhibited: chooses a signal and puts the
+/// frame in place, from which the trampoline goes on.
+extern "C" fn choose(interrupted: &Ucontext) -> *mut frame::Frame {
+    let Some(tcb) = Tcb::current() else {
+        crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
+    };
+    while let Some(taken) = take_next(tcb) {
+        if let Some(frame) = prepare(tcb, interrupted, &taken) {
+            return frame;
+        }
+    }
+    // Nothing to do: a frame without a handler leads straight back.
+    match rules::frame(
+        interrupted.sp(),
+        false,
+        AlternateStack::default(),
+        size_of::<frame::Frame>(),
+    ) {
+        // SAFETY: below the interrupted function's red zone the stack is free.
+        Some(at) => unsafe { frame::place(at, interrupted, current_mask(tcb), None) },
+        None => end(rules::SIGSEGV),
+    }
+}
+
+/// Called by the exception trampoline: the same for the signal of an exception, which ends the
+/// process when nobody handles it.
+extern "C" fn choose_for_exception(interrupted: &Ucontext) -> *mut frame::Frame {
+    let Some(tcb) = Tcb::current() else {
+        crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
+    };
+    let packed = tcb.control.saved_excp_code.get();
+    let exception = syscall::Exception::unpack(packed, tcb.control.saved_excp_addr.get());
+    let (signal, code) = rules::of_exception(exception.kind);
+    let blocked = current_mask(tcb) & rules::bit(signal) != 0;
+    let taken = Taken {
+        signal,
+        code,
+        sender: SenderInfo { pid: 0, ruid: 0 },
+        value: 0,
+        address: if signal == rules::SIGSEGV {
+            exception.address
+        } else {
+            interrupted.instruction()
+        },
+    };
+    // An exception cannot be put off or ignored: the instruction would only fail again.
+    if blocked {
+        end(signal);
+    }
+    prepare(tcb, interrupted, &taken).unwrap_or_else(|| end(signal))
+}
+
+fn current_mask(tcb: &Tcb) -> u64 {
+    !allowed(&tcb.control) & !rules::UNBLOCKABLE
+}
+
+fn end(signal: u8) -> ! {
+    crate::exit::exit_with_status(wait::signaled(signal))
+}
+
+/// Carries out what the rules say; `None` when no handler is to be called.
+fn prepare(tcb: &Tcb, interrupted: &Ucontext, taken: &Taken) -> Option<*mut frame::Frame> {
+    let action = load_action(taken.signal);
+    let mask = current_mask(tcb);
+    let call = match rules::deliver(
+        taken.signal,
+        &action,
+        mask,
+        interrupted.sp(),
+        alternate(&tcb.signal),
+        size_of::<frame::Frame>(),
+    ) {
+        Delivery::Nothing => return None,
+        Delivery::Terminate => end(taken.signal),
+        Delivery::Stop => {
+            if let Some(context) = tcb.thread_fd() {
+                let _ = context.tell(ContextVerb::Stop);
+            }
+            return None;
+        }
+        Delivery::Call(call) => call,
+    };
+    if call.reset {
+        // The lock is not taken: its holder may be the thread that was interrupted. Should another
+        // change meet this one, one of the two wins.
+        let _ = store_action(
+            taken.signal,
+            &Action {
+                handler: rules::Handler::Default,
+                ..action
+            },
+        );
+    }
+    if action.flags & rules::flags::SA_RESTART == 0 {
+        tcb.signal.interruptions.fetch_add(1, Ordering::Relaxed);
+    }
+    let [saved, is_set] = &tcb.signal.suspended_mask;
+    let restore = if is_set.swap(0, Ordering::Relaxed) != 0 {
+        saved.load(Ordering::Relaxed) as u64
+    } else {
+        mask
+    };
+    tcb.control.set_allowset(!call.mask);
+    // SAFETY: the rules keep the frame below the red zone, or on the alternate stack while it is unused.
+    Some(unsafe {
+        frame::place(
+            call.frame,
+            interrupted,
+            restore,
+            Some((call.handler, taken)),
+        )
+    })
+}
+
+/// Called by the trampoline on the frame's stack: the dispatch stack is free again.
+extern "C" fn begin_handler() {
+    if let Some(tcb) = Tcb::current() {
+        uninhibit(&tcb.control);
+    }
+}
+
+/// Called by the trampoline when the handler has returned: the mask that the frame says, which the
+/// handler may have changed. A signal that is deliverable then gets its frame in the place of this one,
+/// so that a storm of signals does not grow the stack. Answers the frame to go on with.
+extern "C" fn end_handler(frame: &mut frame::Frame) -> *mut frame::Frame {
+    let Some(tcb) = Tcb::current() else {
+        end(rules::SIGSEGV)
+    };
+    loop {
+        inhibit(&tcb.control);
+        tcb.control
+            .set_allowset(!(frame.mask() & !rules::UNBLOCKABLE));
+        while let Some(taken) = take_next(tcb) {
+            let interrupted = *frame.context();
+            if let Some(next) = prepare(tcb, &interrupted, &taken) {
+                return next;
+            }
+        }
+        frame.prepare_return();
+        allow(&tcb.control);
+        if tcb.control.currently_pending_unblocked(&PROCESS) == 0 {
+            return frame;
+        }
+    }
+}
+
+/// Sends a signal to a process or group, through the process manager. Without one: `ENOSYS`.
+pub fn kill(pid: isize, signal: i32) -> Result<()> {
+    if signal != 0 {
+        rules::number(signal).map_err(Error::new)?;
+    }
+    process::call(ProcCall::Kill, &mut [], &[pid as u64, signal as u64])
+        .map(drop)
+        .map_err(|e| match e.errno {
+            syscall::EACCES => Error::new(EPERM),
+            _ => e,
+        })
+}

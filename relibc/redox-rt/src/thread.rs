@@ -1,0 +1,360 @@
+//! Threads: contexts that share this process's address space and descriptor table.
+//!
+//! A thread that ends cannot unmap the stack it stands on. It makes its end known through its join
+//! word and then waits, touching neither stack nor TCB any more, until somebody ends its context and
+//! frees its memory: whoever joins it, or, when it is detached, the next detached thread to end or
+//! the next thread to be started.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+
+use rt_core::PAGE_SIZE;
+use syscall::error::{Error, Result};
+use syscall::flag::{ContextVerb, MapFlags};
+use syscall::number::SYS_FUTEX;
+use syscall::{EDEADLK, EINVAL, ENOMEM, ESRCH, EnvRegisters, FUTEX_WAIT, FUTEX_WAKE};
+
+use crate::context::Context;
+use crate::fd::Fd;
+use crate::memory::Mapping;
+use crate::tcb::{self, Tcb};
+use crate::{futex, process, sys};
+
+/// How long a thread's stack is unless said otherwise, in bytes.
+pub const STACK_LEN: usize = 2 << 20;
+
+/// Join word: the thread runs and may be joined.
+const JOINABLE: i32 = 0;
+/// Join word: the thread runs, and nobody will join it.
+const DETACHED: i32 = 1;
+/// Join word: the thread has left its stack for good.
+const ENDED: i32 = 2;
+/// Join word: the thread was joinable until it began to end.
+const ENDING: i32 = 3;
+
+/// Threads that have not ended, the main thread among them.
+static LIVE: AtomicUsize = AtomicUsize::new(1);
+/// Detached threads that have ended, linked through their `start_argument`.
+static ENDED_DETACHED: AtomicPtr<Tcb> = AtomicPtr::new(core::ptr::null_mut());
+/// What ended threads wait on: it never changes.
+static PARK: AtomicI32 = AtomicI32::new(0);
+
+/// Where the contexts of new threads come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The process manager, asked through the process's own descriptor.
+    Manager,
+    /// The root of the kernel's proc scheme.
+    Kernel(&'a Fd),
+}
+
+impl Source<'_> {
+    fn new_context(self) -> Result<Context> {
+        match self {
+            Self::Manager => {
+                let process = process::process_fd().ok_or(Error::new(ESRCH))?;
+                sys::dup(process, b"new-thread", sys::FD_ANY_UPPER)
+                    .map(|fd| Context::from_fd(Fd::from_raw(fd)))
+            }
+            Self::Kernel(root) => {
+                let context = Context::new(root)?;
+                if let Some(own) = Tcb::current().and_then(Tcb::thread_fd) {
+                    context.get().set_attributes(&own.attributes()?)?;
+                }
+                Ok(context)
+            }
+        }
+    }
+}
+
+/// A thread that can be joined. Dropping it detaches the thread.
+#[derive(Debug)]
+pub struct Thread(NonNull<Tcb>);
+
+// SAFETY: it is a name for a thread; what it points to is used through atomic fields only.
+unsafe impl Send for Thread {}
+
+/// Starts a thread in `entry(argument)`, with a stack of at least `stack_len` bytes above an
+/// unmapped page.
+///
+/// # Safety
+/// `entry` must be sound to run on another thread with this argument, and what the argument refers to
+/// must live long enough.
+pub unsafe fn spawn_raw(
+    source: Source<'_>,
+    stack_len: usize,
+    entry: extern "C" fn(usize),
+    argument: usize,
+) -> Result<Thread> {
+    reap();
+    let own = Tcb::current()
+        .and_then(Tcb::thread_fd)
+        .ok_or(Error::new(ESRCH))?;
+    let stack_len = stack_len.checked_add(PAGE_SIZE).ok_or(Error::new(ENOMEM))?;
+    let mut stack = Mapping::new(stack_len)?;
+    // SAFETY: the page belongs to this mapping, which nothing uses yet.
+    unsafe { sys::mprotect(stack.address(), PAGE_SIZE, MapFlags::PROT_NONE) }?;
+    let top = stack.address() + stack.len();
+    let words = sys_words(entry as usize, argument);
+    let at = stack.len() - words.len();
+    stack
+        .bytes()
+        .get_mut(at..)
+        .ok_or(Error::new(EINVAL))?
+        .copy_from_slice(&words);
+    let context = source.new_context()?;
+    context.get().set_file_table(&own.file_table()?)?;
+    let block = Block(tcb::allocate(context.fd().raw())?);
+    // SAFETY: just allocated; the new thread does not run yet.
+    let new = unsafe { block.0.as_ref() };
+    new.stack.store(stack.address(), Ordering::Relaxed);
+    new.stack_len.store(stack.len(), Ordering::Relaxed);
+    crate::signal::inherit(new, context.get())?;
+    context.get().set_env_registers(&EnvRegisters {
+        fsbase: new.address() as u64,
+        gsbase: 0,
+    })?;
+    context.get().switch_address_space(
+        &own.address_space()?,
+        top - words.len(),
+        thread_entry as *const () as usize,
+    )?;
+    LIVE.fetch_add(1, Ordering::Relaxed);
+    if let Err(e) = context.get().start() {
+        LIVE.fetch_sub(1, Ordering::Relaxed);
+        return Err(e);
+    }
+    // From here on the thread owns its stack, block and descriptor; `free` gives them back.
+    stack.forget();
+    let _ = context.into_fd().into_raw();
+    Ok(Thread(block.keep()))
+}
+
+/// What `thread_entry` finds on its stack: the function, its argument, and two words so that the
+/// stack stays a multiple of 16.
+fn sys_words(entry: usize, argument: usize) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let (first, rest) = bytes.split_at_mut(8);
+    first.copy_from_slice(&entry.to_ne_bytes());
+    if let Some(second) = rest.get_mut(..8) {
+        second.copy_from_slice(&argument.to_ne_bytes());
+    }
+    bytes
+}
+
+/// A new TCB until its thread runs.
+struct Block(NonNull<Tcb>);
+
+impl Block {
+    fn keep(self) -> NonNull<Tcb> {
+        let tcb = self.0;
+        core::mem::forget(self);
+        tcb
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: no thread was started on it.
+        unsafe { free_block(self.0) };
+    }
+}
+
+#[unsafe(naked)]
+extern "C" fn thread_entry() {
+    core::arch::naked_asm!(
+        "xor ebp, ebp",
+        "pop rax",
+        "pop rdi",
+        "call rax",
+        "call {end}",
+        "ud2",
+        end = sym end_current_c,
+    )
+}
+
+extern "C" fn end_current_c() -> ! {
+    end_current()
+}
+
+impl Thread {
+    /// The thread's block.
+    #[must_use]
+    pub fn tcb(&self) -> NonNull<Tcb> {
+        self.0
+    }
+
+    /// Makes a thread of its block's address again, as [`Thread::into_raw`] gave it.
+    ///
+    /// # Safety
+    /// The thread must be joinable, and nobody else may join or detach it.
+    #[must_use]
+    pub const unsafe fn from_raw(tcb: NonNull<Tcb>) -> Self {
+        Self(tcb)
+    }
+
+    /// The block's address; the thread is neither joined nor detached.
+    #[must_use]
+    pub const fn into_raw(self) -> NonNull<Tcb> {
+        let tcb = self.0;
+        core::mem::forget(self);
+        tcb
+    }
+
+    /// Waits for the thread's end and frees what it had. `EDEADLK` for the calling thread itself.
+    pub fn join(self) -> Result<()> {
+        // SAFETY: the block lives until it is freed, which only a join or a detach leads to.
+        let tcb = unsafe { self.0.as_ref() };
+        if Tcb::current().is_some_and(|own| core::ptr::eq(own, tcb)) {
+            return Err(Error::new(EDEADLK));
+        }
+        loop {
+            match tcb.join.load(Ordering::Acquire) {
+                ENDED => break,
+                // Woken or not: look again.
+                now => drop(futex::wait(&tcb.join, now, None)),
+            }
+        }
+        let block = self.into_raw();
+        // SAFETY: it has ended, and this was the only right to join it.
+        unsafe { free(block) };
+        Ok(())
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // SAFETY: as in `join`.
+        let tcb = unsafe { self.0.as_ref() };
+        if tcb
+            .join
+            .compare_exchange(JOINABLE, DETACHED, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            await_end(tcb);
+            // SAFETY: it has ended, and this was the only right to join it.
+            unsafe { free(self.0) };
+        }
+    }
+}
+
+/// Ends the calling thread; the process, when it is the last one.
+pub fn end_current() -> ! {
+    if LIVE.fetch_sub(1, Ordering::AcqRel) == 1 {
+        crate::exit(0);
+    }
+    let Some(tcb) = Tcb::current() else {
+        crate::exit(0)
+    };
+    crate::signal::silence(tcb);
+    let own = NonNull::from(tcb);
+    let detached = tcb
+        .join
+        .compare_exchange(JOINABLE, ENDING, Ordering::AcqRel, Ordering::Acquire)
+        .is_err();
+    if detached {
+        reap();
+        let mut next = ENDED_DETACHED.load(Ordering::Acquire);
+        loop {
+            tcb.start_argument.store(next as usize, Ordering::Relaxed);
+            match ENDED_DETACHED.compare_exchange_weak(
+                next,
+                own.as_ptr(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => break,
+                Err(now) => next = now,
+            }
+        }
+        // In the list it may be taken out at once, but `reap` waits for the join word.
+    }
+    // SAFETY: nothing of this thread's memory is used after the store.
+    unsafe { leave(&raw const tcb.join, &raw const PARK) }
+}
+
+/// Stores [`ENDED`] to the join word, wakes who waits for it, and waits on `park` for ever, all
+/// without the stack: from the store on, the memory of this thread may be gone.
+#[unsafe(naked)]
+unsafe extern "C" fn leave(join: *const AtomicI32, park: *const AtomicI32) -> ! {
+    core::arch::naked_asm!(
+        "mov r12, rsi",
+        "mov eax, {ended}",
+        "xchg [rdi], eax",
+        "mov eax, {futex}",
+        "mov esi, {wake}",
+        "mov edx, 0x7fffffff",
+        "xor r10d, r10d",
+        "xor r8d, r8d",
+        "syscall",
+        "2:",
+        "mov eax, {futex}",
+        "mov rdi, r12",
+        "mov esi, {wait}",
+        "xor edx, edx",
+        "xor r10d, r10d",
+        "xor r8d, r8d",
+        "syscall",
+        "jmp 2b",
+        ended = const ENDED,
+        futex = const SYS_FUTEX,
+        wake = const FUTEX_WAKE,
+        wait = const FUTEX_WAIT,
+    )
+}
+
+/// Frees the detached threads that have ended.
+fn reap() {
+    let mut at = ENDED_DETACHED.swap(core::ptr::null_mut(), Ordering::AcqRel);
+    while let Some(tcb) = NonNull::new(at) {
+        // SAFETY: a block in the list lives until it is taken out, which the swap above did.
+        let block = unsafe { tcb.as_ref() };
+        at = block.start_argument.load(Ordering::Relaxed) as *mut Tcb;
+        await_end(block);
+        // SAFETY: it has ended, and nobody joins a detached thread.
+        unsafe { free(tcb) };
+    }
+}
+
+/// Waits for a thread that is a few instructions from its end.
+fn await_end(tcb: &Tcb) {
+    while tcb.join.load(Ordering::Acquire) != ENDED {
+        sys::sched_yield();
+    }
+}
+
+/// # Safety
+/// The thread must have ended, and the caller must be the only one to know of it.
+unsafe fn free(tcb: NonNull<Tcb>) {
+    // SAFETY: the caller's contract.
+    let block = unsafe { tcb.as_ref() };
+    if let Some(context) = block.thread_fd() {
+        // It waits for ever; without this it would do so on memory that is gone.
+        let _ = context.tell(ContextVerb::ForceKill);
+        let _ = sys::close(context.raw());
+    }
+    let (stack, stack_len) = (
+        block.stack.load(Ordering::Relaxed),
+        block.stack_len.load(Ordering::Relaxed),
+    );
+    if stack_len != 0 {
+        // SAFETY: the thread has left its stack, and the stack was made by `spawn_raw`.
+        let _ = unsafe { sys::funmap(stack, stack_len) };
+    }
+    // SAFETY: the caller's contract.
+    unsafe { free_block(tcb) };
+}
+
+/// # Safety
+/// No thread may use the block.
+unsafe fn free_block(tcb: NonNull<Tcb>) {
+    // SAFETY: the caller's contract.
+    let block = unsafe { tcb.as_ref() };
+    crate::signal::free_dispatch_stack(block);
+    let (base, len) = (
+        block.allocation.load(Ordering::Relaxed),
+        block.allocation_len.load(Ordering::Relaxed),
+    );
+    // SAFETY: the allocation was made by `tcb::allocate` for this block alone.
+    let _ = unsafe { sys::funmap(base, len) };
+}
