@@ -1,0 +1,258 @@
+//! `test-runner`: what `make test` and `make bench` call when everything is built.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use image::Programs;
+use indicatif::{ProgressBar, ProgressStyle};
+use tempfile::TempDir;
+use test_runner::bench::{self, Reference, Results};
+use test_runner::judge::Report;
+use test_runner::qemu::{self, Outcome};
+use test_runner::suites::{Boot, Suite, Table};
+
+/// Boot test suites in QEMU and judge them.
+#[derive(Parser)]
+#[command(name = "test-runner")]
+struct Args {
+    /// The table of suites.
+    #[arg(long, default_value = "tests/suites.toml")]
+    suites: PathBuf,
+    /// The table of programs that every initial file system holds.
+    #[arg(long, default_value = "config/initfs.toml")]
+    initfs: PathBuf,
+    /// The kernel's ELF file.
+    #[arg(
+        long,
+        default_value = "build/target/kernel/x86_64-unknown-none/release/kernel"
+    )]
+    kernel: PathBuf,
+    /// The folder that holds the guest programs.
+    #[arg(
+        long,
+        default_value = "build/target/nostd/x86_64-unknown-redox/release"
+    )]
+    binaries: PathBuf,
+    /// Where serial logs go, as NAME.serial.
+    #[arg(long, default_value = "build/logs")]
+    logs: PathBuf,
+    /// UEFI firmware for suites that boot a disk.
+    #[arg(long)]
+    ovmf_code: Option<PathBuf>,
+    /// The firmware's variables, of which each run gets a copy.
+    #[arg(long)]
+    ovmf_vars: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the guest packages that the suites need, as arguments for cargo.
+    Packages,
+    /// Run the test suites, all or the named ones.
+    Test {
+        /// Which.
+        names: Vec<String>,
+    },
+    /// Run the benchmarks.
+    Bench {
+        /// Where the results go, as {"operation": instructions}.
+        #[arg(long, default_value = "bench/results.json")]
+        results: PathBuf,
+        /// Results to compare with.
+        #[arg(long, default_value = "bench/baseline.json")]
+        baseline: PathBuf,
+        /// Another system's figures.
+        #[arg(long, default_value = "bench/reference.json")]
+        reference: PathBuf,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let table = Table::read(&args.suites)?;
+    match &args.command {
+        Command::Packages => packages(&table, &args),
+        Command::Test { names } => {
+            let (_, failed) = run_all(&table.select(false, names)?, &args)?;
+            Ok(ExitCode::from(u8::from(failed)))
+        }
+        Command::Bench {
+            results,
+            baseline,
+            reference,
+        } => {
+            let suites = table.select(true, &[])?;
+            if suites.is_empty() {
+                bail!("{}: no suite has bench = true", args.suites.display());
+            }
+            let (found, failed) = run_all(&suites, &args)?;
+            if failed {
+                bail!(
+                    "a benchmark failed; {} is left as it was",
+                    results.display()
+                );
+            }
+            show(&found, results, baseline, reference)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn packages(table: &Table, args: &Args) -> Result<ExitCode> {
+    let mut all: Vec<Programs> = vec![Programs::read(&args.initfs)?];
+    all.extend(table.suites.iter().map(Suite::extra_programs));
+    let names: std::collections::BTreeSet<&str> = all
+        .iter()
+        .flat_map(|programs| programs.packages())
+        .collect();
+    let words: Vec<String> = names.iter().map(|name| format!("-p {name}")).collect();
+    println!("{}", words.join(" "));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the suites one after the other. Returns the benchmarks' results, and whether anything failed.
+fn run_all(suites: &[&Suite], args: &Args) -> Result<(Results, bool)> {
+    fs::create_dir_all(&args.logs)
+        .with_context(|| format!("cannot create {}", args.logs.display()))?;
+    let (mut passed, mut failed) = (0, 0);
+    let mut results = Results::new();
+    for suite in suites {
+        let outcome = run(suite, args).with_context(|| format!("suite {}", suite.name))?;
+        describe(suite, args, &outcome);
+        passed += outcome.report.passed;
+        failed += outcome.report.failed();
+        results.extend(outcome.report.benches);
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok((results, failed > 0))
+}
+
+fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
+    let folder = TempDir::new().context("cannot create a temporary folder")?;
+    let own = |name: &str| folder.path().join(name);
+    let (initfs, vars) = (own("initfs"), own("vars.fd"));
+    let boot = match &suite.disk {
+        Some(disk) => {
+            let (Some(code), Some(original)) = (&args.ovmf_code, &args.ovmf_vars) else {
+                bail!("boots a disk, which needs --ovmf-code and --ovmf-vars");
+            };
+            fs::copy(original, &vars)
+                .with_context(|| format!("cannot copy {}", original.display()))?;
+            Boot::Uefi {
+                code,
+                vars: &vars,
+                disk: existing(disk)?,
+            }
+        }
+        None => {
+            let mut programs = Programs::read(&args.initfs)?;
+            programs.extend(&suite.extra_programs());
+            fs::write(&initfs, programs.build(&args.binaries)?)
+                .with_context(|| format!("cannot write {}", initfs.display()))?;
+            Boot::Pvh {
+                kernel: existing(&args.kernel)?,
+                initfs: &initfs,
+            }
+        }
+    };
+
+    // Hidden by itself when the standard error output is no terminal.
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template(
+        "{spinner} {msg} {pos}/{len} {elapsed}",
+    )?);
+    bar.set_message(suite.name.clone());
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let outcome = qemu::run(
+        &suite.qemu_args(&boot),
+        suite.timeout,
+        &log_path(suite, args),
+        |reported, planned| {
+            bar.set_length(planned);
+            bar.set_position(reported);
+        },
+    );
+    bar.finish_and_clear();
+    outcome
+}
+
+fn existing(path: &Path) -> Result<&Path> {
+    if !path.is_file() {
+        bail!("{} is missing: has it been built?", path.display());
+    }
+    Ok(path)
+}
+
+fn log_path(suite: &Suite, args: &Args) -> PathBuf {
+    args.logs.join(format!("{}.serial", suite.name))
+}
+
+fn describe(suite: &Suite, args: &Args, outcome: &Outcome) {
+    let Report {
+        passed,
+        skipped,
+        failures,
+        problems,
+        ..
+    } = &outcome.report;
+    let mut line = format!("{}: {passed} passed", suite.name);
+    if outcome.report.failed() > 0 {
+        line += &format!(", {} failed", outcome.report.failed());
+    }
+    if *skipped > 0 {
+        line += &format!(", {skipped} skipped");
+    }
+    println!("{line} ({:.1} s)", outcome.time.as_secs_f64());
+    for failure in failures {
+        println!("  FAIL {}: {}", failure.name, failure.reason);
+    }
+    for problem in problems {
+        println!("  FAIL {problem}");
+    }
+    if outcome.report.failed() > 0 {
+        let log = log_path(suite, args);
+        println!("  last lines of {}:", log.display());
+        for line in &outcome.tail {
+            println!("  | {line}");
+        }
+    }
+}
+
+fn show(found: &Results, results: &Path, baseline: &Path, reference: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(found)?;
+    fs::write(results, text + "\n")
+        .with_context(|| format!("cannot write {}", results.display()))?;
+    let old: Option<Results> = if baseline.exists() {
+        Some(read_json(baseline)?)
+    } else {
+        None
+    };
+    let other: Reference = if reference.exists() {
+        read_json(reference)?
+    } else {
+        Reference::default()
+    };
+    print!("{}", bench::table(found, old.as_ref(), &other));
+    if !other.columns.is_empty() {
+        println!("{}: {}", other.columns.join(", "), other.system);
+    }
+    if old.is_none() {
+        println!(
+            "no baseline to compare with: copy {} to {} to make this one it",
+            results.display(),
+            baseline.display()
+        );
+    }
+    Ok(())
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
