@@ -41,7 +41,6 @@ extern crate alloc;
 
 pub mod access;
 pub mod arch;
-<<<<<<< HEAD
 pub mod context;
 pub mod descriptor;
 pub mod entry;
@@ -60,17 +59,6 @@ pub fn start(info: &'static boot_info::BootInfo) -> ! {
     }
     arch::enter_user()
 }
-=======
-#[cfg(feature = "arch-selftest")]
-#[allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
-mod selftest;
-#[cfg(feature = "arch-selftest")]
-use selftest::start;
->>>>>>> k-arch
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {
