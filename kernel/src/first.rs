@@ -208,18 +208,16 @@ impl Kernel {
         Ok(())
     }
 
-    /// Standard descriptors, the capability, and the roots, of which the numbers are returned.
+    /// The capability and the roots, of which the numbers are returned. The standard descriptors are for
+    /// the program to open.
     fn grant_roots(&mut self) -> Outcome<[KernelSchemeInfo; ROOTS.len()]> {
-        let mut number = 0_usize;
+        let mut number = CAPABILITY_FD;
         let mut grant = |kernel: &mut Self, kind| {
             let description = Description::new(kind, syscall::flag::O_RDWR);
             let fd = kernel.install(description, Rights::FULL, None, number, false)?;
             number = number.saturating_add(1);
             Ok::<usize, Halt>(fd)
         };
-        for _ in 0..CAPABILITY_FD {
-            grant(self, Kind::Debug)?;
-        }
         grant(self, Kind::SchemeCapability)?;
         let mut infos = [KernelSchemeInfo::default(); ROOTS.len()];
         for (info, root) in infos.iter_mut().zip(ROOTS) {

@@ -358,7 +358,10 @@ struct Found {
 }
 
 impl Found {
-    const NONE: Self = Self { page: usize::MAX, address: 0 };
+    const NONE: Self = Self {
+        page: usize::MAX,
+        address: 0,
+    };
 }
 
 /// A tree of page tables. Only the user half is ever changed here.
@@ -381,7 +384,11 @@ impl PageTable {
         let root = m.alloc(Owner::Table).ok_or(NoMemory)?;
         m.zero(root);
         m.fill_kernel_half(root);
-        Ok(Self { root, readable: Found::NONE, writable: Found::NONE })
+        Ok(Self {
+            root,
+            readable: Found::NONE,
+            writable: Found::NONE,
+        })
     }
 
     /// The root table: what the processor's page-table register is loaded with.
@@ -407,7 +414,11 @@ impl PageTable {
     /// The physical address of a user page if it may be read, or written, as it is.
     #[inline]
     pub fn translate<M: Machine>(&mut self, m: &M, page: usize, write: bool) -> Option<u64> {
-        let found = if write { &self.writable } else { &self.readable };
+        let found = if write {
+            &self.writable
+        } else {
+            &self.readable
+        };
         if found.page == page {
             return Some(found.address);
         }
@@ -420,12 +431,23 @@ impl PageTable {
             return None;
         }
         let entry = self.get(m, page);
-        let needed = if write { Entry::PRESENT | Entry::WRITE } else { Entry::PRESENT };
+        let needed = if write {
+            Entry::PRESENT | Entry::WRITE
+        } else {
+            Entry::PRESENT
+        };
         if !entry.has(needed) {
             return None;
         }
-        let found = if write { &mut self.writable } else { &mut self.readable };
-        *found = Found { page, address: entry.address() };
+        let found = if write {
+            &mut self.writable
+        } else {
+            &mut self.readable
+        };
+        *found = Found {
+            page,
+            address: entry.address(),
+        };
         Some(entry.address())
     }
 

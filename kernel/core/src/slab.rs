@@ -291,7 +291,7 @@ impl<T> Slab<T> {
             Some(index) => index,
             None => self.grow()?,
         };
-        let taken = self.chunks.get(chunk).ok_or(NoMemory)?.taken;
+        let taken = self.occupancy.get(chunk).ok_or(NoMemory)?.taken;
         let first = u32::try_from(chunk)
             .ok()
             .and_then(|c| c.checked_mul(CHUNK as u32))

@@ -206,7 +206,7 @@ impl Kernel {
                 }
                 Aspect::Float => {
                     exact(len, size_of::<FloatRegisters>())?;
-                    let registers = self.stopped(id)?.state.fpu.get();
+                    let registers = self.stopped(id)?.state.fpu.registers();
                     self.write_bytes(space, base, &registers)?;
                     Ok(len)
                 }
@@ -298,7 +298,7 @@ impl Kernel {
                 exact(len, size_of::<FloatRegisters>())?;
                 let mut registers = FloatRegisters::default();
                 self.read_bytes(space, base, &mut registers)?;
-                self.stopped(id)?.state.fpu.set(&registers);
+                self.stopped(id)?.state.fpu.set_registers(&registers);
             }
             Aspect::Env => {
                 exact(len, size_of::<EnvRegisters>())?;

@@ -17,11 +17,20 @@ const PRIVATE: MapFlags = RW.union(MapFlags::MAP_PRIVATE);
 const SHARED: MapFlags = RW.union(MapFlags::MAP_SHARED);
 
 fn request(page: usize, pages: usize, flags: MapFlags) -> Request {
-    Request { address: BASE + page * PAGE, size: pages * PAGE, flags, min: BASE }
+    Request {
+        address: BASE + page * PAGE,
+        size: pages * PAGE,
+        flags,
+        min: BASE,
+    }
 }
 
 fn terms() -> Terms {
-    Terms { record: None, offset: 0, max: Prot::ALL }
+    Terms {
+        record: None,
+        offset: 0,
+        max: Prot::ALL,
+    }
 }
 
 fn at(page: usize) -> usize {
@@ -60,8 +69,15 @@ fn check(m: &Sim, spaces: &[&AddrSpace], kept: &BTreeMap<Frame, u32>) {
         for (page, entry) in m.walk(space.root()) {
             let grant = space.map.find(page).expect("an entry outside every region");
             let region = &grant.content;
-            assert_eq!(entry.has(Entry::PRESENT), !region.prot.is_none(), "page {page:#x}");
-            assert_eq!(entry.has(Entry::NO_EXECUTE), !region.prot.contains(Prot::EXEC));
+            assert_eq!(
+                entry.has(Entry::PRESENT),
+                !region.prot.is_none(),
+                "page {page:#x}"
+            );
+            assert_eq!(
+                entry.has(Entry::NO_EXECUTE),
+                !region.prot.contains(Prot::EXEC)
+            );
             if entry.has(Entry::WRITE) {
                 assert!(region.prot.contains(Prot::WRITE), "page {page:#x}");
                 assert!(!entry.has(Entry::COW), "page {page:#x}");

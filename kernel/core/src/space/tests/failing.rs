@@ -27,24 +27,35 @@ impl World {
         let mut m = Sim::new();
         let mut a = AddrSpace::new(&mut m).unwrap();
         let fixed = MapFlags::MAP_FIXED;
-        a.map_anon(&mut m, &request(FORKED, 4, PRIVATE | fixed), &mut quiet).unwrap();
+        a.map_anon(&mut m, &request(FORKED, 4, PRIVATE | fixed), &mut quiet)
+            .unwrap();
         for page in FORKED..FORKED + 3 {
             put(&mut m, &mut a, page, page as u64).unwrap();
         }
         let mut b = a.clone_cow(&mut m, &mut quiet).unwrap();
-        a.map_anon(&mut m, &request(ANON, 4, PRIVATE | fixed), &mut quiet).unwrap();
+        a.map_anon(&mut m, &request(ANON, 4, PRIVATE | fixed), &mut quiet)
+            .unwrap();
         put(&mut m, &mut a, ANON + 1, 11).unwrap();
-        a.map_anon(&mut m, &request(SHARED_ANON, 3, SHARED | fixed), &mut quiet).unwrap();
+        a.map_anon(&mut m, &request(SHARED_ANON, 3, SHARED | fixed), &mut quiet)
+            .unwrap();
         put(&mut m, &mut a, SHARED_ANON, 21).unwrap();
-        a.map_anon(&mut m, &request(LENT, 2, PRIVATE | fixed), &mut quiet).unwrap();
+        a.map_anon(&mut m, &request(LENT, 2, PRIVATE | fixed), &mut quiet)
+            .unwrap();
         put(&mut m, &mut a, LENT, 31).unwrap();
-        let terms = Terms { record: Some(1), offset: 0, max: Prot::ALL };
+        let terms = Terms {
+            record: Some(1),
+            offset: 0,
+            max: Prot::ALL,
+        };
         let loan = a.lend(&mut m, at(LENT), 2 * PAGE, Lend::Shared).unwrap();
         let to = request(FAR, 0, RW | fixed);
         b.map_loan(&mut m, &to, loan, &terms, &mut quiet).unwrap();
-        b.map_anon(&mut m, &request(SNAPSHOT, 3, PRIVATE | fixed), &mut quiet).unwrap();
+        b.map_anon(&mut m, &request(SNAPSHOT, 3, PRIVATE | fixed), &mut quiet)
+            .unwrap();
         put(&mut m, &mut b, SNAPSHOT + 1, 41).unwrap();
-        let loan = b.lend(&mut m, at(SNAPSHOT), 3 * PAGE, Lend::Snapshot).unwrap();
+        let loan = b
+            .lend(&mut m, at(SNAPSHOT), 3 * PAGE, Lend::Snapshot)
+            .unwrap();
         let to = request(SNAPSHOT, 0, RW | fixed);
         a.map_loan(&mut m, &to, loan, &terms, &mut quiet).unwrap();
         let world = Self { m, a, b };
@@ -83,22 +94,34 @@ type Operation = fn(&mut World) -> Result<Option<AddrSpace>, SpaceError>;
 /// The operations, and whether a failure may have unmapped what was in the place.
 const OPERATIONS: &[(&str, bool, Operation)] = &[
     ("new", false, |w| AddrSpace::new(&mut w.m).map(Some)),
-    ("touch", false, |w| Ok(w.a.fault(&mut w.m, at(ANON), Access::Read).map(|()| None)?)),
+    ("touch", false, |w| {
+        Ok(w.a.fault(&mut w.m, at(ANON), Access::Read).map(|()| None)?)
+    }),
     ("break a copy", false, |w| {
-        Ok(w.b.fault(&mut w.m, at(FORKED), Access::Write).map(|()| None)?)
+        Ok(w.b
+            .fault(&mut w.m, at(FORKED), Access::Write)
+            .map(|()| None)?)
     }),
     ("write a snapshot", false, |w| {
-        Ok(w.a.fault(&mut w.m, at(SNAPSHOT), Access::Write).map(|()| None)?)
+        Ok(w.a
+            .fault(&mut w.m, at(SNAPSHOT), Access::Write)
+            .map(|()| None)?)
     }),
-    ("clone the lender", false, |w| w.a.clone_cow(&mut w.m, &mut |_| {}).map(Some)),
-    ("clone the borrower", false, |w| w.b.clone_cow(&mut w.m, &mut |_| {}).map(Some)),
+    ("clone the lender", false, |w| {
+        w.a.clone_cow(&mut w.m, &mut |_| {}).map(Some)
+    }),
+    ("clone the borrower", false, |w| {
+        w.b.clone_cow(&mut w.m, &mut |_| {}).map(Some)
+    }),
     ("map a device", false, |w| {
         let rq = request(FAR * 2, 700, RW);
-        w.a.map_device(&mut w.m, &rq, 0xf000_0000, Cache::Uncached, &mut quiet).map(|_| None)
+        w.a.map_device(&mut w.m, &rq, 0xf000_0000, Cache::Uncached, &mut quiet)
+            .map(|_| None)
     }),
     ("map a device over pages", true, |w| {
         let rq = request(ANON, 700, RW | MapFlags::MAP_FIXED);
-        w.a.map_device(&mut w.m, &rq, 0xf000_0000, Cache::Uncached, &mut |_| {}).map(|_| None)
+        w.a.map_device(&mut w.m, &rq, 0xf000_0000, Cache::Uncached, &mut |_| {})
+            .map(|_| None)
     }),
     ("map contiguous", false, |w| {
         let rq = request(FAR - 2, 5, RW);
@@ -107,37 +130,45 @@ const OPERATIONS: &[(&str, bool, Operation)] = &[
     ("lend and map", false, |w| {
         let loan = w.a.lend(&mut w.m, at(FORKED), 4 * PAGE, Lend::Shared)?;
         let to = request(FAR * 3 - 2, 0, RW);
-        w.b.map_loan(&mut w.m, &to, loan, &terms(), &mut quiet).map(|_| None)
+        w.b.map_loan(&mut w.m, &to, loan, &terms(), &mut quiet)
+            .map(|_| None)
     }),
     ("take a snapshot and map it", false, |w| {
-        let loan = w.a.lend(&mut w.m, at(SHARED_ANON), 3 * PAGE, Lend::Snapshot)?;
+        let loan =
+            w.a.lend(&mut w.m, at(SHARED_ANON), 3 * PAGE, Lend::Snapshot)?;
         let to = request(FAR * 3, 0, RW);
-        w.b.map_loan(&mut w.m, &to, loan, &terms(), &mut quiet).map(|_| None)
+        w.b.map_loan(&mut w.m, &to, loan, &terms(), &mut quiet)
+            .map(|_| None)
     }),
     ("lend within", true, |w| {
         let loan = w.a.lend(&mut w.m, at(ANON), 4 * PAGE, Lend::Shared)?;
         let to = request(SHARED_ANON, 0, RW | MapFlags::MAP_FIXED);
-        w.a.map_loan(&mut w.m, &to, loan, &terms(), &mut quiet).map(|_| None)
+        w.a.map_loan(&mut w.m, &to, loan, &terms(), &mut quiet)
+            .map(|_| None)
     }),
     ("move", false, |w| {
         let to = request(FAR * 2 - 2, 4, MapFlags::empty());
         let old = (at(FORKED), 4 * PAGE);
-        w.a.remap(&mut w.m, old, &to, MremapFlags::FIXED, None, &mut quiet).map(|_| None)
+        w.a.remap(&mut w.m, old, &to, MremapFlags::FIXED, None, &mut quiet)
+            .map(|_| None)
     }),
     ("move and grow over pages", true, |w| {
         let to = request(FAR - 3, 6, MapFlags::empty());
         let old = (at(FORKED), 4 * PAGE);
         let replace = MremapFlags::FIXED_REPLACE;
-        w.b.remap(&mut w.m, old, &to, replace, Some(Prot::READ), &mut |_| {}).map(|_| None)
+        w.b.remap(&mut w.m, old, &to, replace, Some(Prot::READ), &mut |_| {})
+            .map(|_| None)
     }),
     ("alias", false, |w| {
         let to = request(FAR * 2, 3, MapFlags::empty());
         let old = (at(FORKED), 4 * PAGE);
-        w.b.remap(&mut w.m, old, &to, MremapFlags::KEEP_OLD, None, &mut quiet).map(|_| None)
+        w.b.remap(&mut w.m, old, &to, MremapFlags::KEEP_OLD, None, &mut quiet)
+            .map(|_| None)
     }),
     ("transfer", false, |w| {
         let to = request(FAR * 3 - 2, 0, RW);
-        w.b.take_from(&mut w.m, &mut w.a, at(FORKED), 4 * PAGE, &to, &mut quiet).map(|_| None)
+        w.b.take_from(&mut w.m, &mut w.a, at(FORKED), 4 * PAGE, &to, &mut quiet)
+            .map(|_| None)
     }),
     ("copy between", false, |w| {
         let from = UserSlice::new(at(ANON), 4 * PAGE).unwrap();
@@ -145,7 +176,8 @@ const OPERATIONS: &[(&str, bool, Operation)] = &[
         // Copying is restartable, so that what was copied before the failure does no harm.
         w.b.clear_bytes(&mut w.m, to.truncated(0))?;
         w.a.for_each_page(&mut w.m, from, false, |_, _, _| Ok(()))?;
-        w.b.for_each_page(&mut w.m, to, true, |_, _, _| Ok(())).map(|()| None)
+        w.b.for_each_page(&mut w.m, to, true, |_, _, _| Ok(()))
+            .map(|()| None)
     }),
 ];
 

@@ -42,16 +42,70 @@ struct Model {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Anon { space: usize, at: usize, len: usize, flags: MapFlags },
-    Unmap { space: usize, at: usize, len: usize },
-    Protect { space: usize, at: usize, len: usize, prot: Prot },
-    Write { space: usize, at: usize, value: u64 },
-    Read { space: usize, at: usize },
-    Execute { space: usize, at: usize },
-    Fork { space: usize, to: usize },
-    Lend { space: usize, at: usize, len: usize, to: usize, place: usize, way: Lend, prot: Prot, max: Prot, fixed: MapFlags, record: Option<u32> },
-    Move { space: usize, at: usize, len: usize, place: usize, new_len: usize, replace: bool, prot: Option<Prot> },
-    Take { space: usize, at: usize, len: usize, to: usize, place: usize, prot: Prot, fixed: MapFlags },
+    Anon {
+        space: usize,
+        at: usize,
+        len: usize,
+        flags: MapFlags,
+    },
+    Unmap {
+        space: usize,
+        at: usize,
+        len: usize,
+    },
+    Protect {
+        space: usize,
+        at: usize,
+        len: usize,
+        prot: Prot,
+    },
+    Write {
+        space: usize,
+        at: usize,
+        value: u64,
+    },
+    Read {
+        space: usize,
+        at: usize,
+    },
+    Execute {
+        space: usize,
+        at: usize,
+    },
+    Fork {
+        space: usize,
+        to: usize,
+    },
+    Lend {
+        space: usize,
+        at: usize,
+        len: usize,
+        to: usize,
+        place: usize,
+        way: Lend,
+        prot: Prot,
+        max: Prot,
+        fixed: MapFlags,
+        record: Option<u32>,
+    },
+    Move {
+        space: usize,
+        at: usize,
+        len: usize,
+        place: usize,
+        new_len: usize,
+        replace: bool,
+        prot: Option<Prot>,
+    },
+    Take {
+        space: usize,
+        at: usize,
+        len: usize,
+        to: usize,
+        place: usize,
+        prot: Prot,
+        fixed: MapFlags,
+    },
 }
 
 fn prot() -> impl Strategy<Value = Prot> {
@@ -66,7 +120,10 @@ fn prot() -> impl Strategy<Value = Prot> {
 }
 
 fn fixed() -> impl Strategy<Value = MapFlags> {
-    prop_oneof![Just(MapFlags::MAP_FIXED), Just(MapFlags::MAP_FIXED_NOREPLACE)]
+    prop_oneof![
+        Just(MapFlags::MAP_FIXED),
+        Just(MapFlags::MAP_FIXED_NOREPLACE)
+    ]
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -114,9 +171,16 @@ type Reported = Vec<(u32, u64)>;
 impl World {
     fn new() -> Self {
         let mut m = Sim::new();
-        let spaces = (0..SPACES).map(|_| Some(AddrSpace::new(&mut m).unwrap())).collect();
+        let spaces = (0..SPACES)
+            .map(|_| Some(AddrSpace::new(&mut m).unwrap()))
+            .collect();
         let models = std::vec![Model::default(); SPACES];
-        Self { m, spaces, models, cells: Vec::new() }
+        Self {
+            m,
+            spaces,
+            models,
+            cells: Vec::new(),
+        }
     }
 
     fn cell(&mut self, value: u64) -> usize {
@@ -166,17 +230,25 @@ impl World {
     /// Takes pages out of a model: their records.
     fn drop_pages(&mut self, space: usize, at: usize, len: usize) -> Reported {
         let pages = &mut self.models[space].pages;
-        (at..at + len).filter_map(|page| pages.remove(&page)?.record).collect()
+        (at..at + len)
+            .filter_map(|page| pages.remove(&page)?.record)
+            .collect()
     }
 
     /// Applies an operation to both, and compares what they answer.
     fn apply(&mut self, op: &Op) {
         match *op {
-            Op::Anon { space, at, len, flags } => {
+            Op::Anon {
+                space,
+                at,
+                len,
+                flags,
+            } => {
                 let mut reported = Reported::new();
                 let rq = request(real(at), len, flags);
                 let s = self.spaces[space].as_mut().unwrap();
-                let result = s.map_anon(&mut self.m, &rq, &mut |mapped| note(&mut reported, mapped));
+                let result =
+                    s.map_anon(&mut self.m, &rq, &mut |mapped| note(&mut reported, mapped));
                 let replaced = self.expect_place(space, at, len, flags, result.map(|_| ()));
                 assert_eq!(reported, replaced.unwrap_or_default());
                 if result.is_ok() {
@@ -187,25 +259,49 @@ impl World {
                         shared: flags.contains(MapFlags::MAP_SHARED),
                         record: None,
                     };
-                    self.models[space].pages.extend((at..at + len).map(|n| (n, page)));
+                    self.models[space]
+                        .pages
+                        .extend((at..at + len).map(|n| (n, page)));
                 }
             }
             Op::Unmap { space, at, len } => {
                 let mut reported = Reported::new();
                 let s = self.spaces[space].as_mut().unwrap();
-                s.unmap(&mut self.m, super::at(real(at)), len * PAGE, &mut |mapped| note(&mut reported, mapped))
-                    .unwrap();
+                s.unmap(
+                    &mut self.m,
+                    super::at(real(at)),
+                    len * PAGE,
+                    &mut |mapped| note(&mut reported, mapped),
+                )
+                .unwrap();
                 assert_eq!(reported, self.drop_pages(space, at, len));
             }
-            Op::Protect { space, at, len, prot } => {
+            Op::Protect {
+                space,
+                at,
+                len,
+                prot,
+            } => {
                 let s = self.spaces[space].as_mut().unwrap();
-                let result = s.protect(&mut self.m, super::at(real(at)), len * PAGE, prot.map_flags());
+                let result = s.protect(
+                    &mut self.m,
+                    super::at(real(at)),
+                    len * PAGE,
+                    prot.map_flags(),
+                );
                 let expected = if !self.covered(space, at, len) {
                     Err(SpaceError::NoMemory)
-                } else if self.models[space].pages.range(at..at + len).any(|(_, p)| !p.max.contains(prot)) {
+                } else if self.models[space]
+                    .pages
+                    .range(at..at + len)
+                    .any(|(_, p)| !p.max.contains(prot))
+                {
                     Err(SpaceError::Access)
                 } else {
-                    self.models[space].pages.range_mut(at..at + len).for_each(|(_, p)| p.prot = prot);
+                    self.models[space]
+                        .pages
+                        .range_mut(at..at + len)
+                        .for_each(|(_, p)| p.prot = prot);
                     Ok(())
                 };
                 assert_eq!(result, expected);
@@ -228,7 +324,8 @@ impl World {
                             Source::Cell(cell) => self.cells[cell].push(value),
                             Source::Zero | Source::Snapshot(..) => {
                                 let cell = self.cell(value);
-                                self.models[space].pages.get_mut(&at).unwrap().source = Source::Cell(cell);
+                                self.models[space].pages.get_mut(&at).unwrap().source =
+                                    Source::Cell(cell);
                             }
                         }
                     }
@@ -257,13 +354,17 @@ impl World {
             Op::Fork { space, to } if space != to => {
                 let mut retained = Reported::new();
                 let s = self.spaces[space].as_mut().unwrap();
-                let child = s.clone_cow(&mut self.m, &mut |mapped| note(&mut retained, mapped)).unwrap();
+                let child = s
+                    .clone_cow(&mut self.m, &mut |mapped| note(&mut retained, mapped))
+                    .unwrap();
                 let mut released = Reported::new();
                 let old = self.spaces[to].replace(child).unwrap();
                 old.destroy(&mut self.m, &mut |mapped| note(&mut released, mapped));
                 assert_eq!(released, self.drop_pages(to, 0, PAGES + 8));
                 for page in 0..PAGES + 8 {
-                    let Some(&old) = self.models[space].pages.get(&page) else { continue };
+                    let Some(&old) = self.models[space].pages.get(&page) else {
+                        continue;
+                    };
                     let mut copy = old;
                     if old.shared {
                         copy.source = Source::Cell(self.own_cell(space, page));
@@ -273,23 +374,58 @@ impl World {
                     }
                     self.models[to].pages.insert(page, copy);
                 }
-                let records: Reported = self.models[to].pages.values().filter_map(|p| p.record).collect();
+                let records: Reported = self.models[to]
+                    .pages
+                    .values()
+                    .filter_map(|p| p.record)
+                    .collect();
                 assert_eq!(retained, records);
             }
             Op::Fork { .. } => {}
-            Op::Lend { space, at, len, to, place, way, prot, max, fixed, record } => {
+            Op::Lend {
+                space,
+                at,
+                len,
+                to,
+                place,
+                way,
+                prot,
+                max,
+                fixed,
+                record,
+            } => {
                 self.lend(space, (at, len), to, place, way, (prot, max), fixed, record);
             }
-            Op::Move { space, at, len, place, new_len, replace, prot } => {
+            Op::Move {
+                space,
+                at,
+                len,
+                place,
+                new_len,
+                replace,
+                prot,
+            } => {
                 self.remap(space, (at, len), (place, new_len), replace, prot);
             }
-            Op::Take { space, at, len, to, place, prot, fixed } if space != to => {
+            Op::Take {
+                space,
+                at,
+                len,
+                to,
+                place,
+                prot,
+                fixed,
+            } if space != to => {
                 let mut reported = Reported::new();
                 let mut source = self.spaces[space].take().unwrap();
                 let target = self.spaces[to].as_mut().unwrap();
                 let rq = request(real(place), 0, fixed | prot.map_flags());
                 let result = target.take_from(
-                    &mut self.m, &mut source, super::at(real(at)), len * PAGE, &rq,
+                    &mut self.m,
+                    &mut source,
+                    super::at(real(at)),
+                    len * PAGE,
+                    &rq,
                     &mut |mapped| note(&mut reported, mapped),
                 );
                 self.spaces[space] = Some(source);
@@ -302,7 +438,9 @@ impl World {
                     assert_eq!(result, Err(SpaceError::Access));
                     return;
                 }
-                let moved: Vec<_> = range.map(|(n, page)| (n - at + place, Page { prot, ..*page })).collect();
+                let moved: Vec<_> = range
+                    .map(|(n, page)| (n - at + place, Page { prot, ..*page }))
+                    .collect();
                 let replaced = self.expect_place(to, place, len, fixed, result.map(|_| ()));
                 assert_eq!(reported, replaced.clone().unwrap_or_default());
                 if replaced.is_some() {
@@ -323,7 +461,11 @@ impl World {
         flags: MapFlags,
         result: Result<(), SpaceError>,
     ) -> Option<Reported> {
-        let occupied = self.models[space].pages.range(at..at + len).next().is_some();
+        let occupied = self.models[space]
+            .pages
+            .range(at..at + len)
+            .next()
+            .is_some();
         if occupied && flags.contains(MapFlags::MAP_FIXED_NOREPLACE) {
             assert_eq!(result, Err(SpaceError::Exists));
             return None;
@@ -350,7 +492,11 @@ impl World {
             assert_eq!(loan.unwrap_err(), SpaceError::Fault);
             return;
         }
-        let pages: Vec<Page> = self.models[space].pages.range(at..at + len).map(|(_, p)| *p).collect();
+        let pages: Vec<Page> = self.models[space]
+            .pages
+            .range(at..at + len)
+            .map(|(_, p)| *p)
+            .collect();
         if pages.iter().any(|page| !page.max.contains(Prot::READ)) {
             assert_eq!(loan.unwrap_err(), SpaceError::Access);
             return;
@@ -362,8 +508,13 @@ impl World {
             if way == Lend::Shared {
                 allowed = allowed.intersection(page.max);
                 // What its space can never write is not made its own.
-                let stays = !page.max.contains(Prot::WRITE) && matches!(page.source, Source::Snapshot(..));
-                sources.push(if stays { page.source } else { Source::Cell(self.own_cell(space, at + n)) });
+                let stays =
+                    !page.max.contains(Prot::WRITE) && matches!(page.source, Source::Snapshot(..));
+                sources.push(if stays {
+                    page.source
+                } else {
+                    Source::Cell(self.own_cell(space, at + n))
+                });
             } else {
                 sources.push(match page.source {
                     Source::Snapshot(..) => page.source,
@@ -375,11 +526,17 @@ impl World {
             }
         }
         let offset = 0x7000;
-        let terms = Terms { record, offset, max };
+        let terms = Terms {
+            record,
+            offset,
+            max,
+        };
         let rq = request(real(place), 0, fixed | prot.map_flags());
         let mut reported = Reported::new();
         let target = self.spaces[to].as_mut().unwrap();
-        let result = target.map_loan(&mut self.m, &rq, loan, &terms, &mut |mapped| note(&mut reported, mapped));
+        let result = target.map_loan(&mut self.m, &rq, loan, &terms, &mut |mapped| {
+            note(&mut reported, mapped)
+        });
         if !allowed.contains(prot) {
             assert_eq!(result, Err(SpaceError::Access));
             return;
@@ -389,7 +546,13 @@ impl World {
         if replaced.is_some() {
             for (n, source) in sources.into_iter().enumerate() {
                 let record = record.map(|record| (record, offset + (n * PAGE) as u64));
-                let page = Page { source, prot, max: allowed, shared: way == Lend::Shared, record };
+                let page = Page {
+                    source,
+                    prot,
+                    max: allowed,
+                    shared: way == Lend::Shared,
+                    record,
+                };
                 self.models[to].pages.insert(place + n, page);
             }
         }
@@ -405,17 +568,27 @@ impl World {
     ) {
         let s = self.spaces[space].as_mut().unwrap();
         let last = super::at(real(at + len - 1));
-        let growing = s.region_at(last).map(|(_, region)| region.kind == Kind::Anon);
-        let flags = if replace { MremapFlags::FIXED_REPLACE } else { MremapFlags::FIXED };
+        let growing = s
+            .region_at(last)
+            .map(|(_, region)| region.kind == Kind::Anon);
+        let flags = if replace {
+            MremapFlags::FIXED_REPLACE
+        } else {
+            MremapFlags::FIXED
+        };
         let mut reported = Reported::new();
         let to = request(real(place), new_len, MapFlags::empty());
         let old = (super::at(real(at)), len * PAGE);
-        let result = s.remap(&mut self.m, old, &to, flags, prot, &mut |mapped| note(&mut reported, mapped));
+        let result = s.remap(&mut self.m, old, &to, flags, prot, &mut |mapped| {
+            note(&mut reported, mapped)
+        });
         let kept = len.min(new_len);
         let overlap = at < place + new_len && place < at + len;
         let model = &self.models[space].pages;
         let denied = prot.is_some_and(|prot| {
-            model.range(at..at + kept).any(|(_, page)| !page.max.contains(prot))
+            model
+                .range(at..at + kept)
+                .any(|(_, page)| !page.max.contains(prot))
         });
         let expected = if overlap {
             Some(SpaceError::Invalid)
@@ -434,20 +607,37 @@ impl World {
         }
         let moved: Vec<Page> = model
             .range(at..at + kept)
-            .map(|(_, page)| Page { prot: prot.unwrap_or(page.prot), ..*page })
+            .map(|(_, page)| Page {
+                prot: prot.unwrap_or(page.prot),
+                ..*page
+            })
             .collect();
         let last = moved.last().copied();
-        let fixed = if replace { MapFlags::MAP_FIXED } else { MapFlags::MAP_FIXED_NOREPLACE };
-        let Some(mut replaced) = self.expect_place(space, place, new_len, fixed, result.map(|_| ())) else {
+        let fixed = if replace {
+            MapFlags::MAP_FIXED
+        } else {
+            MapFlags::MAP_FIXED_NOREPLACE
+        };
+        let Some(mut replaced) =
+            self.expect_place(space, place, new_len, fixed, result.map(|_| ()))
+        else {
             return;
         };
         self.drop_pages(space, at, kept);
         replaced.extend(self.drop_pages(space, at + kept, len - kept));
         assert_eq!(reported, replaced);
         let model = &mut self.models[space].pages;
-        model.extend(moved.into_iter().enumerate().map(|(n, page)| (place + n, page)));
+        model.extend(
+            moved
+                .into_iter()
+                .enumerate()
+                .map(|(n, page)| (place + n, page)),
+        );
         if let Some(last) = last {
-            let page = Page { source: Source::Zero, ..last };
+            let page = Page {
+                source: Source::Zero,
+                ..last
+            };
             model.extend((kept..new_len).map(|n| (place + n, page)));
         }
     }
@@ -461,16 +651,23 @@ impl World {
                 let region = space.region_at(at(real(page)));
                 let model = self.models[n].pages.get(&page);
                 assert_eq!(region.is_some(), model.is_some(), "space {n}, page {page}");
-                let (Some((range, region)), Some(model)) = (region, model) else { continue };
+                let (Some((range, region)), Some(model)) = (region, model) else {
+                    continue;
+                };
                 let skipped = (at(real(page)) - range.base()) as u64;
-                let record = region.record.map(|record| (record, region.offset + skipped));
+                let record = region
+                    .record
+                    .map(|record| (record, region.offset + skipped));
                 assert_eq!(
                     (region.prot, region.max, region.shared, record),
                     (model.prot, model.max, model.shared, model.record),
                     "space {n}, page {page}"
                 );
                 let value = self.raw(n, page);
-                assert!(self.allowed(n, page).contains(&value), "space {n}, page {page}: {value}");
+                assert!(
+                    self.allowed(n, page).contains(&value),
+                    "space {n}, page {page}: {value}"
+                );
             }
         }
     }

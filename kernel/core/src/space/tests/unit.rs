@@ -16,7 +16,9 @@ fn start() -> (Sim, AddrSpace) {
 #[test]
 fn anonymous_memory_is_zero_and_comes_when_touched() {
     let (mut m, mut s) = start();
-    let base = s.map_anon(&mut m, &request(0, 1000, PRIVATE), &mut quiet).unwrap();
+    let base = s
+        .map_anon(&mut m, &request(0, 1000, PRIVATE), &mut quiet)
+        .unwrap();
     assert_eq!(base, at(0));
     assert_eq!(m.live(Owner::User), 0);
     assert_eq!(take(&mut m, &mut s, 999), Ok(0));
@@ -34,7 +36,8 @@ fn anonymous_memory_is_zero_and_comes_when_touched() {
 fn bad_requests_are_refused() {
     let (mut m, mut s) = start();
     let fixed = PRIVATE | MapFlags::MAP_FIXED;
-    s.map_anon(&mut m, &request(5, 1, PRIVATE), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(5, 1, PRIVATE), &mut quiet)
+        .unwrap();
     for (address, size, flags, error) in [
         (0, 0, PRIVATE, SpaceError::Invalid),
         (0, PAGE, PRIVATE | MapFlags::MAP_SHARED, SpaceError::Invalid),
@@ -48,18 +51,43 @@ fn bad_requests_are_refused() {
         (USER_END - PAGE, 2 * PAGE, fixed, SpaceError::Invalid),
         (0xffff_8000_0000_0000, PAGE, fixed, SpaceError::Invalid),
         (usize::MAX & !(PAGE - 1), PAGE, fixed, SpaceError::Invalid),
-        (at(4), 2 * PAGE, PRIVATE | MapFlags::MAP_FIXED_NOREPLACE, SpaceError::Exists),
+        (
+            at(4),
+            2 * PAGE,
+            PRIVATE | MapFlags::MAP_FIXED_NOREPLACE,
+            SpaceError::Exists,
+        ),
     ] {
-        let request = Request { address, size, flags, min: 0 };
-        assert_eq!(s.map_anon(&mut m, &request, &mut quiet), Err(error), "{request:?}");
+        let request = Request {
+            address,
+            size,
+            flags,
+            min: 0,
+        };
+        assert_eq!(
+            s.map_anon(&mut m, &request, &mut quiet),
+            Err(error),
+            "{request:?}"
+        );
         assert_eq!(s.region_count(), 1);
     }
-    for (base, size) in [(at(5), 0), (at(5) + 1, PAGE), (0, PAGE), (at(5), usize::MAX)] {
-        assert_eq!(s.unmap(&mut m, base, size, &mut quiet), Err(SpaceError::Invalid));
+    for (base, size) in [
+        (at(5), 0),
+        (at(5) + 1, PAGE),
+        (0, PAGE),
+        (at(5), usize::MAX),
+    ] {
+        assert_eq!(
+            s.unmap(&mut m, base, size, &mut quiet),
+            Err(SpaceError::Invalid)
+        );
         assert_eq!(s.protect(&mut m, base, size, RW), Err(SpaceError::Invalid));
         assert!(s.lend(&mut m, base, size, Lend::Shared).is_err());
     }
-    assert_eq!(s.protect(&mut m, at(5), 2 * PAGE, RW), Err(SpaceError::NoMemory));
+    assert_eq!(
+        s.protect(&mut m, at(5), 2 * PAGE, RW),
+        Err(SpaceError::NoMemory)
+    );
     finish(&mut m, [s]);
 }
 
@@ -67,7 +95,12 @@ fn bad_requests_are_refused() {
 fn addresses_are_chosen_by_hint_then_lowest() {
     let (mut m, mut s) = start();
     let mut map = |address, min| {
-        let request = Request { address, size: 2 * PAGE, flags: PRIVATE, min };
+        let request = Request {
+            address,
+            size: 2 * PAGE,
+            flags: PRIVATE,
+            min,
+        };
         s.map_anon(&mut m, &request, &mut quiet).unwrap()
     };
     assert_eq!(map(at(10), 0), at(10));
@@ -81,13 +114,17 @@ fn addresses_are_chosen_by_hint_then_lowest() {
 #[test]
 fn fixed_replaces_only_its_range() {
     let (mut m, mut s) = start();
-    s.map_anon(&mut m, &request(0, 5, PRIVATE), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(0, 5, PRIVATE), &mut quiet)
+        .unwrap();
     for page in 0..5 {
         put(&mut m, &mut s, page, 1).unwrap();
     }
     let fixed = SHARED | MapFlags::MAP_FIXED;
-    s.map_anon(&mut m, &request(1, 2, fixed), &mut quiet).unwrap();
-    let values: Vec<_> = (0..5).map(|page| take(&mut m, &mut s, page).unwrap()).collect();
+    s.map_anon(&mut m, &request(1, 2, fixed), &mut quiet)
+        .unwrap();
+    let values: Vec<_> = (0..5)
+        .map(|page| take(&mut m, &mut s, page).unwrap())
+        .collect();
     assert_eq!(values, [1, 0, 0, 1, 1]);
     assert_eq!(s.region_count(), 3);
     finish(&mut m, [s]);
@@ -103,8 +140,14 @@ fn a_full_map_replaces_nothing_that_it_cannot_record() {
     }
     let before: Vec<_> = s.grants().map(|grant| (grant.base, grant.size)).collect();
     let middle = request(1, 1, SHARED | MapFlags::MAP_FIXED);
-    assert_eq!(s.map_anon(&mut m, &middle, &mut quiet), Err(SpaceError::NoMemory));
-    assert_eq!(s.protect(&mut m, at(1), PAGE, RW | MapFlags::PROT_EXEC), Err(SpaceError::NoMemory));
+    assert_eq!(
+        s.map_anon(&mut m, &middle, &mut quiet),
+        Err(SpaceError::NoMemory)
+    );
+    assert_eq!(
+        s.protect(&mut m, at(1), PAGE, RW | MapFlags::PROT_EXEC),
+        Err(SpaceError::NoMemory)
+    );
     let after: Vec<_> = s.grants().map(|grant| (grant.base, grant.size)).collect();
     assert_eq!(before, after);
     s.unmap(&mut m, at(8), PAGE, &mut quiet).unwrap();
@@ -116,7 +159,8 @@ fn a_full_map_replaces_nothing_that_it_cannot_record() {
 #[test]
 fn protection_is_exact() {
     let (mut m, mut s) = start();
-    s.map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet)
+        .unwrap();
     put(&mut m, &mut s, 1, 5).unwrap();
     m.cpu_access(s.root(), at(1), true).unwrap();
     s.protect(&mut m, at(1), PAGE, MapFlags::PROT_READ).unwrap();
@@ -124,11 +168,13 @@ fn protection_is_exact() {
     assert_eq!(put(&mut m, &mut s, 1, 6), Err(Segv::Protection));
     assert_eq!(s.fault(&mut m, at(1), Access::Exec), Err(Segv::Protection));
     assert_eq!(take(&mut m, &mut s, 1), Ok(5));
-    s.protect(&mut m, at(0), 3 * PAGE, MapFlags::PROT_NONE).unwrap();
+    s.protect(&mut m, at(0), 3 * PAGE, MapFlags::PROT_NONE)
+        .unwrap();
     check(&m, &[&s], &BTreeMap::new());
     assert_eq!(take(&mut m, &mut s, 1), Err(Segv::Protection));
     assert_eq!(take(&mut m, &mut s, 0), Err(Segv::Protection));
-    s.protect(&mut m, at(0), 3 * PAGE, PRIVATE | MapFlags::PROT_EXEC).unwrap();
+    s.protect(&mut m, at(0), 3 * PAGE, PRIVATE | MapFlags::PROT_EXEC)
+        .unwrap();
     assert_eq!(s.region_count(), 1);
     assert_eq!(s.fault(&mut m, at(2), Access::Exec), Ok(()));
     assert_eq!(take(&mut m, &mut s, 1), Ok(5));
@@ -140,15 +186,18 @@ fn protection_is_exact() {
 #[test]
 fn many_stale_pages_are_one_flush() {
     let (mut m, mut s) = start();
-    s.map_anon(&mut m, &request(0, 2 * FLUSH_LIMIT, PRIVATE), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(0, 2 * FLUSH_LIMIT, PRIVATE), &mut quiet)
+        .unwrap();
     for page in 0..2 * FLUSH_LIMIT {
         put(&mut m, &mut s, page, 1).unwrap();
         m.cpu_access(s.root(), at(page), true).unwrap();
     }
-    s.protect(&mut m, at(0), FLUSH_LIMIT * PAGE, MapFlags::PROT_READ).unwrap();
+    s.protect(&mut m, at(0), FLUSH_LIMIT * PAGE, MapFlags::PROT_READ)
+        .unwrap();
     assert_eq!(m.full_flushes, 0);
     check(&m, &[&s], &BTreeMap::new());
-    s.unmap(&mut m, at(0), 2 * FLUSH_LIMIT * PAGE, &mut quiet).unwrap();
+    s.unmap(&mut m, at(0), 2 * FLUSH_LIMIT * PAGE, &mut quiet)
+        .unwrap();
     assert_eq!(m.full_flushes, 1);
     check(&m, &[&s], &BTreeMap::new());
     finish(&mut m, [s]);
@@ -157,7 +206,8 @@ fn many_stale_pages_are_one_flush() {
 #[test]
 fn a_copy_copies_only_what_is_written_and_the_last_owner_nothing() {
     let (mut m, mut s) = start();
-    s.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
     for page in 0..4 {
         put(&mut m, &mut s, page, page as u64).unwrap();
         m.cpu_access(s.root(), at(page), true).unwrap();
@@ -182,7 +232,8 @@ fn a_copy_copies_only_what_is_written_and_the_last_owner_nothing() {
 #[test]
 fn shared_memory_stays_shared_even_if_never_touched() {
     let (mut m, mut s) = start();
-    s.map_anon(&mut m, &request(0, 2, SHARED), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(0, 2, SHARED), &mut quiet)
+        .unwrap();
     put(&mut m, &mut s, 0, 1).unwrap();
     let mut child = s.clone_cow(&mut m, &mut quiet).unwrap();
     put(&mut m, &mut child, 0, 2).unwrap();
@@ -197,33 +248,73 @@ fn shared_memory_stays_shared_even_if_never_touched() {
 fn records_are_reported_part_by_part() {
     let (mut m, mut daemon) = start();
     let mut client = AddrSpace::new(&mut m).unwrap();
-    daemon.map_anon(&mut m, &request(0, 6, PRIVATE), &mut quiet).unwrap();
+    daemon
+        .map_anon(&mut m, &request(0, 6, PRIVATE), &mut quiet)
+        .unwrap();
     let loan = daemon.lend(&mut m, at(0), 6 * PAGE, Lend::Shared).unwrap();
-    let terms = Terms { record: Some(42), offset: 0x10000, max: Prot::ALL };
-    client.map_loan(&mut m, &request(20, 1, RW), loan, &terms, &mut quiet).unwrap();
+    let terms = Terms {
+        record: Some(42),
+        offset: 0x10000,
+        max: Prot::ALL,
+    };
+    client
+        .map_loan(&mut m, &request(20, 1, RW), loan, &terms, &mut quiet)
+        .unwrap();
     assert_eq!(client.region_count(), 1);
     let mut seen = Vec::new();
-    let mut child = client.clone_cow(&mut m, &mut |mapped| seen.push(mapped)).unwrap();
-    let whole = Mapped { record: 42, offset: 0x10000, base: at(20), size: 6 * PAGE, dirty: true };
+    let mut child = client
+        .clone_cow(&mut m, &mut |mapped| seen.push(mapped))
+        .unwrap();
+    let whole = Mapped {
+        record: 42,
+        offset: 0x10000,
+        base: at(20),
+        size: 6 * PAGE,
+        dirty: true,
+    };
     assert_eq!(seen, [whole]);
 
     let mut seen = Vec::new();
-    client.unmap(&mut m, at(22), 2 * PAGE, &mut |mapped| seen.push(mapped)).unwrap();
-    let middle = Mapped { offset: 0x12000, base: at(22), size: 2 * PAGE, ..whole };
+    client
+        .unmap(&mut m, at(22), 2 * PAGE, &mut |mapped| seen.push(mapped))
+        .unwrap();
+    let middle = Mapped {
+        offset: 0x12000,
+        base: at(22),
+        size: 2 * PAGE,
+        ..whole
+    };
     assert_eq!(seen, [middle]);
     assert_eq!(client.region_count(), 2);
 
     let mut seen = Vec::new();
     client.destroy(&mut m, &mut |mapped| seen.push(mapped));
-    let left = Mapped { size: 2 * PAGE, ..whole };
-    let right = Mapped { offset: 0x14000, base: at(24), size: 2 * PAGE, ..whole };
+    let left = Mapped {
+        size: 2 * PAGE,
+        ..whole
+    };
+    let right = Mapped {
+        offset: 0x14000,
+        base: at(24),
+        size: 2 * PAGE,
+        ..whole
+    };
     assert_eq!(seen, [left, right]);
 
     // A new mapping in its place releases it as well.
     let mut seen = Vec::new();
     let fixed = PRIVATE | MapFlags::MAP_FIXED;
-    child.map_anon(&mut m, &request(25, 3, fixed), &mut |mapped| seen.push(mapped)).unwrap();
-    let end = Mapped { offset: 0x15000, base: at(25), size: PAGE, ..whole };
+    child
+        .map_anon(&mut m, &request(25, 3, fixed), &mut |mapped| {
+            seen.push(mapped)
+        })
+        .unwrap();
+    let end = Mapped {
+        offset: 0x15000,
+        base: at(25),
+        size: PAGE,
+        ..whole
+    };
     assert_eq!(seen, [end]);
     finish(&mut m, [daemon, child]);
 }
@@ -232,10 +323,14 @@ fn records_are_reported_part_by_part() {
 fn lent_pages_are_seen_by_both_and_survive_a_fork_of_the_lender() {
     let (mut m, mut daemon) = start();
     let mut client = AddrSpace::new(&mut m).unwrap();
-    daemon.map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet).unwrap();
+    daemon
+        .map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet)
+        .unwrap();
     put(&mut m, &mut daemon, 0, 1).unwrap();
     let loan = daemon.lend(&mut m, at(0), 2 * PAGE, Lend::Shared).unwrap();
-    client.map_loan(&mut m, &request(9, 0, RW), loan, &terms(), &mut quiet).unwrap();
+    client
+        .map_loan(&mut m, &request(9, 0, RW), loan, &terms(), &mut quiet)
+        .unwrap();
     let mut child = daemon.clone_cow(&mut m, &mut quiet).unwrap();
     check(&m, &[&daemon, &client, &child], &BTreeMap::new());
     put(&mut m, &mut daemon, 0, 2).unwrap();
@@ -255,13 +350,19 @@ fn lent_pages_are_seen_by_both_and_survive_a_fork_of_the_lender() {
 #[test]
 fn lending_a_page_of_a_fork_does_not_lend_the_others() {
     let (mut m, mut parent) = start();
-    parent.map_anon(&mut m, &request(0, 1, PRIVATE), &mut quiet).unwrap();
+    parent
+        .map_anon(&mut m, &request(0, 1, PRIVATE), &mut quiet)
+        .unwrap();
     put(&mut m, &mut parent, 0, 1).unwrap();
     let mut child = parent.clone_cow(&mut m, &mut quiet).unwrap();
     let mut client = AddrSpace::new(&mut m).unwrap();
-    child.protect(&mut m, at(0), PAGE, MapFlags::PROT_READ).unwrap();
+    child
+        .protect(&mut m, at(0), PAGE, MapFlags::PROT_READ)
+        .unwrap();
     let loan = child.lend(&mut m, at(0), PAGE, Lend::Shared).unwrap();
-    client.map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet).unwrap();
+    client
+        .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
+        .unwrap();
     put(&mut m, &mut client, 0, 2).unwrap();
     assert_eq!(take(&mut m, &mut child, 0), Ok(2));
     assert_eq!(take(&mut m, &mut parent, 0), Ok(1));
@@ -271,11 +372,17 @@ fn lending_a_page_of_a_fork_does_not_lend_the_others() {
 #[test]
 fn a_snapshot_is_copied_before_the_receiver_writes() {
     let (mut m, mut daemon) = start();
-    daemon.map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet).unwrap();
+    daemon
+        .map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet)
+        .unwrap();
     put(&mut m, &mut daemon, 0, 1).unwrap();
     let mut client = AddrSpace::new(&mut m).unwrap();
-    let loan = daemon.lend(&mut m, at(0), 2 * PAGE, Lend::Snapshot).unwrap();
-    client.map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet).unwrap();
+    let loan = daemon
+        .lend(&mut m, at(0), 2 * PAGE, Lend::Snapshot)
+        .unwrap();
+    client
+        .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
+        .unwrap();
     assert_eq!(take(&mut m, &mut client, 0), Ok(1));
     put(&mut m, &mut client, 0, 2).unwrap();
     put(&mut m, &mut client, 1, 3).unwrap();
@@ -288,16 +395,26 @@ fn a_snapshot_is_copied_before_the_receiver_writes() {
 #[test]
 fn nobody_gets_more_than_lender_and_terms_allow() {
     let (mut m, mut daemon) = start();
-    daemon.map_anon(&mut m, &request(0, 1, PRIVATE), &mut quiet).unwrap();
+    daemon
+        .map_anon(&mut m, &request(0, 1, PRIVATE), &mut quiet)
+        .unwrap();
     let mut first = AddrSpace::new(&mut m).unwrap();
     let read = MapFlags::PROT_READ;
-    let read_only = Terms { max: Prot::READ, ..terms() };
+    let read_only = Terms {
+        max: Prot::READ,
+        ..terms()
+    };
     let loan = daemon.lend(&mut m, at(0), PAGE, Lend::Shared).unwrap();
     let refused = first.map_loan(&mut m, &request(0, 0, RW), loan, &read_only, &mut quiet);
     assert_eq!(refused, Err(SpaceError::Access));
     let loan = daemon.lend(&mut m, at(0), PAGE, Lend::Shared).unwrap();
-    first.map_loan(&mut m, &request(0, 0, read), loan, &read_only, &mut quiet).unwrap();
-    assert_eq!(first.protect(&mut m, at(0), PAGE, RW), Err(SpaceError::Access));
+    first
+        .map_loan(&mut m, &request(0, 0, read), loan, &read_only, &mut quiet)
+        .unwrap();
+    assert_eq!(
+        first.protect(&mut m, at(0), PAGE, RW),
+        Err(SpaceError::Access)
+    );
     // Nor can it be had by lending on, aliasing or moving.
     let mut second = AddrSpace::new(&mut m).unwrap();
     let loan = first.lend(&mut m, at(0), PAGE, Lend::Shared).unwrap();
@@ -315,7 +432,9 @@ fn nobody_gets_more_than_lender_and_terms_allow() {
     assert_eq!(refused, Err(SpaceError::Access));
     // A snapshot may be written: it is the receiver's own.
     let loan = first.lend(&mut m, at(0), PAGE, Lend::Snapshot).unwrap();
-    second.map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet).unwrap();
+    second
+        .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
+        .unwrap();
     put(&mut m, &mut second, 0, 1).unwrap();
     assert_eq!(take(&mut m, &mut daemon, 0), Ok(0));
     finish(&mut m, [daemon, first, second]);
@@ -327,15 +446,25 @@ fn devices_are_mapped_lent_and_never_counted() {
     let physical = 0xfd00_0000;
     let cache = Cache::WriteCombining;
     let rq = request(0, 8, SHARED);
-    let base = driver.map_device(&mut m, &rq, physical, cache, &mut quiet).unwrap();
+    let base = driver
+        .map_device(&mut m, &rq, physical, cache, &mut quiet)
+        .unwrap();
     assert_eq!(base, at(0));
-    assert_eq!(driver.reach(&mut m, at(3) + 5, true), Ok(physical + 3 * PAGE as u64 + 5));
+    assert_eq!(
+        driver.reach(&mut m, at(3) + 5, true),
+        Ok(physical + 3 * PAGE as u64 + 5)
+    );
     assert_eq!(m.live(Owner::User), 0);
     driver.unmap(&mut m, at(1), PAGE, &mut quiet).unwrap();
     let mut client = AddrSpace::new(&mut m).unwrap();
     let loan = driver.lend(&mut m, at(4), 2 * PAGE, Lend::Shared).unwrap();
-    client.map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet).unwrap();
-    assert_eq!(client.reach(&mut m, at(1), true), Ok(physical + 5 * PAGE as u64));
+    client
+        .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
+        .unwrap();
+    assert_eq!(
+        client.reach(&mut m, at(1), true),
+        Ok(physical + 5 * PAGE as u64)
+    );
     for (page, pages, way) in [(4, 1, Lend::Snapshot), (0, 3, Lend::Shared)] {
         assert!(driver.lend(&mut m, at(page), pages * PAGE, way).is_err());
     }
@@ -346,19 +475,29 @@ fn devices_are_mapped_lent_and_never_counted() {
     }
     let child = driver.clone_cow(&mut m, &mut quiet).unwrap();
     check(&m, &[&driver, &client, &child], &BTreeMap::new());
-    let listing: Vec<_> = driver.grants().map(|grant| (grant.base, grant.offset)).collect();
-    assert_eq!(listing, [(at(0), physical), (at(2), physical + 2 * PAGE as u64)]);
+    let listing: Vec<_> = driver
+        .grants()
+        .map(|grant| (grant.base, grant.offset))
+        .collect();
+    assert_eq!(
+        listing,
+        [(at(0), physical), (at(2), physical + 2 * PAGE as u64)]
+    );
     finish(&mut m, [driver, client, child]);
 }
 
 #[test]
 fn contiguous_memory_is_adjacent_and_goes_back_page_by_page() {
     let (mut m, mut s) = start();
-    let (base, physical) =
-        s.map_contiguous(&mut m, &request(0, 5, SHARED), &mut quiet).unwrap();
+    let (base, physical) = s
+        .map_contiguous(&mut m, &request(0, 5, SHARED), &mut quiet)
+        .unwrap();
     assert_eq!(m.live(Owner::User), 5);
     for page in 0..5 {
-        assert_eq!(s.reach(&mut m, base + page * PAGE, true), Ok(physical + (page * PAGE) as u64));
+        assert_eq!(
+            s.reach(&mut m, base + page * PAGE, true),
+            Ok(physical + (page * PAGE) as u64)
+        );
         assert_eq!(take(&mut m, &mut s, page), Ok(0));
     }
     s.unmap(&mut m, at(2), PAGE, &mut quiet).unwrap();
@@ -375,10 +514,15 @@ fn frames_of_the_kernel_outlive_the_mapping() {
     let frames: Vec<_> = (0..3).map(|_| m.alloc(Owner::User).unwrap()).collect();
     let kept: BTreeMap<_, _> = frames.iter().map(|&frame| (frame, 1)).collect();
     let loan = Loan::of_frames(&mut m, &frames).unwrap();
-    let base = s.map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet).unwrap();
+    let base = s
+        .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
+        .unwrap();
     check(&m, &[&s], &kept);
     put(&mut m, &mut s, 1, 77).unwrap();
-    assert_eq!(s.translate(&m, base + PAGE, true), Some(frames[1].address()));
+    assert_eq!(
+        s.translate(&m, base + PAGE, true),
+        Some(frames[1].address())
+    );
     s.unmap(&mut m, base, 3 * PAGE, &mut quiet).unwrap();
     check(&m, &[&s], &kept);
     frames.into_iter().for_each(|frame| m.release(frame));
@@ -388,7 +532,8 @@ fn frames_of_the_kernel_outlive_the_mapping() {
 #[test]
 fn remap_grows_shrinks_and_moves() {
     let (mut m, mut s) = start();
-    s.map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet)
+        .unwrap();
     put(&mut m, &mut s, 0, 1).unwrap();
     put(&mut m, &mut s, 1, 2).unwrap();
     let none = MremapFlags::empty();
@@ -404,7 +549,8 @@ fn remap_grows_shrinks_and_moves() {
     assert_eq!(s.region_count(), 1);
     assert_eq!(take(&mut m, &mut s, 3), Ok(0));
     // Away, as there is none.
-    s.map_anon(&mut m, &request(4, 1, SHARED), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(4, 1, SHARED), &mut quiet)
+        .unwrap();
     let grown = s.remap(&mut m, (at(0), 4 * PAGE), &to(0, 6), none, None, &mut quiet);
     assert_eq!(grown, Ok(at(5)));
     assert_eq!(take(&mut m, &mut s, 5), Ok(1));
@@ -415,7 +561,14 @@ fn remap_grows_shrinks_and_moves() {
     // Smaller, somewhere else, read-only.
     let fixed = MremapFlags::FIXED;
     let read = Some(Prot::READ);
-    let moved = s.remap(&mut m, (at(5), 6 * PAGE), &to(at(20), 2), fixed, read, &mut quiet);
+    let moved = s.remap(
+        &mut m,
+        (at(5), 6 * PAGE),
+        &to(at(20), 2),
+        fixed,
+        read,
+        &mut quiet,
+    );
     assert_eq!(moved, Ok(at(20)));
     assert_eq!(take(&mut m, &mut s, 21), Ok(2));
     assert_eq!(put(&mut m, &mut s, 21, 2), Err(Segv::Protection));
@@ -423,21 +576,53 @@ fn remap_grows_shrinks_and_moves() {
     check(&m, &[&s], &BTreeMap::new());
     for (old, new, flags, error) in [
         ((at(20), 2 * PAGE), to(at(4), 2), fixed, SpaceError::Exists),
-        ((at(20), 2 * PAGE), to(at(21), 2), fixed, SpaceError::Invalid),
-        ((at(20), 2 * PAGE), to(at(19), 2), MremapFlags::FIXED_REPLACE, SpaceError::Invalid),
+        (
+            (at(20), 2 * PAGE),
+            to(at(21), 2),
+            fixed,
+            SpaceError::Invalid,
+        ),
+        (
+            (at(20), 2 * PAGE),
+            to(at(19), 2),
+            MremapFlags::FIXED_REPLACE,
+            SpaceError::Invalid,
+        ),
         ((at(20), 3 * PAGE), to(at(30), 3), fixed, SpaceError::Fault),
         ((at(20), 2 * PAGE), to(0, 0), none, SpaceError::Invalid),
         ((at(20), 0), to(0, 1), none, SpaceError::Invalid),
-        ((at(20), 2 * PAGE), to(0, usize::MAX >> 12), none, SpaceError::NoMemory),
-        ((at(20), PAGE), to(at(30), 2), MremapFlags::KEEP_OLD, SpaceError::Invalid),
-        ((at(20), 2 * PAGE), to(USER_END, 1), fixed, SpaceError::Invalid),
+        (
+            (at(20), 2 * PAGE),
+            to(0, usize::MAX >> 12),
+            none,
+            SpaceError::NoMemory,
+        ),
+        (
+            (at(20), PAGE),
+            to(at(30), 2),
+            MremapFlags::KEEP_OLD,
+            SpaceError::Invalid,
+        ),
+        (
+            (at(20), 2 * PAGE),
+            to(USER_END, 1),
+            fixed,
+            SpaceError::Invalid,
+        ),
     ] {
         let result = s.remap(&mut m, old, &new, flags, None, &mut quiet);
         assert_eq!(result, Err(error), "{old:x?} {new:x?}");
         check(&m, &[&s], &BTreeMap::new());
     }
     let replace = MremapFlags::FIXED_REPLACE;
-    let moved = s.remap(&mut m, (at(20), 2 * PAGE), &to(at(3), 2), replace, None, &mut quiet);
+    let moved = s.remap(
+        &mut m,
+        (at(20), 2 * PAGE),
+        &to(at(3), 2),
+        replace,
+        None,
+        &mut quiet,
+    );
     assert_eq!(moved, Ok(at(3)));
     assert_eq!(take(&mut m, &mut s, 4), Ok(2));
     finish(&mut m, [s]);
@@ -447,7 +632,8 @@ fn remap_grows_shrinks_and_moves() {
 fn an_alias_is_the_same_memory() {
     for flags in [PRIVATE, SHARED] {
         let (mut m, mut s) = start();
-        s.map_anon(&mut m, &request(0, 2, flags), &mut quiet).unwrap();
+        s.map_anon(&mut m, &request(0, 2, flags), &mut quiet)
+            .unwrap();
         put(&mut m, &mut s, 0, 1).unwrap();
         let mut child = s.clone_cow(&mut m, &mut quiet).unwrap();
         let to = request(8, 2, MapFlags::empty());
@@ -469,12 +655,20 @@ fn an_alias_is_the_same_memory() {
 fn pages_move_between_spaces_with_their_records() {
     let (mut m, mut from) = start();
     let mut to = AddrSpace::new(&mut m).unwrap();
-    from.map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet).unwrap();
+    from.map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet)
+        .unwrap();
     put(&mut m, &mut from, 0, 1).unwrap();
     put(&mut m, &mut from, 1, 2).unwrap();
     let live = m.live(Owner::User);
     let read = MapFlags::PROT_READ | MapFlags::MAP_FIXED_NOREPLACE;
-    let moved = to.take_from(&mut m, &mut from, at(1), 2 * PAGE, &request(30, 0, read), &mut quiet);
+    let moved = to.take_from(
+        &mut m,
+        &mut from,
+        at(1),
+        2 * PAGE,
+        &request(30, 0, read),
+        &mut quiet,
+    );
     assert_eq!(moved, Ok(at(30)));
     assert_eq!(m.live(Owner::User), live);
     assert_eq!(take(&mut m, &mut to, 30), Ok(2));
@@ -482,7 +676,14 @@ fn pages_move_between_spaces_with_their_records() {
     assert_eq!(put(&mut m, &mut to, 30, 0), Err(Segv::Protection));
     assert_eq!(take(&mut m, &mut from, 1), Err(Segv::Unmapped));
     assert_eq!(take(&mut m, &mut from, 0), Ok(1));
-    let holes = to.take_from(&mut m, &mut from, at(0), 2 * PAGE, &request(40, 0, RW), &mut quiet);
+    let holes = to.take_from(
+        &mut m,
+        &mut from,
+        at(0),
+        2 * PAGE,
+        &request(40, 0, RW),
+        &mut quiet,
+    );
     assert_eq!(holes, Err(SpaceError::Fault));
     check(&m, &[&from, &to], &BTreeMap::new());
     finish(&mut m, [from, to]);
@@ -491,20 +692,38 @@ fn pages_move_between_spaces_with_their_records() {
 #[test]
 fn the_listing_says_what_is_there() {
     let (mut m, mut s) = start();
-    s.map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet).unwrap();
-    s.map_anon(&mut m, &request(2, 1, SHARED | MapFlags::PROT_EXEC), &mut quiet).unwrap();
+    s.map_anon(&mut m, &request(0, 2, PRIVATE), &mut quiet)
+        .unwrap();
+    s.map_anon(
+        &mut m,
+        &request(2, 1, SHARED | MapFlags::PROT_EXEC),
+        &mut quiet,
+    )
+    .unwrap();
     let loan = s.lend(&mut m, at(0), PAGE, Lend::Snapshot).unwrap();
-    let terms = Terms { record: Some(1), offset: 0x5000, max: Prot::READ };
+    let terms = Terms {
+        record: Some(1),
+        offset: 0x5000,
+        max: Prot::READ,
+    };
     let read = MapFlags::PROT_READ;
-    s.map_loan(&mut m, &request(5, 0, read), loan, &terms, &mut |_| {}).unwrap();
-    let listing: Vec<_> =
-        s.grants().map(|g| (g.base, g.size, g.flags, g.offset)).collect();
+    s.map_loan(&mut m, &request(5, 0, read), loan, &terms, &mut |_| {})
+        .unwrap();
+    let listing: Vec<_> = s
+        .grants()
+        .map(|g| (g.base, g.size, g.flags, g.offset))
+        .collect();
     let rw = GrantFlags::GRANT_READ | GrantFlags::GRANT_WRITE;
     let shared = GrantFlags::GRANT_SHARED | GrantFlags::GRANT_EXEC;
     let expected = [
         (at(0), 2 * PAGE, rw | GrantFlags::GRANT_LAZY, 0),
         (at(2), PAGE, rw | shared | GrantFlags::GRANT_LAZY, 0),
-        (at(5), PAGE, GrantFlags::GRANT_READ | GrantFlags::GRANT_SCHEME, 0x5000),
+        (
+            at(5),
+            PAGE,
+            GrantFlags::GRANT_READ | GrantFlags::GRANT_SCHEME,
+            0x5000,
+        ),
     ];
     assert_eq!(listing, expected);
     finish(&mut m, [s]);
@@ -514,30 +733,58 @@ fn the_listing_says_what_is_there() {
 fn copies_cross_pages_and_resolve_them() {
     let (mut m, mut a) = start();
     let mut b = AddrSpace::new(&mut m).unwrap();
-    a.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet).unwrap();
-    b.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet).unwrap();
+    a.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
+    b.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
     let text: Vec<u8> = (0..9000_u32).map(|n| b'a' + (n % 26) as u8).collect();
     let slice = |base, len| UserSlice::new(base, len).unwrap();
-    assert_eq!(a.copy_out(&mut m, slice(at(0) + 100, 9000), &text), Ok(9000));
+    assert_eq!(
+        a.copy_out(&mut m, slice(at(0) + 100, 9000), &text),
+        Ok(9000)
+    );
     let mut back = vec![0; 9000];
-    assert_eq!(a.copy_in(&mut m, slice(at(0) + 100, 10_000), &mut back), Ok(9000));
+    assert_eq!(
+        a.copy_in(&mut m, slice(at(0) + 100, 10_000), &mut back),
+        Ok(9000)
+    );
     assert_eq!(back, text);
     let from = slice(at(0) + 100, 9000);
-    assert_eq!(a.copy_to(&mut m, from, &mut b, slice(at(0) + 4000, 8999)), Ok(8999));
+    assert_eq!(
+        a.copy_to(&mut m, from, &mut b, slice(at(0) + 4000, 8999)),
+        Ok(8999)
+    );
     back.fill(0);
-    assert_eq!(b.copy_in(&mut m, slice(at(0) + 4000, 8999), &mut back), Ok(8999));
+    assert_eq!(
+        b.copy_in(&mut m, slice(at(0) + 4000, 8999), &mut back),
+        Ok(8999)
+    );
     assert_eq!(back[..8999], text[..8999]);
-    assert_eq!(a.copy_within(&mut m, slice(at(0) + 100, 300), slice(at(3) - 7, 300)), Ok(300));
-    assert_eq!(a.copy_text(&mut m, slice(at(3) - 7, 300), &mut back).unwrap().as_bytes(), &text[..300]);
+    assert_eq!(
+        a.copy_within(&mut m, slice(at(0) + 100, 300), slice(at(3) - 7, 300)),
+        Ok(300)
+    );
+    assert_eq!(
+        a.copy_text(&mut m, slice(at(3) - 7, 300), &mut back)
+            .unwrap()
+            .as_bytes(),
+        &text[..300]
+    );
     a.clear_bytes(&mut m, slice(at(0) + 101, 5000)).unwrap();
     a.copy_in(&mut m, from, &mut back).unwrap();
-    assert_eq!((back[0], &back[1..5001], back[5001]), (text[0], &[0; 5000][..], text[5001]));
+    assert_eq!(
+        (back[0], &back[1..5001], back[5001]),
+        (text[0], &[0; 5000][..], text[5001])
+    );
     // To and from a frame of the kernel's.
     let frame = m.alloc(Owner::Kernel).unwrap();
     let place = frame.address() + 96;
-    b.copy_in_frame(&mut m, slice(at(0) + 4000, 4000), place).unwrap();
-    a.copy_out_frame(&mut m, slice(at(1) + 50, 4000), place).unwrap();
-    a.copy_in(&mut m, slice(at(1) + 50, 4000), &mut back).unwrap();
+    b.copy_in_frame(&mut m, slice(at(0) + 4000, 4000), place)
+        .unwrap();
+    a.copy_out_frame(&mut m, slice(at(1) + 50, 4000), place)
+        .unwrap();
+    a.copy_in(&mut m, slice(at(1) + 50, 4000), &mut back)
+        .unwrap();
     assert_eq!(back[..4000], text[..4000]);
     let over = a.copy_in_frame(&mut m, slice(at(1), 4001), place);
     assert_eq!(over, Err(SpaceError::Invalid));
@@ -553,8 +800,14 @@ fn copies_cross_pages_and_resolve_them() {
         assert_eq!(a.clear_bytes(&mut m, slice(base, len)), Err(error));
     }
     a.copy_out(&mut m, slice(at(0), 2), &[0xff, 0xfe]).unwrap();
-    assert_eq!(a.copy_text(&mut m, slice(at(0), 2), &mut back), Err(SpaceError::Invalid));
-    assert_eq!(a.copy_text(&mut m, slice(at(0), 2), &mut [0]), Err(SpaceError::Invalid));
+    assert_eq!(
+        a.copy_text(&mut m, slice(at(0), 2), &mut back),
+        Err(SpaceError::Invalid)
+    );
+    assert_eq!(
+        a.copy_text(&mut m, slice(at(0), 2), &mut [0]),
+        Err(SpaceError::Invalid)
+    );
     check(&m, &[&a, &b], &BTreeMap::new());
     finish(&mut m, [a, b]);
 }
@@ -575,7 +828,11 @@ fn user_slices_stay_in_the_user_half() {
         (1, usize::MAX, false),
         (0xffff_8000_0000_0000, 8, false),
     ] {
-        assert_eq!(UserSlice::new(base, len).is_ok(), valid, "{base:#x}+{len:#x}");
+        assert_eq!(
+            UserSlice::new(base, len).is_ok(),
+            valid,
+            "{base:#x}+{len:#x}"
+        );
     }
 }
 
@@ -583,7 +840,8 @@ fn user_slices_stay_in_the_user_half() {
 fn a_remembered_translation_does_not_outlive_the_page() {
     let (mut m, mut s) = start();
     let fresh = |m: &mut Sim, s: &mut AddrSpace| {
-        s.map_anon(m, &request(0, 1, PRIVATE | MapFlags::MAP_FIXED), &mut quiet).unwrap();
+        s.map_anon(m, &request(0, 1, PRIVATE | MapFlags::MAP_FIXED), &mut quiet)
+            .unwrap();
         put(m, s, 0, 1).unwrap();
         assert_eq!(take(m, s, 0), Ok(1));
     };
@@ -600,7 +858,8 @@ fn a_remembered_translation_does_not_outlive_the_page() {
     assert_eq!(take(&mut m, &mut s, 0), Ok(2));
     let to = request(1, 1, MapFlags::empty());
     let fixed = MremapFlags::FIXED;
-    s.remap(&mut m, (at(0), PAGE), &to, fixed, None, &mut quiet).unwrap();
+    s.remap(&mut m, (at(0), PAGE), &to, fixed, None, &mut quiet)
+        .unwrap();
     assert_eq!(take(&mut m, &mut s, 0), Err(Segv::Unmapped));
     assert_eq!(s.translate(&m, usize::MAX, false), None);
     finish(&mut m, [s, child]);
