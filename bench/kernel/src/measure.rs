@@ -1,0 +1,53 @@
+//! Counting.
+
+use core::arch::x86_64::{_mm_lfence, _rdtsc};
+
+/// How often an operation is done before counting.
+pub const WARM_UP: u64 = 64;
+/// How often it is done while counting.
+pub const ROUNDS: u64 = 512;
+
+fn ticks() -> u64 {
+    // SAFETY: both instructions exist on every x86-64 processor and change nothing.
+    unsafe {
+        _mm_lfence();
+        _rdtsc()
+    }
+}
+
+fn count(rounds: u64, operation: &mut impl FnMut()) -> u64 {
+    let start = ticks();
+    for _ in 0..rounds {
+        operation();
+    }
+    ticks().saturating_sub(start)
+}
+
+/// What `rounds` of nothing cost.
+fn empty(rounds: u64) -> u64 {
+    count(rounds, &mut || core::hint::black_box(()))
+}
+
+fn report<T>(name: &str, warm_up: u64, rounds: u64, parts: u64, mut operation: impl FnMut() -> T) {
+    let mut once = || {
+        core::hint::black_box(operation());
+    };
+    count(warm_up, &mut once);
+    let total = count(rounds, &mut once).saturating_sub(empty(rounds));
+    guest_test::bench(name, total / (rounds * parts));
+}
+
+/// Reports the cost of an operation.
+pub fn measure<T>(name: &str, operation: impl FnMut() -> T) {
+    report(name, WARM_UP, ROUNDS, 1, operation);
+}
+
+/// Reports the cost of each of the equal parts of an operation.
+pub fn measure_with<T>(name: &str, parts: u64, operation: impl FnMut() -> T) {
+    report(name, WARM_UP, ROUNDS, parts, operation);
+}
+
+/// Reports the cost of a long operation.
+pub fn measure_few<T>(name: &str, operation: impl FnMut() -> T) {
+    report(name, 4, 16, 1, operation);
+}
