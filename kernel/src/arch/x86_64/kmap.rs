@@ -15,6 +15,7 @@
 use super::cpu::{BOOT_AREA, features};
 use super::regs::{self, msr};
 use boot_info::{BootInfo, MemoryKind, Region};
+use core::arch::asm;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use kernel_boot_core::memmap::{self, PAGE, page_ceil, page_floor};
 
@@ -262,24 +263,28 @@ pub(super) unsafe fn build(info: &BootInfo, free: Region) -> Result<Region, Erro
 pub(super) unsafe fn activate() {
     const EFER_SYSCALL: u64 = 1;
     const EFER_NX: u64 = 1 << 11;
-    const CR0_WRITE_PROTECT: u64 = 1 << 16;
+    /// Protected mode, paging, write protection also for the kernel, native floating-point errors,
+    /// no emulation, caches on.
+    const CR0: u64 = 0x8001_0033;
+    /// Debugging extensions, physical address extension.
+    const CR4_ALWAYS: u64 = 1 << 3 | 1 << 5;
+    const CR4_MACHINE_CHECK: u64 = 1 << 6;
     const CR4_GLOBAL: u64 = 1 << 7;
     const CR4_UMIP: u64 = 1 << 11;
     const CR4_FSGSBASE: u64 = 1 << 16;
     const CR4_SMEP: u64 = 1 << 20;
     const CR4_SMAP: u64 = 1 << 21;
     let f = features();
-    let cr4 = [
+    let optional = [
+        (f.machine_check, CR4_MACHINE_CHECK),
         (f.global_pages, CR4_GLOBAL),
         (f.umip, CR4_UMIP),
         (f.fsgsbase, CR4_FSGSBASE),
         (f.smep, CR4_SMEP),
         (f.smap, CR4_SMAP),
     ];
-    let bits = cr4
-        .iter()
-        .filter(|(has, _)| *has)
-        .fold(0, |bits, (_, bit)| bits | bit);
+    let present = optional.iter().filter(|(has, _)| *has);
+    let cr4 = present.fold(CR4_ALWAYS, |bits, (_, bit)| bits | bit);
     let root = kernel_root();
     // SAFETY: each bit is set only if CPUID has its feature; NX goes on before a table that uses it
     // is loaded, global pages after. The caller vouches for the table. The identity mapping, which
@@ -294,10 +299,9 @@ pub(super) unsafe fn activate() {
             regs::write_msr(msr::PAT, PAT);
         }
         regs::load_root(root);
-        core::arch::asm!("mov {t}, cr0", "or {t}, {wp}", "mov cr0, {t}", t = out(reg) _,
-            wp = in(reg) CR0_WRITE_PROTECT, options(nostack));
-        core::arch::asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", t = out(reg) _,
-            bits = in(reg) bits, options(nostack));
+        // Whole values, so that nothing which the firmware switched on stays.
+        asm!("mov cr0, {}", in(reg) CR0, options(nostack, preserves_flags));
+        asm!("mov cr4, {}", in(reg) cr4, options(nostack, preserves_flags));
     }
     super::cpu::current().root().store(root, Ordering::Relaxed);
 }
