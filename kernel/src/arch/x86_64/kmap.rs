@@ -298,8 +298,10 @@ pub(super) unsafe fn activate() {
         if f.pat {
             regs::write_msr(msr::PAT, PAT);
         }
+        // Whole values, so that nothing which the firmware switched on stays. Without global pages
+        // for a moment, so that no translation of its tables stays either.
+        asm!("mov cr4, {}", in(reg) CR4_ALWAYS, options(nostack, preserves_flags));
         regs::load_root(root);
-        // Whole values, so that nothing which the firmware switched on stays.
         asm!("mov cr0, {}", in(reg) CR0, options(nostack, preserves_flags));
         asm!("mov cr4, {}", in(reg) cr4, options(nostack, preserves_flags));
     }
