@@ -34,8 +34,6 @@ pub struct CpuBlock {
     root: AtomicU64,
     /// The deadline for which the timer is armed, `u64::MAX` for none.
     deadline: AtomicU64,
-    /// The GS base that user mode was last given.
-    user_gs: AtomicU64,
     /// Non-maskable interrupts taken.
     nmis: AtomicU64,
     /// Number of this CPU, from 0. An odd number of 32-bit words lies before the task state, so
@@ -121,7 +119,6 @@ impl CpuArea {
                 scratch: AtomicU64::new(0),
                 root: AtomicU64::new(0),
                 deadline: AtomicU64::new(0),
-                user_gs: AtomicU64::new(0),
                 nmis: AtomicU64::new(0),
                 id: AtomicU32::new(0),
                 tss: Tss::new(),
@@ -245,9 +242,6 @@ impl CpuBlock {
     }
     pub(super) fn deadline(&self) -> &AtomicU64 {
         &self.deadline
-    }
-    pub(super) fn user_gs(&self) -> &AtomicU64 {
-        &self.user_gs
     }
     pub(super) fn nmis(&self) -> &AtomicU64 {
         &self.nmis

@@ -83,35 +83,26 @@ impl UserState {
                 asm!("swapgs", "rdgsbase {}", "swapgs", out(reg) self.gs_base,
                     options(nomem, nostack, preserves_flags));
             }
-            cpu::current()
-                .user_gs()
-                .store(self.gs_base, Ordering::Relaxed);
         }
     }
 
-    /// Makes the CPU hold this context's registers.
+    /// Makes the CPU hold this context's registers. Both bases are written in any case: what the CPU
+    /// has there is another context's, which may have changed it by loading a selector.
     #[inline]
     pub fn load(&self) {
         self.fpu.restore();
-        let loaded_gs = cpu::current().user_gs();
-        let same_gs = loaded_gs.load(Ordering::Relaxed) == self.gs_base;
         // SAFETY: the bases are canonical: `set_env` checks them, and `wrfsbase` and `wrgsbase`
         // fault otherwise. Neither is used by the kernel. On the exchange of GS see `save`.
         unsafe {
             if BASE_INSTRUCTIONS.load(Ordering::Relaxed) {
-                asm!("wrfsbase {}", in(reg) self.fs_base, options(nomem, nostack, preserves_flags));
-                if !same_gs {
-                    asm!("swapgs", "wrgsbase {}", "swapgs", in(reg) self.gs_base,
-                        options(nomem, nostack, preserves_flags));
-                }
+                asm!("wrfsbase {fs}", "swapgs", "wrgsbase {gs}", "swapgs",
+                    fs = in(reg) self.fs_base, gs = in(reg) self.gs_base,
+                    options(nomem, nostack, preserves_flags));
             } else {
                 regs::write_msr(msr::FS_BASE, self.fs_base);
-                if !same_gs {
-                    regs::write_msr(msr::KERNEL_GS_BASE, self.gs_base);
-                }
+                regs::write_msr(msr::KERNEL_GS_BASE, self.gs_base);
             }
         }
-        loaded_gs.store(self.gs_base, Ordering::Relaxed);
     }
 }
 
