@@ -43,8 +43,9 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const KERNEL_PAGE: u64 = PRESENT | ACCESSED | DIRTY | GLOBAL;
 const UNCACHED: u64 = WRITE_THROUGH | CACHE_DISABLE;
 
-/// Write-back, write-combining, uncached-minus, uncached; twice.
-const PAT: u64 = 0x0007_0106_0007_0106;
+/// The attribute table after reset, with write-combining in the place of entry 1's write-through; the
+/// same as `kernel_core::paging::PAT`.
+const PAT: u64 = 0x0007_0406_0007_0106;
 
 static ROOT: AtomicU64 = AtomicU64::new(0);
 /// Physical address of the window's page table.
