@@ -18,6 +18,7 @@ use boot_info::{BootInfo, MemoryKind, Region};
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use kernel_boot_core::memmap::{self, PAGE, page_ceil, page_floor};
+use kernel_core::paging::PAT;
 
 /// Where physical address 0 is in the direct map: the first of top-level slot 256.
 pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
@@ -42,10 +43,6 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 const KERNEL_PAGE: u64 = PRESENT | ACCESSED | DIRTY | GLOBAL;
 const UNCACHED: u64 = WRITE_THROUGH | CACHE_DISABLE;
-
-/// The attribute table after reset, with write-combining in the place of entry 1's write-through; the
-/// same as `kernel_core::paging::PAT`.
-const PAT: u64 = 0x0007_0406_0007_0106;
 
 static ROOT: AtomicU64 = AtomicU64::new(0);
 /// Physical address of the window's page table.
