@@ -3,7 +3,9 @@
 
 use super::cpu::{BOOT_AREA, STACK_TOP_OFFSET};
 use super::kmap::{self, RANGES, Ranges};
-use super::{cpu, descriptors, entry, fpu, irq, lapic, platform, power, pvh, regs, serial, time};
+use super::{
+    cpu, descriptors, entry, fpu, irq, lapic, platform, power, pvh, regs, serial, switch, time,
+};
 use boot_info::{BootInfo, MemoryKind, Region};
 use core::arch::global_asm;
 use kernel_boot_core::memmap;
@@ -85,6 +87,7 @@ fn boot(info: &'static BootInfo) -> ! {
         lapic::init();
         irq::init();
     }
+    switch::init();
     time::init();
     serial::enable_input();
     crate::start(info)

@@ -34,8 +34,6 @@ pub struct CpuBlock {
     root: AtomicU64,
     /// The deadline for which the timer is armed, `u64::MAX` for none.
     deadline: AtomicU64,
-    /// The GS base that user mode was last given.
-    user_gs: AtomicU64,
     /// Non-maskable interrupts taken.
     nmis: AtomicU64,
     /// Number of this CPU, from 0. An odd number of 32-bit words lies before the task state, so
@@ -121,7 +119,6 @@ impl CpuArea {
                 scratch: AtomicU64::new(0),
                 root: AtomicU64::new(0),
                 deadline: AtomicU64::new(0),
-                user_gs: AtomicU64::new(0),
                 nmis: AtomicU64::new(0),
                 id: AtomicU32::new(0),
                 tss: Tss::new(),
@@ -246,9 +243,6 @@ impl CpuBlock {
     pub(super) fn deadline(&self) -> &AtomicU64 {
         &self.deadline
     }
-    pub(super) fn user_gs(&self) -> &AtomicU64 {
-        &self.user_gs
-    }
     pub(super) fn nmis(&self) -> &AtomicU64 {
         &self.nmis
     }
@@ -264,6 +258,8 @@ pub struct Features {
     pub nx: bool,
     /// 1 GiB pages.
     pub gib_pages: bool,
+    /// Machine check exceptions.
+    pub machine_check: bool,
     /// Supervisor-mode execution prevention.
     pub smep: bool,
     /// Supervisor-mode access prevention.
@@ -274,8 +270,6 @@ pub struct Features {
     pub fsgsbase: bool,
     /// `xsave` and its kin.
     pub xsave: bool,
-    /// `xsaveopt`.
-    pub xsaveopt: bool,
     /// Global pages.
     pub global_pages: bool,
     /// Page attribute table.
@@ -305,16 +299,15 @@ fn read_features() -> Features {
     let base = cpuid(1, 0);
     let extended = cpuid(7, 0);
     let amd = cpuid(0x8000_0001, 0);
-    let xsave = bit(base.ecx, 26);
     Features {
         nx: bit(amd.edx, 20),
         gib_pages: bit(amd.edx, 26),
+        machine_check: bit(base.edx, 7),
         smep: bit(extended.ebx, 7),
         smap: bit(extended.ebx, 20),
         umip: bit(extended.ecx, 2),
         fsgsbase: bit(extended.ebx, 0),
-        xsave,
-        xsaveopt: xsave && bit(cpuid(0xd, 1).eax, 0),
+        xsave: bit(base.ecx, 26),
         global_pages: bit(base.edx, 13),
         pat: bit(base.edx, 16),
         x2apic: bit(base.ecx, 21),
@@ -344,23 +337,39 @@ pub fn cpu_name(buffer: &mut [u8; 48]) -> &str {
     core::str::from_utf8(text).unwrap_or("").trim()
 }
 
-/// A number from the CPU's own random source, best kind first; `None` without one or when it is
-/// exhausted.
+/// A number from the CPU's own random source, the seed source if it has both; `None` without one or
+/// when it gives nothing several times running.
 pub fn hardware_random() -> Option<u64> {
-    let value: u64;
-    let ok: u8;
-    if features().rdseed {
-        // SAFETY: the instruction exists and only writes a register and the flags.
+    const TRIES: usize = 16;
+    let f = features();
+    let seed = || {
+        let (value, ok): (u64, u8);
+        // SAFETY: only run if the instruction exists; it writes a register and the flags.
         unsafe {
-            asm!("rdseed {}", "setc {}", out(reg) value, out(reg_byte) ok, options(nomem, nostack))
-        };
-    } else if features().rdrand {
+            asm!("rdseed {}", "setc {}", out(reg) value, out(reg_byte) ok,
+                options(nomem, nostack));
+        }
+        (ok != 0).then_some(value)
+    };
+    let random = || {
+        let (value, ok): (u64, u8);
         // SAFETY: as above.
         unsafe {
-            asm!("rdrand {}", "setc {}", out(reg) value, out(reg_byte) ok, options(nomem, nostack))
-        };
+            asm!("rdrand {}", "setc {}", out(reg) value, out(reg_byte) ok,
+                options(nomem, nostack));
+        }
+        (ok != 0).then_some(value)
+    };
+    let seeded = if f.rdseed {
+        (0..TRIES).find_map(|_| seed())
     } else {
-        return None;
-    }
-    (ok != 0).then_some(value)
+        None
+    };
+    seeded.or_else(|| {
+        if f.rdrand {
+            (0..TRIES).find_map(|_| random())
+        } else {
+            None
+        }
+    })
 }

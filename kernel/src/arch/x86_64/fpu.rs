@@ -43,13 +43,10 @@ pub(super) unsafe fn init() {
         0
     };
     let components = (supported & (X87 | SSE | AVX)) | avx512;
-    // SAFETY: CR0: exceptions reported natively (NE), `wait` monitored (MP), no emulation (EM), no
-    // lazy switching (TS). CR4: `fxsave` (bit 9), SIMD exceptions (bit 10), and `xsave` (bit 18)
+    // SAFETY: CR4: `fxsave` (bit 9), SIMD exceptions (bit 10), and `xsave` (bit 18)
     // where CPUID has it; XCR0 then gets components that CPUID lists, in a combination that the
-    // architecture allows.
+    // architecture allows. CR0 is right already (`kmap::activate`).
     unsafe {
-        asm!("mov {t}, cr0", "and {t}, ~0xc", "or {t}, 0x22", "mov cr0, {t}", t = out(reg) _,
-            options(nostack));
         asm!("mov {t}, cr4", "or {t}, {set}", "mov cr4, {t}", t = out(reg) _,
             set = in(reg) if xsave { 0x4_0600u64 } else { 0x600 }, options(nostack));
         if xsave {

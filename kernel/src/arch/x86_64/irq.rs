@@ -247,8 +247,12 @@ pub(super) extern "C" fn interrupt(vector: usize) {
                     .wrapping_add(MESSAGE_FIRST),
             );
         }
-        // What remains is spurious, from the local APIC or the old controllers, and wants no
-        // answer: nothing else has been given a vector.
-        _ => {}
+        // Spurious, from the local APIC or the old controllers; or from a device that still sends
+        // what the firmware told it to, which blocks others until it is answered.
+        _ => {
+            if u8::try_from(vector).is_ok_and(lapic::in_service) {
+                lapic::end_of_interrupt();
+            }
+        }
     }
 }

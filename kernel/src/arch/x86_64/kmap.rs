@@ -15,8 +15,10 @@
 use super::cpu::{BOOT_AREA, features};
 use super::regs::{self, msr};
 use boot_info::{BootInfo, MemoryKind, Region};
+use core::arch::asm;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use kernel_boot_core::memmap::{self, PAGE, page_ceil, page_floor};
+use kernel_core::paging::PAT;
 
 /// Where physical address 0 is in the direct map: the first of top-level slot 256.
 pub const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
@@ -41,9 +43,6 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 const KERNEL_PAGE: u64 = PRESENT | ACCESSED | DIRTY | GLOBAL;
 const UNCACHED: u64 = WRITE_THROUGH | CACHE_DISABLE;
-
-/// Write-back, write-combining, uncached-minus, uncached; twice.
-const PAT: u64 = 0x0007_0106_0007_0106;
 
 static ROOT: AtomicU64 = AtomicU64::new(0);
 /// Physical address of the window's page table.
@@ -262,24 +261,28 @@ pub(super) unsafe fn build(info: &BootInfo, free: Region) -> Result<Region, Erro
 pub(super) unsafe fn activate() {
     const EFER_SYSCALL: u64 = 1;
     const EFER_NX: u64 = 1 << 11;
-    const CR0_WRITE_PROTECT: u64 = 1 << 16;
+    /// Protected mode, paging, write protection also for the kernel, native floating-point errors,
+    /// no emulation, caches on.
+    const CR0: u64 = 0x8001_0033;
+    /// Debugging extensions, physical address extension.
+    const CR4_ALWAYS: u64 = 1 << 3 | 1 << 5;
+    const CR4_MACHINE_CHECK: u64 = 1 << 6;
     const CR4_GLOBAL: u64 = 1 << 7;
     const CR4_UMIP: u64 = 1 << 11;
     const CR4_FSGSBASE: u64 = 1 << 16;
     const CR4_SMEP: u64 = 1 << 20;
     const CR4_SMAP: u64 = 1 << 21;
     let f = features();
-    let cr4 = [
+    let optional = [
+        (f.machine_check, CR4_MACHINE_CHECK),
         (f.global_pages, CR4_GLOBAL),
         (f.umip, CR4_UMIP),
         (f.fsgsbase, CR4_FSGSBASE),
         (f.smep, CR4_SMEP),
         (f.smap, CR4_SMAP),
     ];
-    let bits = cr4
-        .iter()
-        .filter(|(has, _)| *has)
-        .fold(0, |bits, (_, bit)| bits | bit);
+    let present = optional.iter().filter(|(has, _)| *has);
+    let cr4 = present.fold(CR4_ALWAYS, |bits, (_, bit)| bits | bit);
     let root = kernel_root();
     // SAFETY: each bit is set only if CPUID has its feature; NX goes on before a table that uses it
     // is loaded, global pages after. The caller vouches for the table. The identity mapping, which
@@ -293,11 +296,12 @@ pub(super) unsafe fn activate() {
         if f.pat {
             regs::write_msr(msr::PAT, PAT);
         }
+        // Whole values, so that nothing which the firmware switched on stays. Without global pages
+        // for a moment, so that no translation of its tables stays either.
+        asm!("mov cr4, {}", in(reg) CR4_ALWAYS, options(nostack, preserves_flags));
         regs::load_root(root);
-        core::arch::asm!("mov {t}, cr0", "or {t}, {wp}", "mov cr0, {t}", t = out(reg) _,
-            wp = in(reg) CR0_WRITE_PROTECT, options(nostack));
-        core::arch::asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", t = out(reg) _,
-            bits = in(reg) bits, options(nostack));
+        asm!("mov cr0, {}", in(reg) CR0, options(nostack, preserves_flags));
+        asm!("mov cr4, {}", in(reg) cr4, options(nostack, preserves_flags));
     }
     super::cpu::current().root().store(root, Ordering::Relaxed);
 }

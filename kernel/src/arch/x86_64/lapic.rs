@@ -13,6 +13,8 @@ enum Register {
     TaskPriority = 0x80,
     EndOfInterrupt = 0xb0,
     Spurious = 0xf0,
+    /// The first of eight.
+    InService = 0x100,
     Timer = 0x320,
     Thermal = 0x330,
     Performance = 0x340,
@@ -39,14 +41,20 @@ static REGISTERS: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 static DEADLINE: AtomicBool = AtomicBool::new(false);
 
 fn read(register: Register) -> u32 {
+    read_nth(register, 0)
+}
+
+/// Reads the register `n` places after `register`.
+fn read_nth(register: Register, n: u8) -> u32 {
+    let number = (register as u32).wrapping_add(u32::from(n) << 4);
     let base = REGISTERS.load(Ordering::Relaxed);
     // SAFETY: in x2APIC mode the register exists under this number; otherwise `base` is the
     // mapped register page and the offset lies within it. Reading has no side effect.
     unsafe {
         if base.is_null() {
-            regs::read_msr(msr::X2APIC.wrapping_add(register as u32 >> 4)) as u32
+            regs::read_msr(msr::X2APIC.wrapping_add(number >> 4)) as u32
         } else {
-            base.wrapping_add(register as usize)
+            base.wrapping_add(number as usize)
                 .cast::<u32>()
                 .read_volatile()
         }
@@ -121,6 +129,12 @@ pub(super) unsafe fn init() {
 #[inline]
 pub(super) fn end_of_interrupt() {
     write(Register::EndOfInterrupt, 0);
+}
+
+/// Whether the APIC waits for the end of an interrupt with this vector. Of the spurious ones it
+/// does not.
+pub(super) fn in_service(vector: u8) -> bool {
+    read_nth(Register::InService, vector >> 5) >> (vector & 31) & 1 != 0
 }
 
 /// Lets the timer count down from its largest value, without interrupting.

@@ -4,8 +4,17 @@ use super::cpu::{self, features};
 use super::fpu::FpuArea;
 use super::frame::TrapFrame;
 use super::regs::{self, msr};
-use core::sync::atomic::Ordering;
+use core::arch::asm;
+use core::sync::atomic::{AtomicBool, Ordering};
 use syscall::EnvRegisters;
+
+/// The CPU has `rdfsbase` and its kin. Written once, by `init`.
+static BASE_INSTRUCTIONS: AtomicBool = AtomicBool::new(false);
+
+/// Finds out how the bases of FS and GS are to be set.
+pub(super) fn init() {
+    BASE_INSTRUCTIONS.store(features().fsgsbase, Ordering::Relaxed);
+}
 
 /// All of a context's state that the CPU holds while it runs, but its address space.
 ///
@@ -65,31 +74,33 @@ impl UserState {
     pub fn save(&mut self) {
         self.fpu.save();
         // Without these instructions a program cannot change the bases by itself.
-        if features().fsgsbase {
-            // SAFETY: both registers exist in long mode; the kernel does not use FS, and keeps the
-            // program's GS base in the second while it runs itself.
+        if BASE_INSTRUCTIONS.load(Ordering::Relaxed) {
+            // SAFETY: the instructions are there and on. The kernel does not use FS. The program's
+            // GS base is the one in reserve; in between, GS is the program's while the kernel runs,
+            // as it is at a `syscall`, and nothing that may come then relies on it.
             unsafe {
-                self.fs_base = regs::read_msr(msr::FS_BASE);
-                self.gs_base = regs::read_msr(msr::KERNEL_GS_BASE);
+                asm!("rdfsbase {}", out(reg) self.fs_base, options(nomem, nostack, preserves_flags));
+                asm!("swapgs", "rdgsbase {}", "swapgs", out(reg) self.gs_base,
+                    options(nomem, nostack, preserves_flags));
             }
-            cpu::current()
-                .user_gs()
-                .store(self.gs_base, Ordering::Relaxed);
         }
     }
 
-    /// Makes the CPU hold this context's registers.
+    /// Makes the CPU hold this context's registers. Both bases are written in any case: what the CPU
+    /// has there is another context's, which may have changed it by loading a selector.
     #[inline]
     pub fn load(&self) {
         self.fpu.restore();
-        let loaded_gs = cpu::current().user_gs();
         // SAFETY: the bases are canonical: `set_env` checks them, and `wrfsbase` and `wrgsbase`
-        // fault otherwise. Neither is used by the kernel.
+        // fault otherwise. Neither is used by the kernel. On the exchange of GS see `save`.
         unsafe {
-            regs::write_msr(msr::FS_BASE, self.fs_base);
-            if loaded_gs.load(Ordering::Relaxed) != self.gs_base {
+            if BASE_INSTRUCTIONS.load(Ordering::Relaxed) {
+                asm!("wrfsbase {fs}", "swapgs", "wrgsbase {gs}", "swapgs",
+                    fs = in(reg) self.fs_base, gs = in(reg) self.gs_base,
+                    options(nomem, nostack, preserves_flags));
+            } else {
+                regs::write_msr(msr::FS_BASE, self.fs_base);
                 regs::write_msr(msr::KERNEL_GS_BASE, self.gs_base);
-                loaded_gs.store(self.gs_base, Ordering::Relaxed);
             }
         }
     }
