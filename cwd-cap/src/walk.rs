@@ -6,6 +6,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::error::{Error, ErrorKind};
@@ -224,11 +225,10 @@ impl<'a, T: Tree> Walk<'a, T> {
         if !path.is_empty() && kind != NodeKind::Directory {
             return Err(ErrorKind::NotDirectory.into());
         }
-        let mut texts = Vec::new();
-        texts.push(Text {
+        let texts = vec![Text {
             body: Cow::Borrowed(path),
             at: 0,
-        });
+        }];
         Ok(Self {
             tree,
             scope,
