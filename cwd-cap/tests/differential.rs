@@ -24,9 +24,8 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rustix::fs::{AtFlags, OFlags, ResolveFlags, unlinkat};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{Gid, Uid, chroot};
-use rustix::thread::{UnshareFlags, set_thread_res_uid};
+use rustix::process::{Gid, Uid};
+use tree_fixture::world::{self, AsUser};
 use tree_fixture::{Build, Entry, Fixture, HostBuilder, Item, TempDir, build};
 
 const CASES_PER_TREE: u64 = 250;
@@ -215,7 +214,7 @@ impl Build for Mounting<'_> {
         self.0.dir(path, mode)?;
         if path == MOUNT {
             let at = self.1.join(path);
-            mount("cwd-cap", at, "tmpfs", MountFlags::empty(), None)?;
+            world::mount_at(&at)?;
         }
         Ok(())
     }
@@ -231,26 +230,6 @@ impl Build for Mounting<'_> {
     fn chmod(&mut self, path: &str, mode: u16) -> std::io::Result<()> {
         self.0.chmod(path, mode)
     }
-}
-
-/// Gives the calling thread a mount namespace and a root of its own in a new file system at `at`.
-fn own_world(at: &HostPath) -> rustix::io::Result<()> {
-    // SAFETY: only the file-system attributes and the mount namespace are unshared, neither of
-    // which any other thread could notice; no descriptor table is involved.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS | UnshareFlags::NEWNS)? };
-    mount_change(
-        "/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )?;
-    mount("cwd-cap", at, "tmpfs", MountFlags::empty(), None)
-}
-
-/// Whether threads of this process can be given worlds of their own.
-fn privileged() -> bool {
-    let top = TempDir::new("cwd-cap-probe").unwrap();
-    let at = top.path().to_path_buf();
-    let probe = std::thread::spawn(move || own_world(&at).is_ok());
-    probe.join().unwrap()
 }
 
 /// One question.
@@ -363,26 +342,6 @@ fn answer<N>(found: Result<Found<N>, Error>, id: impl Fn(N) -> Id) -> Answer {
     }
 }
 
-/// Puts the thread's effective user back when dropped.
-struct AsUser;
-
-impl AsUser {
-    fn become_user(uid: u32) -> Option<Self> {
-        let root = Uid::ROOT;
-        (uid != 0).then(|| {
-            set_thread_res_uid(root, Uid::from_raw(uid), root).expect("become another user");
-            Self
-        })
-    }
-}
-
-impl Drop for AsUser {
-    fn drop(&mut self) {
-        let root = Uid::ROOT;
-        set_thread_res_uid(root, root, root).expect("become root again");
-    }
-}
-
 /// The path to ask Linux with.
 ///
 /// In a walk that may not cross mounts, Linux compares the mount of an absolute link's directory
@@ -425,7 +384,7 @@ fn linux(
     flags.set(OFlags::NOFOLLOW, case.how.no_follow);
     flags.set(OFlags::DIRECTORY, case.how.directory);
     let opened = {
-        let _user = AsUser::become_user(case.caller.uid);
+        let _user = AsUser::new(case.caller.uid).expect("become another user");
         linux_open(&*start.fd, &linux_path(case, start), flags, case.resolve)
     };
     let fd = match opened {
@@ -492,7 +451,7 @@ fn unit(seed: u64, unit: u64, count: u64, privileged: bool, at: &HostPath) -> Ta
     let mut pure = PureTree::new();
     let Ok(()) = build(&entries, &mut pure);
     if privileged {
-        own_world(at).unwrap_or_else(|e| panic!("{label}: mount: {e}"));
+        world::mount_own(at).unwrap_or_else(|e| panic!("{label}: mount: {e}"));
     }
     build(&entries, &mut Mounting(HostBuilder::new(at), at))
         .unwrap_or_else(|e| panic!("{label}: {e}: {entries:?}"));
@@ -523,8 +482,7 @@ fn unit(seed: u64, unit: u64, count: u64, privileged: bool, at: &HostPath) -> Ta
         nodes[*node].device = u64::from(id.0 != top_device);
     }
     if privileged {
-        chroot(at).expect("confine the thread");
-        rustix::process::chdir("/").expect("enter the new root");
+        world::enter(at).expect("confine the thread");
     }
     let open_start = |path: &str| {
         let place = if privileged {
@@ -573,7 +531,7 @@ fn random_paths_resolve_as_on_linux() {
         common::skipped("differential test: this kernel has no openat2");
         return;
     }
-    let privileged = privileged();
+    let privileged = world::is_possible();
     if !privileged {
         common::skipped("differential test: unconfined walks, mounts, other users (not root)");
     }

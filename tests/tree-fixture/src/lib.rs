@@ -18,7 +18,7 @@
 //! Directories above an entry are made on the way, so only those with something special about them
 //! need a line. Anything that can make files builds the tree by implementing [`Build`].
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 #[cfg(feature = "std")]
@@ -28,6 +28,8 @@ extern crate std;
 pub mod cases;
 #[cfg(feature = "std")]
 mod host;
+#[cfg(all(feature = "world", target_os = "linux"))]
+pub mod world;
 
 #[cfg(feature = "std")]
 pub use host::{HostBuilder, TempDir};
