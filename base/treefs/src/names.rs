@@ -6,7 +6,8 @@ use alloc::sync::Arc;
 use cwd_cap::{How, Last, Parent, Path, Scope, resolve_parent};
 use syscall::data::TimeSpec;
 use syscall::flag::{
-    AT_REMOVEDIR, MODE_DIR, MODE_FIFO, MODE_FILE, MODE_SETGID, MODE_SOCK, MODE_SYMLINK, MODE_TYPE,
+    AT_REMOVEDIR, MODE_DIR, MODE_FIFO, MODE_FILE, MODE_SETGID, MODE_SETUID, MODE_SOCK,
+    MODE_SYMLINK, MODE_TYPE,
 };
 
 use crate::access::{ALL_BITS, Caller, SEARCH, WRITE};
@@ -95,6 +96,9 @@ impl<D: FileData> Tree<D> {
     fn may_change(&self, dir: NodeId, caller: Caller) -> Result<(), Error> {
         self.writable()?;
         let inode = self.get(dir)?;
+        if inode.names == 0 {
+            return Err(Error::NotFound);
+        }
         if !inode.allows(caller, WRITE | SEARCH) {
             return Err(Error::Denied);
         }
@@ -115,6 +119,10 @@ impl<D: FileData> Tree<D> {
         let above = self.get(dir)?;
         let mut mode = mode & ALL_BITS;
         let mut gid = caller.gid;
+        if matches!(what, New::Dir) {
+            // For directories these come from the one above, if at all.
+            mode &= !(MODE_SETUID | MODE_SETGID);
+        }
         if above.mode & MODE_SETGID != 0 {
             gid = above.gid;
             if matches!(what, New::Dir) {
@@ -283,6 +291,9 @@ impl<D: FileData> Tree<D> {
         self.writable()?;
         let source = self.entry(from.dir, old_name)?.ok_or(Error::NotFound)?;
         let target = self.entry(to.dir, new_name)?;
+        if self.get(to.dir)?.names == 0 {
+            return Err(Error::NotFound);
+        }
         let exchange = flags == RenameFlags::Exchange;
         match (flags, target) {
             (RenameFlags::NoReplace, Some(_)) => return Err(Error::Exists),
@@ -341,9 +352,6 @@ impl<D: FileData> Tree<D> {
                     return Err(Error::Denied);
                 }
             }
-        }
-        if self.get(to.dir)?.names == 0 {
-            return Err(Error::NotFound);
         }
         if let Some(target) = target {
             if exchange {
