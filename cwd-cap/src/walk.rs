@@ -358,14 +358,15 @@ impl<'a, T: Tree> Walk<'a, T> {
     fn up(&mut self) -> Result<(), Error> {
         let parent = match self.scope.bound {
             Bound::Unconfined => {
-                if self.current == self.scope.root {
-                    return Ok(());
-                }
                 let parent = self
                     .tree
                     .parent(&self.current)
                     .map_err(|e| self.fail(ErrorKind::Backend(e)))?;
-                parent.ok_or_else(|| self.outside())?
+                let parent = parent.ok_or_else(|| self.outside())?;
+                if self.current == self.scope.root {
+                    return Ok(());
+                }
+                parent
             }
             bound @ (Bound::Beneath | Bound::InRoot) => match self.trail.pop() {
                 Some(parent) => {

@@ -83,9 +83,7 @@ fn random_path(rng: &mut StdRng, paths: &[String]) -> String {
         .collect();
     let mut names: Vec<&str> = inside.choose(rng).into_iter().copied().collect();
     let depth = names.iter().map(|path| path.split('/').count()).sum();
-    for _ in 0..rng.random_range(0..=depth) {
-        names.push("..");
-    }
+    names.extend(std::iter::repeat_n("..", rng.random_range(0..=depth)));
     for _ in 0..rng.random_range(0..3) {
         names.push(["a", "b", "c", ".."][rng.random_range(0..4)]);
     }
