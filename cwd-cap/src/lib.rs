@@ -24,6 +24,21 @@
 //! link, that is not UTF-8 or that contains a NUL byte is [`ErrorKind::InvalidPath`] (`EINVAL`),
 //! before any lookup. Limits are Linux's: see [`PATH_MAX`], [`NAME_MAX`], [`LINKS_MAX`].
 //!
+//! # Where Linux does something else
+//!
+//! The order of checks and the errors are Linux's, which `tests/differential.rs` compares. Three
+//! things are not, each of them an accident of how Linux walks:
+//!
+//! - Linux may begin a walk again and go on counting links, so that a path with more than 20 of
+//!   them sometimes gets `ELOOP`. Here a path may have 40, always.
+//! - Linux, told not to cross mounts and not confined, refuses an absolute link that crosses none,
+//!   unless something before it in the walk made it look up the root. Here such a link is followed.
+//! - In a directory that has been removed Linux finds nothing (`ENOENT`) before it finds a name too
+//!   long (`ENAMETOOLONG`); here it is the other way round.
+//!
+//! [`resolve_parent`] does not look its last component up: a request to remove or rename `..` is
+//! refused for what it is before it could be an escape, as by Linux.
+//!
 //! # Errors
 //!
 //! [`Error`] says what went wrong, where in the path, and after how many links; [`ErrorKind::fault`]

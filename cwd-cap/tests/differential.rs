@@ -205,30 +205,34 @@ fn random_fixture(rng: &mut StdRng, mounts: bool, modes: bool) -> Fixture {
 }
 
 /// Builds on the host and mounts the other file system when its directory is made.
-struct Mounting<'a>(HostBuilder, &'a HostPath);
+struct Mounting<'a> {
+    builder: HostBuilder,
+    top: &'a HostPath,
+    mounts: bool,
+}
 
 impl Build for Mounting<'_> {
     type Error = std::io::Error;
 
     fn dir(&mut self, path: &str, mode: u16) -> std::io::Result<()> {
-        self.0.dir(path, mode)?;
-        if path == MOUNT {
-            let at = self.1.join(path);
+        self.builder.dir(path, mode)?;
+        if self.mounts && path == MOUNT {
+            let at = self.top.join(path);
             world::mount_at(&at)?;
         }
         Ok(())
     }
     fn file(&mut self, path: &str, data: &[u8]) -> std::io::Result<()> {
-        self.0.file(path, data)
+        self.builder.file(path, data)
     }
     fn link(&mut self, path: &str, target: &str) -> std::io::Result<()> {
-        self.0.link(path, target)
+        self.builder.link(path, target)
     }
     fn hard(&mut self, path: &str, existing: &str) -> std::io::Result<()> {
-        self.0.hard(path, existing)
+        self.builder.hard(path, existing)
     }
     fn chmod(&mut self, path: &str, mode: u16) -> std::io::Result<()> {
-        self.0.chmod(path, mode)
+        self.builder.chmod(path, mode)
     }
 }
 
@@ -453,8 +457,12 @@ fn unit(seed: u64, unit: u64, count: u64, privileged: bool, at: &HostPath) -> Ta
     if privileged {
         world::mount_own(at).unwrap_or_else(|e| panic!("{label}: mount: {e}"));
     }
-    build(&entries, &mut Mounting(HostBuilder::new(at), at))
-        .unwrap_or_else(|e| panic!("{label}: {e}: {entries:?}"));
+    let mut builder = Mounting {
+        builder: HostBuilder::new(at),
+        top: at,
+        mounts: privileged,
+    };
+    build(&entries, &mut builder).unwrap_or_else(|e| panic!("{label}: {e}: {entries:?}"));
     let mut ids: BTreeMap<usize, Id> = BTreeMap::new();
     let mut dirs: BTreeMap<Id, HostNode> = BTreeMap::new();
     let mut learn = |node: usize, path: &HostPath| {
