@@ -150,11 +150,15 @@ impl<D: FileData> Fs<D> {
         self.insert(copy)
     }
 
-    /// The handle is gone; so is its node, if nothing else holds that. Unknown numbers are ignored.
+    /// The handle is gone; so is its node, if nothing else holds that. A link that was made through
+    /// it and never got its target loses its name. Unknown numbers are ignored.
     pub fn close(&mut self, handle: usize) {
         let Some(handle) = self.handles.remove(handle as u64) else {
             return;
         };
+        if handle.unwritten_link {
+            self.tree.withdraw_link(handle.node);
+        }
         if let Ok(inode) = self.tree.get_mut(handle.node) {
             inode.opens = inode.opens.saturating_sub(1);
         }

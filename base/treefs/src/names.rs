@@ -197,6 +197,20 @@ impl<D: FileData> Tree<D> {
         self.remove(parent.dir, name, now)
     }
 
+    /// Takes the name of a link without a target away, so that a `symlink` that failed half-way
+    /// leaves nothing.
+    pub(crate) fn withdraw_link(&mut self, node: NodeId) {
+        let Ok(inode) = self.get(node) else { return };
+        let empty = matches!(&inode.body, Body::Link(target) if target.is_empty());
+        if let Some((dir, name)) = inode.place.clone().filter(|_| empty)
+            && self.dir(dir).is_ok_and(|dir| dir.get(&name) == Some(node))
+        {
+            let now = inode.ctime;
+            // It is there, and so is the directory: nothing is left to fail.
+            let _ = self.remove(dir, &name, now);
+        }
+    }
+
     /// Takes a name away for good, and what it named if nothing else holds that.
     fn remove(&mut self, dir: NodeId, name: &str, now: TimeSpec) -> Result<(), Error> {
         let node = self.detach(dir, name, now)?;

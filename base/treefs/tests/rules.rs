@@ -59,9 +59,7 @@ fn names_and_targets_count() {
     served.create("a", 0o644).unwrap();
     let long = "t".repeat(400);
     assert_eq!(served.symlink("l", &long), Err(Error::NoSpace));
-    // The link itself was made: it is there without a target and leads nowhere.
-    assert_eq!(served.node("l", 0).unwrap_err().errno(), 2);
-    served.unlink("l", 0).unwrap();
+    assert_eq!(served.unlink("l", 0), Err(Error::NotFound));
     served.symlink("l", &"t".repeat(100)).unwrap();
     assert_eq!(served.link("a", &"n".repeat(255)), Err(Error::NoSpace));
     served.link("a", "b").unwrap();
@@ -255,9 +253,17 @@ fn a_links_target_is_written_once_and_checked() {
         let link = served.open("l", O_CREAT | O_SYMLINK).unwrap();
         let got = served.write(link, target.as_bytes(), 0);
         assert!(matches!(got.unwrap_err().errno(), 22 | 36), "{target:?}");
+        // Until it has a target it leads nowhere.
+        assert_eq!(served.node("l", 0).unwrap_err().errno(), 2);
+        served.node("l", O_NOFOLLOW).unwrap();
         served.fs.close(link);
-        served.unlink("l", 0).unwrap();
+        assert_eq!(served.unlink("l", 0), Err(Error::NotFound));
     }
+    assert_eq!(served.fs.usage().0.bytes, 0);
+    let link = served.open("l", O_CREAT | O_SYMLINK).unwrap();
+    served.rename("l", "m", 0).unwrap();
+    served.fs.close(link);
+    assert_eq!(served.unlink("m", 0), Err(Error::NotFound));
     let link = served.open("l", O_CREAT | O_SYMLINK).unwrap();
     assert_eq!(served.write(link, b"\xff", 0).unwrap_err().errno(), 22);
     assert_eq!(served.write(link, b"target", 0), Ok(6));
