@@ -1,0 +1,406 @@
+//! The inodes, their limits, and what a walk may know of them.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use cwd_cap::{Errno, NodeKind};
+use syscall::data::TimeSpec;
+use syscall::error::{EIO, ENOENT};
+use syscall::flag::MODE_DIR;
+
+use crate::access::{Caller, SEARCH};
+use crate::data::FileData;
+use crate::error::Error;
+use crate::node::{Body, Dir, Inode, NodeId};
+use crate::slots::Slots;
+
+/// Memory that an entry of a directory is counted with, besides its name.
+const ENTRY_BYTES: u64 = 64;
+
+/// What a tree is and how large it may get.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Most bytes of file pages, link targets and directory entries together.
+    pub max_bytes: u64,
+    /// Most inodes, removed ones that are still open included.
+    pub max_inodes: u64,
+    /// Most handles.
+    pub max_handles: usize,
+    /// What `st_dev` reports.
+    pub device: u64,
+    /// The name its scheme is bound under: an absolute link to `/scheme/NAME/…` stays here.
+    pub scheme: String,
+    /// Whether plain absolute paths mean this tree, as they do for the scheme `file`. If not, an
+    /// absolute link leads elsewhere, and so does `..` of the root.
+    pub default: bool,
+    /// Permissions of the root directory.
+    pub root_mode: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_bytes: u64::MAX,
+            max_inodes: u64::from(u32::MAX),
+            max_handles: usize::MAX,
+            device: 0,
+            scheme: String::from("file"),
+            default: true,
+            root_mode: 0o755,
+        }
+    }
+}
+
+/// What a tree holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes counted against [`Config::max_bytes`].
+    pub bytes: u64,
+    /// Inodes.
+    pub inodes: u64,
+}
+
+/// Inodes under names.
+#[derive(Debug)]
+pub struct Tree<D> {
+    inodes: Slots<Inode<D>>,
+    pub(crate) root: NodeId,
+    pub(crate) config: Config,
+    pub(crate) read_only: bool,
+    bytes: u64,
+    moves: u64,
+}
+
+impl<D: FileData> Tree<D> {
+    /// A tree of nothing but its root, which `owner` owns.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`].
+    pub fn new(config: Config, owner: Caller, now: TimeSpec) -> Result<Self, Error> {
+        let mut inodes = Slots::new();
+        let mode = MODE_DIR | config.root_mode & crate::access::ALL_BITS;
+        // Its own parent, once it has a number.
+        let body = Body::Dir(Dir::new(NodeId(0)));
+        let mut root = Inode::new(body, mode, owner.uid, owner.gid, now);
+        root.names = 1;
+        let number = inodes.insert(root).ok_or(Error::NoMemory)?;
+        if let Some(dir) = inodes.get_mut(number).and_then(Inode::dir_mut) {
+            dir.parent = NodeId(number);
+        }
+        Ok(Self {
+            inodes,
+            root: NodeId(number),
+            config,
+            read_only: false,
+            bytes: 0,
+            moves: 0,
+        })
+    }
+
+    /// The root directory.
+    pub const fn root(&self) -> NodeId {
+        self.root
+    }
+
+    /// What it holds now.
+    pub const fn usage(&self) -> Usage {
+        Usage {
+            bytes: self.bytes,
+            inodes: self.inodes.len() as u64,
+        }
+    }
+
+    /// The bytes of a regular file, for a daemon that maps them.
+    pub fn data(&self, node: NodeId) -> Option<&D> {
+        match &self.inodes.get(node.0)?.body {
+            Body::File(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn get(&self, node: NodeId) -> Result<&Inode<D>, Error> {
+        self.inodes.get(node.0).ok_or(Error::NotFound)
+    }
+
+    pub(crate) fn get_mut(&mut self, node: NodeId) -> Result<&mut Inode<D>, Error> {
+        self.inodes.get_mut(node.0).ok_or(Error::NotFound)
+    }
+
+    pub(crate) fn dir(&self, node: NodeId) -> Result<&Dir, Error> {
+        self.get(node)?.dir().ok_or(Error::NotDirectory)
+    }
+
+    pub(crate) fn dir_mut(&mut self, node: NodeId) -> Result<&mut Dir, Error> {
+        self.get_mut(node)?.dir_mut().ok_or(Error::NotDirectory)
+    }
+
+    pub(crate) const fn budget(&self) -> u64 {
+        self.config.max_bytes.saturating_sub(self.bytes)
+    }
+
+    /// Counts `bytes` more.
+    pub(crate) fn charge(&mut self, bytes: u64) -> Result<(), Error> {
+        if bytes > self.budget() {
+            return Err(Error::NoSpace);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Counts `bytes` that are there whatever the limit says.
+    pub(crate) const fn recharge(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    pub(crate) const fn refund(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Changes a regular file's bytes and keeps count of the memory they take.
+    pub(crate) fn change_data<R>(
+        &mut self,
+        node: NodeId,
+        change: impl FnOnce(&mut D) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let inode = self.inodes.get_mut(node.0).ok_or(Error::NotFound)?;
+        let Body::File(data) = &mut inode.body else {
+            return Err(Error::Invalid("kind of file"));
+        };
+        let before = data.allocated();
+        let result = change(data);
+        let after = data.allocated();
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+        result
+    }
+
+    pub(crate) const fn entry_cost(name: &str) -> u64 {
+        ENTRY_BYTES.saturating_add(name.len() as u64)
+    }
+
+    /// Puts a new node under a free name.
+    pub(crate) fn add(
+        &mut self,
+        dir: NodeId,
+        name: &str,
+        inode: Inode<D>,
+        now: TimeSpec,
+    ) -> Result<NodeId, Error> {
+        if self.inodes.len() as u64 >= self.config.max_inodes {
+            return Err(Error::NoSpace);
+        }
+        let bytes = match &inode.body {
+            Body::Link(target) => target.len() as u64,
+            Body::File(data) => data.allocated(),
+            _ => 0,
+        };
+        let cost = Self::entry_cost(name).saturating_add(bytes);
+        if cost > self.budget() {
+            return Err(Error::NoSpace);
+        }
+        let number = self.inodes.insert(inode).ok_or(Error::NoMemory)?;
+        let node = NodeId(number);
+        if let Err(error) = self.attach(dir, Arc::from(name), node, now) {
+            self.inodes.remove(number);
+            return Err(error);
+        }
+        self.charge(cost)?;
+        Ok(node)
+    }
+
+    /// Enters `node` under `name` in the live directory `dir`. What had that name is left without
+    /// it and returned; its entry's place in listings is kept. Counts no bytes and frees nothing.
+    pub(crate) fn attach(
+        &mut self,
+        dir: NodeId,
+        name: Arc<str>,
+        node: NodeId,
+        now: TimeSpec,
+    ) -> Result<Option<NodeId>, Error> {
+        let is_dir = self.get(node)?.is_dir();
+        let above = self.get_mut(dir)?;
+        let removed = above.names == 0;
+        let entries = above.dir_mut().ok_or(Error::NotDirectory)?;
+        if removed {
+            return Err(Error::NotFound);
+        }
+        if is_dir {
+            entries.subdirs = entries.subdirs.checked_add(1).ok_or(Error::TooManyLinks)?;
+        }
+        let displaced = entries.insert(Arc::clone(&name), node);
+        above.touch(now);
+        if let Some(displaced) = displaced {
+            self.lost_name(dir, &name, displaced, now)?;
+        }
+        let inode = self.get_mut(node)?;
+        inode.names = inode.names.saturating_add(1);
+        inode.ctime = now;
+        inode.place = Some((dir, name));
+        if let Some(entries) = inode.dir_mut()
+            && entries.parent != dir
+        {
+            entries.parent = dir;
+            self.moved();
+        }
+        Ok(displaced)
+    }
+
+    /// `node` no longer has the name `name` in `dir`.
+    fn lost_name(
+        &mut self,
+        dir: NodeId,
+        name: &str,
+        node: NodeId,
+        now: TimeSpec,
+    ) -> Result<(), Error> {
+        let inode = self.get_mut(node)?;
+        inode.names = inode.names.saturating_sub(1);
+        inode.ctime = now;
+        let was_here = |place: &(NodeId, Arc<str>)| place.0 == dir && *place.1 == *name;
+        inode.place = inode.place.take().filter(|place| !was_here(place));
+        if inode.is_dir() {
+            let entries = self.dir_mut(dir)?;
+            entries.subdirs = entries.subdirs.saturating_sub(1);
+            self.moved();
+        }
+        Ok(())
+    }
+
+    /// Takes the entry `name` out of `dir` and leaves the node without it. Counts no bytes and
+    /// frees nothing.
+    pub(crate) fn detach(
+        &mut self,
+        dir: NodeId,
+        name: &str,
+        now: TimeSpec,
+    ) -> Result<NodeId, Error> {
+        let node = self.dir_mut(dir)?.remove(name).ok_or(Error::NotFound)?;
+        self.get_mut(dir)?.touch(now);
+        self.lost_name(dir, name, node, now)?;
+        Ok(node)
+    }
+
+    /// A directory got another parent or none: walks below it have to look where they are.
+    const fn moved(&mut self) {
+        self.moves = self.moves.wrapping_add(1);
+    }
+
+    /// Frees `node` if neither a name nor a handle is left.
+    pub(crate) fn release(&mut self, node: NodeId) {
+        let Some(inode) = self.inodes.get(node.0) else {
+            return;
+        };
+        if inode.names > 0 || inode.opens > 0 {
+            return;
+        }
+        let bytes = match &inode.body {
+            Body::File(data) => data.allocated(),
+            Body::Link(target) => target.len() as u64,
+            Body::Dir(_) | Body::Special => 0,
+        };
+        self.refund(bytes);
+        self.inodes.remove(node.0);
+    }
+
+    /// The path of `node` from `top`, if it has one: `/` and names, nothing for `top` itself.
+    pub(crate) fn path_from(&self, top: NodeId, node: NodeId) -> Result<String, Error> {
+        let mut names: Vec<&str> = Vec::new();
+        let mut at = node;
+        while at != top {
+            let (dir, name) = self.get(at)?.place.as_ref().ok_or(Error::NotFound)?;
+            if self.dir(*dir)?.get(name) != Some(at) {
+                return Err(Error::NotFound);
+            }
+            names.push(name);
+            at = *dir;
+        }
+        let mut path = String::new();
+        for name in names.iter().rev() {
+            path.push('/');
+            path.push_str(name);
+        }
+        Ok(path)
+    }
+}
+
+/// The next component of an absolute path, `.` skipped, and the rest.
+fn component(mut text: &str) -> (&str, &str) {
+    loop {
+        let trimmed = text.trim_start_matches('/');
+        let (name, rest) = trimmed
+            .find('/')
+            .and_then(|end| trimmed.split_at_checked(end))
+            .unwrap_or((trimmed, ""));
+        if name != "." {
+            return (name, rest);
+        }
+        text = rest;
+    }
+}
+
+impl<D: FileData> cwd_cap::Tree for Tree<D> {
+    type Node = NodeId;
+    type Caller = Caller;
+
+    fn kind(&self, node: &NodeId) -> Result<NodeKind, Errno> {
+        match self.inodes.get(node.0) {
+            Some(inode) => Ok(node_kind(inode)),
+            None => Err(Errno(ENOENT)),
+        }
+    }
+
+    fn lookup(&self, dir: &NodeId, name: &str) -> Result<Option<(NodeId, NodeKind)>, Errno> {
+        let dir = self.inodes.get(dir.0).and_then(Inode::dir);
+        let Some(node) = dir.and_then(|dir| dir.get(name)) else {
+            return Ok(None);
+        };
+        let inode = self.inodes.get(node.0).ok_or(Errno(EIO))?;
+        Ok(Some((node, node_kind(inode))))
+    }
+
+    fn parent(&self, dir: &NodeId) -> Result<Option<NodeId>, Errno> {
+        if *dir == self.root && !self.config.default {
+            return Ok(None);
+        }
+        let entries = self.inodes.get(dir.0).and_then(Inode::dir);
+        let parent = entries.ok_or(Errno(ENOENT))?.parent;
+        // The directory that a removed one was in may be gone as well.
+        match self.inodes.get(parent.0) {
+            Some(_) => Ok(Some(parent)),
+            None => Err(Errno(ENOENT)),
+        }
+    }
+
+    fn read_link(&self, link: &NodeId) -> Result<Vec<u8>, Errno> {
+        match self.inodes.get(link.0).map(|inode| &inode.body) {
+            Some(Body::Link(target)) => Ok(target.clone().into_bytes()),
+            _ => Err(Errno(ENOENT)),
+        }
+    }
+
+    fn may_search(&self, dir: &NodeId, caller: &Caller) -> Result<bool, Errno> {
+        let inode = self.inodes.get(dir.0).ok_or(Errno(ENOENT))?;
+        Ok(inode.allows(*caller, SEARCH))
+    }
+
+    fn moves(&self) -> Option<u64> {
+        Some(self.moves)
+    }
+
+    fn absolute_link<'t>(&self, target: &'t str) -> Option<&'t str> {
+        let (first, rest) = component(target);
+        if first != "scheme" {
+            return self.config.default.then_some(target);
+        }
+        let (name, rest) = component(rest);
+        (name == self.config.scheme).then_some(rest)
+    }
+}
+
+const fn node_kind<D>(inode: &Inode<D>) -> NodeKind {
+    match inode.body {
+        Body::Dir(_) => NodeKind::Directory,
+        Body::Link(_) => NodeKind::Link,
+        Body::File(_) | Body::Special => NodeKind::Other,
+    }
+}
