@@ -2,7 +2,8 @@
 //!
 //! Under `-icount shift=0` the time-stamp counter counts the guest's instructions, kernel and user
 //! together, and every run gives the same numbers. Each operation is done [`WARM_UP`] times, then
-//! [`ROUNDS`] times; what is reported is the mean of the latter, less the empty loop.
+//! [`ROUNDS`] times; what is reported is the mean of the latter, less the empty loop. Arguments name the
+//! operations to measure; without any, all are.
 #![no_std]
 #![no_main]
 
@@ -14,7 +15,7 @@ mod measure;
 use alloc::vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 use daemons::Daemons;
-use measure::{measure, measure_with};
+use measure::{measure, measure_few, measure_with};
 use redox_rt::{
     Fd, Result,
     context::{AddressSpace, Context},
@@ -31,6 +32,7 @@ use syscall::{
 redox_rt::entry!(main);
 
 fn main(start: &Start) -> i32 {
+    measure::choose(start);
     match run(start) {
         Ok(()) => 0,
         Err(error) => {
@@ -183,7 +185,7 @@ fn schemes(proc: &Fd, capability: &Fd) -> Result<()> {
     measure("scheme_read_16", || file.read(page.get_mut(..16).unwrap_or(&mut [])));
     measure("scheme_read_4k", || file.read(&mut page));
     let mut big = Mapping::new(1 << 20)?;
-    measure::measure_few("scheme_read_1m", || file.read(big.bytes()));
+    measure_few("scheme_read_1m", || file.read(big.bytes()));
     Ok(())
 }
 

@@ -1,6 +1,22 @@
 //! Counting.
 
 use core::arch::x86_64::{_mm_lfence, _rdtsc};
+use redox_rt::{futex::Mutex, start::Start};
+
+/// What the program was started with.
+static START: Mutex<Option<Start>> = Mutex::new(None);
+
+/// Measures only what the arguments name, if there are any.
+pub fn choose(start: &Start) {
+    *START.lock() = Some(*start);
+}
+
+fn chosen(name: &str) -> bool {
+    START.lock().is_none_or(|start| {
+        let mut names = start.args().skip(1).peekable();
+        names.peek().is_none() || names.any(|chosen| chosen.to_bytes() == name.as_bytes())
+    })
+}
 
 /// How often an operation is done before counting.
 pub const WARM_UP: u64 = 64;
@@ -29,6 +45,9 @@ fn empty(rounds: u64) -> u64 {
 }
 
 fn report<T>(name: &str, warm_up: u64, rounds: u64, parts: u64, mut operation: impl FnMut() -> T) {
+    if !chosen(name) {
+        return;
+    }
     let mut once = || {
         core::hint::black_box(operation());
     };
