@@ -207,8 +207,8 @@ impl Prot {
     }
 }
 
-/// How accesses to a page are cached. The write-combining type needs the processor's page attribute
-/// table set to [`PAT`].
+/// How accesses to a page are cached. The processor's page attribute table must give entry 1 (PWT
+/// alone) the write-combining and entry 3 (PWT and PCD) the uncached type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cache {
     /// Ordinary memory.
@@ -219,10 +219,6 @@ pub enum Cache {
     /// Every access reaches the device in order.
     Uncached,
 }
-
-/// What IA32_PAT (0x277) must hold: the reset value with entry 1 changed from write-through to
-/// write-combining.
-pub const PAT: u64 = 0x0007_0406_0007_0106;
 
 /// One entry of a page table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -237,9 +233,9 @@ impl Entry {
     pub const WRITE: u64 = 1 << 1;
     /// User mode may access the page.
     pub const USER: u64 = 1 << 2;
-    /// Write-through; with [`PAT`]: write-combining.
+    /// Write-combining; see [`Cache`].
     pub const PWT: u64 = 1 << 3;
-    /// Uncached.
+    /// Together with PWT: uncached.
     pub const PCD: u64 = 1 << 4;
     /// Set by the processor on the first access.
     pub const ACCESSED: u64 = 1 << 5;
@@ -411,7 +407,7 @@ impl PageTable {
         }
     }
 
-    /// The physical address of a user page if it may be read, or written, as it is.
+    /// The physical address of a user page if it is memory and may be read, or written, as it is.
     #[inline]
     pub fn translate<M: Machine>(&mut self, m: &M, page: usize, write: bool) -> Option<u64> {
         let found = if write {
@@ -436,7 +432,7 @@ impl PageTable {
         } else {
             Entry::PRESENT
         };
-        if !entry.has(needed) {
+        if !entry.has(needed) || entry.has(Entry::DEVICE) {
             return None;
         }
         let found = if write {

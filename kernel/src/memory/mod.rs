@@ -42,6 +42,8 @@ static CORE: Mutex<Core> = Mutex::new(Core {
 pub struct Memory {
     /// A root table with the kernel half that every space shares.
     kernel_root: Frame,
+    /// The bits that may be set in a page-table entry.
+    entry_mask: u64,
 }
 
 /// Why memory could not be set up.
@@ -137,7 +139,10 @@ impl Memory {
                     .add_free(Frame::new(range.first.saturating_add(skipped)), free)?;
             }
         }
-        Ok(Self { kernel_root })
+        Ok(Self {
+            kernel_root,
+            entry_mask: paging::entry_mask(),
+        })
     }
 
     /// A frame for the kernel, with one reference and unspecified contents.
@@ -228,7 +233,11 @@ impl Machine for Memory {
         let entries = phys_to_virt(table.address()).cast::<u64>();
         // SAFETY: as for `load`. Only tables of the user half are written, so that whatever the
         // entry says, the kernel's own memory stays mapped as it is.
-        unsafe { entries.add(index % ENTRIES).write_volatile(entry) };
+        unsafe {
+            entries
+                .add(index % ENTRIES)
+                .write_volatile(entry & self.entry_mask)
+        };
     }
 
     fn fill_kernel_half(&mut self, root: Frame) {
