@@ -91,7 +91,10 @@ impl Memory {
     /// # Safety
     /// To be called once. Nobody else may use the memory in `ranges`. `kernel_root` must be a root table
     /// with the kernel's half, which is never changed at that level afterwards.
-    pub unsafe fn init(ranges: &[Region], kernel_root: Frame) -> Result<Self, InitError> {
+    pub unsafe fn init(
+        ranges: impl IntoIterator<Item = Region>,
+        kernel_root: Frame,
+    ) -> Result<Self, InitError> {
         let mut usable = [FrameRange::default(); MAX_REGIONS];
         for (slot, range) in usable.iter_mut().zip(ranges) {
             *slot = FrameRange::inside(range.base, range.len);
