@@ -378,8 +378,7 @@ impl PageTable {
     /// No frame for the root.
     pub fn new<M: Machine>(m: &mut M) -> Result<Self, NoMemory> {
         let root = m.alloc(Owner::Table).ok_or(NoMemory)?;
-        m.zero(root);
-        m.fill_kernel_half(root);
+        m.init_root(root);
         Ok(Self {
             root,
             readable: Found::NONE,
@@ -489,7 +488,54 @@ impl PageTable {
     ) -> Result<Entry, NoMemory> {
         self.forget();
         debug_assert!(!entry.is_empty() && page < USER_END_PAGE);
-        // The slot that points to the table of each level; the root has none.
+        let (path, table) = self.leaf(m, page)?;
+        let index = index_of(page, 0);
+        let old = Entry(m.load(table, index));
+        m.store(table, index, entry.bits());
+        if old.is_empty() {
+            add_count(m, &path, 0, 1);
+        }
+        Ok(old)
+    }
+
+    /// Sets the entries of a range of pages, none of which has one, to what `entries` says. It should
+    /// have one for each; what is left when it has fewer stays empty.
+    ///
+    /// # Errors
+    /// No frame for a table; the pages whose entries were taken from `entries` have been set.
+    pub fn set_run<M: Machine>(
+        &mut self,
+        m: &mut M,
+        range: PageRange,
+        entries: &mut impl Iterator<Item = Entry>,
+    ) -> Result<(), NoMemory> {
+        self.forget();
+        let mut page = range.start;
+        while page < range.end {
+            let (path, table) = self.leaf(m, page)?;
+            let last = range.end.min((page | (ENTRIES - 1)).saturating_add(1));
+            let mut added = 0_i64;
+            for entry in entries.take(last.saturating_sub(page)) {
+                m.store(table, index_of(page, 0), entry.bits());
+                added = added.saturating_add(1);
+                page = page.saturating_add(1);
+            }
+            add_count(m, &path, 0, added);
+            if page < last {
+                self.prune(m, 0, &path);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The table that holds the entry of a page, and the slots on the way: that which points to the
+    /// table of each level (the root has none). Tables are added as needed; the last may be empty.
+    fn leaf<M: Machine>(
+        &self,
+        m: &mut M,
+        page: usize,
+    ) -> Result<([Slot; LEVELS], Frame), NoMemory> {
         let mut path: [Slot; LEVELS] = [(self.root, 0); LEVELS];
         let mut table = self.root;
         let mut level = LEVELS - 1;
@@ -512,13 +558,7 @@ impl PageTable {
             }
             table = next.table_frame();
         }
-        let index = index_of(page, 0);
-        let old = Entry(m.load(table, index));
-        m.store(table, index, entry.bits());
-        if old.is_empty() {
-            add_count(m, &path, 0, 1);
-        }
-        Ok(old)
+        Ok((path, table))
     }
 
     /// Removes tables that hold nothing, from the table of `level` upwards.

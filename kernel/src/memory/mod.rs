@@ -212,7 +212,7 @@ impl Machine for Memory {
     fn zero(&mut self, frame: Frame) {
         // SAFETY: an allocated frame is whole, mapped by the direct map, and no reference to it is
         // held by anybody: its owner reaches it only through `Machine`, with `&mut Memory`.
-        unsafe { paging::zero_page(phys_to_virt(frame.address())) };
+        unsafe { paging::zero_words(phys_to_virt(frame.address()), ENTRIES) };
     }
 
     fn copy_frame(&mut self, from: Frame, to: Frame) {
@@ -243,10 +243,18 @@ impl Machine for Memory {
         };
     }
 
-    fn fill_kernel_half(&mut self, root: Frame) {
-        for index in ENTRIES / 2..ENTRIES {
-            let entry = self.load(self.kernel_root, index);
-            self.store(root, index, entry);
+    fn init_root(&mut self, root: Frame) {
+        let to = phys_to_virt(root.address());
+        let from = phys_to_virt(self.kernel_root.address());
+        // SAFETY: both are whole frames, mapped by the direct map, and different ones: the kernel's
+        // root is never handed out. The first half of `root` is zeroed, the second copied.
+        unsafe {
+            paging::zero_words(to, ENTRIES / 2);
+            paging::copy_bytes(
+                from.add(FRAME_SIZE / 2),
+                to.add(FRAME_SIZE / 2),
+                FRAME_SIZE / 2,
+            );
         }
     }
 

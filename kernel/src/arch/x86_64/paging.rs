@@ -73,17 +73,17 @@ pub unsafe fn copy_bytes(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// Fills a frame with zeros.
+/// Fills `words` words of eight bytes with zeros.
 ///
 /// # Safety
-/// `to` must be valid for writes of a page and be aligned to eight bytes.
+/// `to` must be valid for writes of that many words.
 #[inline]
-pub unsafe fn zero_page(to: *mut u8) {
-    // SAFETY: the caller vouches for 512 words at `to`; the direction flag is clear in Rust code.
+pub unsafe fn zero_words(to: *mut u8, words: usize) {
+    // SAFETY: the caller vouches for the words at `to`; the direction flag is clear in Rust code.
     unsafe {
         asm!(
             "rep stosq",
-            inout("rcx") 512_usize => _,
+            inout("rcx") words => _,
             inout("rdi") to => _,
             in("rax") 0_usize,
             options(nostack, preserves_flags)
