@@ -360,15 +360,28 @@ impl Found {
     };
 }
 
+/// A table of level 0 and the way to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Leaf {
+    /// What all its pages' numbers begin with: the number without the last nine bits.
+    prefix: usize,
+    /// The slots that point to the table of each level; the root has none.
+    path: [Slot; LEVELS],
+    table: Frame,
+}
+
 /// A tree of page tables. Only the user half is ever changed here.
 ///
 /// It remembers the last page that was looked up for reading and the last one for writing: the
 /// kernel's copies go to the same few pages again and again. Every change of an entry forgets them.
+/// It also remembers the last table that an entry was set in, as the next one is often there, until
+/// any table may have been given back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageTable {
     root: Frame,
     readable: Found,
     writable: Found,
+    leaf: Option<Leaf>,
 }
 
 impl PageTable {
@@ -383,6 +396,7 @@ impl PageTable {
             root,
             readable: Found::NONE,
             writable: Found::NONE,
+            leaf: None,
         })
     }
 
@@ -488,7 +502,7 @@ impl PageTable {
     ) -> Result<Entry, NoMemory> {
         self.forget();
         debug_assert!(!entry.is_empty() && page < USER_END_PAGE);
-        let (path, table) = self.leaf(m, page)?;
+        let Leaf { path, table, .. } = self.leaf(m, page)?;
         let index = index_of(page, 0);
         let old = Entry(m.load(table, index));
         m.store(table, index, entry.bits());
@@ -512,7 +526,7 @@ impl PageTable {
         self.forget();
         let mut page = range.start;
         while page < range.end {
-            let (path, table) = self.leaf(m, page)?;
+            let Leaf { path, table, .. } = self.leaf(m, page)?;
             let last = range.end.min((page | (ENTRIES - 1)).saturating_add(1));
             let mut added = 0_i64;
             for entry in entries.take(last.saturating_sub(page)) {
@@ -529,13 +543,12 @@ impl PageTable {
         Ok(())
     }
 
-    /// The table that holds the entry of a page, and the slots on the way: that which points to the
-    /// table of each level (the root has none). Tables are added as needed; the last may be empty.
-    fn leaf<M: Machine>(
-        &self,
-        m: &mut M,
-        page: usize,
-    ) -> Result<([Slot; LEVELS], Frame), NoMemory> {
+    /// The table that holds the entry of a page. Tables are added as needed; the last may be empty.
+    fn leaf<M: Machine>(&mut self, m: &mut M, page: usize) -> Result<Leaf, NoMemory> {
+        let prefix = page >> INDEX_BITS;
+        if let Some(leaf) = self.leaf.filter(|leaf| leaf.prefix == prefix) {
+            return Ok(leaf);
+        }
         let mut path: [Slot; LEVELS] = [(self.root, 0); LEVELS];
         let mut table = self.root;
         let mut level = LEVELS - 1;
@@ -558,11 +571,18 @@ impl PageTable {
             }
             table = next.table_frame();
         }
-        Ok((path, table))
+        let leaf = Leaf {
+            prefix,
+            path,
+            table,
+        };
+        self.leaf = Some(leaf);
+        Ok(leaf)
     }
 
     /// Removes tables that hold nothing, from the table of `level` upwards.
-    fn prune<M: Machine>(&self, m: &mut M, mut level: usize, path: &[Slot; LEVELS]) {
+    fn prune<M: Machine>(&mut self, m: &mut M, mut level: usize, path: &[Slot; LEVELS]) {
+        self.leaf = None;
         while level < LEVELS - 1 {
             let Some(&(table, index)) = path.get(level) else {
                 return;
@@ -591,6 +611,7 @@ impl PageTable {
         f: &mut impl FnMut(&mut M, usize, Entry) -> Result<Entry, E>,
     ) -> Result<(), E> {
         self.forget();
+        self.leaf = None;
         let mut removed = 0;
         visit_table(m, self.root, LEVELS - 1, 0, range, &mut removed, f)
     }
