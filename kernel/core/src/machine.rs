@@ -32,8 +32,8 @@ pub trait Machine {
     fn load(&self, table: Frame, index: usize) -> u64;
     /// Writes entry `index` (below 512) of a page table.
     fn store(&mut self, table: Frame, index: usize, entry: u64);
-    /// Fills the kernel's half of a new root table, whose user half is zero.
-    fn fill_kernel_half(&mut self, root: Frame);
+    /// Makes a frame a root table: the user half empty, the kernel's half as in every other.
+    fn init_root(&mut self, root: Frame);
 
     /// Copies memory out of a user page at a physical address; the range stays in one frame.
     fn read(&self, address: u64, into: &mut [u8]);

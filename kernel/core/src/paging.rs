@@ -207,8 +207,8 @@ impl Prot {
     }
 }
 
-/// How accesses to a page are cached. The write-combining type needs the processor's page attribute
-/// table set to [`PAT`].
+/// How accesses to a page are cached. The processor's page attribute table must give entry 1 (PWT
+/// alone) the write-combining and entry 3 (PWT and PCD) the uncached type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cache {
     /// Ordinary memory.
@@ -219,10 +219,6 @@ pub enum Cache {
     /// Every access reaches the device in order.
     Uncached,
 }
-
-/// What IA32_PAT (0x277) must hold: the reset value with entry 1 changed from write-through to
-/// write-combining.
-pub const PAT: u64 = 0x0007_0406_0007_0106;
 
 /// One entry of a page table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -237,9 +233,9 @@ impl Entry {
     pub const WRITE: u64 = 1 << 1;
     /// User mode may access the page.
     pub const USER: u64 = 1 << 2;
-    /// Write-through; with [`PAT`]: write-combining.
+    /// Write-combining; see [`Cache`].
     pub const PWT: u64 = 1 << 3;
-    /// Uncached.
+    /// Together with PWT: uncached.
     pub const PCD: u64 = 1 << 4;
     /// Set by the processor on the first access.
     pub const ACCESSED: u64 = 1 << 5;
@@ -364,15 +360,28 @@ impl Found {
     };
 }
 
+/// A table of level 0 and the way to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Leaf {
+    /// What all its pages' numbers begin with: the number without the last nine bits.
+    prefix: usize,
+    /// The slots that point to the table of each level; the root has none.
+    path: [Slot; LEVELS],
+    table: Frame,
+}
+
 /// A tree of page tables. Only the user half is ever changed here.
 ///
 /// It remembers the last page that was looked up for reading and the last one for writing: the
 /// kernel's copies go to the same few pages again and again. Every change of an entry forgets them.
+/// It also remembers the last table that an entry was set in, as the next one is often there, until
+/// any table may have been given back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageTable {
     root: Frame,
     readable: Found,
     writable: Found,
+    leaf: Option<Leaf>,
 }
 
 impl PageTable {
@@ -382,12 +391,12 @@ impl PageTable {
     /// No frame for the root.
     pub fn new<M: Machine>(m: &mut M) -> Result<Self, NoMemory> {
         let root = m.alloc(Owner::Table).ok_or(NoMemory)?;
-        m.zero(root);
-        m.fill_kernel_half(root);
+        m.init_root(root);
         Ok(Self {
             root,
             readable: Found::NONE,
             writable: Found::NONE,
+            leaf: None,
         })
     }
 
@@ -411,7 +420,7 @@ impl PageTable {
         }
     }
 
-    /// The physical address of a user page if it may be read, or written, as it is.
+    /// The physical address of a user page if it is memory and may be read, or written, as it is.
     #[inline]
     pub fn translate<M: Machine>(&mut self, m: &M, page: usize, write: bool) -> Option<u64> {
         let found = if write {
@@ -436,7 +445,7 @@ impl PageTable {
         } else {
             Entry::PRESENT
         };
-        if !entry.has(needed) {
+        if !entry.has(needed) || entry.has(Entry::DEVICE) {
             return None;
         }
         let found = if write {
@@ -493,7 +502,53 @@ impl PageTable {
     ) -> Result<Entry, NoMemory> {
         self.forget();
         debug_assert!(!entry.is_empty() && page < USER_END_PAGE);
-        // The slot that points to the table of each level; the root has none.
+        let Leaf { path, table, .. } = self.leaf(m, page)?;
+        let index = index_of(page, 0);
+        let old = Entry(m.load(table, index));
+        m.store(table, index, entry.bits());
+        if old.is_empty() {
+            add_count(m, &path, 0, 1);
+        }
+        Ok(old)
+    }
+
+    /// Sets the entries of a range of pages, none of which has one, to what `entries` says. It should
+    /// have one for each; what is left when it has fewer stays empty.
+    ///
+    /// # Errors
+    /// No frame for a table; the pages whose entries were taken from `entries` have been set.
+    pub fn set_run<M: Machine>(
+        &mut self,
+        m: &mut M,
+        range: PageRange,
+        entries: &mut impl Iterator<Item = Entry>,
+    ) -> Result<(), NoMemory> {
+        self.forget();
+        let mut page = range.start;
+        while page < range.end {
+            let Leaf { path, table, .. } = self.leaf(m, page)?;
+            let last = range.end.min((page | (ENTRIES - 1)).saturating_add(1));
+            let mut added = 0_i64;
+            for entry in entries.take(last.saturating_sub(page)) {
+                m.store(table, index_of(page, 0), entry.bits());
+                added = added.saturating_add(1);
+                page = page.saturating_add(1);
+            }
+            add_count(m, &path, 0, added);
+            if page < last {
+                self.prune(m, 0, &path);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The table that holds the entry of a page. Tables are added as needed; the last may be empty.
+    fn leaf<M: Machine>(&mut self, m: &mut M, page: usize) -> Result<Leaf, NoMemory> {
+        let prefix = page >> INDEX_BITS;
+        if let Some(leaf) = self.leaf.filter(|leaf| leaf.prefix == prefix) {
+            return Ok(leaf);
+        }
         let mut path: [Slot; LEVELS] = [(self.root, 0); LEVELS];
         let mut table = self.root;
         let mut level = LEVELS - 1;
@@ -516,17 +571,18 @@ impl PageTable {
             }
             table = next.table_frame();
         }
-        let index = index_of(page, 0);
-        let old = Entry(m.load(table, index));
-        m.store(table, index, entry.bits());
-        if old.is_empty() {
-            add_count(m, &path, 0, 1);
-        }
-        Ok(old)
+        let leaf = Leaf {
+            prefix,
+            path,
+            table,
+        };
+        self.leaf = Some(leaf);
+        Ok(leaf)
     }
 
     /// Removes tables that hold nothing, from the table of `level` upwards.
-    fn prune<M: Machine>(&self, m: &mut M, mut level: usize, path: &[Slot; LEVELS]) {
+    fn prune<M: Machine>(&mut self, m: &mut M, mut level: usize, path: &[Slot; LEVELS]) {
+        self.leaf = None;
         while level < LEVELS - 1 {
             let Some(&(table, index)) = path.get(level) else {
                 return;
@@ -555,6 +611,7 @@ impl PageTable {
         f: &mut impl FnMut(&mut M, usize, Entry) -> Result<Entry, E>,
     ) -> Result<(), E> {
         self.forget();
+        self.leaf = None;
         let mut removed = 0;
         visit_table(m, self.root, LEVELS - 1, 0, range, &mut removed, f)
     }

@@ -6,7 +6,7 @@
 //! resolved on the spot. So a copy never faults: it succeeds or says [`BadAddress`].
 
 use crate::machine::Machine;
-use crate::paging::{PAGE_SIZE, USER_END};
+use crate::paging::{Entry, PAGE_SIZE, USER_END};
 use crate::space::{Access, AddrSpace, Segv, SpaceError};
 
 /// A range of user addresses inside the user half. Nothing is known about what is mapped there.
@@ -91,10 +91,11 @@ impl UserSlice {
 }
 
 impl AddrSpace {
-    /// The physical address of a user address that is to be read or written.
+    /// The physical address of a user address that the kernel is to read or write.
     ///
     /// # Errors
-    /// The access is not possible.
+    /// The access is not possible. A device is not accessed on behalf of a program:
+    /// [`Segv::Protection`].
     #[inline]
     pub fn reach<M: Machine>(
         &mut self,
@@ -116,7 +117,11 @@ impl AddrSpace {
         write: bool,
     ) -> Result<u64, Segv> {
         let access = if write { Access::Write } else { Access::Read };
-        self.resolve(m, address, access)
+        let entry = self.resolve_entry(m, address, access)?;
+        if entry.has(Entry::DEVICE) {
+            return Err(Segv::Protection);
+        }
+        Ok(entry.address() | (address % PAGE_SIZE) as u64)
     }
 
     /// Calls `f` with the physical address and length of each part of a range that is in one page, in

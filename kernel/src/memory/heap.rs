@@ -7,7 +7,7 @@ use kernel_core::frames::{Buddy, Frame, Owner};
 use kernel_core::heap::Pages;
 
 use super::{CORE, Core};
-use crate::arch::paging::{DIRECT_MAP, phys_to_virt};
+use crate::arch::paging::{self, phys_to_virt};
 
 /// Frames as the heap wants them: by their addresses in the direct map.
 struct DirectFrames<'a>(&'a mut Buddy<'static>);
@@ -19,8 +19,8 @@ impl Pages for DirectFrames<'_> {
     }
 
     fn give(&mut self, address: usize, order: u8) {
-        let physical = address.wrapping_sub(DIRECT_MAP) as u64;
-        let result = Frame::containing(physical).map(|frame| self.0.release(frame));
+        let result =
+            Frame::containing(paging::virt_to_phys(address)).map(|frame| self.0.release(frame));
         debug_assert!(
             matches!(result, Some(Ok(0))),
             "heap: frames of order {order} at {address:#x}"
@@ -81,7 +81,7 @@ unsafe impl GlobalAlloc for KernelHeap {
         if !moved.is_null() {
             let len = layout.size().min(size);
             // SAFETY: both are live allocations of at least `len` bytes, and different ones.
-            unsafe { crate::arch::paging::copy_bytes(object, moved, len) };
+            unsafe { paging::copy_bytes(object, moved, len) };
             // SAFETY: the caller promises that `object` has this layout, and gives it up.
             unsafe { self.dealloc(object, layout) };
         }

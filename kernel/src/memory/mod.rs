@@ -42,6 +42,8 @@ static CORE: Mutex<Core> = Mutex::new(Core {
 pub struct Memory {
     /// A root table with the kernel half that every space shares.
     kernel_root: Frame,
+    /// The bits that may be set in a page-table entry.
+    entry_mask: u64,
 }
 
 /// Why memory could not be set up.
@@ -89,7 +91,10 @@ impl Memory {
     /// # Safety
     /// To be called once. Nobody else may use the memory in `ranges`. `kernel_root` must be a root table
     /// with the kernel's half, which is never changed at that level afterwards.
-    pub unsafe fn init(ranges: &[Region], kernel_root: Frame) -> Result<Self, InitError> {
+    pub unsafe fn init(
+        ranges: impl IntoIterator<Item = Region>,
+        kernel_root: Frame,
+    ) -> Result<Self, InitError> {
         let mut usable = [FrameRange::default(); MAX_REGIONS];
         for (slot, range) in usable.iter_mut().zip(ranges) {
             *slot = FrameRange::inside(range.base, range.len);
@@ -137,7 +142,10 @@ impl Memory {
                     .add_free(Frame::new(range.first.saturating_add(skipped)), free)?;
             }
         }
-        Ok(Self { kernel_root })
+        Ok(Self {
+            kernel_root,
+            entry_mask: paging::entry_mask(),
+        })
     }
 
     /// A frame for the kernel, with one reference and unspecified contents.
@@ -204,7 +212,7 @@ impl Machine for Memory {
     fn zero(&mut self, frame: Frame) {
         // SAFETY: an allocated frame is whole, mapped by the direct map, and no reference to it is
         // held by anybody: its owner reaches it only through `Machine`, with `&mut Memory`.
-        unsafe { paging::zero_page(phys_to_virt(frame.address())) };
+        unsafe { paging::zero_words(phys_to_virt(frame.address()), ENTRIES) };
     }
 
     fn copy_frame(&mut self, from: Frame, to: Frame) {
@@ -228,13 +236,25 @@ impl Machine for Memory {
         let entries = phys_to_virt(table.address()).cast::<u64>();
         // SAFETY: as for `load`. Only tables of the user half are written, so that whatever the
         // entry says, the kernel's own memory stays mapped as it is.
-        unsafe { entries.add(index % ENTRIES).write_volatile(entry) };
+        unsafe {
+            entries
+                .add(index % ENTRIES)
+                .write_volatile(entry & self.entry_mask)
+        };
     }
 
-    fn fill_kernel_half(&mut self, root: Frame) {
-        for index in ENTRIES / 2..ENTRIES {
-            let entry = self.load(self.kernel_root, index);
-            self.store(root, index, entry);
+    fn init_root(&mut self, root: Frame) {
+        let to = phys_to_virt(root.address());
+        let from = phys_to_virt(self.kernel_root.address());
+        // SAFETY: both are whole frames, mapped by the direct map, and different ones: the kernel's
+        // root is never handed out. The first half of `root` is zeroed, the second copied.
+        unsafe {
+            paging::zero_words(to, ENTRIES / 2);
+            paging::copy_bytes(
+                from.add(FRAME_SIZE / 2),
+                to.add(FRAME_SIZE / 2),
+                FRAME_SIZE / 2,
+            );
         }
     }
 

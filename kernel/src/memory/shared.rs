@@ -2,7 +2,7 @@
 
 use super::{CORE, InitError, Memory, PAGE_SIZE};
 use crate::arch::{self, paging::phys_to_virt};
-use boot_info::{MAX_REGIONS, Region};
+use boot_info::Region;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 use kernel_core::frames::{Frame, Owner};
 
@@ -11,16 +11,10 @@ use kernel_core::frames::{Frame, Owner};
 /// # Errors
 /// [`InitError`].
 pub fn from_boot() -> Result<Memory, InitError> {
-    let mut ranges = [Region::default(); MAX_REGIONS];
-    let mut count = 0_usize;
-    for (place, range) in ranges.iter_mut().zip(arch::free_memory()) {
-        *place = range;
-        count = count.saturating_add(1);
-    }
     let root = Frame::containing(arch::kernel_root()).ok_or(InitError::NoRoom(0))?;
     // SAFETY: called once, by the start of the kernel proper; `free_memory` gives ranges that nothing
     // else uses, in ascending order, all in the direct map; the kernel's root table lives for ever.
-    unsafe { Memory::init(ranges.get(..count).unwrap_or(&[]), root) }
+    unsafe { Memory::init(arch::free_memory(), root) }
 }
 
 /// The bytes of a region that the loader left and that stays out of the allocator.

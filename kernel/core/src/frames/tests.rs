@@ -254,10 +254,8 @@ proptest! {
                     prop_assert_eq!(b.split(Frame::new(first)), Ok(()));
                     blocks.extend((0..1 << order).map(|i| (first + i, 0, references)));
                 }
-                Op::ReleaseAny(number) => {
-                    if blocks.iter().all(|block| block.0 != number) {
-                        prop_assert!(b.release(Frame::new(number)).is_err());
-                    }
+                Op::ReleaseAny(number) if blocks.iter().all(|block| block.0 != number) => {
+                    prop_assert!(b.release(Frame::new(number)).is_err());
                 }
                 _ => {}
             }

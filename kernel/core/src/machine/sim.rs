@@ -218,7 +218,8 @@ impl Machine for Sim {
         self.data_mut(at)[..8].copy_from_slice(&entry.to_le_bytes());
     }
 
-    fn fill_kernel_half(&mut self, root: Frame) {
+    fn init_root(&mut self, root: Frame) {
+        self.zero(root);
         for index in ENTRIES / 2..ENTRIES {
             self.store(root, index, KERNEL_ENTRY);
         }

@@ -77,25 +77,6 @@ fn entries_say_exactly_what_the_protection_says() {
     }
 }
 
-#[test]
-fn the_attribute_table_gives_the_caches_their_types() {
-    let kind = |entry: Entry| {
-        let index = (entry.bits() >> 3 & 1) | (entry.bits() >> 4 & 1) << 1;
-        PAT >> (8 * index) & 0xff
-    };
-    for (cache, memory_type) in [
-        (Cache::WriteBack, 6),
-        (Cache::WriteCombining, 1),
-        (Cache::Uncached, 0),
-    ] {
-        assert_eq!(
-            kind(Entry::page(0, Prot::READ, cache, 0)),
-            memory_type,
-            "{cache:?}"
-        );
-    }
-}
-
 fn frames_in_use(m: &Sim) -> usize {
     m.live(Owner::Table)
 }

@@ -206,7 +206,8 @@ impl AddrSpace {
             if way == Lend::Shared {
                 loan.max = loan.max.intersection(region.max);
             }
-            for page in part.pages() {
+            let ready = lend_ready(m, &mut self.table, region, part, way, &mut loan);
+            for page in part.pages().skip(ready) {
                 match lend_page(m, &mut self.table, region, page, way) {
                     Ok(frame) => loan.push(frame),
                     Err(error) => {
@@ -323,15 +324,12 @@ impl AddrSpace {
         range: PageRange,
         mut entries: impl Iterator<Item = Entry>,
     ) -> Result<(), NoMemory> {
-        for (page, entry) in range.pages().zip(&mut entries) {
-            if self.table.set(m, page, entry).is_err() {
-                drop_entry(m, entry);
-                for rest in entries {
-                    drop_entry(m, rest);
-                }
-                drop_pages(m, &mut self.table, range);
-                return Err(NoMemory);
+        if self.table.set_run(m, range, &mut entries).is_err() {
+            for rest in entries {
+                drop_entry(m, rest);
             }
+            drop_pages(m, &mut self.table, range);
+            return Err(NoMemory);
         }
         Ok(())
     }
@@ -359,4 +357,29 @@ fn lend_page<M: Machine>(
         return Err(SpaceError::NoMemory);
     }
     Ok(frame)
+}
+
+/// Lends the pages at the start of `part` that need no preparation, in one walk: how many these are.
+fn lend_ready<M: Machine>(
+    m: &mut M,
+    table: &mut PageTable,
+    region: &Region,
+    part: PageRange,
+    way: Lend,
+    loan: &mut Loan,
+) -> usize {
+    let keep = way == Lend::Snapshot || region.shared;
+    let may_write = region.max.contains(Prot::WRITE);
+    let mut next = part.start();
+    // Ends early at the first page that is not ready.
+    let _ = table.visit(m, part, &mut |m, page, entry| {
+        let ready = page == next && (keep || !(entry.has(Entry::COW) && may_write));
+        match entry.frame() {
+            Some(frame) if ready && m.retain(frame) => loan.push(frame),
+            _ => return Err(()),
+        }
+        next = next.saturating_add(1);
+        Ok(if keep { entry } else { entry.with(Entry::LENT) })
+    });
+    next.saturating_sub(part.start())
 }

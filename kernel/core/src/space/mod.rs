@@ -320,15 +320,16 @@ impl AddrSpace {
         self.resolve(m, address, access).map(|_| ())
     }
 
-    /// The physical address of a user address that the page tables allow to be accessed as they are.
+    /// The physical address of a user address, if it is memory that the page tables allow to be
+    /// accessed as they are.
     #[inline]
     pub fn translate<M: Machine>(&mut self, m: &M, address: usize, write: bool) -> Option<u64> {
         let page = self.table.translate(m, address >> PAGE_SHIFT, write)?;
         Some(page | (address % PAGE_SIZE) as u64)
     }
 
-    /// The physical address of a user address, after making the access possible as
-    /// [`Self::fault`] does. Valid until the space is changed.
+    /// The physical address of a user address, of memory or a device, after making the access
+    /// possible as [`Self::fault`] does. Valid until the space is changed.
     ///
     /// # Errors
     /// Why the access is not possible.
@@ -338,6 +339,17 @@ impl AddrSpace {
         address: usize,
         access: Access,
     ) -> Result<u64, Segv> {
+        let entry = self.resolve_entry(m, address, access)?;
+        Ok(entry.address() | (address % PAGE_SIZE) as u64)
+    }
+
+    /// The entry of a user address after making the access possible.
+    pub(crate) fn resolve_entry<M: Machine>(
+        &mut self,
+        m: &mut M,
+        address: usize,
+        access: Access,
+    ) -> Result<Entry, Segv> {
         if address >= USER_END {
             return Err(Segv::Unmapped);
         }
@@ -353,12 +365,10 @@ impl AddrSpace {
             return Err(Segv::Protection);
         }
         let entry = present(m, &mut self.table, region, page)?;
-        let entry = if access == Access::Write && !entry.has(Entry::WRITE) {
-            own(m, &mut self.table, region, page, entry)?
-        } else {
-            entry
-        };
-        Ok(entry.address() | (address % PAGE_SIZE) as u64)
+        if access == Access::Write && !entry.has(Entry::WRITE) {
+            return own(m, &mut self.table, region, page, entry);
+        }
+        Ok(entry)
     }
 
     /// A copy as `fork` wants it: shared regions are the same pages, all others become

@@ -450,10 +450,13 @@ fn devices_are_mapped_lent_and_never_counted() {
         .map_device(&mut m, &rq, physical, cache, &mut quiet)
         .unwrap();
     assert_eq!(base, at(0));
-    assert_eq!(
-        driver.reach(&mut m, at(3) + 5, true),
-        Ok(physical + 3 * PAGE as u64 + 5)
-    );
+    let resolved = driver.resolve(&mut m, at(3) + 5, Access::Write);
+    assert_eq!(resolved, Ok(physical + 3 * PAGE as u64 + 5));
+    // The kernel does not touch it for a program.
+    for write in [false, true] {
+        assert_eq!(driver.translate(&m, at(3), write), None);
+        assert_eq!(driver.reach(&mut m, at(3), write), Err(Segv::Protection));
+    }
     assert_eq!(m.live(Owner::User), 0);
     driver.unmap(&mut m, at(1), PAGE, &mut quiet).unwrap();
     let mut client = AddrSpace::new(&mut m).unwrap();
@@ -461,10 +464,8 @@ fn devices_are_mapped_lent_and_never_counted() {
     client
         .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
         .unwrap();
-    assert_eq!(
-        client.reach(&mut m, at(1), true),
-        Ok(physical + 5 * PAGE as u64)
-    );
+    let resolved = client.resolve(&mut m, at(1), Access::Read);
+    assert_eq!(resolved, Ok(physical + 5 * PAGE as u64));
     for (page, pages, way) in [(4, 1, Lend::Snapshot), (0, 3, Lend::Shared)] {
         assert!(driver.lend(&mut m, at(page), pages * PAGE, way).is_err());
     }
