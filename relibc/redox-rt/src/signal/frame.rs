@@ -214,6 +214,27 @@ macro_rules! each_ymm {
 const INHIBIT_AND_EXCEPTION: usize = syscall::SigcontrolFlags::INHIBIT_DELIVERY.bits()
     | syscall::SigcontrolFlags::HANDLING_EXCEPTION.bits();
 
+/// Enters the trampoline as the kernel does, with the return of this function as what was interrupted.
+///
+/// # Safety
+/// Delivery must be inhibited, and the thread's dispatch stack be there.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn deliver_to_self() {
+    core::arch::naked_asm!(
+        "pushfq",
+        "pop rax",
+        "mov fs:[{saved_flags}], rax",
+        "lea rax, [rip + 2f]",
+        "mov fs:[{saved_ip}], rax",
+        "jmp {on_signal}",
+        "2:",
+        "ret",
+        saved_flags = const SAVED_FLAGS,
+        saved_ip = const SAVED_IP,
+        on_signal = sym on_signal,
+    )
+}
+
 /// Where the kernel goes for a pending signal. Until the handler runs, an exception ends the context:
 /// the dispatch stack is in use.
 #[unsafe(naked)]

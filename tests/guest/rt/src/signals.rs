@@ -7,7 +7,7 @@ use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::signal::{self, SigInfo, Ucontext};
 use rt_core::signal::flags::{SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_SIGINFO};
 use rt_core::signal::{Action, Handler, SIGSEGV, bit};
-use syscall::{EINTR, EINVAL, EPERM};
+use syscall::{ContextVerb, EINTR, EINVAL, EPERM};
 
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
@@ -144,14 +144,20 @@ fn registers_survive() -> Outcome {
         guest_test::fail!("no block")
     };
     tcb.control.set_allowset(!0);
+    let Some(context) = tcb.thread_fd() else {
+        guest_test::fail!("no context")
+    };
+    let status = context.handle(b"status")?;
+    let verb = ContextVerb::Interrupt as usize;
+    let (fd, data) = (status.raw(), &raw const verb as usize);
     let mut words = [0usize; 9];
     let lanes: [u64; 3];
-    // SAFETY: a yield changes rax, rcx and r11 only; what lies below the stack pointer is given back.
+    // SAFETY: the call changes rax, rcx and r11 only; what lies below the stack pointer is given back.
     unsafe {
         let (x0, x7, x15): (u64, u64, u64);
         core::arch::asm!(
             "mov [r12 + 64], rsp",
-            "mov rdx, 11", "mov rsi, 12", "mov rdi, 13", "mov r8, 14", "mov r9, 15", "mov r10, 16",
+            "mov rdx, 8", "mov r8, 14", "mov r9, 15", "mov r10, 16",
             "mov r13, 100", "movq xmm0, r13", "mov r13, 107", "movq xmm7, r13", "mov r13, 115", "movq xmm15, r13",
             "mov qword ptr [rsp - 8], 17",
             "mov eax, {number}",
@@ -161,15 +167,16 @@ fn registers_survive() -> Outcome {
             "mov rax, [rsp - 8]",
             "mov [r12 + 48], rax",
             "mov [r12 + 56], rsp",
-            number = const syscall::SYS_YIELD,
+            number = const syscall::SYS_WRITE,
             in("r12") words.as_mut_ptr(),
-            out("rax") _, out("rcx") _, out("r11") _, out("rdx") _, out("rsi") _, out("rdi") _, out("r8") _, out("r9") _,
+            inout("rdi") fd => _, inout("rsi") data => _,
+            out("rax") _, out("rcx") _, out("r11") _, out("rdx") _, out("r8") _, out("r9") _,
             out("r10") _, out("r13") _, out("xmm0") x0, out("xmm7") x7, out("xmm15") x15,
         );
         lanes = [x0, x7, x15];
     }
     check_eq!(CALLS.load(Ordering::SeqCst), 1);
-    check_eq!(words[..6], [11, 12, 13, 14, 15, 16]);
+    check_eq!(words[..6], [8, data, fd, 14, 15, 16]);
     check_eq!(words[6], 17, "the red zone");
     check_eq!(words[7], words[8], "the stack pointer");
     check_eq!(lanes, [100, 107, 115]);
