@@ -438,10 +438,11 @@ fn queued_info(taken: &mut Taken) {
 
 /// Called by the trampoline on the dispatch stack, delivery inhibited: chooses a signal and puts the
 /// frame in place, from which the trampoline goes on.
-extern "C" fn choose(interrupted: &Ucontext) -> *mut frame::Frame {
+extern "C" fn choose(interrupted: &mut Ucontext) -> *mut frame::Frame {
     let Some(tcb) = Tcb::current() else {
         crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
     };
+    frame::finish_return(interrupted, tcb);
     while let Some(taken) = take_next(tcb) {
         if let Some(frame) = prepare(tcb, interrupted, &taken) {
             return frame;
@@ -462,7 +463,7 @@ extern "C" fn choose(interrupted: &Ucontext) -> *mut frame::Frame {
 
 /// Called by the exception trampoline: the same for the signal of an exception, which ends the
 /// process when nobody handles it.
-extern "C" fn choose_for_exception(interrupted: &Ucontext) -> *mut frame::Frame {
+extern "C" fn choose_for_exception(interrupted: &mut Ucontext) -> *mut frame::Frame {
     let Some(tcb) = Tcb::current() else {
         crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
     };

@@ -76,7 +76,9 @@ pub struct SignalArea {
     pub(crate) suspended_mask: AtomicUsize,
     /// 1 while `sigsuspend` waits for a handler, a futex.
     pub(crate) suspended: AtomicI32,
-    rest: [usize; 34],
+    /// Where the last instruction of a way back jumps to.
+    pub(crate) return_ip: AtomicUsize,
+    rest: [usize; 33],
 }
 
 const _: () = {
