@@ -134,8 +134,8 @@ fn thread_locals_are_each_ones_own() -> Outcome {
 
 fn detached_threads_are_freed() -> Outcome {
     SUM.store(0, Ordering::SeqCst);
-    // With their stacks kept this would be 4 GiB.
-    for _ in 0..2000 {
+    // With their stacks kept this would be 1 GiB.
+    for _ in 0..500 {
         let before = SUM.load(Ordering::SeqCst);
         drop(start_thread(add, 1)?);
         while SUM.load(Ordering::SeqCst) == before {

@@ -29,7 +29,7 @@ pub fn run() -> i32 {
     guest_test::run!["signals" =>
         handler_runs_with_its_mask, blocked_ones_wait, actions_are_answered, bad_numbers_are_refused,
         once_only, registers_survive, on_the_alternate_stack, nested, a_storm_needs_little_stack, suspend_takes_one,
-        a_bad_access_can_be_handled,
+        a_bad_access_can_be_handled, a_computation_survives,
     ]
 }
 
@@ -293,5 +293,38 @@ fn a_bad_access_can_be_handled() -> Outcome {
     check_eq!(CALLS.load(Ordering::SeqCst), 3);
     check_eq!(MASK.load(Ordering::SeqCst), 0x123);
     signal::sigaction(i32::from(SIGSEGV), Some(&Action::DEFAULT))?;
+    Ok(())
+}
+
+extern "C" fn churn(_: i32, _: &SigInfo, _: &mut Ucontext) {
+    CALLS.fetch_add(1, Ordering::SeqCst);
+    core::hint::black_box(mix(3, 20));
+}
+
+/// A computation in integer and floating-point registers, with a known result.
+#[inline(never)]
+fn mix(seed: u64, rounds: u64) -> (u64, f64) {
+    let (mut a, mut b, mut x) = (seed, 0x9e37_79b9_7f4a_7c15u64, 1.0f64);
+    for i in 0..rounds {
+        a = (a ^ (a >> 30)).wrapping_mul(b).rotate_left((i & 31) as u32);
+        b = b.wrapping_add(a | 1);
+        x = x * 0.75 + (i as f64) * 0.5;
+    }
+    (a ^ b, x)
+}
+
+/// Handlers run between the steps of a computation, and under an emulator that sends signals at every
+/// instruction, inside them.
+fn a_computation_survives() -> Outcome {
+    const SIGPWR: i32 = 30;
+    reset();
+    let want = mix(17, 500);
+    signal::sigaction(SIGPWR, Some(&action(churn, 0, 0)))?;
+    for round in 0..100 {
+        check_eq!(mix(17, 500), want, "round {round}");
+        signal::raise(SIGPWR)?;
+    }
+    signal::sigaction(SIGPWR, Some(&Action::DEFAULT))?;
+    check!(CALLS.load(Ordering::SeqCst) >= 100);
     Ok(())
 }
