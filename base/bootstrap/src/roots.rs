@@ -18,7 +18,7 @@ pub struct Roots {
 
 impl Roots {
     /// Takes everything from the auxiliary vector, and opens the debug scheme as standard input,
-    /// output and error.
+    /// output and error unless they are open.
     pub fn from_start(start: &Start) -> Result<Self> {
         let count = start
             .aux(auxv::AT_CUPRITE_KERNEL_SCHEMES_LEN)
@@ -43,6 +43,10 @@ impl Roots {
             if let Some(place) = roots.fds.get_mut(usize::from(info.scheme_id)) {
                 *place = Some(Fd::from_raw(info.fd));
             }
+        }
+        if sys::rights(0).is_ok() {
+            // The kernel has given them already.
+            return Ok(roots);
         }
         let debug = roots.get(GlobalSchemes::Debug)?;
         sys::openat(debug.raw(), b"", O_RDWR, 0)?;

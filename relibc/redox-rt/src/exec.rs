@@ -7,7 +7,6 @@
 
 use cap_abi::auxv::{AT_CUPRITE_CLOSE_FD, AT_REDOX_SIGIGN, AT_REDOX_SIGPROCMASK, AT_REDOX_UMASK};
 use cap_abi::fcntl::FD_CLOEXEC;
-use syscall::SetSighandlerData;
 use syscall::error::{Error, Result};
 use syscall::flag::UPPER_FDTBL_TAG;
 use syscall::{ESRCH, F_GETFD};
@@ -69,8 +68,7 @@ fn try_exec(command: &Command<'_>) -> Result<core::convert::Infallible> {
         Some(switch.raw()),
     ];
     close_marked(own.file_table()?, &keep)?;
-    // The handlers are this program's; from here on nothing of it may run but the switch.
-    own.set_signal_handler(&SetSighandlerData::default())?;
+    // With the address space the kernel forgets this program's signal handlers.
     switch.switch(&space, entry.sp, entry.ip)?;
     Err(Error::new(syscall::EIO))
 }

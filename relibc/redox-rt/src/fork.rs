@@ -132,8 +132,9 @@ fn copy_process(context: &Context, process: Option<&Fd>, sp: usize) -> Result<()
         fsbase: tcb.address() as u64,
         gsbase: 0,
     })?;
-    signal::register_copy(new)?;
     let space = own.address_space()?.copy()?;
     new.switch_address_space(&space, sp, __redox_rt_fork_child as *const () as usize)?;
+    // After the switch: handlers are handlers of an address space.
+    signal::register_copy(new)?;
     new.start()
 }

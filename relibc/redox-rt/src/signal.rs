@@ -18,13 +18,13 @@ use syscall::error::{Error, Result};
 use syscall::flag::{ContextVerb, SigcontrolFlags};
 use syscall::{
     EINTR, EINVAL, EPERM, ESRCH, RawAction, SenderInfo, SetSighandlerData, SigProcControl,
-    Sigcontrol, TimeSpec,
+    Sigcontrol,
 };
 
 pub use frame::{SigInfo, Ucontext};
 
 use crate::context::ContextRef;
-use crate::futex::Mutex;
+use crate::futex::{self, Mutex};
 use crate::memory::Mapping;
 use crate::tcb::{SignalArea, Tcb};
 use crate::{process, sys};
@@ -156,8 +156,7 @@ fn inhibit(control: &Sigcontrol) {
     );
 }
 
-/// Allows delivery again, and lets what has become deliverable meanwhile be delivered: the kernel
-/// looks when it returns to user space, so a call is made when there is a reason to.
+/// Allows delivery again, and delivers what has become deliverable meanwhile.
 fn uninhibit(control: &Sigcontrol) {
     allow(control);
     deliver_now(control);
@@ -171,9 +170,18 @@ fn allow(control: &Sigcontrol) {
         .store(flags & !off.bits(), Ordering::Release);
 }
 
+/// Delivers what is pending and not blocked, as the kernel would: it looks only when a context is
+/// interrupted, and whoever did that may have done it while delivery was inhibited.
 fn deliver_now(control: &Sigcontrol) {
-    if control.currently_pending_unblocked(&PROCESS) != 0 {
-        sys::sched_yield();
+    let inhibited = SigcontrolFlags::INHIBIT_DELIVERY.bits();
+    while control.control_flags.load(Ordering::Relaxed) & inhibited == 0
+        && READY.load(Ordering::Acquire) != 0
+        && control.currently_pending_unblocked(&PROCESS) != 0
+    {
+        inhibit(control);
+        // SAFETY: delivery is inhibited, so that the dispatch stack and the saved words are free; the
+        // trampoline comes back here, and allows delivery before.
+        unsafe { frame::deliver_to_self() };
     }
 }
 
@@ -273,24 +281,18 @@ pub fn sigsuspend(mask: u64) -> Error {
         return Error::new(ESRCH);
     };
     inhibit(&tcb.control);
-    let old = !allowed(&tcb.control) & !rules::UNBLOCKABLE;
+    let waiting = &tcb.signal.suspended;
+    tcb.signal
+        .suspended_mask
+        .store(current_mask(tcb) as usize, Ordering::Relaxed);
+    waiting.store(1, Ordering::Relaxed);
     tcb.control.set_allowset(!(mask & !rules::UNBLOCKABLE));
-    let [saved, is_set] = &tcb.signal.suspended_mask;
-    saved.store(old as usize, Ordering::Relaxed);
-    is_set.store(1, Ordering::Relaxed);
-    // An ignored signal ends the sleep but not the suspension.
-    while is_set.load(Ordering::Relaxed) != 0 {
-        while tcb.control.currently_pending_unblocked(&PROCESS) == 0 {
-            // Inhibited, a signal still interrupts it; the limit only bounds a missed one.
-            let _ = sys::nanosleep(&TimeSpec {
-                tv_sec: 1,
-                tv_nsec: 0,
-            });
-        }
-        uninhibit(&tcb.control);
-        inhibit(&tcb.control);
-    }
     uninhibit(&tcb.control);
+    // The handler's start clears the word, and its frame says the former mask. An ignored signal ends
+    // the sleep but not the wait.
+    while waiting.load(Ordering::Relaxed) != 0 {
+        let _ = futex::wait(waiting, 1, None);
+    }
     Error::new(EINTR)
 }
 
@@ -436,10 +438,11 @@ fn queued_info(taken: &mut Taken) {
 
 /// Called by the trampoline on the dispatch stack, delivery inhibited: chooses a signal and puts the
 /// frame in place, from which the trampoline goes on.
-extern "C" fn choose(interrupted: &Ucontext) -> *mut frame::Frame {
+extern "C" fn choose(interrupted: &mut Ucontext) -> *mut frame::Frame {
     let Some(tcb) = Tcb::current() else {
         crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
     };
+    frame::finish_return(interrupted, tcb);
     while let Some(taken) = take_next(tcb) {
         if let Some(frame) = prepare(tcb, interrupted, &taken) {
             return frame;
@@ -460,7 +463,7 @@ extern "C" fn choose(interrupted: &Ucontext) -> *mut frame::Frame {
 
 /// Called by the exception trampoline: the same for the signal of an exception, which ends the
 /// process when nobody handles it.
-extern "C" fn choose_for_exception(interrupted: &Ucontext) -> *mut frame::Frame {
+extern "C" fn choose_for_exception(interrupted: &mut Ucontext) -> *mut frame::Frame {
     let Some(tcb) = Tcb::current() else {
         crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
     };
@@ -530,9 +533,8 @@ fn prepare(tcb: &Tcb, interrupted: &Ucontext, taken: &Taken) -> Option<*mut fram
     if action.flags & rules::flags::SA_RESTART == 0 {
         tcb.signal.interruptions.fetch_add(1, Ordering::Relaxed);
     }
-    let [saved, is_set] = &tcb.signal.suspended_mask;
-    let restore = if is_set.swap(0, Ordering::Relaxed) != 0 {
-        saved.load(Ordering::Relaxed) as u64
+    let restore = if tcb.signal.suspended.swap(0, Ordering::Relaxed) != 0 {
+        tcb.signal.suspended_mask.load(Ordering::Relaxed) as u64
     } else {
         mask
     };

@@ -72,9 +72,13 @@ pub struct SignalArea {
     pub(crate) alternate_len: AtomicUsize,
     /// How many handlers without `SA_RESTART` were called.
     pub(crate) interruptions: AtomicUsize,
-    /// Mask to go back to when `sigsuspend`'s handler has returned, and whether there is one.
-    pub(crate) suspended_mask: [AtomicUsize; 2],
-    rest: [usize; 34],
+    /// Mask to go back to when the handler that `sigsuspend` waits for has returned.
+    pub(crate) suspended_mask: AtomicUsize,
+    /// 1 while `sigsuspend` waits for a handler, a futex.
+    pub(crate) suspended: AtomicI32,
+    /// Where the last instruction of a way back jumps to.
+    pub(crate) return_ip: AtomicUsize,
+    rest: [usize; 33],
 }
 
 const _: () = {

@@ -109,7 +109,6 @@ pub unsafe fn spawn_raw(
     let new = unsafe { block.0.as_ref() };
     new.stack.store(stack.address(), Ordering::Relaxed);
     new.stack_len.store(stack.len(), Ordering::Relaxed);
-    crate::signal::inherit(new, context.get())?;
     context.get().set_env_registers(&EnvRegisters {
         fsbase: new.address() as u64,
         gsbase: 0,
@@ -119,6 +118,8 @@ pub unsafe fn spawn_raw(
         top - words.len(),
         thread_entry as *const () as usize,
     )?;
+    // After the switch: handlers are handlers of an address space.
+    crate::signal::inherit(new, context.get())?;
     LIVE.fetch_add(1, Ordering::Relaxed);
     if let Err(e) = context.get().start() {
         LIVE.fetch_sub(1, Ordering::Relaxed);

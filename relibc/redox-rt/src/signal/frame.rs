@@ -3,7 +3,11 @@
 //! At its entry every register but the instruction pointer and flags is the interrupted code's; those
 //! two are in `Sigcontrol`. The state is saved on the thread's dispatch stack first, then
 //! copied to where the handler runs, so that choosing a signal needs nothing of the program's stacks.
-//! The way back is one `iretq`, which sets instruction pointer, flags and stack pointer at once.
+//!
+//! The way back takes no system call. It cannot be one `iretq` either: emulated by QEMU before 9.1 it
+//! faults at privilege level 3 while SMAP is on. The last instructions therefore jump through a word of
+//! the TCB, and a signal that arrives among them finds the interrupted state as if they were done
+//! ([`finish_return`]).
 
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -86,13 +90,12 @@ pub struct SigInfo {
     pub value: usize,
 }
 
-/// What is on the handler's stack. It begins with what `iretq` takes, so that the stack pointer can
-/// stay at its beginning until the very end: a signal that interrupts the way back puts its own frame
-/// below.
+/// What is on the handler's stack. The stack pointer stays at its beginning until the very end, so that
+/// a signal that interrupts the way back puts its own frame below.
 #[repr(C, align(16))]
 pub struct Frame {
-    /// Instruction pointer, code segment, flags, stack pointer, stack segment.
-    iret: [usize; 5],
+    /// Flags to go back with.
+    flags: usize,
     /// Address of the handler; 0 when there is nothing to call.
     handler: usize,
     context: Ucontext,
@@ -113,29 +116,39 @@ impl Frame {
         &self.context
     }
 
-    /// Puts what `iretq` takes in place, and nothing to call. Only flags that user code may change come from the frame.
-    pub(super) fn prepare_return(&mut self) {
-        /// Carry, parity, adjust, zero, sign, trap, direction, overflow, alignment check, id.
-        const USER_FLAGS: usize = 0x0024_0dd5;
+    /// Makes the frame ready to go back, with nothing to call. Only flags that user code may change come
+    /// from it.
+    pub(super) const fn prepare_return(&mut self) {
+        /// Carry, parity, adjust, zero, sign, direction, overflow, alignment check, id.
+        const USER_FLAGS: usize = 0x0024_0cd5;
         /// The reserved bit that is always set, and interrupts.
         const FIXED_FLAGS: usize = 0x202;
-        let (code_segment, stack_segment): (usize, usize);
-        // SAFETY: reading segment registers changes nothing.
-        unsafe {
-            core::arch::asm!("mov {:e}, cs", out(reg) code_segment, options(nomem, nostack, preserves_flags));
-            core::arch::asm!("mov {:e}, ss", out(reg) stack_segment, options(nomem, nostack, preserves_flags));
-        }
-        let regs = &self.context.registers;
-        let flags = regs[RFLAGS] & USER_FLAGS | FIXED_FLAGS;
         self.handler = 0;
-        self.iret = [
-            regs[RIP],
-            code_segment & 0xffff,
-            flags,
-            regs[RSP],
-            stack_segment & 0xffff,
-        ];
+        self.flags = self.context.registers[RFLAGS] & USER_FLAGS | FIXED_FLAGS;
     }
+}
+
+/// If the last instructions of a way back were interrupted: makes their end the interrupted state. Before
+/// the jump, the stack pointer still is the frame's; at the jump, everything but the instruction pointer
+/// is in place.
+pub(super) fn finish_return(interrupted: &mut Ucontext, tcb: &Tcb) {
+    let ip = interrupted.instruction();
+    let first = (&raw const __redox_rt_return_first) as usize;
+    let jump = (&raw const __redox_rt_return_jump) as usize;
+    if ip == jump {
+        interrupted.set_instruction(tcb.signal.return_ip.load(Ordering::Relaxed));
+    } else if (first..jump).contains(&ip) {
+        // SAFETY: among these instructions the stack pointer is the address of a frame.
+        let frame = unsafe { &*(interrupted.sp() as *const Frame) };
+        interrupted.ymm_upper = frame.context.ymm_upper;
+        interrupted.fxsave = frame.context.fxsave;
+        interrupted.registers = frame.context.registers;
+    }
+}
+
+unsafe extern "C" {
+    static __redox_rt_return_first: u8;
+    static __redox_rt_return_jump: u8;
 }
 
 /// Puts a frame at `at`: the interrupted state, the mask to go back to, and whom to call.
@@ -170,7 +183,7 @@ pub(super) unsafe fn place(
     // SAFETY: the caller answers for the memory.
     unsafe {
         frame.write(Frame {
-            iret: [0; 5],
+            flags: 0,
             handler: call.map_or(0, |(handler, _)| handler),
             context,
             info,
@@ -200,6 +213,7 @@ pub(super) fn detect_avx() {
 
 const SCRATCH: usize = offset_of!(Tcb, signal) + offset_of!(SignalArea, scratch);
 const DISPATCH: usize = offset_of!(Tcb, signal) + offset_of!(SignalArea, dispatch_stack);
+const RETURN_IP: usize = offset_of!(Tcb, signal) + offset_of!(SignalArea, return_ip);
 const SAVED_IP: usize = offset_of!(Tcb, control) + offset_of!(Sigcontrol, saved_ip);
 const SAVED_FLAGS: usize = offset_of!(Tcb, control) + offset_of!(Sigcontrol, saved_archdep_reg);
 const CONTROL_FLAGS: usize = offset_of!(Tcb, control) + offset_of!(Sigcontrol, control_flags);
@@ -213,6 +227,27 @@ macro_rules! each_ymm {
 
 const INHIBIT_AND_EXCEPTION: usize = syscall::SigcontrolFlags::INHIBIT_DELIVERY.bits()
     | syscall::SigcontrolFlags::HANDLING_EXCEPTION.bits();
+
+/// Enters the trampoline as the kernel does, with the return of this function as what was interrupted.
+///
+/// # Safety
+/// Delivery must be inhibited, and the thread's dispatch stack be there.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn deliver_to_self() {
+    core::arch::naked_asm!(
+        "pushfq",
+        "pop rax",
+        "mov fs:[{saved_flags}], rax",
+        "lea rax, [rip + 2f]",
+        "mov fs:[{saved_ip}], rax",
+        "jmp {on_signal}",
+        "2:",
+        "ret",
+        saved_flags = const SAVED_FLAGS,
+        saved_ip = const SAVED_IP,
+        on_signal = sym on_signal,
+    )
+}
 
 /// Where the kernel goes for a pending signal. Until the handler runs, an exception ends the context:
 /// the dispatch stack is in use.
@@ -336,6 +371,14 @@ unsafe extern "C" fn common() {
             "vinsertf128 ymm14, ymm14, [rcx + 14*16], 1", "vinsertf128 ymm15, ymm15, [rcx + 15*16], 1"
         ),
         "4:",
+        "mov rsp, rbx",
+        "popfq",
+        "mov rsp, rbx",
+        // From here on only moves, which leave the flags alone.
+        ".globl __redox_rt_return_first",
+        "__redox_rt_return_first:",
+        "mov rax, [rbx + {frame_regs} + 16*8]",
+        "mov fs:[{return_ip}], rax",
         "mov r15, [rbx + {frame_regs} + 0*8]",
         "mov r14, [rbx + {frame_regs} + 1*8]",
         "mov r13, [rbx + {frame_regs} + 2*8]",
@@ -350,15 +393,18 @@ unsafe extern "C" fn common() {
         "mov rdx, [rbx + {frame_regs} + 12*8]",
         "mov rsi, [rbx + {frame_regs} + 13*8]",
         "mov rdi, [rbx + {frame_regs} + 14*8]",
-        "mov rsp, rbx",
         "mov rbx, [rbx + {frame_regs} + 5*8]",
-        "iretq",
+        "mov rsp, [rsp + {frame_regs} + 17*8]",
+        ".globl __redox_rt_return_jump",
+        "__redox_rt_return_jump:",
+        "jmp qword ptr fs:[{return_ip}]",
         regs = const REGS,
         fx = const FX,
         ymm = const MACHINE,
         saved_flags = const SAVED_FLAGS,
         saved_ip = const SAVED_IP,
         scratch = const SCRATCH,
+        return_ip = const RETURN_IP,
         has_avx = sym HAS_AVX,
         begin = sym super::begin_handler,
         end = sym super::end_handler,

@@ -3,18 +3,22 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use cap_abi::fcntl::FD_CLOEXEC;
 use cap_abi::{Rights, auxv};
 use guest_test::{Outcome, check, check_eq, fail};
 use redox_rt::context::{Context, Status};
 use redox_rt::fork::{Forked, fork_into};
-use redox_rt::futex::Mutex;
+use redox_rt::futex::{self, Mutex};
+use redox_rt::signal::{self, SigInfo, Ucontext};
 use redox_rt::spawn::{self, Command, Grant, Image};
 use redox_rt::start::Start;
 use redox_rt::thread::{self, Source};
 use redox_rt::{Fd, event, sys};
-use syscall::{GlobalSchemes, KernelSchemeInfo};
+use rt_core::signal::flags::SA_SIGINFO;
+use rt_core::signal::{Action, Handler};
+use syscall::{ContextVerb, EINTR, GlobalSchemes, KernelSchemeInfo, TimeSpec, UPPER_FDTBL_TAG};
 
 struct Roots {
     proc: Fd,
@@ -62,6 +66,7 @@ pub fn run(start: &Start) -> i32 {
     guest_test::run!["processes" =>
         threads_run_and_are_joined, thread_locals_are_each_ones_own, detached_threads_are_freed,
         a_mutex_excludes_threads, a_fork_has_its_own_memory, a_program_has_what_it_was_given,
+        a_program_replaces_another, signals_interrupt_other_threads,
         a_crash_is_told, what_is_no_program_is_refused,
     ]
 }
@@ -129,8 +134,8 @@ fn thread_locals_are_each_ones_own() -> Outcome {
 
 fn detached_threads_are_freed() -> Outcome {
     SUM.store(0, Ordering::SeqCst);
-    // With their stacks kept this would be 4 GiB.
-    for _ in 0..2000 {
+    // With their stacks kept this would be 1 GiB.
+    for _ in 0..500 {
         let before = SUM.load(Ordering::SeqCst);
         drop(start_thread(add, 1)?);
         while SUM.load(Ordering::SeqCst) == before {
@@ -187,8 +192,8 @@ fn a_fork_has_its_own_memory() -> Outcome {
     Ok(())
 }
 
-fn run_child(args: &[&[u8]], grants: &[Grant]) -> redox_rt::Result<Status> {
-    let command = Command {
+fn child_command<'a>(args: &'a [&'a [u8]], grants: &'a [Grant]) -> Command<'a> {
+    Command {
         image: Image::Bytes(roots().program),
         args,
         env: &[b"COLOUR=green", b"EMPTY="],
@@ -199,7 +204,11 @@ fn run_child(args: &[&[u8]], grants: &[Grant]) -> redox_rt::Result<Status> {
         auxv: &[],
         blobs: &[],
         attributes: spawn::attributes(b"child", 77),
-    };
+    }
+}
+
+fn run_child(args: &[&[u8]], grants: &[Grant]) -> redox_rt::Result<Status> {
+    let command = child_command(args, grants);
     let context = spawn::spawn(&roots().proc, &command)?;
     end_of(&context)
 }
@@ -219,6 +228,87 @@ fn a_program_has_what_it_was_given() -> Outcome {
     ];
     let status = run_child(&[b"child-name", b"child", b"look"], &grants)?;
     check_eq!(status, Status::Ended(rt_core::wait::exited(42)));
+    Ok(())
+}
+
+/// A forked child becomes another program: what is marked close-on-exec and what is private is gone there.
+fn a_program_replaces_another() -> Outcome {
+    let context = Context::new(&roots().proc)?;
+    if let Forked::Child = fork_into(&context, None)? {
+        redox_rt::exit(become_another());
+    }
+    check_eq!(end_of(&context)?, Status::Ended(rt_core::wait::exited(42)));
+    Ok(())
+}
+
+/// Does not come back if all is well.
+fn become_another() -> i32 {
+    let prepared = || {
+        for fd in 0..100 {
+            if !matches!(fd, 2) {
+                let _ = sys::close(fd);
+            }
+        }
+        let writer = sys::dup(2, b"", 9)?;
+        sys::limit(writer, Rights::WRITE)?;
+        let marked = sys::dup(2, b"", 50)?;
+        // SAFETY: the argument is a mask.
+        unsafe { sys::fcntl(marked, syscall::F_SETFD, FD_CLOEXEC) }?;
+        sys::dup(2, b"", sys::FD_ANY_UPPER)
+    };
+    if let Err(e) = prepared() {
+        redox_rt::eprintln!("preparing exec: {e}");
+        return 1;
+    }
+    let command = child_command(&[b"child-name", b"child", b"look-private"], &[]);
+    let error = redox_rt::exec::exec(&command);
+    redox_rt::eprintln!("exec: {error}");
+    1
+}
+
+static HANDLED: AtomicUsize = AtomicUsize::new(0);
+static ANSWER: AtomicUsize = AtomicUsize::new(0);
+static WAITING: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn handle(_: i32, _: &SigInfo, _: &mut Ucontext) {
+    HANDLED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Waits to be interrupted, and says how that ended.
+extern "C" fn wait_for_ever(_: usize) {
+    WAITING.store(1, Ordering::SeqCst);
+    let errno = futex::wait(&WAITING, 1, None).map_or_else(|e| e.errno, |()| 0);
+    ANSWER.store(errno as usize, Ordering::SeqCst);
+}
+
+fn signals_interrupt_other_threads() -> Outcome {
+    signal::init(0, 0)?;
+    let action = Action {
+        handler: Handler::Function(handle as *const () as usize),
+        flags: SA_SIGINFO,
+        mask: 0,
+    };
+    signal::sigaction(10, Some(&action))?;
+    let thread = start_thread(wait_for_ever, 0)?;
+    while WAITING.load(Ordering::SeqCst) == 0 {
+        sys::sched_yield();
+    }
+    sys::nanosleep(&TimeSpec {
+        tv_sec: 0,
+        tv_nsec: 2_000_000,
+    })
+    .map_err(|(e, _)| e)?;
+    // What a process manager does: a pending bit, and a word to the kernel.
+    // SAFETY: the thread is not joined yet.
+    let tcb = unsafe { thread.tcb().as_ref() };
+    tcb.control.word[0].fetch_or(1 << 9, Ordering::SeqCst);
+    let Some(context) = tcb.thread_fd() else {
+        fail!("no context")
+    };
+    context.tell(ContextVerb::Interrupt)?;
+    thread.join()?;
+    check_eq!(HANDLED.load(Ordering::SeqCst), 1);
+    check_eq!(ANSWER.load(Ordering::SeqCst), EINTR as usize);
     Ok(())
 }
 
@@ -246,6 +336,10 @@ fn what_is_no_program_is_refused() -> Outcome {
 pub fn child(start: &Start) -> i32 {
     match start.arg(2).map(core::ffi::CStr::to_bytes) {
         Some(b"look") => look(start),
+        Some(b"look-private") => match look(start) {
+            42 => look_private(),
+            other => other,
+        },
         Some(b"crash") => {
             // SAFETY: none is needed: it faults, and that is the end.
             unsafe {
@@ -281,4 +375,28 @@ fn look(start: &Start) -> i32 {
         return 15;
     }
     42
+}
+
+/// Answers 42, or how many private descriptors there are besides the thread's own.
+fn look_private() -> i32 {
+    let numbers = || {
+        let own = redox_rt::tcb::Tcb::current().and_then(redox_rt::tcb::Tcb::thread_fd)?;
+        let table = own.file_table().ok()?;
+        let mut numbers = [0; 32];
+        let count = table.numbers(&mut numbers, 0).ok()?;
+        let upper = numbers
+            .get(..count)?
+            .iter()
+            .filter(|&&n| n & UPPER_FDTBL_TAG != 0);
+        Some(
+            upper
+                .filter(|&&n| n != own.raw() && n != table.fd().raw())
+                .count(),
+        )
+    };
+    match numbers() {
+        Some(0) => 42,
+        Some(n) => 20 + n as i32,
+        None => 19,
+    }
 }

@@ -7,7 +7,7 @@ use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::signal::{self, SigInfo, Ucontext};
 use rt_core::signal::flags::{SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_SIGINFO};
 use rt_core::signal::{Action, Handler, SIGSEGV, bit};
-use syscall::{EINTR, EINVAL, EPERM};
+use syscall::{ContextVerb, EINTR, EINVAL, EPERM};
 
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
@@ -29,7 +29,7 @@ pub fn run() -> i32 {
     guest_test::run!["signals" =>
         handler_runs_with_its_mask, blocked_ones_wait, actions_are_answered, bad_numbers_are_refused,
         once_only, registers_survive, on_the_alternate_stack, nested, a_storm_needs_little_stack, suspend_takes_one,
-        a_bad_access_can_be_handled,
+        a_bad_access_can_be_handled, a_computation_survives,
     ]
 }
 
@@ -144,14 +144,20 @@ fn registers_survive() -> Outcome {
         guest_test::fail!("no block")
     };
     tcb.control.set_allowset(!0);
+    let Some(context) = tcb.thread_fd() else {
+        guest_test::fail!("no context")
+    };
+    let status = context.handle(b"status")?;
+    let verb = ContextVerb::Interrupt as usize;
+    let (fd, data) = (status.raw(), &raw const verb as usize);
     let mut words = [0usize; 9];
     let lanes: [u64; 3];
-    // SAFETY: a yield changes rax, rcx and r11 only; what lies below the stack pointer is given back.
+    // SAFETY: the call changes rax, rcx and r11 only; what lies below the stack pointer is given back.
     unsafe {
         let (x0, x7, x15): (u64, u64, u64);
         core::arch::asm!(
             "mov [r12 + 64], rsp",
-            "mov rdx, 11", "mov rsi, 12", "mov rdi, 13", "mov r8, 14", "mov r9, 15", "mov r10, 16",
+            "mov rdx, 8", "mov r8, 14", "mov r9, 15", "mov r10, 16",
             "mov r13, 100", "movq xmm0, r13", "mov r13, 107", "movq xmm7, r13", "mov r13, 115", "movq xmm15, r13",
             "mov qword ptr [rsp - 8], 17",
             "mov eax, {number}",
@@ -161,15 +167,16 @@ fn registers_survive() -> Outcome {
             "mov rax, [rsp - 8]",
             "mov [r12 + 48], rax",
             "mov [r12 + 56], rsp",
-            number = const syscall::SYS_YIELD,
+            number = const syscall::SYS_WRITE,
             in("r12") words.as_mut_ptr(),
-            out("rax") _, out("rcx") _, out("r11") _, out("rdx") _, out("rsi") _, out("rdi") _, out("r8") _, out("r9") _,
+            inout("rdi") fd => _, inout("rsi") data => _,
+            out("rax") _, out("rcx") _, out("r11") _, out("rdx") _, out("r8") _, out("r9") _,
             out("r10") _, out("r13") _, out("xmm0") x0, out("xmm7") x7, out("xmm15") x15,
         );
         lanes = [x0, x7, x15];
     }
     check_eq!(CALLS.load(Ordering::SeqCst), 1);
-    check_eq!(words[..6], [11, 12, 13, 14, 15, 16]);
+    check_eq!(words[..6], [8, data, fd, 14, 15, 16]);
     check_eq!(words[6], 17, "the red zone");
     check_eq!(words[7], words[8], "the stack pointer");
     check_eq!(lanes, [100, 107, 115]);
@@ -286,5 +293,38 @@ fn a_bad_access_can_be_handled() -> Outcome {
     check_eq!(CALLS.load(Ordering::SeqCst), 3);
     check_eq!(MASK.load(Ordering::SeqCst), 0x123);
     signal::sigaction(i32::from(SIGSEGV), Some(&Action::DEFAULT))?;
+    Ok(())
+}
+
+extern "C" fn churn(_: i32, _: &SigInfo, _: &mut Ucontext) {
+    CALLS.fetch_add(1, Ordering::SeqCst);
+    core::hint::black_box(mix(3, 20));
+}
+
+/// A computation in integer and floating-point registers, with a known result.
+#[inline(never)]
+fn mix(seed: u64, rounds: u64) -> (u64, f64) {
+    let (mut a, mut b, mut x) = (seed, 0x9e37_79b9_7f4a_7c15u64, 1.0f64);
+    for i in 0..rounds {
+        a = (a ^ (a >> 30)).wrapping_mul(b).rotate_left((i & 31) as u32);
+        b = b.wrapping_add(a | 1);
+        x = x * 0.75 + (i as f64) * 0.5;
+    }
+    (a ^ b, x)
+}
+
+/// Handlers run between the steps of a computation, and under an emulator that sends signals at every
+/// instruction, inside them.
+fn a_computation_survives() -> Outcome {
+    const SIGPWR: i32 = 30;
+    reset();
+    let want = mix(17, 500);
+    signal::sigaction(SIGPWR, Some(&action(churn, 0, 0)))?;
+    for round in 0..100 {
+        check_eq!(mix(17, 500), want, "round {round}");
+        signal::raise(SIGPWR)?;
+    }
+    signal::sigaction(SIGPWR, Some(&Action::DEFAULT))?;
+    check!(CALLS.load(Ordering::SeqCst) >= 100);
     Ok(())
 }
