@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
 use cap_abi::Rights;
+use gen_slab::Key;
 use nsmgr_api::{ForkFlags, NsPermissions, RegisterFlags, UnbindFlags};
 use syscall::error as errno;
 
@@ -14,7 +15,6 @@ use crate::{
     name::{Name, Wanted},
     namespace::{Binding, NameLeaf, Names},
     payload::{self, Ask, Entries},
-    slab::Key,
 };
 
 /// How a `dup` with a payload is answered.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use cap_abi::Rights;
 use nsmgr_api::{NsPermissions, RegisterFlags};
 
-use crate::slab::Key;
+use gen_slab::Key;
 
 /// One open handle.
 #[derive(Debug)]

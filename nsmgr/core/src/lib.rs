@@ -41,7 +41,6 @@ mod namespace;
 pub mod path;
 pub mod payload;
 mod quota;
-mod slab;
 mod status;
 
 pub use change::{Dup, Rebind, Ticket, Unbound};

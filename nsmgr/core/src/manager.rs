@@ -4,6 +4,7 @@ use core::hash::Hasher;
 
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
+use gen_slab::{Key, Slab};
 use nsmgr_api::{NsPermissions, RESERVED_NAME, SCHEME_CREATION_CAP};
 use siphasher::sip::SipHasher13;
 use syscall::{error as errno, flag};
@@ -16,7 +17,6 @@ use crate::{
     namespace::{Binding, Names, Namespace},
     path::{self, Target},
     quota::{Limits, Quota},
-    slab::{Key, Slab},
 };
 
 /// The name that paths without a scheme belong to.

@@ -5,11 +5,11 @@ use core::cell::{Ref, RefCell};
 use alloc::{collections::BTreeSet, rc::Rc};
 
 use cap_abi::Rights;
+use gen_slab::Key;
 
 use crate::{
     error::Error,
     map::{Leaf, Map},
-    slab::Key,
 };
 
 /// What a name is bound to. Namespaces that inherited a name share its binding.

@@ -7,13 +7,13 @@ use core::fmt::Write;
 
 use alloc::{rc::Rc, string::String, vec::Vec};
 
+use gen_slab::Key;
 use syscall::{error as errno, flag::EventFlags};
 
 use crate::{
     error::{Cause, Error},
     handle::{Handle, Kind, Waiting},
     manager::{Caller, Manager, Opened},
-    slab::Key,
 };
 
 const FILES: [&str; 3] = ["denials", "counters", "counts"];

@@ -85,7 +85,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn behaves_like_plain_maps(steps in proptest::collection::vec(step(), 0..120)) {

@@ -1,4 +1,11 @@
 //! A table of objects under numbers that are not used again.
+//!
+//! For daemons: the numbers they give the kernel for their handles, and the references between their
+//! own objects.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
 
 use alloc::vec::Vec;
 
@@ -11,10 +18,14 @@ pub struct Key(u64);
 const GENERATIONS: u32 = 1 << 24;
 
 impl Key {
+    /// The number as a key; whether it finds anything is another matter.
+    #[must_use]
     pub const fn from_raw(raw: u64) -> Self {
         Self(raw)
     }
 
+    /// The key as a number, below 2^56.
+    #[must_use]
     pub const fn raw(self) -> u64 {
         self.0
     }
@@ -38,6 +49,7 @@ struct Slot<T> {
     value: Option<T>,
 }
 
+/// The table.
 #[derive(Debug)]
 pub struct Slab<T> {
     slots: Vec<Slot<T>>,
@@ -45,6 +57,8 @@ pub struct Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// An empty table.
+    #[must_use]
     pub const fn new() -> Self {
         Self {
             slots: Vec::new(),
@@ -52,7 +66,10 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Puts `value` in a free slot, or gives it back when there is no memory for one.
+    /// Puts `value` in a free slot.
+    ///
+    /// # Errors
+    /// Gives it back when there is no memory for one.
     pub fn insert(&mut self, value: T) -> Result<Key, T> {
         if let Some(index) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index as usize)
@@ -80,6 +97,8 @@ impl<T> Slab<T> {
         Ok(Key::new(index, 0))
     }
 
+    /// The object under a key.
+    #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
         self.slots
             .get(key.index())
@@ -87,6 +106,7 @@ impl<T> Slab<T> {
             .and_then(|slot| slot.value.as_ref())
     }
 
+    /// The object under a key.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         self.slots
             .get_mut(key.index())
@@ -94,6 +114,7 @@ impl<T> Slab<T> {
             .and_then(|slot| slot.value.as_mut())
     }
 
+    /// Takes the object under a key out.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self
             .slots
@@ -105,8 +126,32 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// How many objects there are.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len().saturating_sub(self.free.len())
+    }
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Slab<T> {
+    /// Whether there are no objects.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every object with its key.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        (0u32..).zip(&self.slots).filter_map(|(index, slot)| {
+            let key = Key::new(index, slot.generation);
+            slot.value.as_ref().map(|value| (key, value))
+        })
     }
 }
 
