@@ -294,6 +294,12 @@ impl<R, L> Manager<R, L> {
         ))
     }
 
+    /// The user who is charged for a handle, for requests that do not say who asks.
+    #[must_use]
+    pub fn owner(&self, handle: u64) -> u32 {
+        self.handle(handle).map_or(u32::MAX, |handle| handle.uid)
+    }
+
     /// The last descriptor of a handle is gone. Unknown numbers are ignored.
     pub fn close(&mut self, handle: u64) {
         let key = Key::from_raw(handle);
