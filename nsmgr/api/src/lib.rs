@@ -52,6 +52,16 @@ pub const RESERVED_NAME: &str = "namespace";
 /// Under [`RESERVED_NAME`]: the capability to create schemes.
 pub const SCHEME_CREATION_CAP: &str = "scheme-creation-cap";
 
+/// What the namespace manager and whoever starts it agree on.
+pub mod start {
+    /// The descriptor at which the namespace manager finds its socket.
+    pub const SOCKET: usize = (1 << (usize::BITS - 2)) | 16;
+    /// Number of the first namespace: the starter makes a descriptor for it from the socket.
+    pub const FIRST_NAMESPACE: u64 = 0;
+    /// Number of the status scheme's root: the starter makes a descriptor for it from the socket.
+    pub const STATUS_ROOT: u64 = 1;
+}
+
 /// Our `dup` discriminants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]

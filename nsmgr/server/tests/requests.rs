@@ -281,6 +281,10 @@ fn watchers_get_events() {
 fn the_true_caller_is_in_the_log() {
     let mut world = World::new();
     let status = world.server.status_root().unwrap();
+    assert_eq!(
+        (world.first, status),
+        (api::start::FIRST_NAMESPACE, api::start::STATUS_ROOT)
+    );
     let _ = world.open(world.first, "/scheme/secret/x", 0);
     let log = result(&world.open(status, "denials", 0).cqe).unwrap();
     let mut text = [0; 200];
