@@ -137,20 +137,21 @@ impl<R, L> Manager<R, L> {
         let parent = self.namespace(parent)?;
         let mut names = Names::default();
         let mut prefixes = Vec::new();
-        for wanted in entries.iter() {
-            let name = match wanted {
-                Wanted::Exactly(name) => name.as_str(),
-                Wanted::Prefix(prefix) => {
+        for entry in entries.iter() {
+            if entry.last() == Some(&b'*') {
+                if let Wanted::Prefix(prefix) = Wanted::new(entry)? {
                     prefixes.push(prefix);
-                    continue;
                 }
-            };
-            match parent.names.get(self.hash(name), name) {
+                continue;
+            }
+            match parent.names.find(self.hash(entry), entry, || ()) {
                 Some(leaf) if leaf.value.is_live() => insert_once(&mut names, leaf)?,
-                _ if flags.contains(ForkFlags::SKIP_UNKNOWN) => (),
                 _ => {
-                    *about = name.as_bytes();
-                    return Err(Error::NOT_BOUND);
+                    Name::new(entry)?;
+                    if !flags.contains(ForkFlags::SKIP_UNKNOWN) {
+                        *about = entry;
+                        return Err(Error::NOT_BOUND);
+                    }
                 }
             }
         }
@@ -212,7 +213,10 @@ impl<R, L> Manager<R, L> {
         if *spent {
             return Err(Error::new(errno::EPERM, Cause::Spent));
         }
-        if namespace.binding(self.hash(name), name).is_some() {
+        if namespace
+            .binding(self.hash(name.as_bytes()), name.as_bytes())
+            .is_some()
+        {
             return Err(Error::ALREADY_BOUND);
         }
         Ok(Ticket {
@@ -271,11 +275,11 @@ impl<R, L> Manager<R, L> {
             return Err(denied(Cause::MayNotInsert));
         }
         let source = namespace
-            .binding(self.hash(old.as_str()), old.as_str())
+            .binding(self.hash(old.as_str().as_bytes()), old.as_str().as_bytes())
             .map(Rc::clone)
             .ok_or(Error::NOT_BOUND)?;
         if namespace
-            .binding(self.hash(new.as_str()), new.as_str())
+            .binding(self.hash(new.as_str().as_bytes()), new.as_str().as_bytes())
             .is_some()
         {
             return Err(Error::ALREADY_BOUND);
@@ -331,7 +335,10 @@ impl<R, L> Manager<R, L> {
             return Err(denied(Cause::MayNotDelete));
         }
         let binding = namespace
-            .binding(self.hash(name.as_str()), name.as_str())
+            .binding(
+                self.hash(name.as_str().as_bytes()),
+                name.as_str().as_bytes(),
+            )
             .map(Rc::clone)
             .ok_or(Error::NOT_BOUND)?;
         let revoke = flags.contains(UnbindFlags::REVOKE);
@@ -381,7 +388,7 @@ impl<R, L> Manager<R, L> {
     }
 
     fn add_name(&mut self, ns: Key, name: &str, root: R, rights: Rights) -> Result<(), Error> {
-        let hash = self.hash(name);
+        let hash = self.hash(name.as_bytes());
         let binding = Rc::new(Binding::new(root, rights, ns, &self.bindings));
         self.charge_change(ns)?;
         let namespace = self.namespace_mut(ns)?;
@@ -394,8 +401,12 @@ impl<R, L> Manager<R, L> {
     }
 
     pub(crate) fn remove_name(&mut self, ns: Key, name: Name<'_>) -> Result<(), Error> {
-        let hash = self.hash(name.as_str());
-        if self.namespace(ns)?.binding(hash, name.as_str()).is_none() {
+        let hash = self.hash(name.as_str().as_bytes());
+        if self
+            .namespace(ns)?
+            .binding(hash, name.as_str().as_bytes())
+            .is_none()
+        {
             return Err(Error::NOT_BOUND);
         }
         self.charge_change(ns)?;

@@ -90,10 +90,9 @@ impl Log {
             *counter = counter.wrapping_add(1);
         }
         let mut kept = [0; NAME_KEPT];
-        let mut length = 0u8;
-        for (to, from) in kept.iter_mut().zip(name) {
-            *to = *from;
-            length = length.saturating_add(1);
+        let length = name.len().min(NAME_KEPT);
+        if let (Some(to), Some(from)) = (kept.get_mut(..length), name.get(..length)) {
+            to.copy_from_slice(from);
         }
         if let Some(slot) = self.ring.get_mut(place(self.next)) {
             *slot = Some(Denial {
@@ -103,7 +102,7 @@ impl Log {
                 namespace,
                 cause,
                 name: kept,
-                name_kept: length,
+                name_kept: length as u8,
                 truncated: name.len() > NAME_KEPT,
             });
         }

@@ -1,7 +1,5 @@
 //! The namespaces, the handles, and how an open is routed.
 
-use core::hash::Hasher;
-
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
 use gen_slab::{Key, Slab};
@@ -20,7 +18,7 @@ use crate::{
 };
 
 /// The name that paths without a scheme belong to.
-const FILE: &str = "file";
+const FILE: &[u8] = b"file";
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,8 +178,7 @@ impl<R, L> Manager<R, L> {
                     let rest = path.get(suffix..).unwrap_or_default();
                     return Self::open_reserved(rest, permissions);
                 }
-                let name = Name::new(name)?;
-                let binding = self.bound(namespace, name.as_str())?;
+                let binding = self.bound(namespace, name)?;
                 Ok(if exact && flags & flag::O_DIRECTORY != 0 {
                     Open::RootHandOut(binding)
                 } else {
@@ -225,15 +222,14 @@ impl<R, L> Manager<R, L> {
                 suffix,
             }),
             Target::Scheme { name, suffix, .. } => {
-                let name = Name::new(name)?;
                 if suffix < path.len() {
-                    let binding = self.bound(namespace, name.as_str())?;
+                    let binding = self.bound(namespace, name)?;
                     return Ok(Unlink::Redirect { binding, suffix });
                 }
                 if !permissions.contains(NsPermissions::DELETE) {
                     return Err(denied(Cause::MayNotDelete));
                 }
-                self.remove_name(ns, name)?;
+                self.remove_name(ns, Name::new(name)?)?;
                 Ok(Unlink::Removed)
             }
         }
@@ -337,17 +333,17 @@ impl<R, L> Manager<R, L> {
         &self.log
     }
 
-    pub(crate) fn hash(&self, name: &str) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        hasher.write(name.as_bytes());
-        hasher.finish()
+    pub(crate) fn hash(&self, name: &[u8]) -> u64 {
+        SipHasher13::new_with_keys(self.keys.0, self.keys.1).hash(name)
     }
 
-    fn bound(&self, namespace: &Namespace<R, L>, name: &str) -> Result<Rc<Binding<R>>, Error> {
-        namespace
-            .binding(self.hash(name), name)
-            .map(Rc::clone)
-            .ok_or(Error::NOT_BOUND)
+    /// What a name is bound to. Only what is not bound has to be looked at more closely: whether it
+    /// could have been.
+    fn bound(&self, namespace: &Namespace<R, L>, name: &[u8]) -> Result<Rc<Binding<R>>, Error> {
+        match namespace.binding(self.hash(name), name) {
+            Some(binding) => Ok(Rc::clone(binding)),
+            None => Err(Name::new(name).err().unwrap_or(Error::NOT_BOUND)),
+        }
     }
 
     pub(crate) fn handle(&self, handle: u64) -> Result<&Handle, Error> {

@@ -142,11 +142,12 @@ impl<V> Map<V> {
     /// Finds a name.
     #[must_use]
     pub fn get(&self, hash: u64, name: &str) -> Option<&Rc<Leaf<V>>> {
-        self.find(hash, name, || ())
+        self.find(hash, name.as_bytes(), || ())
     }
 
-    /// Finds a name, calling `visited` for every node looked at.
-    pub fn find(&self, hash: u64, name: &str, mut visited: impl FnMut()) -> Option<&Rc<Leaf<V>>> {
+    /// Finds a name, given as bytes that need not be valid text, calling `visited` for every node
+    /// looked at.
+    pub fn find(&self, hash: u64, name: &[u8], mut visited: impl FnMut()) -> Option<&Rc<Leaf<V>>> {
         let hash = hash & HASH_MASK;
         let mut branch = &self.root;
         let mut level = 0;
@@ -156,7 +157,7 @@ impl<V> Map<V> {
                 Slot::Branch(below) => branch = below,
                 Slot::Leaf(leaf) => {
                     visited();
-                    return (leaf.hash == hash && *leaf.name == *name).then_some(leaf);
+                    return (leaf.hash == hash && leaf.name.as_bytes() == name).then_some(leaf);
                 }
                 Slot::Bucket(leaves) => {
                     visited();
@@ -259,7 +260,7 @@ impl<V> Branch<V> {
                 if leaves.len() >= BUCKET_MAX {
                     return Err(InsertError::Full);
                 }
-                match bucket_place(leaves, &leaf.name) {
+                match bucket_place(leaves, leaf.name.as_bytes()) {
                     Ok(_) => return Err(InsertError::Exists),
                     Err(free) => Rc::make_mut(leaves).insert(free, leaf),
                 }
@@ -308,7 +309,7 @@ impl<V> Branch<V> {
                 Some(leaf)
             }
             Slot::Bucket(leaves) => {
-                let found = bucket_place(leaves, name).ok()?;
+                let found = bucket_place(leaves, name.as_bytes()).ok()?;
                 let leaves = Rc::make_mut(leaves);
                 let leaf = leaves.remove(found);
                 if let [last] = leaves.as_slice() {
@@ -375,8 +376,8 @@ const fn next(level: u32) -> u32 {
     level.saturating_add(1)
 }
 
-fn bucket_place<V>(leaves: &[Rc<Leaf<V>>], name: &str) -> Result<usize, usize> {
-    leaves.binary_search_by(|leaf| (*leaf.name).cmp(name))
+fn bucket_place<V>(leaves: &[Rc<Leaf<V>>], name: &[u8]) -> Result<usize, usize> {
+    leaves.binary_search_by(|leaf| leaf.name.as_bytes().cmp(name))
 }
 
 #[cfg(test)]
@@ -423,7 +424,8 @@ mod tests {
             for number in 0..names {
                 let mut visited = 0;
                 assert!(
-                    map.find(spread(number), &number.to_string(), || visited += 1)
+                    map.find(spread(number), number.to_string().as_bytes(), || visited +=
+                        1)
                         .is_some()
                 );
                 most = most.max(visited);

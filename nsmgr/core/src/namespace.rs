@@ -119,9 +119,10 @@ impl<R, L> Namespace<R, L> {
         u32::try_from(own).unwrap_or(u32::MAX).max(self.charged)
     }
 
-    pub fn binding(&self, hash: u64, name: &str) -> Option<&Rc<Binding<R>>> {
+    /// What a name is bound to. The bytes need not be a valid name: such are not bound.
+    pub fn binding(&self, hash: u64, name: &[u8]) -> Option<&Rc<Binding<R>>> {
         self.names
-            .get(hash, name)
+            .find(hash, name, || ())
             .map(|leaf| &leaf.value)
             .filter(|binding| binding.is_live())
     }

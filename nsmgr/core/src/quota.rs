@@ -49,6 +49,12 @@ struct PerUser {
     names: u32,
 }
 
+impl PerUser {
+    const fn is_idle(&self) -> bool {
+        self.handles == 0 && self.names == 0
+    }
+}
+
 const NO_MEMORY: Error = Error::new(errno::ENOMEM, Cause::MemoryLimit);
 
 impl Quota {
@@ -69,19 +75,17 @@ impl Quota {
         if of_uid.handles >= self.limits.handles_per_uid || self.handles >= self.limits.handles {
             return Err(NO_MEMORY);
         }
-        self.pids
-            .try_reserve(1)
-            .and_then(|()| self.uids.try_reserve(1))
-            .map_err(|_| NO_MEMORY)?;
+        if of_pid == 0 {
+            self.pids.try_reserve(1).map_err(|_| NO_MEMORY)?;
+        }
+        if of_uid.is_idle() {
+            self.uids.try_reserve(1).map_err(|_| NO_MEMORY)?;
+        }
         self.handles = self.handles.saturating_add(1);
-        self.pids.insert(pid, of_pid.saturating_add(1));
-        self.uids.insert(
-            uid,
-            PerUser {
-                handles: of_uid.handles.saturating_add(1),
-                ..of_uid
-            },
-        );
+        let count = self.pids.entry(pid).or_insert(0);
+        *count = count.saturating_add(1);
+        let user = self.uids.entry(uid).or_default();
+        user.handles = user.handles.saturating_add(1);
         Ok(())
     }
 
@@ -95,7 +99,9 @@ impl Quota {
         }
         if let Some(user) = self.uids.get_mut(&uid) {
             user.handles = user.handles.saturating_sub(1);
-            self.forget_if_idle(uid);
+            if user.is_idle() {
+                self.uids.remove(&uid);
+            }
         }
     }
 
@@ -125,17 +131,9 @@ impl Quota {
         self.names = self.names.saturating_sub(count);
         if let Some(user) = self.uids.get_mut(&uid) {
             user.names = user.names.saturating_sub(count);
-            self.forget_if_idle(uid);
-        }
-    }
-
-    fn forget_if_idle(&mut self, uid: u32) {
-        if let Some(PerUser {
-            handles: 0,
-            names: 0,
-        }) = self.uids.get(&uid)
-        {
-            self.uids.remove(&uid);
+            if user.is_idle() {
+                self.uids.remove(&uid);
+            }
         }
     }
 

@@ -52,7 +52,7 @@ fn opens_are_routed() {
         ("/scheme/./file", 0, No(EINVAL)),
         ("/scheme/f*/x", 0, No(EINVAL)),
         ("relative", 0, No(EINVAL)),
-        ("/scheme/file/\0", 0, No(EINVAL)),
+        ("/scheme/fi\0le", 0, No(EINVAL)),
     ];
     const O_CLOEXEC: usize = 0x0100_0000;
     for (path, flags, expected) in table {
@@ -225,6 +225,15 @@ fn a_fork_holds_what_was_listed() {
         }
         assert_eq!(errno(world.root_of(fork, "absent")), ENODEV);
     }
+    for asked in ["", ".", "..", "a/b", "a*b", "**", "a\0", "a:b", "namespace"] {
+        assert_eq!(
+            errno(world.fork(world.first, &["file", asked])),
+            EINVAL,
+            "{asked:?}"
+        );
+    }
+    let invalid = api::fork_with_payload(ForkFlags::SKIP_UNKNOWN, [&b"\xff"[..]]);
+    assert_eq!(errno(world.dup(world.first, &invalid)), EINVAL);
     for asked in [&["absent"][..], &["file", "absent"], &["*", "absent"]] {
         assert_eq!(errno(world.fork(world.first, asked)), ENODEV, "{asked:?}");
         let payload = api::fork_with_payload(

@@ -437,12 +437,11 @@ const fn number(error: Error) -> i32 {
 
 /// Copies as much as there is room for, and tells how much that was.
 fn copy_out(from: &[u8], to: &mut [u8]) -> usize {
-    let mut copied: usize = 0;
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-        copied = copied.saturating_add(1);
+    let length = from.len().min(to.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..length), from.get(..length)) {
+        to.copy_from_slice(from);
     }
-    copied
+    length
 }
 
 /// Puts an answer in the kernel's form.
