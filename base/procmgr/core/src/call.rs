@@ -1,0 +1,194 @@
+//! Answers to `SYS_CALL`.
+
+use alloc::vec::Vec;
+
+use syscall::sigabi::SenderInfo;
+
+use crate::{
+    handle::Kind,
+    manager::{Answer, Data, EBADF, EINVAL, EPERM, ESRCH, Effect, Errno, Manager, Tag, World},
+    process::{Limits, Pid},
+    wire::{self, Call, Metadata},
+};
+
+impl<T> Manager<T> {
+    /// Answers a `SYS_CALL` on a handle, on behalf of what the handle stands for. See [`wire`].
+    ///
+    /// # Errors
+    /// As the POSIX function that the verb stands for.
+    pub fn call(
+        &mut self,
+        handle: u64,
+        metadata: Metadata,
+        payload: &[u8],
+        tag: Tag,
+        world: &mut impl World,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Answer, Errno> {
+        match self.kind(handle)? {
+            Kind::Control(key) => {
+                let pid = self.processes.get(key).ok_or(EBADF)?.pid;
+                let call = wire::process_call(metadata, payload)?;
+                self.process_call(pid, call, tag, world, effects)
+            }
+            Kind::Reference(key) => {
+                let (signal, _) = wire::reference_call(metadata)?;
+                let process = self.processes.get(key).filter(|p| !p.reaped).ok_or(ESRCH)?;
+                // Nobody in particular sends it: whoever holds the descriptor.
+                let (pid, sender) = (process.pid, SenderInfo { pid: 0, ruid: 0 });
+                self.send_unchecked(pid, signal, sender, None, world, effects)?;
+                Ok(Answer::value(0))
+            }
+            Kind::Session(sid) => {
+                let (signal, group) = wire::reference_call(metadata)?;
+                let group = Pid::try_from(group).map_err(|_| ESRCH)?;
+                self.signal_session_group(sid, group, signal, world, effects)?;
+                Ok(Answer::value(0))
+            }
+            Kind::Thread(thread) => {
+                let signal = wire::thread_call(metadata)?;
+                self.signal_thread(thread, signal, world, effects)?;
+                Ok(Answer::value(0))
+            }
+            Kind::Root => Err(EINVAL),
+        }
+    }
+
+    fn process_call(
+        &mut self,
+        pid: Pid,
+        call: Call,
+        tag: Tag,
+        world: &mut impl World,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Answer, Errno> {
+        const DONE: Answer = Answer::value(0);
+        let number = |pid: Pid| Answer::value(pid as usize);
+        match call {
+            Call::Wait(awaited, flags) => self.wait(pid, awaited, flags, tag),
+            Call::Exit(word) => {
+                self.exit(pid, word, effects)?;
+                Ok(Answer::Never)
+            }
+            Call::SetIds(change) => {
+                let process = self.live_mut(pid)?;
+                let (old, new) = (process.ids, process.ids.after(&change)?);
+                process.ids = new;
+                self.count_user(old.ruid, -1);
+                self.count_user(new.ruid, 1);
+                self.set_attributes(pid, effects);
+                Ok(DONE)
+            }
+            Call::SetGroup(target, group) => {
+                let target = if target == 0 { pid } else { target };
+                let parent = self.find(target).map_or(0, |process| process.ppid);
+                self.set_group(pid, target, group)?;
+                // A wait for the group it was in may be a wait for nothing now.
+                self.answer_waits(parent, effects);
+                Ok(DONE)
+            }
+            Call::GetGroup(target) => self.group_of(pid, target).map(number),
+            Call::GetSession(target) => self.session_of(pid, target).map(number),
+            Call::NewSession => {
+                let parent = self.live(pid)?.ppid;
+                let session = self.new_session(pid)?;
+                self.answer_waits(parent, effects);
+                Ok(number(session))
+            }
+            Call::GetParent => Ok(number(self.live(pid)?.ppid)),
+            Call::Kill(target, signal, info) => {
+                self.kill(pid, target, signal, info, world, effects)?;
+                Ok(DONE)
+            }
+            Call::Dequeue(signal) => self.dequeue(pid, signal, world),
+            Call::Rename(name) => {
+                self.live_mut(pid)?.name = name;
+                self.set_attributes(pid, effects);
+                Ok(DONE)
+            }
+            Call::Executed => {
+                self.live_mut(pid)?.executed = true;
+                Ok(DONE)
+            }
+            Call::Credentials(target) => {
+                let target = if target == 0 { pid } else { target };
+                let known = target == pid || self.live(pid)?.children.contains(&target);
+                if !known && !self.live(pid)?.ids.is_privileged() {
+                    return Err(EPERM);
+                }
+                Ok(Answer::Now(0, Data::Meta(self.meta(target)?)))
+            }
+            Call::SetPriority(target, priority) => {
+                self.set_priority(pid, target, priority, effects)?;
+                Ok(DONE)
+            }
+            Call::GetPriority(target) => {
+                let target = if target == 0 { pid } else { target };
+                let process = self.find(target).ok_or(ESRCH)?;
+                Ok(Answer::value(process.priority.into()))
+            }
+            Call::HasTerminal => self.terminal(pid).map(|_| DONE),
+            Call::DropTerminal => self.drop_terminal(pid).map(|()| DONE),
+            Call::GetLimits(resource) => {
+                let limits = self.live(pid)?.limits.get(resource).copied();
+                Ok(Answer::Now(0, Data::Limits(limits.ok_or(EINVAL)?)))
+            }
+            Call::SetLimits(resource, new) => self.set_limits(pid, resource, new).map(|()| DONE),
+        }
+    }
+
+    fn set_limits(&mut self, pid: Pid, resource: usize, new: Limits) -> Result<(), Errno> {
+        let process = self.live_mut(pid)?;
+        let privileged = process.ids.is_privileged();
+        let limits = process.limits.get_mut(resource).ok_or(EINVAL)?;
+        *limits = limits.after(new, privileged)?;
+        Ok(())
+    }
+
+    /// setpriority(2) for a process: its owner may only make it less favoured.
+    fn set_priority(
+        &mut self,
+        caller: Pid,
+        target: Pid,
+        priority: u8,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Errno> {
+        let target = if target == 0 { caller } else { target };
+        let ids = self.live(caller)?.ids;
+        let process = self.live_mut(target)?;
+        if !ids.is_privileged() {
+            let owner = ids.euid == process.ids.ruid || ids.euid == process.ids.euid;
+            if !owner {
+                return Err(EPERM);
+            }
+            if priority < process.priority {
+                return Err(Errno(syscall::EACCES));
+            }
+        }
+        process.priority = priority;
+        self.set_attributes(target, effects);
+        Ok(())
+    }
+
+    /// Signals a group of a session: what its terminal does.
+    fn signal_session_group(
+        &mut self,
+        sid: Pid,
+        group: Pid,
+        signal: u8,
+        world: &mut impl World,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Errno> {
+        let session = self.sessions.get(&sid).ok_or(ESRCH)?;
+        if !session.groups.contains(&group) {
+            return Err(EPERM);
+        }
+        let members = self.groups.get(&group).ok_or(ESRCH)?.clone();
+        for member in members {
+            let sender = SenderInfo { pid: 0, ruid: 0 };
+            // A full queue of one keeps the signal from no other.
+            let _ = self.send_unchecked(member, signal, sender, None, world, effects);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! The process manager's rules, without any I/O.
+//!
+//! What this library promises:
+//!
+//! * Requests in, effects out. A request changes the state and names what is to be done to contexts
+//!   ([`Effect`]); nothing here touches one. What it must know of the world (signal pages, whether a
+//!   context has been started) it asks through [`World`].
+//! * No input ends it. Verbs and payloads are taken apart in [`wire`]; handles are generational.
+//! * Nothing stays behind. A process is forgotten when it has been waited for and its descriptors are
+//!   gone; one that was never started, when its descriptors are gone.
+//!
+//! A process lives through [`State::Running`], [`State::Stopped`], [`State::Exiting`] (its contexts
+//! are being ended) and [`State::Zombie`] (it waits to be waited for). Its number is not used again
+//! while a process, group, session or descriptor still has it.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::panic
+    )
+)]
+
+extern crate alloc;
+
+mod call;
+mod credentials;
+mod exit;
+mod group;
+mod handle;
+mod manager;
+mod process;
+mod signal;
+pub mod status;
+mod wait;
+pub mod wire;
+
+pub use credentials::{Ids, SetIds};
+pub use handle::{Made, Ready};
+pub use manager::{Answer, Data, Effect, Errno, Manager, Tag, World};
+pub use process::{Death, Limits, NAME_LEN, Pid, RESOURCES, State};
+pub use signal::{Action, SIGNALS, default_action};

@@ -1,0 +1,149 @@
+//! Waiting for children.
+
+use alloc::vec::Vec;
+
+use libredox::protocol::WaitFlags;
+use syscall::error as errno;
+
+use crate::{
+    manager::{Answer, Data, Effect, Errno, Manager, Tag},
+    process::{Awaited, Pid, Process, Report, Waiter},
+    status,
+};
+
+/// What a child has to tell, and to whom.
+enum Told {
+    Nothing,
+    Of(u32, bool),
+}
+
+impl<T> Manager<T> {
+    /// waitpid(2).
+    pub(crate) fn wait(
+        &mut self,
+        pid: Pid,
+        awaited: Awaited,
+        flags: WaitFlags,
+        tag: Tag,
+    ) -> Result<Answer, Errno> {
+        let parent = self.live(pid)?;
+        // "My group" is the group the caller is in now.
+        let awaited = match awaited {
+            Awaited::Group(0) => Awaited::Group(parent.pgid),
+            other => other,
+        };
+        match self.look(pid, awaited, flags)? {
+            Some((child, word)) => Ok(Answer::Now(child as usize, Data::Status(word))),
+            None if flags.contains(WaitFlags::WNOHANG) => Ok(Answer::value(0)),
+            None => {
+                let parent = self.live_mut(pid)?;
+                parent
+                    .waiters
+                    .try_reserve(1)
+                    .map_err(|_| Errno(errno::ENOMEM))?;
+                parent.waiters.push(Waiter {
+                    tag,
+                    awaited,
+                    flags,
+                });
+                Ok(Answer::Later)
+            }
+        }
+    }
+
+    /// Finds a child with something to tell, and takes it as told.
+    fn look(
+        &mut self,
+        parent: Pid,
+        awaited: Awaited,
+        flags: WaitFlags,
+    ) -> Result<Option<(Pid, u32)>, Errno> {
+        let mut any = false;
+        let mut found = None;
+        let children = &self.live(parent)?.children;
+        let candidates = match awaited {
+            Awaited::Process(one) => children.range(one..=one),
+            _ => children.range(..),
+        };
+        for child in candidates {
+            let Some(process) = self.find(*child) else {
+                continue;
+            };
+            if matches!(awaited, Awaited::Group(group) if process.pgid != group) {
+                continue;
+            }
+            any = true;
+            if let Told::Of(word, last) = news(process, flags) {
+                found = Some((*child, word, last));
+                break;
+            }
+        }
+        let Some((child, word, last)) = found else {
+            return if any {
+                Ok(None)
+            } else {
+                Err(Errno(errno::ECHILD))
+            };
+        };
+        if last {
+            self.reap(child);
+        } else if let Some(process) = self.find_mut(child) {
+            process.report = None;
+        }
+        Ok(Some((child, word)))
+    }
+
+    /// Answers the waits of a parent that have an answer now.
+    pub(crate) fn answer_waits(&mut self, parent: Pid, effects: &mut Vec<Effect>) {
+        let Ok(process) = self.live_mut(parent) else {
+            return;
+        };
+        let waiters = core::mem::take(&mut process.waiters);
+        let mut still = Vec::new();
+        for waiter in waiters {
+            match self.look(parent, waiter.awaited, waiter.flags) {
+                Ok(Some((child, word))) => effects.push(Effect::Reply(
+                    waiter.tag,
+                    Ok(child as usize),
+                    Data::Status(word),
+                )),
+                Ok(None) => still.push(waiter),
+                Err(error) => effects.push(Effect::Reply(waiter.tag, Err(error), Data::None)),
+            }
+        }
+        if let Ok(process) = self.live_mut(parent) {
+            process.waiters = still;
+        }
+    }
+
+    /// The caller of a request no longer waits for its answer (a signal came, or it ended).
+    pub fn cancel(&mut self, pid: Pid, tag: Tag, effects: &mut Vec<Effect>) {
+        let mut cancelled = false;
+        if let Some(process) = self.find_mut(pid) {
+            let before = process.waiters.len();
+            process.waiters.retain(|waiter| waiter.tag != tag);
+            cancelled = process.waiters.len() < before;
+        }
+        if !cancelled {
+            cancelled = self.cancel_observer(tag);
+        }
+        if cancelled {
+            effects.push(Effect::Reply(tag, Err(Errno(errno::EINTR)), Data::None));
+        }
+    }
+}
+
+fn news(process: &Process, flags: WaitFlags) -> Told {
+    if let Some(word) = process.final_status() {
+        return Told::Of(word, true);
+    }
+    match process.report {
+        Some(Report::Stopped(signal)) if flags.contains(WaitFlags::WUNTRACED) => {
+            Told::Of(status::stopped(signal), false)
+        }
+        Some(Report::Continued) if flags.contains(WaitFlags::WCONTINUED) => {
+            Told::Of(status::CONTINUED, false)
+        }
+        _ => Told::Nothing,
+    }
+}

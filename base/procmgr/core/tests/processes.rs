@@ -1,0 +1,793 @@
+//! The process manager's rules, one test per rule.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Proc, Sim};
+use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
+use procmgr_core::{Action, Answer, Data, Death, Made, State, status};
+use syscall::{error::*, flag::EventFlags};
+
+const HUP: u8 = 1;
+const INT: u8 = 2;
+const KILL: u8 = 9;
+const SEGV: u8 = 11;
+const TERM: u8 = 15;
+const CHLD: u8 = 17;
+const CONT: u8 = 18;
+const STOP: u8 = 19;
+const TSTP: u8 = 20;
+const RT: u8 = 40;
+
+const NOHANG: u64 = WaitFlags::WNOHANG.bits() as u64;
+const UNTRACED: u64 = WaitFlags::WUNTRACED.bits() as u64;
+const CONTINUED: u64 = WaitFlags::WCONTINUED.bits() as u64;
+
+fn of(pid: u32, word: u32) -> common::Reply {
+    Ok((pid as usize, Some(word)))
+}
+
+#[test]
+fn a_child_is_waited_for_once() {
+    let (mut sim, init) = Sim::new();
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), Err(ECHILD));
+    let child = sim.fork(init);
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, NOHANG), Ok((0, None)));
+    let waiting = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    sim.exit(child, status::exited(7));
+    assert_eq!(sim.replies[&waiting], of(child.pid, status::exited(7)));
+    assert!(sim.is_pending(1, CHLD));
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, NOHANG), Err(ECHILD));
+    sim.close(child.handle);
+    assert_eq!(sim.manager.counts(), [1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_zombie_keeps_its_status_until_it_is_waited_for() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    sim.exit(child, status::exited(3));
+    sim.close(child.handle);
+    assert_eq!(sim.manager.state(child.pid), Some(State::Zombie(0x300)));
+    assert_eq!(sim.kill_pid(init, child.pid, KILL), Ok((0, None)));
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, child.pid.into(), NOHANG),
+        of(child.pid, 0x300)
+    );
+    assert_eq!(sim.manager.state(child.pid), None);
+    assert_eq!(sim.kill_pid(init, child.pid, 0), Err(ESRCH));
+}
+
+#[test]
+fn waits_choose_their_child() {
+    let (mut sim, init) = Sim::new();
+    let [a, b, c] = [sim.fork(init), sim.fork(init), sim.fork(init)];
+    let group = u64::from(b.pid);
+    sim.verb(b, ProcCall::Setpgid, 0, 0).unwrap();
+    sim.verb(init, ProcCall::Setpgid, c.pid.into(), group)
+        .unwrap();
+    let other = sim.fork(a);
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, other.pid.into(), 0),
+        Err(ECHILD)
+    );
+    assert_eq!(sim.verb(init, ProcCall::Waitpgid, 999, 0), Err(ECHILD));
+    let for_b = sim.wait_later(init, ProcCall::Waitpid, b.pid.into(), 0);
+    let for_group = sim.wait_later(init, ProcCall::Waitpgid, group, 0);
+    let for_mine = sim.wait_later(init, ProcCall::Waitpgid, 0, 0);
+    sim.exit(a, 0);
+    assert_eq!(sim.replies[&for_mine], of(a.pid, 0));
+    assert_eq!(sim.replies.len(), 1);
+    sim.exit(c, 0);
+    assert_eq!(sim.replies[&for_group], of(c.pid, 0));
+    sim.exit(b, status::signaled(TERM));
+    assert_eq!(sim.replies[&for_b], of(b.pid, 15));
+    // `other` was a's child and is init's now.
+    sim.exit(other, 0);
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), of(other.pid, 0));
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), Err(ECHILD));
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 1 << 9), Err(EINVAL));
+}
+
+#[test]
+fn a_wait_for_nobody_fails_when_the_last_candidate_goes() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let one = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    let two = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    sim.exit(child, 0);
+    assert_eq!(sim.replies[&one], of(child.pid, 0));
+    assert_eq!(sim.replies[&two], Err(ECHILD));
+}
+
+#[test]
+fn a_cancelled_wait_is_interrupted() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let waiting = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    sim.cancel(1, waiting);
+    sim.cancel(1, waiting);
+    assert_eq!(sim.replies[&waiting], Err(EINTR));
+    sim.exit(child, 0);
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), of(child.pid, 0));
+}
+
+#[test]
+fn stops_and_continuations_are_told_once_to_who_asks() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let all = sim.wait_later(init, ProcCall::Waitpid, 0, (UNTRACED | CONTINUED) as usize);
+    let end = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    sim.kill_pid(init, child.pid, STOP).unwrap();
+    assert!(sim.stopped.contains(&child.thread));
+    assert_eq!(sim.replies[&all], of(child.pid, status::stopped(STOP)));
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG | UNTRACED),
+        Ok((0, None))
+    );
+    // A second stop is no change.
+    sim.kill_pid(init, child.pid, STOP).unwrap();
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG | UNTRACED),
+        Ok((0, None))
+    );
+    sim.kill_pid(init, child.pid, CONT).unwrap();
+    assert!(sim.stopped.is_empty());
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG | UNTRACED),
+        Ok((0, None))
+    );
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG | CONTINUED),
+        of(child.pid, status::CONTINUED)
+    );
+    assert!(!sim.replies.contains_key(&end));
+    sim.machine.pending.clear();
+    sim.machine.no_child_stop.insert(1);
+    sim.kill_pid(init, child.pid, STOP).unwrap();
+    assert!(!sim.is_pending(1, CHLD));
+    // A stopped process can be ended.
+    sim.kill_pid(init, child.pid, KILL).unwrap();
+    assert_eq!(sim.replies[&end], of(child.pid, status::signaled(KILL)));
+    assert!(sim.is_pending(1, CHLD));
+}
+
+#[test]
+fn orphans_belong_to_init() {
+    let (mut sim, init) = Sim::new();
+    let parent = sim.fork(init);
+    let [alive, dead] = [sim.fork(parent), sim.fork(parent)];
+    sim.exit(dead, status::exited(4));
+    sim.exit(parent, 0);
+    assert_eq!(sim.verb(alive, ProcCall::Getppid, 0, 0), Ok((1, None)));
+    let mut seen = BTreeMap::new();
+    while let Ok((pid, Some(word))) = sim.verb(init, ProcCall::Waitpid, 0, NOHANG) {
+        seen.insert(pid as u32, word);
+    }
+    assert_eq!(seen, BTreeMap::from([(dead.pid, 0x400), (parent.pid, 0)]));
+    sim.exit(alive, 0);
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), of(alive.pid, 0));
+}
+
+#[test]
+fn a_parent_that_does_not_care_leaves_no_zombies() {
+    let (mut sim, init) = Sim::new();
+    sim.machine.forgetful.insert(1);
+    let [a, b] = [sim.fork(init), sim.fork(init)];
+    let waiting = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    sim.exit(a, 0);
+    assert_eq!(
+        sim.manager.state(a.pid),
+        Some(State::Zombie(0)),
+        "its handle is open"
+    );
+    sim.close(a.handle);
+    assert_eq!(sim.manager.state(a.pid), None);
+    assert!(!sim.replies.contains_key(&waiting));
+    sim.exit(b, 0);
+    assert_eq!(sim.replies[&waiting], Err(ECHILD));
+}
+
+#[test]
+fn all_threads_end_before_the_process_has_ended() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let Ok(Made::NewThread { handle, thread }) = sim.manager.dup(child.handle, b"new-thread")
+    else {
+        panic!()
+    };
+    sim.machine.started.insert(thread);
+    sim.slow_death = true;
+    sim.exit(child, status::exited(1));
+    assert_eq!(sim.killed.len(), 2);
+    assert_eq!(sim.manager.state(child.pid), Some(State::Exiting(0x100)));
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, NOHANG), Ok((0, None)));
+    assert_eq!(sim.verb(child, ProcCall::Getppid, 0, 0), Err(ESRCH));
+    sim.died(child.thread, Death::Ended(0x100));
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, NOHANG), Ok((0, None)));
+    sim.died(thread, Death::Exception(SEGV));
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG),
+        of(child.pid, 0x100)
+    );
+    sim.close(handle);
+    sim.close(child.handle);
+    assert_eq!(sim.manager.counts(), [1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn contexts_that_die_on_their_own() {
+    let (mut sim, init) = Sim::new();
+    // One thread of two ends: the process lives.
+    let child = sim.fork(init);
+    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread") else {
+        panic!()
+    };
+    sim.machine.started.insert(thread);
+    sim.died(thread, Death::Ended(0));
+    assert_eq!(sim.manager.state(child.pid), Some(State::Running));
+    // An exception in one thread is the end of all.
+    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread") else {
+        panic!()
+    };
+    sim.machine.started.insert(thread);
+    sim.died(thread, Death::Exception(SEGV));
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG),
+        of(child.pid, 11)
+    );
+    // The only thread ends with a status of its own.
+    let child = sim.fork(init);
+    sim.died(child.thread, Death::Ended(status::exited(9)));
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG),
+        of(child.pid, 0x900)
+    );
+}
+
+#[test]
+fn a_child_that_is_never_started_leaves_nothing() {
+    let (mut sim, init) = Sim::new();
+    let before = sim.manager.counts();
+    let child = sim.fork_unstarted(init).unwrap();
+    let waiting = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    sim.close(child.handle);
+    assert!(sim.killed.contains_key(&child.thread));
+    assert_eq!(sim.replies[&waiting], Err(ECHILD));
+    assert_eq!(sim.manager.counts(), before);
+    // The same for a thread.
+    let Ok(Made::NewThread { handle, .. }) = sim.manager.dup(init.handle, b"new-thread") else {
+        panic!()
+    };
+    sim.close(handle);
+    assert_eq!(sim.manager.counts(), before);
+    // A running process outlives its handles.
+    let child = sim.fork(init);
+    sim.close(child.handle);
+    assert_eq!(sim.manager.state(child.pid), Some(State::Running));
+}
+
+#[test]
+fn signals_reach_a_thread_that_takes_them() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let Ok(Made::NewThread { handle, thread }) = sim.manager.dup(child.handle, b"new-thread")
+    else {
+        panic!()
+    };
+    sim.machine.started.insert(thread);
+    sim.machine
+        .blocked
+        .entry(child.thread)
+        .or_default()
+        .insert(TERM);
+    sim.kill_pid(init, child.pid, TERM).unwrap();
+    assert_eq!(sim.interrupted, [thread]);
+    assert!(sim.is_pending(child.pid, TERM));
+    assert_eq!(sim.machine.senders.last(), Some(&(child.pid, TERM, 1)));
+    // Blocked everywhere: pending, nobody is disturbed.
+    sim.machine.blocked.entry(thread).or_default().insert(INT);
+    sim.machine
+        .blocked
+        .entry(child.thread)
+        .or_default()
+        .insert(INT);
+    sim.kill_pid(init, child.pid, INT).unwrap();
+    assert_eq!(sim.interrupted, [thread]);
+    assert!(sim.is_pending(child.pid, INT));
+    // Ignored: nothing.
+    sim.machine
+        .pages
+        .get_mut(&child.pid)
+        .unwrap()
+        .insert(HUP, Action::Ignore);
+    sim.kill_pid(init, child.pid, HUP).unwrap();
+    assert!(!sim.is_pending(child.pid, HUP));
+    // One thread alone.
+    let to_thread = |signal: u8| [ThreadCall::SignalThread as u64, signal.into(), 0];
+    sim.call(handle, to_thread(TERM)).unwrap();
+    assert_eq!(sim.interrupted, [thread, thread]);
+    assert_eq!(sim.call(handle, to_thread(65)), Err(EINVAL));
+    sim.call(handle, to_thread(STOP)).unwrap();
+    assert_eq!(sim.stopped.len(), 2, "stops are for the whole process");
+    sim.call(handle, to_thread(HUP)).unwrap();
+    // Without a page the default action is taken at once.
+    let plain = sim.fork_unstarted(init).unwrap();
+    sim.machine.started.insert(plain.thread);
+    sim.kill_pid(init, plain.pid, CHLD).unwrap();
+    assert_eq!(sim.manager.state(plain.pid), Some(State::Running));
+    sim.kill_pid(init, plain.pid, TERM).unwrap();
+    assert_eq!(sim.manager.state(plain.pid), Some(State::Zombie(15)));
+}
+
+#[test]
+fn a_signal_that_came_during_a_stop_is_looked_at_afterwards() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    sim.kill_pid(init, child.pid, STOP).unwrap();
+    sim.machine.post_for_test(child, TERM);
+    sim.kill_pid(init, child.pid, TERM).unwrap();
+    assert!(!sim.interrupted.contains(&child.thread));
+    sim.kill_pid(init, child.pid, CONT).unwrap();
+    assert!(sim.interrupted.contains(&child.thread));
+}
+
+impl common::Machine {
+    fn post_for_test(&mut self, to: Proc, signal: u8) {
+        self.thread_pending
+            .entry(to.thread)
+            .or_default()
+            .insert(signal);
+    }
+}
+
+#[test]
+fn stop_and_continue_take_each_other_back() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    sim.kill_pid(init, child.pid, TSTP).unwrap();
+    assert!(sim.is_pending(child.pid, TSTP), "it is handled");
+    sim.kill_pid(init, child.pid, CONT).unwrap();
+    assert!(!sim.is_pending(child.pid, TSTP));
+    assert!(sim.is_pending(child.pid, CONT));
+    sim.kill_pid(init, child.pid, TSTP).unwrap();
+    assert!(!sim.is_pending(child.pid, CONT));
+}
+
+#[test]
+fn who_may_signal() {
+    let (mut sim, init) = Sim::new();
+    let [a, b] = [sim.fork(init), sim.fork(init)];
+    let become_user = |id: u32| [id; 6].map(u32::to_ne_bytes).concat();
+    let set = [ProcCall::SetResugid as u64, 0, 0];
+    sim.call_with(a.handle, set, &become_user(1000)).unwrap();
+    sim.call_with(b.handle, set, &become_user(1001)).unwrap();
+    assert_eq!(sim.attributes_set, [a.thread, b.thread]);
+    let attributes = sim.manager.attributes(a.thread).unwrap();
+    assert_eq!((attributes.euid, attributes.egid), (1000, 1000));
+    assert_eq!(sim.call_with(a.handle, set, &become_user(0)), Err(EPERM));
+    assert_eq!(sim.call_with(a.handle, set, &[0; 23]), Err(EINVAL));
+    assert_eq!(sim.kill_pid(a, b.pid, TERM), Err(EPERM));
+    assert_eq!(sim.kill_pid(a, b.pid, 0), Err(EPERM));
+    assert_eq!(sim.kill_pid(a, 1, KILL), Err(EPERM));
+    assert_eq!(sim.kill_pid(a, b.pid, CONT), Ok((0, None)), "same session");
+    sim.verb(b, ProcCall::Setsid, 0, 0).unwrap();
+    assert_eq!(sim.kill_pid(a, b.pid, CONT), Err(EPERM));
+    assert_eq!(sim.kill_pid(init, b.pid, 0), Ok((0, None)));
+    assert_eq!(sim.kill_pid(init, 999, 0), Err(ESRCH));
+    assert_eq!(sim.kill_pid(init, b.pid, 65), Err(EINVAL));
+    // Init is not ended, not even by root.
+    let root = sim.fork(init);
+    assert_eq!(sim.kill_pid(root, 1, KILL), Err(EPERM));
+    assert_eq!(sim.kill_pid(root, 1, STOP), Err(EPERM));
+    sim.machine.pages.remove(&1);
+    sim.kill_pid(root, 1, TERM).unwrap();
+    assert_eq!(sim.manager.state(1), Some(State::Running));
+}
+
+#[test]
+fn targets_of_kill() {
+    let (mut sim, init) = Sim::new();
+    let [a, b, c] = [sim.fork(init), sim.fork(init), sim.fork(init)];
+    sim.verb(a, ProcCall::Setpgid, 0, 0).unwrap();
+    sim.verb(init, ProcCall::Setpgid, b.pid.into(), a.pid.into())
+        .unwrap();
+    sim.kill(c, ProcKillTarget::ProcGroup(a.pid as usize), HUP)
+        .unwrap();
+    let pending = |sim: &Sim, signal| [a, b, c].map(|p| sim.is_pending(p.pid, signal));
+    assert_eq!(pending(&sim, HUP), [true, true, false]);
+    sim.kill(a, ProcKillTarget::ThisGroup, INT).unwrap();
+    assert_eq!(pending(&sim, INT), [true, true, false]);
+    assert!(!sim.is_pending(1, INT));
+    sim.kill(c, ProcKillTarget::All, TERM).unwrap();
+    assert_eq!(pending(&sim, TERM), [true, true, false]);
+    assert!(!sim.is_pending(1, TERM));
+    assert_eq!(
+        sim.kill(a, ProcKillTarget::ProcGroup(12345), TERM),
+        Err(ESRCH)
+    );
+    // A group that contains the sender is ended as a whole.
+    sim.kill(a, ProcKillTarget::ThisGroup, KILL).unwrap();
+    assert_eq!(sim.manager.state(a.pid), Some(State::Zombie(9)));
+    assert_eq!(sim.manager.state(b.pid), Some(State::Zombie(9)));
+}
+
+#[test]
+fn queued_signals_keep_their_order_and_what_they_carry() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let payload = |arg: usize| {
+        let mut bytes = [0; size_of::<RtSigInfo>()];
+        bytes[..8].copy_from_slice(&arg.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&(-1i32).to_ne_bytes());
+        bytes[12..20].fill(0xee);
+        bytes
+    };
+    let queue = [ProcCall::Sigq as u64, child.pid.into(), RT.into()];
+    for arg in 1..=3 {
+        sim.call_with(init.handle, queue, &payload(arg)).unwrap();
+    }
+    assert_eq!(
+        sim.call_with(init.handle, queue, &payload(1)[1..]),
+        Err(EINVAL)
+    );
+    for arg in 1..=3 {
+        sim.machine.pending.get_mut(&child.pid).unwrap().clear();
+        let (_, answer) =
+            sim.call_tagged(child.handle, [ProcCall::Sigdeq as u64, RT.into(), 0], &[]);
+        let Ok(Answer::Now(0, Data::Signal(info))) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((info.arg, info.code, info.pid, info.uid), (arg, -1, 1, 0));
+        assert_eq!(
+            sim.is_pending(child.pid, RT),
+            arg < 3,
+            "pending again while more are queued"
+        );
+    }
+    assert_eq!(sim.verb(child, ProcCall::Sigdeq, RT.into(), 0), Err(EAGAIN));
+    let mut sent = 0;
+    while sim.call_with(init.handle, queue, &payload(0)).is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "the queue has no end");
+    }
+    assert_eq!(sim.call_with(init.handle, queue, &payload(0)), Err(EAGAIN));
+}
+
+#[test]
+fn groups_and_sessions() {
+    let (mut sim, init) = Sim::new();
+    let shell = sim.fork(init);
+    assert_eq!(
+        sim.verb(init, ProcCall::Setsid, 0, 0),
+        Err(EPERM),
+        "a leader"
+    );
+    let sid = u64::from(shell.pid);
+    assert_eq!(
+        sim.verb(shell, ProcCall::Setsid, 0, 0),
+        Ok((shell.pid as usize, None))
+    );
+    assert_eq!(sim.verb(shell, ProcCall::Setsid, 0, 0), Err(EPERM));
+    assert_eq!(
+        sim.verb(shell, ProcCall::Setpgid, 0, 0),
+        Err(EPERM),
+        "a session leader"
+    );
+    let [a, b] = [sim.fork(shell), sim.fork(shell)];
+    let ask = u64::MAX;
+    assert_eq!(
+        sim.verb(a, ProcCall::Setpgid, 0, ask),
+        Ok((shell.pid as usize, None))
+    );
+    assert_eq!(
+        sim.verb(shell, ProcCall::Setpgid, a.pid.into(), 0),
+        Ok((0, None))
+    );
+    assert_eq!(
+        sim.verb(shell, ProcCall::Setpgid, a.pid.into(), ask),
+        Ok((a.pid as usize, None))
+    );
+    assert_eq!(
+        sim.verb(shell, ProcCall::Setpgid, b.pid.into(), a.pid.into()),
+        Ok((0, None))
+    );
+    assert_eq!(
+        sim.verb(b, ProcCall::Setpgid, 0, 777),
+        Err(EPERM),
+        "no such group"
+    );
+    assert_eq!(
+        sim.verb(b, ProcCall::Setpgid, 0, 1),
+        Err(EPERM),
+        "another session's"
+    );
+    assert_eq!(
+        sim.verb(b, ProcCall::Setpgid, a.pid.into(), 0),
+        Err(ESRCH),
+        "not its child"
+    );
+    sim.verb(b, ProcCall::DisableSetpgid, 0, 0).unwrap();
+    assert_eq!(
+        sim.verb(shell, ProcCall::Setpgid, b.pid.into(), sid),
+        Err(EACCES)
+    );
+    assert_eq!(
+        sim.verb(b, ProcCall::Getsid, 0, 0),
+        Ok((shell.pid as usize, None))
+    );
+    assert_eq!(sim.verb(b, ProcCall::Getsid, 1, 0), Ok((1, None)));
+    assert_eq!(sim.verb(b, ProcCall::Getsid, 999, 0), Err(ESRCH));
+    let grandchild = sim.fork(a);
+    sim.verb(grandchild, ProcCall::Setsid, 0, 0).unwrap();
+    assert_eq!(
+        sim.verb(a, ProcCall::Setpgid, grandchild.pid.into(), 0),
+        Err(EPERM)
+    );
+}
+
+#[test]
+fn an_orphaned_group_with_stopped_members_is_hung_up() {
+    let (mut sim, init) = Sim::new();
+    let shell = sim.fork(init);
+    sim.verb(shell, ProcCall::Setsid, 0, 0).unwrap();
+    let [job, idle] = [sim.fork(shell), sim.fork(shell)];
+    for one in [job, idle] {
+        sim.verb(one, ProcCall::Setpgid, 0, 0).unwrap();
+        sim.machine
+            .pages
+            .get_mut(&one.pid)
+            .unwrap()
+            .insert(TSTP, Action::Stop);
+    }
+    sim.kill_pid(shell, job.pid, TSTP).unwrap();
+    assert!(sim.stopped.contains(&job.thread));
+    sim.exit(shell, 0);
+    assert!(sim.is_pending(job.pid, HUP) && sim.is_pending(job.pid, CONT));
+    assert!(!sim.stopped.contains(&job.thread));
+    assert!(
+        !sim.is_pending(idle.pid, HUP),
+        "none of its members is stopped"
+    );
+    // Nobody could continue it: a terminal's stop does nothing to an orphaned group.
+    sim.kill_pid(init, idle.pid, TSTP).unwrap();
+    assert!(!sim.stopped.contains(&idle.thread));
+    sim.kill_pid(init, idle.pid, STOP).unwrap();
+    assert!(sim.stopped.contains(&idle.thread));
+}
+
+#[test]
+fn a_terminal_belongs_to_a_session() {
+    let (mut sim, init) = Sim::new();
+    let shell = sim.fork(init);
+    let child = sim.fork(shell);
+    assert_eq!(
+        sim.manager.set_terminal(child.pid, "pty"),
+        Err(procmgr_core::Errno(EPERM))
+    );
+    sim.verb(shell, ProcCall::Setsid, 0, 0).unwrap();
+    let job = sim.fork(shell);
+    assert_eq!(sim.verb(job, ProcCall::ControlTerm, 0, 0), Err(ENXIO));
+    assert!(sim.manager.dup(job.handle, b"tty").is_err());
+    sim.manager.set_terminal(shell.pid, "pty").unwrap();
+    assert!(sim.manager.set_terminal(shell.pid, "other").is_err());
+    assert_eq!(sim.manager.terminal(job.pid), Ok(&"pty"));
+    assert_eq!(
+        sim.manager.dup(job.handle, b"tty"),
+        Ok(Made::Terminal(job.pid))
+    );
+    assert!(
+        sim.manager.terminal(child.pid).is_err(),
+        "another session's"
+    );
+    assert_eq!(sim.verb(job, ProcCall::ControlTerm, 1, 0), Err(EPERM));
+    // The terminal signals groups of its session, and no others.
+    sim.verb(job, ProcCall::Setpgid, 0, 0).unwrap();
+    let Ok(Made::Handle(session)) = sim.manager.dup(shell.handle, b"session") else {
+        panic!()
+    };
+    let send = |group: u32| [PidfdCall::SendSignal as u64, INT.into(), group.into()];
+    sim.call(session, send(job.pid)).unwrap();
+    assert!(sim.is_pending(job.pid, INT) && !sim.is_pending(shell.pid, INT));
+    assert_eq!(sim.call(session, send(1)), Err(EPERM));
+    sim.exit(shell, 0);
+    assert_eq!(sim.verb(job, ProcCall::ControlTerm, 0, 0), Err(ENXIO));
+    sim.exit(job, 0);
+    for one in [shell, job] {
+        sim.close(one.handle);
+    }
+    while sim.verb(init, ProcCall::Waitpid, 0, NOHANG) != Ok((0, None)) {}
+    let [.., sessions, _] = sim.manager.counts();
+    assert_eq!(sessions, 2, "the handle keeps the session's number");
+    sim.close(session);
+    let [.., sessions, _] = sim.manager.counts();
+    assert_eq!(sessions, 1);
+}
+
+#[test]
+fn a_reference_waits_polls_and_kills() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let Ok(Made::Handle(fd)) = sim.manager.dup(child.handle, b"pidfd") else {
+        panic!()
+    };
+    let Ok(Made::Handle(same)) = sim.manager.dup(fd, b"pidfd") else {
+        panic!()
+    };
+    let read = EventFlags::EVENT_READ;
+    assert_eq!(
+        sim.manager.fevent(fd, read).unwrap().0,
+        EventFlags::EVENT_NONE
+    );
+    assert_eq!(sim.manager.read(fd, 8, false, 900).unwrap_err().0, EAGAIN);
+    assert_eq!(sim.manager.read(fd, 7, true, 900).unwrap_err().0, EINVAL);
+    assert!(matches!(
+        sim.manager.read(fd, 8, true, 901),
+        Ok(Answer::Later)
+    ));
+    assert!(matches!(
+        sim.manager.read(same, 8, true, 902),
+        Ok(Answer::Later)
+    ));
+    sim.cancel(1, 902);
+    assert_eq!(sim.replies[&902], Err(EINTR));
+    let send = |signal: u8| [PidfdCall::SendSignal as u64, signal.into(), 0];
+    assert_eq!(sim.call(fd, send(65)), Err(EINVAL));
+    assert_eq!(sim.call(fd, [7, 0, 0]), Err(EINVAL));
+    assert!(
+        sim.manager.dup(fd, b"fork").is_err(),
+        "a reference is not the process"
+    );
+    sim.call(fd, send(KILL)).unwrap();
+    assert_eq!(sim.replies[&901], Ok((8, Some(9))));
+    assert_eq!(sim.ready, [fd]);
+    assert_eq!(sim.manager.fevent(same, read).unwrap().0, read);
+    // Reading does not take the status from the parent, nor waiting from the reader.
+    assert!(matches!(
+        sim.manager.read(fd, 8, false, 903),
+        Ok(Answer::Now(8, Data::Status(9)))
+    ));
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), of(child.pid, 9));
+    assert!(matches!(
+        sim.manager.read(fd, 8, true, 904),
+        Ok(Answer::Now(..))
+    ));
+    assert_eq!(sim.call(fd, send(0)), Err(ESRCH));
+    for handle in [fd, same, child.handle] {
+        sim.close(handle);
+    }
+    assert_eq!(sim.manager.counts(), [1, 1, 1, 1, 1]);
+    // By number, for those who may.
+    let [a, b] = [sim.fork(init), sim.fork(init)];
+    let name = format!("pidfd-{}", b.pid);
+    assert!(sim.manager.dup(a.handle, name.as_bytes()).is_ok());
+    let set = [ProcCall::SetResugid as u64, 0, 0];
+    sim.call_with(a.handle, set, &[5u32; 6].map(u32::to_ne_bytes).concat())
+        .unwrap();
+    assert_eq!(
+        sim.manager.dup(a.handle, name.as_bytes()).unwrap_err().0,
+        EPERM
+    );
+    assert_eq!(
+        sim.manager.dup(a.handle, b"pidfd-999").unwrap_err().0,
+        ESRCH
+    );
+}
+
+#[test]
+fn numbers_are_not_used_while_somebody_has_them() {
+    let (mut sim, init) = Sim::new();
+    let mut manager = procmgr_core::Manager::<()>::new(5);
+    let root = manager.root().unwrap();
+    let Ok(Made::NewThread { handle, .. }) = manager.dup(root, b"first") else {
+        panic!()
+    };
+    let made: Vec<_> = (0..4)
+        .map(|_| manager.dup(handle, b"fork").is_ok())
+        .collect();
+    assert_eq!(made, [true, true, true, false]);
+    assert_eq!(manager.dup(handle, b"fork").unwrap_err().0, EAGAIN);
+    assert!(manager.dup(root, b"first").is_err());
+    // A group keeps its leader's number.
+    let leader = sim.fork(init);
+    sim.verb(leader, ProcCall::Setpgid, 0, 0).unwrap();
+    let member = sim.fork(leader);
+    sim.exit(leader, 0);
+    sim.close(leader.handle);
+    sim.verb(init, ProcCall::Waitpid, leader.pid.into(), 0)
+        .unwrap();
+    assert_eq!(
+        sim.verb(member, ProcCall::Setpgid, 0, u64::MAX),
+        Ok((leader.pid as usize, None))
+    );
+    for _ in 0..1 << 15 {
+        let other = sim.fork_unstarted(init).unwrap();
+        assert_ne!(other.pid, leader.pid);
+        sim.close(other.handle);
+    }
+}
+
+#[test]
+fn limits_and_priorities() {
+    let (mut sim, init) = Sim::new();
+    let user = sim.fork(init);
+    let set = [ProcCall::SetResugid as u64, 0, 0];
+    sim.call_with(user.handle, set, &[7u32; 6].map(u32::to_ne_bytes).concat())
+        .unwrap();
+    let pair = |soft: u64, hard: u64| [soft, hard].map(u64::to_ne_bytes).concat();
+    let nproc = [ProcCall::Rlimit as u64, 6, 1];
+    sim.call_with(user.handle, nproc, &pair(2, 2)).unwrap();
+    assert_eq!(sim.call_with(user.handle, nproc, &pair(2, 3)), Err(EPERM));
+    assert_eq!(sim.call_with(user.handle, nproc, &pair(2, 1)), Err(EINVAL));
+    assert_eq!(sim.call_with(user.handle, nproc, &[0; 15]), Err(EINVAL));
+    assert_eq!(sim.verb(user, ProcCall::Rlimit, 99, 0), Err(EINVAL));
+    let (_, answer) = sim.call_tagged(user.handle, [ProcCall::Rlimit as u64, 6, 0], &[]);
+    assert!(matches!(answer, Ok(Answer::Now(0, Data::Limits(l))) if (l.soft, l.hard) == (2, 2)));
+    let child = sim.fork(user);
+    assert_eq!(sim.fork_unstarted(user).unwrap_err().0, EAGAIN);
+    assert!(sim.fork_unstarted(init).is_ok(), "others are not limited");
+    sim.exit(child, 0);
+    sim.verb(user, ProcCall::Waitpid, 0, 0).unwrap();
+    assert!(sim.fork_unstarted(user).is_ok());
+
+    assert_eq!(
+        sim.verb(user, ProcCall::GetProcPriority, 0, 0),
+        Ok((20, None))
+    );
+    sim.verb(user, ProcCall::SetProcPriority, 0, 30).unwrap();
+    assert_eq!(
+        sim.verb(user, ProcCall::SetProcPriority, 0, 29),
+        Err(EACCES)
+    );
+    assert_eq!(sim.verb(user, ProcCall::SetProcPriority, 1, 30), Err(EPERM));
+    assert_eq!(
+        sim.verb(user, ProcCall::SetProcPriority, 0, 40),
+        Err(EINVAL)
+    );
+    sim.verb(init, ProcCall::SetProcPriority, user.pid.into(), 0)
+        .unwrap();
+    assert_eq!(sim.manager.attributes(user.thread).unwrap().priority, 0);
+    sim.call_with(user.handle, [ProcCall::Rename as u64, 0, 0], b"name")
+        .unwrap();
+    assert!(
+        sim.manager
+            .attributes(user.thread)
+            .unwrap()
+            .name
+            .starts_with(b"name\0")
+    );
+    assert_eq!(
+        sim.call_with(user.handle, [ProcCall::Rename as u64, 0, 0], &[b'a'; 33]),
+        Err(EINVAL)
+    );
+    // Credentials are told of oneself and one's children.
+    assert!(sim.verb(user, ProcCall::GetProcCredentials, 0, 0).is_ok());
+    assert_eq!(
+        sim.verb(user, ProcCall::GetProcCredentials, 1, 0),
+        Err(EPERM)
+    );
+    assert!(
+        sim.verb(init, ProcCall::GetProcCredentials, user.pid.into(), 0)
+            .is_ok()
+    );
+}
+
+#[test]
+fn handles_of_one_maker_are_limited() {
+    let (mut sim, init) = Sim::new();
+    let greedy = sim.fork(init);
+    let mut made = Vec::new();
+    let error = loop {
+        match sim.manager.dup(greedy.handle, b"pidfd") {
+            Ok(Made::Handle(handle)) => made.push(handle),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+        assert!(made.len() < 100_000);
+    };
+    assert_eq!(error.0, EMFILE);
+    assert!(sim.manager.dup(init.handle, b"pidfd").is_ok());
+    sim.close(made.pop().unwrap());
+    assert!(sim.manager.dup(greedy.handle, b"pidfd").is_ok());
+}

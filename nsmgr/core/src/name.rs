@@ -1,0 +1,123 @@
+//! Names of schemes.
+
+use nsmgr_api::RESERVED_NAME;
+
+use crate::error::Error;
+
+/// A valid name, borrowed from where it was found.
+///
+/// UTF-8 of 1 to [`Name::MAX_LEN`] bytes without NUL, `/`, `:` (which separates a name from the rest
+/// in the path syntax of old) or `*`, and none of `.`, `..` and `namespace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name<'a>(&'a str);
+
+impl<'a> Name<'a> {
+    /// Most bytes a name may have.
+    pub const MAX_LEN: usize = 255;
+
+    /// Accepts `bytes` if they are a name.
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        let text = characters(bytes)?;
+        if matches!(text, "" | "." | ".." | RESERVED_NAME) {
+            return Err(Error::MALFORMED);
+        }
+        Ok(Self(text))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+/// What the list of a fork asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// This name.
+    Exactly(Name<'a>),
+    /// Every name that begins so.
+    Prefix(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    /// Accepts a name, or the beginning of one followed by `*`.
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        match bytes.split_last() {
+            Some((b'*', prefix)) => characters(prefix).map(Self::Prefix),
+            _ => Name::new(bytes).map(Self::Exactly),
+        }
+    }
+}
+
+fn characters(bytes: &[u8]) -> Result<&str, Error> {
+    if bytes.len() > Name::MAX_LEN
+        || bytes
+            .iter()
+            .any(|byte| matches!(byte, b'\0' | b'/' | b':' | b'*'))
+    {
+        return Err(Error::MALFORMED);
+    }
+    core::str::from_utf8(bytes).map_err(|_| Error::MALFORMED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let long = [b'a'; 256];
+        let table: &[(&[u8], bool)] = &[
+            (b"file", true),
+            (b"a", true),
+            (b"...", true),
+            (b".hidden", true),
+            ("größe".as_bytes(), true),
+            (b"namespaces", true),
+            (&long[..255], true),
+            (b"", false),
+            (b".", false),
+            (b"..", false),
+            (b"namespace", false),
+            (b"a/b", false),
+            (b"/", false),
+            (b"a\0", false),
+            (b"a*", false),
+            (b"*", false),
+            (b"a:b", false),
+            (b"\xff", false),
+            (&long, false),
+        ];
+        for (bytes, valid) in table {
+            assert_eq!(Name::new(bytes).is_ok(), *valid, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn wanted() {
+        assert_eq!(Wanted::new(b"*"), Ok(Wanted::Prefix("")));
+        assert_eq!(Wanted::new(b"tty*"), Ok(Wanted::Prefix("tty")));
+        assert_eq!(
+            Wanted::new(b"tty").ok(),
+            Name::new(b"tty").ok().map(Wanted::Exactly)
+        );
+        for bad in [
+            &b"**"[..],
+            b"a*b",
+            b"",
+            b"..",
+            b"namespace",
+            b"a/*",
+            b"\xff*",
+        ] {
+            assert_eq!(Wanted::new(bad), Err(Error::MALFORMED), "{bad:?}");
+        }
+    }
+}

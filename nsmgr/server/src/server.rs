@@ -1,0 +1,481 @@
+//! The answers.
+
+use alloc::vec::Vec;
+
+use cap_abi::{Rights, scheme::CQE_REDIRECT};
+use nsmgr_api::Verb;
+use nsmgr_core::{Caller, Dup, Error, Limits, Manager, Open, Opened, Rebind, Unlink};
+use syscall::{
+    Stat, StdFsCallKind,
+    dirent::{DirEntry, DirentBuf, DirentKind},
+    error as errno,
+    flag::{EventFlags, MODE_DIR, MODE_FILE},
+    schemev2::{Cqe, CqeOpcode, NewFdFlags, Opcode, Sqe, SqeFlags},
+};
+
+/// The greatest suffix offset that a redirect can carry, and so the longest path that is taken.
+const LONGEST_PATH: usize = (1 << 24) - 1;
+
+/// What can be done with descriptors. Nothing here asks another scheme.
+pub trait Kernel {
+    /// A descriptor of the daemon's; closed when dropped.
+    type Fd;
+    /// Takes the descriptor that is being sent with a request.
+    ///
+    /// # Errors
+    /// The kernel's error number.
+    fn receive(&mut self, tag: u32) -> Result<Self::Fd, i32>;
+    /// Derives a copy with at most `rights`, and what revokes it (which dropping it does not).
+    ///
+    /// # Errors
+    /// The kernel's error number.
+    fn lease(&mut self, fd: &Self::Fd, rights: Rights) -> Result<(Self::Fd, Self::Fd), i32>;
+    /// Takes the right to escape from a descriptor.
+    ///
+    /// # Errors
+    /// `EPERM` when its scheme does not honour that.
+    fn beneath(&mut self, fd: &Self::Fd) -> Result<(), i32>;
+    /// Revokes a lease.
+    fn revoke(&mut self, lease: Self::Fd);
+    /// Makes a descriptor of the daemon's own scheme.
+    ///
+    /// # Errors
+    /// The kernel's error number.
+    fn own(&mut self, number: u64) -> Result<Self::Fd, i32>;
+    /// A copy that shares neither status flags nor position with the original, and that is revoked
+    /// with it.
+    ///
+    /// # Errors
+    /// The kernel's error number.
+    fn copy(&mut self, fd: &Self::Fd) -> Result<Self::Fd, i32>;
+    /// A descriptor's number.
+    fn number(&self, fd: &Self::Fd) -> usize;
+}
+
+/// What a name is bound to: a revocable copy of what was sent, and what revokes it.
+#[derive(Debug)]
+pub struct Root<F> {
+    derived: F,
+    lease: F,
+}
+
+/// An answer to be written.
+pub struct Reply<F> {
+    /// What to write.
+    pub cqe: Cqe,
+    /// To be closed once it has been written.
+    pub close: Option<F>,
+}
+
+/// The namespace manager behind its socket.
+pub struct Server<K: Kernel> {
+    manager: Manager<Root<K::Fd>, K::Fd>,
+    creation_cap: K::Fd,
+    scratch: Vec<u8>,
+}
+
+/// An answer before it is put in the kernel's form.
+enum Answer<F> {
+    Value(usize),
+    Opened(Opened),
+    Redirect { root: usize, suffix: usize },
+    Descriptor(F),
+}
+
+impl<K: Kernel> Server<K> {
+    /// A namespace manager that holds the scheme-creation capability. `keys` are random.
+    #[must_use]
+    pub fn new(limits: Limits, keys: (u64, u64), creation_cap: K::Fd) -> Self {
+        Self {
+            manager: Manager::new(limits, keys),
+            creation_cap,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Makes the first namespace; gives its number.
+    ///
+    /// # Errors
+    /// See `nsmgr_core::Manager::first_namespace`.
+    pub fn first_namespace(&mut self) -> Result<u64, Error> {
+        self.manager.first_namespace(Caller::default())
+    }
+
+    /// Makes the root of the status scheme; gives its number.
+    ///
+    /// # Errors
+    /// See `nsmgr_core::Manager::status_root`.
+    pub fn status_root(&mut self) -> Result<u64, Error> {
+        self.manager.status_root(Caller::default())
+    }
+
+    /// The next event to be written, of those that requests so far have caused.
+    pub fn next_event(&mut self) -> Option<Cqe> {
+        let handle = self.manager.next_ready()?;
+        Some(Cqe {
+            flags: CqeOpcode::SendFevent as u8,
+            extra_raw: [0; 3],
+            tag: EventFlags::EVENT_READ.bits() as u32,
+            result: handle,
+        })
+    }
+
+    /// Answers a request, unless it is one that wants no answer.
+    pub fn handle(
+        &mut self,
+        sqe: &Sqe,
+        payload: &mut [u8],
+        kernel: &mut K,
+    ) -> Option<Reply<K::Fd>> {
+        let opcode = Opcode::try_from_raw(sqe.opcode);
+        if let Some(Opcode::CloseMsg | Opcode::Close) = opcode {
+            let [handle, ..] = sqe.args;
+            self.manager.close(handle);
+        }
+        let no_answer = matches!(
+            opcode,
+            Some(Opcode::CloseMsg | Opcode::Cancel | Opcode::Detach)
+        );
+        if no_answer || sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
+            return None;
+        }
+        let answer = match opcode {
+            Some(opcode) => self.answer(opcode, sqe, payload, kernel),
+            None => Err(errno::ENOSYS),
+        };
+        Some(reply(sqe.tag, answer, kernel))
+    }
+
+    fn answer(
+        &mut self,
+        opcode: Opcode,
+        sqe: &Sqe,
+        payload: &mut [u8],
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        let [handle, _, _, arg3, arg4, ids] = sqe.args;
+        // The kernel's own bit says that the request came through a limited descriptor. A namespace
+        // has no outside, so that every resolution flag holds of itself; the kernel applies them to
+        // where it redirects to.
+        let flags = sqe.sqe_flags.bits();
+        if flags & SqeFlags::MULTIPLE_IDS.bits() != 0 {
+            return Err(errno::EOPNOTSUPP);
+        }
+        let caller = Caller {
+            pid: sqe.caller as usize,
+            uid: ids as u32,
+        };
+        match opcode {
+            Opcode::OpenAt => self.open(handle, payload, arg3 as usize, caller, kernel),
+            Opcode::UnlinkAt => self.unlink(handle, payload, caller, kernel),
+            Opcode::Dup => self.dup(handle, payload, caller, kernel),
+            Opcode::Sendfd => {
+                if arg3 != 1 {
+                    return Err(errno::EINVAL);
+                }
+                self.receive(handle, sqe.tag, caller, kernel)
+            }
+            Opcode::Call => {
+                let caller = Caller {
+                    uid: self.manager.owner(handle),
+                    ..caller
+                };
+                self.call(handle, [arg3, arg4], payload, caller, kernel)
+            }
+            Opcode::Getdents => self.getdents(handle, payload, arg3, arg4, caller),
+            Opcode::Read => self.read(handle, payload, arg3),
+            Opcode::Fstat => self.stat(handle, payload),
+            Opcode::Fsize => self.manager.size(handle).map(Answer::Value).map_err(number),
+            Opcode::Fevent => {
+                let [_, asked, ..] = sqe.args;
+                let asked = EventFlags::from_bits_truncate(asked as usize);
+                let ready = self.manager.fevent(handle, asked).map_err(number)?;
+                Ok(Answer::Value(ready.bits()))
+            }
+            Opcode::Fpath => {
+                self.manager.is_directory(handle).map_err(number)?;
+                Ok(Answer::Value(copy_out(b"/scheme", payload)))
+            }
+            Opcode::StdFsCall => match StdFsCallKind::try_from_raw(arg3 as u8) {
+                Some(StdFsCallKind::Unlinkat) => {
+                    let caller = Caller {
+                        uid: self.manager.owner(handle),
+                        ..caller
+                    };
+                    self.unlink(handle, payload, caller, kernel)
+                }
+                Some(StdFsCallKind::Fstat) => self.stat(handle, payload),
+                _ => Err(errno::EOPNOTSUPP),
+            },
+            Opcode::Close | Opcode::Fcntl | Opcode::Fsync => Ok(Answer::Value(0)),
+            Opcode::Write | Opcode::Ftruncate => Err(errno::EBADF),
+            Opcode::Fchmod | Opcode::Fchown | Opcode::Futimens => Err(errno::EPERM),
+            Opcode::Recvfd | Opcode::Flink | Opcode::Frename | Opcode::Fstatvfs => {
+                Err(errno::EOPNOTSUPP)
+            }
+            _ => Err(errno::ENOSYS),
+        }
+    }
+
+    fn open(
+        &mut self,
+        handle: u64,
+        path: &[u8],
+        flags: usize,
+        caller: Caller,
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        if path.len() > LONGEST_PATH {
+            return Err(errno::ENAMETOOLONG);
+        }
+        match self
+            .manager
+            .open(handle, path, flags, caller)
+            .map_err(number)?
+        {
+            Open::Redirect { binding, suffix } => {
+                let root = binding.root().ok_or(errno::ENODEV)?;
+                Ok(Answer::Redirect {
+                    root: kernel.number(&root.derived),
+                    suffix,
+                })
+            }
+            Open::RootHandOut(binding) => {
+                if !binding.rights().contains(Rights::TRANSFER) {
+                    return Err(errno::EPERM);
+                }
+                let root = binding.root().ok_or(errno::ENODEV)?;
+                kernel.copy(&root.derived).map(Answer::Descriptor)
+            }
+            Open::SchemeCreationCap => kernel.copy(&self.creation_cap).map(Answer::Descriptor),
+            Open::Handle(opened) => Ok(Answer::Opened(opened)),
+        }
+    }
+
+    fn unlink(
+        &mut self,
+        handle: u64,
+        path: &[u8],
+        caller: Caller,
+        kernel: &K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        if path.len() > LONGEST_PATH {
+            return Err(errno::ENAMETOOLONG);
+        }
+        match self.manager.unlink(handle, path, caller).map_err(number)? {
+            Unlink::Redirect { binding, suffix } => {
+                let root = binding.root().ok_or(errno::ENODEV)?;
+                Ok(Answer::Redirect {
+                    root: kernel.number(&root.derived),
+                    suffix,
+                })
+            }
+            Unlink::Removed => Ok(Answer::Value(0)),
+        }
+    }
+
+    fn dup(
+        &mut self,
+        handle: u64,
+        payload: &[u8],
+        caller: Caller,
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        match self.manager.dup(handle, payload, caller).map_err(number)? {
+            Dup::Handle(handle) => Ok(Answer::Opened(Opened {
+                handle,
+                positioned: false,
+            })),
+            Dup::LeasedHandle(handle) => {
+                // Once there is a descriptor, its going is what frees the handle.
+                let own = kernel.own(handle).inspect_err(|_| {
+                    self.manager.close(handle);
+                })?;
+                let (derived, lease) = kernel.lease(&own, Rights::FULL)?;
+                self.manager.keep_lease(handle, lease).map_err(number)?;
+                Ok(Answer::Descriptor(derived))
+            }
+        }
+    }
+
+    /// A descriptor is being sent to a handle.
+    fn receive(
+        &mut self,
+        handle: u64,
+        tag: u32,
+        caller: Caller,
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        let ticket = self
+            .manager
+            .begin_register(handle, caller)
+            .map_err(number)?;
+        let sent = kernel.receive(tag)?;
+        let root = derive(kernel, &sent, ticket.rights)?;
+        if ticket.beneath {
+            kernel.beneath(&root.derived)?;
+        }
+        self.manager
+            .finish_register(handle, root, caller)
+            .map_err(number)?;
+        Ok(Answer::Value(1))
+    }
+
+    fn call(
+        &mut self,
+        handle: u64,
+        metadata: [u64; 2],
+        payload: &[u8],
+        caller: Caller,
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        let [verb, argument] = metadata;
+        match Verb::try_from_raw(verb).ok_or(errno::EINVAL)? {
+            Verb::Bind => {
+                let Rebind { source, rights } = self
+                    .manager
+                    .begin_bind(handle, argument, payload, caller)
+                    .map_err(number)?;
+                let root = {
+                    let from = source.root().ok_or(errno::ENODEV)?;
+                    derive(kernel, &from.derived, rights)?
+                };
+                self.manager
+                    .finish_bind(handle, argument, payload, root, caller)
+                    .map_err(number)?;
+            }
+            Verb::Unbind => {
+                let unbound = self
+                    .manager
+                    .unbind(handle, argument, payload, caller)
+                    .map_err(number)?;
+                if let Some(Root { lease, .. }) = unbound.revoke {
+                    kernel.revoke(lease);
+                }
+            }
+            Verb::Destroy => {
+                if argument != 0 || !payload.is_empty() {
+                    return Err(errno::EINVAL);
+                }
+                let lease = self.manager.destroy(handle, caller).map_err(number)?;
+                kernel.revoke(lease);
+            }
+        }
+        Ok(Answer::Value(0))
+    }
+
+    fn getdents(
+        &mut self,
+        handle: u64,
+        buffer: &mut [u8],
+        header_size: u64,
+        from: u64,
+        caller: Caller,
+    ) -> Result<Answer<K::Fd>, i32> {
+        let header_size = u16::try_from(header_size).map_err(|_| errno::EINVAL)?;
+        let mut entries = DirentBuf::new(buffer, header_size).ok_or(errno::EINVAL)?;
+        let (mut any, mut failed) = (false, None);
+        self.manager
+            .list(handle, from, caller, |next, name| {
+                let entry = DirEntry {
+                    inode: 0,
+                    next_opaque_id: next,
+                    name,
+                    kind: DirentKind::Unspecified,
+                };
+                match entries.entry(entry) {
+                    Ok(()) => any = true,
+                    Err(error) => failed = Some(error.errno),
+                }
+                failed.is_none()
+            })
+            .map_err(number)?;
+        match failed {
+            // The buffer is full. It must take one entry at least.
+            Some(error) if !any => Err(error),
+            _ => Ok(Answer::Value(entries.finalize())),
+        }
+    }
+
+    fn read(&mut self, handle: u64, buffer: &mut [u8], offset: u64) -> Result<Answer<K::Fd>, i32> {
+        self.scratch.clear();
+        self.manager
+            .read(handle, offset, buffer.len(), &mut self.scratch)
+            .map_err(number)?;
+        Ok(Answer::Value(copy_out(&self.scratch, buffer)))
+    }
+
+    fn stat(&self, handle: u64, buffer: &mut [u8]) -> Result<Answer<K::Fd>, i32> {
+        let directory = self.manager.is_directory(handle).map_err(number)?;
+        let stat = Stat {
+            st_mode: if directory {
+                MODE_DIR | 0o555
+            } else {
+                MODE_FILE | 0o444
+            },
+            st_nlink: 1,
+            st_size: self.manager.size(handle).map_err(number)? as u64,
+            st_blksize: 4096,
+            ..Stat::default()
+        };
+        if buffer.len() < stat.len() {
+            return Err(errno::EINVAL);
+        }
+        copy_out(&stat, buffer);
+        Ok(Answer::Value(0))
+    }
+}
+
+fn derive<K: Kernel>(kernel: &mut K, from: &K::Fd, rights: Rights) -> Result<Root<K::Fd>, i32> {
+    let (derived, lease) = kernel.lease(from, rights)?;
+    Ok(Root { derived, lease })
+}
+
+const fn number(error: Error) -> i32 {
+    error.errno
+}
+
+/// Copies as much as there is room for, and tells how much that was.
+fn copy_out(from: &[u8], to: &mut [u8]) -> usize {
+    let length = from.len().min(to.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..length), from.get(..length)) {
+        to.copy_from_slice(from);
+    }
+    length
+}
+
+/// Puts an answer in the kernel's form.
+fn reply<K: Kernel>(tag: u32, answer: Result<Answer<K::Fd>, i32>, kernel: &K) -> Reply<K::Fd> {
+    let mut cqe = Cqe {
+        flags: CqeOpcode::RespondRegular as u8,
+        extra_raw: [0; 3],
+        tag,
+        result: 0,
+    };
+    let mut close = None;
+    match answer {
+        Ok(Answer::Value(value)) => cqe.result = value as u64,
+        Ok(Answer::Opened(Opened { handle, positioned })) => {
+            cqe.result = handle;
+            let flags = if positioned {
+                NewFdFlags::POSITIONED
+            } else {
+                NewFdFlags::empty()
+            };
+            cqe.extra_raw = [flags.bits(), 0, 0];
+        }
+        Ok(Answer::Redirect { root, suffix }) => {
+            let [low, middle, high, ..] = (suffix as u32).to_ne_bytes();
+            cqe.flags = CQE_REDIRECT;
+            cqe.result = root as u64;
+            cqe.extra_raw = [low, middle, high];
+        }
+        Ok(Answer::Descriptor(fd)) => {
+            cqe.flags = CqeOpcode::RespondWithFd as u8;
+            cqe.result = kernel.number(&fd) as u64;
+            close = Some(fd);
+        }
+        Err(error) => cqe.result = i64::from(error).wrapping_neg() as u64,
+    }
+    Reply { cqe, close }
+}
