@@ -11,12 +11,14 @@ fn judge(lines: &str, end: End) -> Report {
     judge.finish(end)
 }
 
+/// Lines, end; passed, skipped, failures, problems.
+type Case<'a> = (&'a str, End, u64, u64, &'a [&'a str], &'a [&'a str]);
+
 #[test]
 fn verdicts() {
     use End::*;
     let failed = || Failed("qemu: boom".to_owned());
-    // Lines, end; passed, skipped, failures, problems.
-    let cases: &[(&str, End, u64, u64, &[&str], &[&str])] = &[
+    let cases: &[Case] = &[
         ("@test plan 1|@test ok a|@done 0", Stopped, 1, 0, &[], &[]),
         (
             "boot|@test plan 2|@test ok a\r|log|@test skip b: no|@done 0\r|bye",
