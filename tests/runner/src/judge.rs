@@ -11,8 +11,8 @@
 //! | `@bench NAME INSTRUCTIONS` | a benchmark's result |
 //! | `@done STATUS` | nothing follows; STATUS is 0 if the guest is content |
 //!
-//! A line of log that contains "kernel panic" (in any case) fails the run and ends it soon, and so
-//! does UEFI firmware's complaint that the loader failed.
+//! A line of log in which the kernel says that it panicked or cannot start fails the run and ends it
+//! soon, and so does UEFI firmware's complaint that the loader failed.
 //!
 //! NAME has no white space, and each is reported once. A run is good if the plan was kept exactly,
 //! no test failed, and `@done 0` was the last word.
@@ -21,7 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What means, on a line of log, that there will be no `@done`: the kernel's last words, and UEFI
 /// firmware's when a loader gives up.
-const FATAL: [&str; 2] = ["kernel panic", "bdsdxe: failed to start"];
+const FATAL: [&str; 4] = [
+    "kernel: panicked at",
+    "kernel: cannot boot",
+    "kernel: cannot start",
+    "bdsdxe: failed to start",
+];
 
 /// Gathers lines, then judges.
 #[derive(Debug, Default)]
