@@ -11,12 +11,22 @@
 //! | `@bench NAME INSTRUCTIONS` | a benchmark's result |
 //! | `@done STATUS` | nothing follows; STATUS is 0 if the guest is content |
 //!
-//! A line of log that contains "kernel panic" fails the run and ends it soon.
+//! A line of log in which the kernel says that it panicked or cannot start fails the run and ends it
+//! soon, and so does UEFI firmware's complaint that the loader failed.
 //!
 //! NAME has no white space, and each is reported once. A run is good if the plan was kept exactly,
 //! no test failed, and `@done 0` was the last word.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What means, on a line of log, that there will be no `@done`: the kernel's last words, and UEFI
+/// firmware's when a loader gives up.
+const FATAL: [&str; 4] = [
+    "kernel: panicked at",
+    "kernel: cannot boot",
+    "kernel: cannot start",
+    "bdsdxe: failed to start",
+];
 
 /// Gathers lines, then judges.
 #[derive(Debug, Default)]
@@ -83,7 +93,7 @@ pub enum Step {
     Progress,
     /// The last word.
     Done,
-    /// The kernel is in trouble: there will be a few lines more, but no `@done`.
+    /// Kernel or loader gave up: there will be a few lines more, but no `@done`.
     Panic,
 }
 
@@ -166,7 +176,8 @@ impl Judge {
     }
 
     fn log(&mut self, line: &str) -> Step {
-        if self.panicked || !line.to_ascii_lowercase().contains("kernel panic") {
+        let lower = line.to_ascii_lowercase();
+        if self.panicked || !FATAL.iter().any(|words| lower.contains(words)) {
             return Step::Log;
         }
         self.panicked = true;

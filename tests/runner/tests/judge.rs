@@ -11,12 +11,14 @@ fn judge(lines: &str, end: End) -> Report {
     judge.finish(end)
 }
 
+/// Lines, end; passed, skipped, failures, problems.
+type Case<'a> = (&'a str, End, u64, u64, &'a [&'a str], &'a [&'a str]);
+
 #[test]
 fn verdicts() {
     use End::*;
     let failed = || Failed("qemu: boom".to_owned());
-    // Lines, end; passed, skipped, failures, problems.
-    let cases: &[(&str, End, u64, u64, &[&str], &[&str])] = &[
+    let cases: &[Case] = &[
         ("@test plan 1|@test ok a|@done 0", Stopped, 1, 0, &[], &[]),
         (
             "boot|@test plan 2|@test ok a\r|log|@test skip b: no|@done 0\r|bye",
@@ -129,12 +131,12 @@ fn verdicts() {
             &["not understood: @bench a 2"],
         ),
         (
-            "@test plan 1|@test ok a|KERNEL PANIC at x|Kernel panic again",
+            "@test plan 1|@test ok a|Kernel: panicked at x|kernel: panicked at y",
             Stopped,
             1,
             0,
             &[],
-            &["KERNEL PANIC at x"],
+            &["Kernel: panicked at x"],
         ),
         (
             "@test plan 1|@test ok a|@done 0|@test ok b",
@@ -241,8 +243,8 @@ fn steps_and_progress() {
         ("@test ok a", Step::Progress, (1, 3)),
         ("@test nonsense", Step::Log, (1, 3)),
         ("@test FAIL b: c", Step::Progress, (2, 3)),
-        ("kernel panic", Step::Panic, (2, 3)),
-        ("kernel panic", Step::Log, (2, 3)),
+        ("kernel: cannot start: no", Step::Panic, (2, 3)),
+        ("kernel: panicked at x", Step::Log, (2, 3)),
         ("@done 0", Step::Done, (2, 3)),
     ];
     for (line, step, progress) in steps {

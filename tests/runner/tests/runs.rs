@@ -99,7 +99,7 @@ fn verdicts_are_summed_up_and_logs_kept() {
         "panic",
         "timeout = 50",
         "h",
-        "@test plan 1\nkernel panic: out of cheese",
+        "@test plan 1\nkernel: panicked at cheese",
     );
     let output = bench.run(&format!("{good}{bad}{reset}{panic}"), &["test"]);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -110,9 +110,9 @@ fn verdicts_are_summed_up_and_logs_kept() {
         "FAIL the guest ended with status 1",
         "reset: 1 passed, 1 failed",
         "FAIL the machine stopped before @done",
-        "FAIL kernel panic: out of cheese",
+        "FAIL kernel: panicked at cheese",
         "FAIL 1 tests announced, 0 reported",
-        "  | kernel panic: out of cheese",
+        "  | kernel: panicked at cheese",
         "logs/bad.serial",
     ] {
         assert!(text.contains(expected), "{expected}\nis missing in\n{text}");

@@ -1,0 +1,137 @@
+# The front door. Every target first makes sure that the tools are there (tools/deps), builds only
+# what has changed, and leaves everything under build/.
+
+CONFIG ?= default
+MEM ?= 512
+CPUS ?= 1
+QEMUFLAGS ?=
+SECONDS ?= 60
+
+ARCH := x86_64
+HOST := build/host/debug
+IMAGE := build/$(ARCH)/$(CONFIG)/harddrive.img
+INITFS := build/$(ARCH)/initfs
+KERNEL := build/target/kernel/x86_64-unknown-none/release/kernel
+LOADER := build/target/uefi/x86_64-unknown-uefi/release/bootloader.efi
+PROGRAMS := build/target/nostd/x86_64-unknown-redox/release
+PROBE := build/tests/boot-probe
+
+HOST_CARGO := tools/host-cargo
+GUEST_CARGO := tools/guest-cargo
+RUNNER = eval "$$(tools/ovmf)" && $(HOST)/test-runner --kernel $(KERNEL) --binaries $(PROGRAMS) \
+	--ovmf-code "$$CODE" --ovmf-vars "$$VARS"
+
+# Which halves of the system this tree holds: the kernel is built where it is.
+HAS_KERNEL := $(wildcard kernel/Cargo.toml)
+IMAGE_CONFIG := $(if $(filter %.toml,$(CONFIG)),$(CONFIG),config/$(CONFIG).toml)
+
+# Short lines say what is being done; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
+
+.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs initfs image probe
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make all     build the disk image $(IMAGE)'
+	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
+	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS='
+	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter'
+	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
+	@echo 'make check   before a commit: formatting, clippy, tests on this host'
+	@echo 'make fuzz    every fuzz target for SECONDS=$(SECONDS) each'
+	@echo 'make deps    install the build tools that are missing (every target does so)'
+	@echo 'V=1 shows commands.'
+
+deps:
+	@tools/deps
+
+tools: deps
+	$(call say,host tools)
+	$(Q)$(HOST_CARGO) build --quiet -p image -p test-runner
+
+kernel: deps
+ifneq ($(HAS_KERNEL),)
+	$(call say,kernel)
+	$(Q)$(GUEST_CARGO) kernel build --quiet --release -p kernel
+else
+	@echo 'make: kernel/ is missing from this tree' >&2; exit 1
+endif
+
+loader: deps
+	$(call say,loader)
+	$(Q)$(GUEST_CARGO) uefi build --quiet --release -p bootloader
+
+# Guest programs of the initial file system; nothing to build is not an error.
+programs: tools
+	$(Q)packages=$$($(HOST)/mkimage initfs packages config/initfs.toml) && \
+	if [ -n "$$packages" ]; then echo "guest programs" && \
+		$(GUEST_CARGO) nostd build --quiet --release $$packages; fi
+
+test-programs: tools
+	$(Q)packages=$$($(HOST)/test-runner packages) && \
+	if [ -n "$$packages" ]; then echo "guest programs and tests" && \
+		$(GUEST_CARGO) nostd build --quiet --release $$packages; fi
+
+initfs: programs
+	$(Q)mkdir -p $(dir $(INITFS))
+	$(Q)$(HOST)/mkimage initfs build -o $(INITFS) -b $(PROGRAMS) config/initfs.toml
+
+# Rebuilt when something that goes into it is newer.
+$(IMAGE): $(IMAGE_CONFIG) $(wildcard config/*.toml) $(KERNEL) $(LOADER) $(INITFS) $(HOST)/mkimage
+	$(call say,image $@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOST)/mkimage disk -o $@ -c $(IMAGE_CONFIG) -l $(LOADER) $(KERNEL)=/boot/kernel $(INITFS)=/boot/initfs
+
+# cargo decides whether these change; nothing else makes them.
+$(KERNEL) $(LOADER) $(INITFS) $(HOST)/mkimage: ;
+
+image:
+	$(Q)$(MAKE) --no-print-directory $(IMAGE)
+
+all: deps tools kernel loader initfs image
+
+qemu: all
+	$(Q)eval "$$(tools/ovmf)" && vars=$$(mktemp) && trap 'rm -f "$$vars"' EXIT INT TERM && cp "$$VARS" "$$vars" && \
+	if [ -w /dev/kvm ]; then accel='-accel kvm -accel tcg'; else accel='-accel tcg'; fi && \
+	qemu-system-x86_64 -machine q35 $$accel -cpu max -m $(MEM)M -smp $(CPUS) -nographic -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-drive if=pflash,format=raw,readonly=on,file="$$CODE" -drive if=pflash,format=raw,file="$$vars" \
+		-drive if=none,id=disk,format=raw,file=$(IMAGE) -device virtio-blk-pci,drive=disk \
+		$(QEMUFLAGS)
+
+# The boot probe: a kernel of our own that only checks what the loader hands over.
+PROBE_FLAGS := --target=x86_64-unknown-none-elf -ffreestanding -fno-stack-protector -mno-red-zone \
+	-mgeneral-regs-only -mcmodel=kernel -fno-pic -O2 -Wall -Wextra -Werror
+
+probe: loader tools
+	$(Q)mkdir -p build/tests
+	$(Q)clang $(PROBE_FLAGS) -c tests/boot-probe/probe.c -o $(PROBE).o
+	$(Q)ld.lld -T tests/boot-probe/probe.ld $(PROBE).o -o $(PROBE)
+	$(Q)head -c 3000000 /dev/zero | tr '\0' '\n' | awk '{printf "%c", 65 + (NR - 1) % 26}' >$(PROBE).initfs
+	$(Q)$(HOST)/mkimage disk -o $(PROBE).img -c tests/boot-probe/image.toml -l $(LOADER) \
+		$(PROBE)=/boot/kernel $(PROBE).initfs=/boot/initfs
+
+test: deps
+	$(call say,tests on this host)
+	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
+	$(Q)$(MAKE) --no-print-directory probe test-programs $(if $(HAS_KERNEL),kernel)
+	$(call say,tests in QEMU)
+	$(Q)$(RUNNER) test $(SUITES)
+
+bench: deps test-programs kernel
+	$(call say,benchmarks in QEMU, counting instructions)
+	$(Q)$(RUNNER) bench
+
+check: deps
+	$(call say,formatting)
+	$(Q)tools/format --check
+	$(call say,clippy)
+	$(Q)$(HOST_CARGO) clippy --quiet --workspace --all-features --all-targets -- -D warnings
+	$(Q)tools/clippy-guest
+	$(call say,tests on this host)
+	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
+
+fuzz: deps
+	$(Q)tools/fuzz $(SECONDS)
