@@ -220,6 +220,10 @@ pub enum Cache {
     Uncached,
 }
 
+/// What IA32_PAT (0x277) must hold: the reset value with entry 1 changed from write-through to
+/// write-combining.
+pub const PAT: u64 = 0x0007_0406_0007_0106;
+
 /// One entry of a page table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry(u64);
