@@ -18,7 +18,7 @@ use daemons::Daemons;
 use measure::{measure, measure_few, measure_with};
 use redox_rt::{
     Fd, Result,
-    context::{AddressSpace, Context},
+    context::{AddressSpace, Context, Status},
     fork::{Forked, fork_into},
     memory::Mapping,
     start::Start,
@@ -121,9 +121,6 @@ fn switches(proc: &Fd, pipe: &Fd) -> Result<()> {
         while there.read(&mut byte) == Ok(1) && byte == [0] {
             let _ = back_write.write(&byte);
         }
-        while there.read(&mut byte).is_err() || byte != [2] {
-            sys::sched_yield();
-        }
         redox_rt::exit(0);
     }
     drop((there, back_write));
@@ -133,7 +130,7 @@ fn switches(proc: &Fd, pipe: &Fd) -> Result<()> {
         let _ = back.read(&mut byte);
     });
     there_write.write_exact(&[1])?;
-    // The child waits in a read; to have two that yield to each other it must not.
+    wait_for_end(&child)?;
     let yielder = Context::new(proc)?;
     let stop = SharedWord::new()?;
     if let Forked::Child = fork_into(&yielder, None)? {
@@ -144,7 +141,14 @@ fn switches(proc: &Fd, pipe: &Fd) -> Result<()> {
     }
     measure_with("context_switch", 2, || sys::sched_yield());
     stop.word().store(1, Ordering::Relaxed);
-    sys::sched_yield();
+    wait_for_end(&yielder)
+}
+
+/// Waits until a context is gone with all it held, so that its end is not part of what is measured next.
+fn wait_for_end(context: &Context) -> Result<()> {
+    while !matches!(context.get().status()?, Status::Ended(_)) {
+        sys::sched_yield();
+    }
     Ok(())
 }
 

@@ -43,13 +43,7 @@ impl Kernel {
         let count = flags_and_count & 0xff;
         let flags =
             CallFlags::from_bits(flags_and_count & !0xff).ok_or(Halt::Errno(EINVAL))?;
-        if count > MAX_METADATA {
-            return fail(EINVAL);
-        }
-        let mut words = [0; MAX_METADATA];
-        if count > 0 {
-            self.read_words(self.current_space, metadata, words.get_mut(..count).unwrap_or(&mut []))?;
-        }
+        let words = self.read_metadata(metadata, count)?;
         if flags.contains(CallFlags::MULTIPLE_FDS2) {
             return self.call_two(fd, base, len, flags, words, count);
         }
@@ -74,6 +68,26 @@ impl Kernel {
             let _ = self.close_fd(fd);
         }
         outcome
+    }
+
+    #[inline]
+    fn read_metadata(&mut self, address: usize, count: usize) -> Outcome<[u64; MAX_METADATA]> {
+        let mut words = [0; MAX_METADATA];
+        let space = self.current_space;
+        match count {
+            0 => {}
+            // What schemes and sockets take, in one look at the page tables.
+            SQE_METADATA => {
+                let [a, b, c, ..] = &mut words;
+                [*a, *b, *c] = self.read_plain(space, address)?;
+            }
+            1..=MAX_METADATA => {
+                let filled = words.get_mut(..count).unwrap_or(&mut []);
+                self.read_words(space, address, filled)?;
+            }
+            _ => return fail(EINVAL),
+        }
+        Ok(words)
     }
 
     #[allow(clippy::too_many_arguments)]

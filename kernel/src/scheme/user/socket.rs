@@ -1,6 +1,6 @@
 //! The daemon's end of a scheme: its socket.
 
-use super::{Node, Scheme, Stage, window::Window};
+use super::{Node, Readers, Scheme, Stage, window::Window};
 use crate::{
     context::{ReadForm, SocketRead, Status, Wait, WaitPlace},
     descriptor::Description,
@@ -10,7 +10,7 @@ use crate::{
 };
 use cap_abi::Rights;
 use core::mem::size_of;
-use kernel_core::{list::List, slab::Id};
+use kernel_core::slab::Id;
 use syscall::{
     data::NewFdParams,
     error::*,
@@ -35,7 +35,7 @@ impl Kernel {
             features: 0,
             rooted: false,
             queue: super::queue::Queue::new(),
-            readers: List::new(),
+            readers: Readers::default(),
             socket,
             stray_replies: 0,
         });
@@ -188,7 +188,7 @@ impl Kernel {
         context.waiting_in = Some(WaitPlace::Socket(scheme));
         self.attention = true;
         if let Some(target) = self.schemes.get_mut(scheme) {
-            target.readers.push_back(&mut self.contexts, id);
+            target.readers.push(&mut self.contexts, id);
         }
         Err(Halt::Blocked)
     }

@@ -2,9 +2,11 @@
 
 use super::{Call, Node, Request, Scheme, Stage, Then, payload::Payload};
 use crate::{
-    context::{Context, ReadForm, Status, Wait},
+    access::sqe_words,
+    context::{Context, ReadForm, SocketRead, Status, Wait},
     error::{Halt, Outcome, fail, mux},
     kernel::{Kernel, Space},
+    memory::user,
 };
 use cap_abi::scheme::SQE_BENEATH;
 use core::mem::size_of;
@@ -86,7 +88,7 @@ impl Kernel {
             let Some(context) = self.contexts.get(reader) else { return };
             let (Wait::Socket(read), Some(space)) = (context.wait, context.space) else { return };
             match self.hand_over(caller, scheme, space, read.buffer) {
-                Handed::Delivered => self.complete_reader(reader, Ok(read.form.result(1)), true),
+                Handed::Delivered => self.serve_reader(scheme, reader, read),
                 Handed::Answered => {}
                 Handed::ReaderFault => {
                     self.complete_reader(reader, Err(EFAULT), false);
@@ -129,8 +131,26 @@ impl Kernel {
         }
     }
 
-    /// Ends a daemon thread's wait; with `handoff`, it runs next.
+    /// Ends the wait of the first reader, which has got one request and runs next.
     #[inline]
+    fn serve_reader(&mut self, scheme: Id<Scheme>, reader: Id<Context>, read: SocketRead) {
+        if let Some(target) = self.schemes.get_mut(scheme) {
+            target.readers.remove(&mut self.contexts, reader);
+        }
+        let Some(context) = self.contexts.get_mut(reader) else { return };
+        context.waiting_in = None;
+        context.state.frame.set_result(read.form.result(1));
+        context.wait = Wait::None;
+        context.status = Status::Ready;
+        if self.handoff.is_none() && !context.stopped {
+            self.handoff = Some(reader);
+            self.attention = true;
+        } else {
+            self.enqueue_ready(reader);
+        }
+    }
+
+    /// Ends a daemon thread's wait; with `handoff`, it runs next.
     fn complete_reader(&mut self, reader: Id<Context>, result: Result<usize, i32>, handoff: bool) {
         self.leave_wait(reader);
         let Some(context) = self.contexts.get_mut(reader) else { return };
@@ -208,38 +228,44 @@ impl Kernel {
         space: Id<Space>,
         at: usize,
     ) -> Handed {
-        let Some(context) = self.contexts.get_mut(caller) else { return Handed::Answered };
-        let has_payload = context.request.payload != Payload::None;
-        if has_payload {
-            let Some(caller_space) = context.space else { return Handed::Answered };
-            match self.place_payload(caller, caller_space, scheme) {
-                Ok((address, len)) => {
-                    if let Some(context) = self.contexts.get_mut(caller) {
-                        let [_, pointer, length, ..] = &mut context.request.sqe.args;
-                        *pointer = address as u64;
-                        *length = len as u64;
-                    }
-                }
-                Err(Halt::Errno(errno)) => {
-                    self.finish(caller, Err(errno));
-                    return Handed::Answered;
-                }
-                Err(_) => {
-                    self.finish(caller, Err(EIO));
-                    return Handed::Answered;
-                }
-            }
+        let Some(context) = self.contexts.get(caller) else { return Handed::Answered };
+        if context.request.payload != Payload::None
+            && let Err(errno) = self.present_payload(caller, scheme)
+        {
+            self.finish(caller, Err(errno));
+            return Handed::Answered;
         }
         let Some(context) = self.contexts.get_mut(caller) else { return Handed::Answered };
-        let sqe = context.request.sqe;
-        if self.write_sqe(space, at, &sqe).is_err() {
+        let Some(daemon) = self.spaces.get_mut(space) else { return Handed::ReaderFault };
+        let words = sqe_words(&context.request.sqe);
+        if user::write(&mut daemon.memory, &mut self.memory, at, &words).is_err() {
             let _ = self.unplace_payload(caller, None);
             return Handed::ReaderFault;
         }
-        if let Some(context) = self.contexts.get_mut(caller) {
-            context.request.stage = Stage::UnderWay;
-        }
+        context.request.stage = Stage::UnderWay;
         Handed::Delivered
+    }
+
+    /// Places the buffer of a request and notes in its entry where it is.
+    #[inline]
+    fn present_payload(&mut self, caller: Id<Context>, scheme: Id<Scheme>) -> Result<(), i32> {
+        let space = self.contexts.get(caller).and_then(|context| context.space);
+        let placed = match space {
+            Some(space) => self.place_payload(caller, space, scheme),
+            None => fail(EFAULT),
+        };
+        match placed {
+            Ok((address, len)) => {
+                if let Some(context) = self.contexts.get_mut(caller) {
+                    let [_, pointer, length, ..] = &mut context.request.sqe.args;
+                    *pointer = address as u64;
+                    *length = len as u64;
+                }
+                Ok(())
+            }
+            Err(Halt::Errno(errno)) => Err(errno),
+            Err(_) => Err(EIO),
+        }
     }
 
     fn hand_cancel(&mut self, caller: Id<Context>, space: Id<Space>, at: usize) -> Handed {
