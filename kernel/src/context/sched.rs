@@ -158,7 +158,7 @@ impl Kernel {
         if interrupted {
             context.state.frame.set_result(mux(Err(EINTR)));
         } else {
-            self.system_call();
+            self.repeat_call();
         }
     }
 

@@ -82,7 +82,7 @@ impl Readers {
         }
     }
 
-    /// Takes a thread out.
+    /// Takes a thread out, wherever among them it is.
     #[inline]
     pub fn remove(&mut self, contexts: &mut Slab<Context>, id: Id<Context>) {
         if self.first == Some(id) {

@@ -3,7 +3,7 @@
 use super::{Call, Node, Request, Scheme, Stage, Then, payload::Payload};
 use crate::{
     access::sqe_words,
-    context::{Context, ReadForm, SocketRead, Status, Wait},
+    context::{Context, ReadForm, Status, Wait},
     error::{Halt, Outcome, fail, mux},
     kernel::{Kernel, Space},
     memory::user,
@@ -36,10 +36,11 @@ impl Kernel {
     #[inline]
     pub fn call_scheme(&mut self, call: Call) -> Outcome {
         let Some(caller) = self.current else { return fail(ESRCH) };
-        if self.schemes.get(call.scheme).is_none() {
+        let Some(target) = self.schemes.get(call.scheme) else {
             self.give_up(call.then);
             return fail(ENODEV);
-        }
+        };
+        let window = target.window.base();
         let Some(context) = self.contexts.get_mut(caller) else { return fail(ESRCH) };
         let request = &mut context.request;
         request.scheme = Some(call.scheme);
@@ -63,6 +64,12 @@ impl Kernel {
             args: call.args,
             caller: u64::from(context.attrs.pid),
         };
+        if let Payload::Bytes { len: 0, .. } = call.payload {
+            // Nothing to place; the pointer only has to be one that a slice may have.
+            request.payload = Payload::None;
+            let [_, pointer, ..] = &mut request.sqe.args;
+            *pointer = window as u64;
+        }
         if call.credentials {
             let [.., last] = &mut request.sqe.args;
             *last = u64::from(context.attrs.euid) | u64::from(context.attrs.egid) << 32;
@@ -82,27 +89,55 @@ impl Kernel {
             return self.finish(caller, Err(ENODEV));
         };
         let reader = target.readers.front();
-        if let Some(reader) = reader
-            && target.queue.is_empty()
-        {
-            let Some(context) = self.contexts.get(reader) else { return };
-            let (Wait::Socket(read), Some(space)) = (context.wait, context.space) else { return };
-            match self.hand_over(caller, scheme, space, read.buffer) {
-                Handed::Delivered => self.serve_reader(scheme, reader, read),
-                Handed::Answered => {}
-                Handed::ReaderFault => {
-                    self.complete_reader(reader, Err(EFAULT), false);
-                    self.queue_call(caller, scheme);
-                    // Other threads of the daemon may be waiting.
-                    self.feed(scheme, true);
-                }
+        let Some(reader) = reader.filter(|_| target.queue.is_empty()) else {
+            self.queue_call(caller, scheme);
+            if reader.is_some() {
+                self.feed(scheme, true);
             }
             return;
+        };
+        let has_payload =
+            self.contexts.get(caller).is_some_and(|c| c.request.payload != Payload::None);
+        if has_payload && let Err(errno) = self.present_payload(caller, scheme) {
+            return self.finish(caller, Err(errno));
         }
-        self.queue_call(caller, scheme);
-        if reader.is_some() {
+        if self.hand_directly(caller, scheme, reader).is_none() {
+            let _ = self.unplace_payload(caller, None);
+            self.complete_reader(reader, Err(EFAULT), false);
+            self.queue_call(caller, scheme);
+            // Other threads of the daemon may be waiting.
             self.feed(scheme, true);
         }
+    }
+
+    /// Gives a request, whose buffer is placed, to the first reader, which runs next. `None`: the
+    /// reader's own buffer is bad, and nothing has changed.
+    #[inline]
+    fn hand_directly(
+        &mut self,
+        caller: Id<Context>,
+        scheme: Id<Scheme>,
+        reader: Id<Context>,
+    ) -> Option<()> {
+        let (context, daemon) = self.contexts.get2_mut(caller, reader)?;
+        let Wait::Socket(read) = daemon.wait else { return None };
+        let space = self.spaces.get_mut(daemon.space?)?;
+        let words = sqe_words(&context.request.sqe);
+        user::write(&mut space.memory, &mut self.memory, read.buffer, &words).ok()?;
+        context.request.stage = Stage::UnderWay;
+        daemon.waiting_in = None;
+        daemon.wait = Wait::None;
+        daemon.status = Status::Ready;
+        daemon.state.frame.set_result(read.form.result(1));
+        let stopped = daemon.stopped;
+        self.schemes.get_mut(scheme)?.readers.remove(&mut self.contexts, reader);
+        if self.handoff.is_none() && !stopped {
+            self.handoff = Some(reader);
+            self.attention = true;
+        } else {
+            self.enqueue_ready(reader);
+        }
+        Some(())
     }
 
     fn queue_call(&mut self, caller: Id<Context>, scheme: Id<Scheme>) {
@@ -128,25 +163,6 @@ impl Kernel {
                 Ok(count) => self.complete_reader(reader, Ok(read.form.result(count)), handoff),
                 Err(errno) => self.complete_reader(reader, Err(errno), false),
             }
-        }
-    }
-
-    /// Ends the wait of the first reader, which has got one request and runs next.
-    #[inline]
-    fn serve_reader(&mut self, scheme: Id<Scheme>, reader: Id<Context>, read: SocketRead) {
-        if let Some(target) = self.schemes.get_mut(scheme) {
-            target.readers.remove(&mut self.contexts, reader);
-        }
-        let Some(context) = self.contexts.get_mut(reader) else { return };
-        context.waiting_in = None;
-        context.state.frame.set_result(read.form.result(1));
-        context.wait = Wait::None;
-        context.status = Status::Ready;
-        if self.handoff.is_none() && !context.stopped {
-            self.handoff = Some(reader);
-            self.attention = true;
-        } else {
-            self.enqueue_ready(reader);
         }
     }
 
