@@ -226,11 +226,13 @@ impl Kernel {
     }
 
     /// Gives up one reference to a description; the last one closes it.
+    #[inline]
     pub fn release_description(&mut self, id: Id<Description>) {
         let Some(description) = self.descriptions.get_mut(id) else { return };
         description.refs = description.refs.saturating_sub(1);
         if description.refs == 0 {
-            self.close_description(id);
+            let (kind, watched) = (description.kind, description.subject.is_some());
+            self.close_description(id, kind, watched);
         }
     }
 
@@ -252,8 +254,14 @@ impl Kernel {
     /// Removes the entry `fd` from the running context's table and gives up its references.
     pub fn close_fd(&mut self, fd: usize) -> Outcome {
         let entry = self.table()?.entries.remove(fd).ok_or(Halt::Errno(EBADF))?;
-        self.detach(entry);
-        self.drop_entry(entry);
+        if let Some(lease) = entry.lease {
+            self.leases.release(lease);
+        }
+        let Some(description) = self.descriptions.get_mut(entry.desc) else { return Ok(0) };
+        if description.notify_detach {
+            self.detach(entry);
+        }
+        self.release_description(entry.desc);
         Ok(0)
     }
 }

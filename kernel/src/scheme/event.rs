@@ -134,6 +134,11 @@ impl Kernel {
         self.events.register(queue, &mut description.subject, number, interest, data, ready)?;
         let has = description.subject.is_some();
         if has && !had {
+            if let Kind::Socket(scheme) = kind
+                && let Some(scheme) = self.schemes.get_mut(scheme)
+            {
+                scheme.watched = true;
+            }
             self.watched.bucket(kind).push_back(&mut self.descriptions, id);
         }
         self.wake_queues();
@@ -144,7 +149,7 @@ impl Kernel {
             return Ok(size_of::<Event>());
         }
         let args = [object, interest.bits() as u64, 0, 0, 0, 0];
-        let mut call = crate::syscall::file::plain(scheme, Opcode::Fevent, args);
+        let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Fevent, args);
         call.then = Then::Watch(id);
         self.call_scheme(call)
     }

@@ -46,8 +46,10 @@ pub struct Scheme {
     pub queue: queue::Queue,
     /// Threads of the daemon that wait for messages.
     pub readers: Readers,
-    /// The socket's description, which event queues may watch.
+    /// The socket's description.
     pub socket: Id<Description>,
+    /// Event queues watch the socket.
+    pub watched: bool,
     /// Replies that answered no request under way.
     pub stray_replies: u64,
 }

@@ -4,6 +4,7 @@ use super::{Call, Node, Request, Scheme, Stage, Then, payload::Payload};
 use crate::{
     access::sqe_words,
     context::{Context, ReadForm, Status, Wait},
+    descriptor::Description,
     error::{Halt, Outcome, fail, mux},
     kernel::{Kernel, Space},
     memory::user,
@@ -89,7 +90,8 @@ impl Kernel {
             return self.finish(caller, Err(ENODEV));
         };
         let reader = target.readers.front();
-        let Some(reader) = reader.filter(|_| target.queue.is_empty()) else {
+        let ahead = target.queue.only_close();
+        let Some(reader) = reader.filter(|_| target.queue.is_empty() || ahead.is_some()) else {
             self.queue_call(caller, scheme);
             if reader.is_some() {
                 self.feed(scheme, true);
@@ -101,7 +103,7 @@ impl Kernel {
         if has_payload && let Err(errno) = self.present_payload(caller, scheme) {
             return self.finish(caller, Err(errno));
         }
-        if self.hand_directly(caller, scheme, reader).is_none() {
+        if self.hand_directly(caller, scheme, reader, ahead).is_none() {
             let _ = self.unplace_payload(caller, None);
             self.complete_reader(reader, Err(EFAULT), false);
             self.queue_call(caller, scheme);
@@ -110,27 +112,45 @@ impl Kernel {
         }
     }
 
-    /// Gives a request, whose buffer is placed, to the first reader, which runs next. `None`: the
-    /// reader's own buffer is bad, and nothing has changed.
+    /// Gives a request, whose buffer is placed, to the first reader, which runs next. The message of a
+    /// description that was closed goes ahead of it. `None`: the reader's own buffer is bad or too
+    /// small for both; no message was delivered.
     #[inline]
     fn hand_directly(
         &mut self,
         caller: Id<Context>,
         scheme: Id<Scheme>,
         reader: Id<Context>,
+        ahead: Option<Id<Description>>,
     ) -> Option<()> {
         let (context, daemon) = self.contexts.get2_mut(caller, reader)?;
         let Wait::Socket(read) = daemon.wait else { return None };
         let space = self.spaces.get_mut(daemon.space?)?;
+        let mut buffer = read.buffer;
+        if let Some(closed) = ahead {
+            if read.capacity < 2 {
+                return None;
+            }
+            let number = self.descriptions.get(closed)?.kind.user_number();
+            let words = sqe_words(&one_way(Opcode::CloseMsg, [number, 0, 0, 0, 0, 0], 0));
+            user::write(&mut space.memory, &mut self.memory, buffer, &words).ok()?;
+            buffer = buffer.wrapping_add(size_of::<Sqe>());
+        }
         let words = sqe_words(&context.request.sqe);
-        user::write(&mut space.memory, &mut self.memory, read.buffer, &words).ok()?;
+        user::write(&mut space.memory, &mut self.memory, buffer, &words).ok()?;
+        let count = if ahead.is_some() { 2 } else { 1 };
         context.request.stage = Stage::UnderWay;
         daemon.waiting_in = None;
         daemon.wait = Wait::None;
         daemon.status = Status::Ready;
-        daemon.state.frame.set_result(read.form.result(1));
+        daemon.state.frame.set_result(read.form.result(count));
         let stopped = daemon.stopped;
-        self.schemes.get_mut(scheme)?.readers.remove(&mut self.contexts, reader);
+        let target = self.schemes.get_mut(scheme)?;
+        target.readers.remove(&mut self.contexts, reader);
+        if let Some(closed) = ahead {
+            target.queue = super::queue::Queue::new();
+            self.descriptions.discard(closed);
+        }
         if self.handoff.is_none() && !stopped {
             self.handoff = Some(reader);
             self.attention = true;
@@ -144,8 +164,11 @@ impl Kernel {
         if let Some(context) = self.contexts.get_mut(caller) {
             context.request.stage = Stage::Pending;
         }
-        self.enqueue(scheme, Node::Call(caller));
-        self.socket_ready(scheme);
+        let Some(target) = self.enqueue(scheme, Node::Call(caller)) else { return };
+        if target.watched {
+            let socket = target.socket;
+            self.notify_description(socket, EventFlags::EVENT_READ);
+        }
     }
 
     /// Gives what waits in the queue to the threads that wait for it. With `handoff`, the first of them
@@ -224,7 +247,7 @@ impl Kernel {
             self.dequeue(scheme);
             match node {
                 Node::Close(id) => {
-                    self.descriptions.remove(id);
+                    self.descriptions.discard(id);
                 }
                 Node::Note(id) => {
                     self.maps.remove(id);
@@ -311,16 +334,7 @@ impl Kernel {
         space: Id<Space>,
         at: usize,
     ) -> Handed {
-        // No context has the index of all ones, so an answer to this tag finds nobody.
-        let sqe = Sqe {
-            opcode: opcode as u8,
-            sqe_flags: SqeFlags::ONEWAY,
-            _rsvd: 0,
-            tag: u32::MAX,
-            args,
-            caller: pid,
-        };
-        match self.write_sqe(space, at, &sqe) {
+        match self.write_sqe(space, at, &one_way(opcode, args, pid)) {
             Ok(()) => Handed::Delivered,
             Err(_) => Handed::ReaderFault,
         }
@@ -348,26 +362,17 @@ impl Kernel {
     }
 
     /// Queues a one-way message. It rides along with the next request, or goes when this CPU has
-    /// nothing else handed to it.
-    pub fn post(&mut self, scheme: Id<Scheme>, node: Node) {
-        self.enqueue(scheme, node);
-        self.nudge(scheme);
-        self.socket_ready(scheme);
-    }
-
-    fn nudge(&mut self, scheme: Id<Scheme>) {
-        if let Some(target) = self.schemes.get(scheme)
-            && !target.readers.is_empty()
-        {
+    /// nothing else handed to it. `false`: the scheme is gone, and the message still the caller's.
+    pub fn post(&mut self, scheme: Id<Scheme>, node: Node) -> bool {
+        let Some(target) = self.enqueue(scheme, node) else { return false };
+        let (awaited, watched, socket) = (!target.readers.is_empty(), target.watched, target.socket);
+        if awaited {
             self.note_message(scheme);
         }
-    }
-
-    fn socket_ready(&mut self, scheme: Id<Scheme>) {
-        let Some(socket) = self.schemes.get(scheme).map(|scheme| scheme.socket) else { return };
-        if self.descriptions.get(socket).is_some_and(|description| description.subject.is_some()) {
+        if watched {
             self.notify_description(socket, EventFlags::EVENT_READ);
         }
+        true
     }
 
     /// Gives up what an unanswered call's continuation holds.
@@ -394,6 +399,20 @@ impl Kernel {
             | Then::Watch(..)
             | Then::SendFd => {}
         }
+    }
+}
+
+/// A message that expects no answer.
+#[inline]
+fn one_way(opcode: Opcode, args: [u64; 6], pid: u64) -> Sqe {
+    // No context has the index of all ones, so an answer to this tag finds nobody.
+    Sqe {
+        opcode: opcode as u8,
+        sqe_flags: SqeFlags::ONEWAY,
+        _rsvd: 0,
+        tag: u32::MAX,
+        args,
+        caller: pid,
     }
 }
 
