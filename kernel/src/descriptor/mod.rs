@@ -29,6 +29,8 @@ pub struct FileTable {
     pub entries: table::Table<Description>,
     /// How many contexts and handles refer to it.
     pub refs: u32,
+    /// How many of these are contexts.
+    pub users: u32,
 }
 
 /// An open file description: what `dup` shares.
@@ -51,6 +53,8 @@ pub struct Description {
     pub watch: Link<Description>,
     /// Next in its scheme's message queue, once the last entry is gone.
     pub next_message: Option<Node>,
+    /// Next among those that are to be closed once the one that is being closed is done with.
+    pub next_closing: Option<Id<Description>>,
 }
 
 impl Description {
@@ -66,6 +70,7 @@ impl Description {
             subject: None,
             watch: Link::new(),
             next_message: None,
+            next_closing: None,
         }
     }
 
@@ -187,7 +192,8 @@ impl Kernel {
         })
     }
 
-    /// Puts a new description behind a new entry of the running context's table.
+    /// Puts a new description behind a new entry of the running context's table. On failure its object
+    /// is given up.
     pub fn install(
         &mut self,
         description: Description,
@@ -196,9 +202,13 @@ impl Kernel {
         number: usize,
         cloexec: bool,
     ) -> Outcome {
+        let kind = description.kind;
         let desc = match self.descriptions.insert(description) {
             Ok(desc) => desc,
-            Err(_) => return fail(ENOMEM),
+            Err(_) => {
+                self.close_object(kind);
+                return fail(ENOMEM);
+            }
         };
         if let Some(lease) = lease {
             self.leases.retain(lease);
@@ -226,12 +236,57 @@ impl Kernel {
     }
 
     /// Gives up one reference to a description; the last one closes it.
+    ///
+    /// Closing an object can give up further descriptions: those of a table whose last handle it was,
+    /// and so on, as deep as a program likes. They wait in a list, so that the kernel's stack does not
+    /// grow with it.
     pub fn release_description(&mut self, id: Id<Description>) {
         let Some(description) = self.descriptions.get_mut(id) else { return };
         description.refs = description.refs.saturating_sub(1);
-        if description.refs == 0 {
-            self.close_description(id);
+        if description.refs > 0 {
+            return;
         }
+        if let Some(waiting) = &mut self.closing {
+            description.next_closing = waiting.replace(id);
+            return;
+        }
+        self.closing = Some(None);
+        self.close_description(id);
+        while let Some(Some(next)) = self.closing {
+            let after = self.descriptions.get_mut(next).and_then(|d| d.next_closing.take());
+            self.closing = Some(after);
+            self.close_description(next);
+        }
+        self.closing = None;
+    }
+
+    /// Takes a reference to a table.
+    pub fn retain_table(&mut self, id: Id<FileTable>) {
+        if let Some(table) = self.tables.get_mut(id) {
+            table.refs = table.refs.saturating_add(1);
+        }
+    }
+
+    /// Takes a reference to a table for a context that is to use it.
+    pub fn use_table(&mut self, id: Id<FileTable>) {
+        if let Some(table) = self.tables.get_mut(id) {
+            table.refs = table.refs.saturating_add(1);
+            table.users = table.users.saturating_add(1);
+        }
+    }
+
+    /// Gives up a context's reference to a table. After the last context every entry is closed, even if
+    /// there are handles: the table may hold one of itself, and would stay for ever.
+    pub fn leave_table(&mut self, id: Id<FileTable>) {
+        let Some(table) = self.tables.get_mut(id) else { return };
+        table.users = table.users.saturating_sub(1);
+        while let Some(table) = self.tables.get_mut(id).filter(|table| table.users == 0)
+            && let Some((_, entry)) = table.entries.pop_first()
+        {
+            self.detach(entry);
+            self.drop_entry(entry);
+        }
+        self.release_table(id);
     }
 
     /// Gives up a table's reference; the last one closes every entry.
