@@ -15,7 +15,7 @@ use crate::{
 };
 use cap_abi::{Rights, fcntl::*, scheme::CREATE_SCHEME};
 use core::mem::size_of;
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id, table::InsertError};
 use syscall::{data::NewFdParams, error::*, flag::*, schemev2::Opcode};
 
 /// `F_DUPFD_CLOEXEC` as the C library has it.
@@ -176,7 +176,13 @@ impl Kernel {
                 entry.cloexec = command == F_DUPFD_CLOEXEC;
                 self.retain_entry(entry)?;
                 let placed = match self.tables.get_mut(table) {
-                    Some(table) => table.entries.insert_from(argument, entry).map_err(Halt::from),
+                    Some(table) => table.entries.insert_from(argument, entry).map_err(|error| {
+                        match error {
+                            // POSIX: the argument is bad here, not the descriptor.
+                            InsertError::OutOfRange => Halt::Errno(EINVAL),
+                            error => error.into(),
+                        }
+                    }),
                     None => fail(EBADF),
                 };
                 placed.inspect_err(|_| self.drop_entry(entry))
@@ -211,7 +217,7 @@ impl Kernel {
             }
             F_SCHEME_DECLARE => self.declare(fd, argument),
             _ => {
-                let entry = self.entry(fd, Rights::FCNTL)?;
+                let entry = self.entry(fd, rights::fcntl(command))?;
                 match self.description(entry.desc)?.kind {
                     Kind::User { scheme, number } => {
                         let args = [number, command as u64, argument as u64, 0, 0, 0];
@@ -328,6 +334,11 @@ impl Kernel {
             return;
         }
         self.descriptions.remove(id);
+        self.close_object(kind);
+    }
+
+    /// Gives up an object that no description refers to (any more).
+    pub fn close_object(&mut self, kind: Kind) {
         match kind {
             Kind::Socket(scheme) => self.close_scheme(scheme),
             Kind::Lease(lease) => {

@@ -167,9 +167,12 @@ impl Kernel {
     fn event_timer(&mut self, queue: QueueId, address: usize) -> Outcome {
         let deadline = self.read_timespec(self.current_space, address)?;
         let registration = self.events.arm(queue, EVENT_TIMEOUT_ID, address)?;
-        if self.timers.set(deadline, Alarm::Event(registration)).is_err() {
-            self.events.disarm(registration);
-            return fail(ENOMEM);
+        match self.timers.set(deadline, Alarm::Event(registration)) {
+            Ok(timer) => self.events.name_alarm(registration, timer.raw()),
+            Err(_) => {
+                self.events.disarm(registration);
+                return fail(ENOMEM);
+            }
         }
         self.arm();
         Ok(size_of::<Event>())
@@ -239,6 +242,11 @@ impl Kernel {
 
     /// The last descriptor of a queue is gone.
     pub fn event_close(&mut self, queue: QueueId) {
-        self.events.destroy(queue);
+        let timers = &mut self.timers;
+        self.events.destroy_with(queue, |alarm| {
+            if let Some(timer) = Id::from_raw(alarm) {
+                timers.cancel(timer);
+            }
+        });
     }
 }

@@ -56,7 +56,8 @@ impl Kernel {
         self.transfer(entry, base, len, None, Direction::In)
     }
 
-    /// `SYS_READ2`: at an offset (all ones: the description's), with status flags of its own.
+    /// `SYS_READ2`: at an offset (all ones: the description's), with status flags of its own (all
+    /// ones: the description's).
     pub fn sys_read2(
         &mut self,
         fd: usize,
@@ -97,8 +98,13 @@ impl Kernel {
         let mut offset = if positioned { description.offset } else { u64::MAX };
         let mut moves = positioned;
         if let Some((given, flags)) = at {
-            status = (status & !(O_NONBLOCK | O_APPEND)) | status_of(flags)?;
+            if flags != usize::MAX {
+                status = (status & !(O_NONBLOCK | O_APPEND)) | status_of(flags)?;
+            }
             if given != u64::MAX {
+                if !positioned && !matches!(kind, Kind::User { .. } | Kind::Root(_)) {
+                    return fail(ESPIPE);
+                }
                 offset = given;
                 moves = false;
             }
@@ -274,11 +280,8 @@ impl Kernel {
     }
 }
 
-/// The status flags in `RwFlags`, or in the `O_*` form.
+/// The status flags in `RwFlags`.
 fn status_of(flags: usize) -> Outcome {
-    if flags == usize::MAX {
-        return Ok(0);
-    }
     let known = RwFlags::NONBLOCK.bits() | RwFlags::APPEND.bits();
     if flags & !(known as usize) != 0 {
         return fail(EINVAL);
