@@ -2,7 +2,8 @@
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use libredox::protocol::{ProcCall, ProcKillTarget, ProcMeta, WaitFlags};
+use libredox::protocol::{ProcCall, ProcMeta};
+pub use libredox::protocol::{ProcKillTarget, WaitFlags};
 use syscall::error::{Error, Result};
 use syscall::flag::CallFlags;
 use syscall::{EINVAL, ENOSYS, ESRCH};
