@@ -254,13 +254,26 @@ impl Kernel {
         let space = self.current_space;
         let mut params = self.read_lease_params(address)?;
         let rights = Rights::from_bits(params.rights).ok_or(Halt::Errno(EINVAL))?;
-        if params.flags & !LEASE_REVOKE_ON_CLOSE != 0 {
+        if params.flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_FRESH_DESCRIPTION) != 0 {
             return fail(EINVAL);
         }
         let mut copy = self.entry(fd, Rights::empty())?;
         // Nothing is made before it is known that the numbers can be told.
         self.write_lease_params(space, address, &params)?;
-        let lease = self.leases.derive(copy.lease, params.flags).map_err(|_| Halt::Errno(ENOMEM))?;
+        let fresh = params.flags & LEASE_FRESH_DESCRIPTION != 0;
+        if fresh {
+            copy.desc = self.fresh_description(copy.desc)?;
+        }
+        let on_close = params.flags & LEASE_REVOKE_ON_CLOSE;
+        let lease = match self.leases.derive(copy.lease, on_close) {
+            Ok(lease) => lease,
+            Err(_) => {
+                if fresh {
+                    self.release_description(copy.desc);
+                }
+                return fail(ENOMEM);
+            }
+        };
         let control = self.install(
             Description::new(Kind::Lease(lease), O_RDWR),
             Rights::FULL,
@@ -270,12 +283,16 @@ impl Kernel {
         );
         let control = match control {
             Ok(control) => control,
-            Err(halt) => return Err(halt),
+            Err(halt) => {
+                if fresh {
+                    self.release_description(copy.desc);
+                }
+                return Err(halt);
+            }
         };
         copy.rights &= rights;
         copy.cloexec = false;
-        let description = self.descriptions.get_mut(copy.desc);
-        if let Some(description) = description {
+        if !fresh && let Some(description) = self.descriptions.get_mut(copy.desc) {
             description.refs = description.refs.saturating_add(1);
         }
         self.leases.retain(lease);
@@ -295,6 +312,21 @@ impl Kernel {
                 Err(halt)
             }
         }
+    }
+
+    /// Another description of what `id` describes, with one reference, which holds one to `id` or to what
+    /// that is itself a copy of.
+    fn fresh_description(&mut self, id: Id<Description>) -> Outcome<Id<Description>> {
+        let original = self.description(id)?;
+        let origin = original.origin.unwrap_or(id);
+        let mut fresh = Description::new(original.kind, original.flags as usize & O_ACCMODE);
+        fresh.positioned = original.positioned;
+        fresh.notify_detach = original.notify_detach;
+        fresh.origin = Some(origin);
+        let fresh = self.descriptions.insert(fresh).map_err(|_| Halt::Errno(ENOMEM))?;
+        let origin = self.description(origin)?;
+        origin.refs = origin.refs.saturating_add(1);
+        Ok(fresh)
     }
 
     /// Tells a scheme that asked for it that an entry of some process goes away.
@@ -318,8 +350,13 @@ impl Kernel {
     pub fn close_description(&mut self, id: Id<Description>) {
         let Some(description) = self.descriptions.get(id) else { return };
         let (kind, watched) = (description.kind, description.subject.is_some());
+        let origin = description.origin;
         if watched {
             self.forget_description(id);
+        }
+        if let Some(origin) = origin {
+            self.descriptions.remove(id);
+            return self.release_description(origin);
         }
         if let Kind::User { scheme, .. } = kind
             && self.schemes.get(scheme).is_some()

@@ -49,6 +49,9 @@ pub struct Description {
     pub subject: Option<SubjectId>,
     /// Links of those that event queues watch.
     pub watch: Link<Description>,
+    /// The description that this one is a leased copy of, and keeps: the object hears of that one's end
+    /// only.
+    pub origin: Option<Id<Description>>,
     /// Next in its scheme's message queue, once the last entry is gone.
     pub next_message: Option<Node>,
 }
@@ -65,6 +68,7 @@ impl Description {
             notify_detach: false,
             subject: None,
             watch: Link::new(),
+            origin: None,
             next_message: None,
         }
     }
