@@ -259,35 +259,45 @@ impl Kernel {
         let space = self.current_space;
         let mut params = self.read_lease_params(address)?;
         let rights = Rights::from_bits(params.rights).ok_or(Halt::Errno(EINVAL))?;
-        if params.flags & !LEASE_REVOKE_ON_CLOSE != 0 {
+        if params.flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_FRESH_DESCRIPTION) != 0 {
             return fail(EINVAL);
         }
         let mut copy = self.entry(fd, Rights::empty())?;
         // Nothing is made before it is known that the numbers can be told.
         self.write_lease_params(space, address, &params)?;
-        // One use of it is the copy's, one control the other descriptor's.
-        let lease = self.leases.derive(copy.lease, params.flags)?;
-        let Ok(desc) = self.descriptions.insert(Description::new(Kind::Lease(lease), O_RDWR)) else {
-            self.leases.release_control(lease);
-            self.leases.release(lease);
-            return fail(ENOMEM);
-        };
-        let control = Entry { desc, rights: Rights::FULL, lease: None, cloexec: true };
-        let control = match self.place(self.current_table, params.lease, control) {
-            Ok(number) => number,
-            Err(halt) => {
-                self.drop_entry(control);
-                self.leases.release(lease);
-                return Err(halt);
+        let fresh = params.flags & LEASE_FRESH_DESCRIPTION != 0;
+        if fresh {
+            copy.desc = self.fresh_description(copy.desc)?;
+        } else {
+            let description = self.description(copy.desc)?;
+            description.refs = description.refs.saturating_add(1);
+        }
+        // One use of the lease is the copy's, one control the other descriptor's.
+        let on_close = params.flags & LEASE_REVOKE_ON_CLOSE;
+        let lease = match self.leases.derive(copy.lease, on_close) {
+            Ok(lease) => lease,
+            Err(error) => {
+                self.release_description(copy.desc);
+                return Err(error.into());
             }
         };
         copy.rights &= rights;
         copy.cloexec = false;
-        let description = self.descriptions.get_mut(copy.desc);
-        if let Some(description) = description {
-            description.refs = description.refs.saturating_add(1);
-        }
         copy.lease = Some(lease);
+        let control = self.install(
+            Description::new(Kind::Lease(lease), O_RDWR),
+            Rights::FULL,
+            None,
+            params.lease,
+            true,
+        );
+        let control = match control {
+            Ok(number) => number,
+            Err(halt) => {
+                self.drop_entry(copy);
+                return Err(halt);
+            }
+        };
         let derived = self
             .place(self.current_table, params.derived, copy)
             .inspect_err(|_| self.drop_entry(copy));
@@ -303,6 +313,21 @@ impl Kernel {
                 Err(halt)
             }
         }
+    }
+
+    /// Another description of what `id` describes, with one reference, which holds one to `id` or to what
+    /// that is itself a copy of.
+    fn fresh_description(&mut self, id: Id<Description>) -> Outcome<Id<Description>> {
+        let original = self.description(id)?;
+        let origin = original.origin.unwrap_or(id);
+        let mut fresh = Description::new(original.kind, original.flags as usize & O_ACCMODE);
+        fresh.positioned = original.positioned;
+        fresh.notify_detach = original.notify_detach;
+        fresh.origin = Some(origin);
+        let fresh = self.descriptions.insert(fresh).map_err(|_| Halt::Errno(ENOMEM))?;
+        let origin = self.description(origin)?;
+        origin.refs = origin.refs.saturating_add(1);
+        Ok(fresh)
     }
 
     /// Tells a scheme that asked for it that an entry of some process goes away.
@@ -322,10 +347,12 @@ impl Kernel {
         }
     }
 
-    /// The last reference to a description is gone: its object hears of it, or goes with it.
-    pub fn close_description(&mut self, id: Id<Description>, kind: Kind, watched: bool) {
-        if watched {
-            self.forget_description(id);
+    /// The last reference to a description is gone: its object hears of it, or goes with it. It is
+    /// `entangled` if it is watched or a copy of another.
+    #[inline]
+    pub fn close_description(&mut self, id: Id<Description>, kind: Kind, entangled: bool) {
+        if entangled && self.disentangle(id) {
+            return;
         }
         if let Kind::User { scheme, .. } = kind
             && self.post(scheme, crate::scheme::user::Node::Close(id))
@@ -335,6 +362,21 @@ impl Kernel {
         }
         self.descriptions.remove(id);
         self.close_object(kind);
+    }
+
+    /// Frees a description that ends of its watchers. `true`: it was a copy, and is gone; its object is
+    /// its origin's.
+    #[cold]
+    fn disentangle(&mut self, id: Id<Description>) -> bool {
+        let Some(description) = self.descriptions.get(id) else { return true };
+        let origin = description.origin;
+        if description.subject.is_some() {
+            self.forget_description(id);
+        }
+        let Some(origin) = origin else { return false };
+        self.descriptions.discard(id);
+        self.release_description(origin);
+        true
     }
 
     /// Gives up an object that no description refers to (any more).

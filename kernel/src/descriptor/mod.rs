@@ -51,6 +51,9 @@ pub struct Description {
     pub subject: Option<SubjectId>,
     /// Links of those that event queues watch.
     pub watch: Link<Description>,
+    /// The description that this one is a leased copy of, and keeps: the object hears of that one's end
+    /// only.
+    pub origin: Option<Id<Description>>,
     /// Next in its scheme's message queue, once the last entry is gone.
     pub next_message: Option<Node>,
     /// Next among those that are to be closed once the one that is being closed is done with.
@@ -69,9 +72,16 @@ impl Description {
             notify_detach: false,
             subject: None,
             watch: Link::new(),
+            origin: None,
             next_message: None,
             next_closing: None,
         }
+    }
+
+    /// Whether something else than its object concerns its end: watchers, or another description.
+    #[inline]
+    const fn is_entangled(&self) -> bool {
+        self.subject.is_some() || self.origin.is_some()
     }
 
     /// Whether calls through it should not wait.
@@ -247,9 +257,9 @@ impl Kernel {
         if description.refs > 0 {
             return;
         }
-        let (kind, watched) = (description.kind, description.subject.is_some());
+        let (kind, entangled) = (description.kind, description.is_entangled());
         if let Kind::User { .. } = kind {
-            self.close_description(id, kind, watched);
+            self.close_description(id, kind, entangled);
         } else {
             self.close_in_turn(id);
         }
@@ -265,9 +275,9 @@ impl Kernel {
         let mut next = Some(id);
         while let Some(id) = next {
             let Some(description) = self.descriptions.get_mut(id) else { break };
-            let (kind, watched) = (description.kind, description.subject.is_some());
+            let (kind, entangled) = (description.kind, description.is_entangled());
             self.closing = Some(description.next_closing.take());
-            self.close_description(id, kind, watched);
+            self.close_description(id, kind, entangled);
             next = self.closing.take().flatten();
         }
         self.closing = None;
