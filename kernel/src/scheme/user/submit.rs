@@ -91,6 +91,8 @@ impl Kernel {
                 Handed::ReaderFault => {
                     self.complete_reader(reader, Err(EFAULT), false);
                     self.queue_call(caller, scheme);
+                    // Other threads of the daemon may be waiting.
+                    self.feed(scheme, true);
                 }
             }
             return;

@@ -1,0 +1,48 @@
+//! Tests of user schemes on the machine: daemons in processes of their own, driven through every
+//! message kind, good and bad.
+//!
+//! The argument names a group. Every group needs `grant=all`.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod create;
+mod daemon;
+mod fds;
+mod maps;
+mod messages;
+mod payload;
+mod world;
+
+use redox_rt::start::Start;
+use world::{GID, PID, UID};
+
+redox_rt::entry!(main);
+
+const GROUPS: &[(&str, fn() -> i32)] = &[
+    ("create", create::run),
+    ("messages", messages::run),
+    ("payload", payload::run),
+    ("fds", fds::run),
+    ("maps", maps::run),
+];
+
+fn main(start: &Start) -> i32 {
+    if world::find(start).is_none() || world::identify(PID, UID, GID).is_err() {
+        redox_rt::eprintln!("test-scheme: needs grant=all");
+        return 2;
+    }
+    let mut code = 0;
+    for argument in start.args().skip(1) {
+        let name = argument.to_bytes();
+        match GROUPS.iter().find(|(group, _)| group.as_bytes() == name) {
+            Some((_, run)) => code = code.max(run()),
+            None => {
+                redox_rt::eprintln!("test-scheme: no group `{}`", name.escape_ascii());
+                code = 2;
+            }
+        }
+    }
+    code
+}
