@@ -39,6 +39,10 @@ impl Kernel {
         if map.flags.contains(MapFlags::MAP_SHARED) == map.flags.contains(MapFlags::MAP_PRIVATE) {
             return fail(EINVAL);
         }
+        // Larger than any space; the rounding up below it cannot overflow.
+        if map.size > kernel_core::paging::USER_END {
+            return fail(ENOMEM);
+        }
         let record = self
             .maps
             .insert(MapRecord::new(scheme, number, map.offset as u64, map.size, map.flags))

@@ -404,7 +404,9 @@ impl Kernel {
                 };
                 let number =
                     self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))?;
+                // Nobody would know of a descriptor whose number cannot be told.
                 self.write_word(space, address, number)
+                    .inspect_err(|_| self.withdraw(table, number))
             })();
             if let Err(halt) = placed {
                 outcome = Err(halt);
@@ -415,6 +417,14 @@ impl Kernel {
             self.drop_entry(entry);
         }
         outcome
+    }
+
+    /// Takes an entry that was just placed out of a table again.
+    fn withdraw(&mut self, table: Id<crate::descriptor::FileTable>, number: usize) {
+        let entry = self.tables.get_mut(table).and_then(|table| table.entries.remove(number));
+        if let Some(entry) = entry {
+            self.drop_entry(entry);
+        }
     }
 
     /// Drops the descriptors that were on their way with a call.

@@ -196,6 +196,25 @@ impl Kernel {
     /// The last descriptor of the socket is gone: the scheme ends. Every caller, waiting or served, is
     /// answered `ENODEV`; later calls find nothing.
     pub fn close_scheme(&mut self, id: Id<Scheme>) {
+        self.discard_messages(id);
+        loop {
+            let Some(reader) = self.schemes.get(id).and_then(|scheme| scheme.readers.front())
+            else {
+                break;
+            };
+            self.wake_with(reader, Err(ENODEV));
+        }
+        self.answer_all_under_way(id);
+        // What those calls held may have been the scheme's own, and gone with a message to it.
+        self.discard_messages(id);
+        if let Some(mut scheme) = self.schemes.remove(id) {
+            self.close_window(&mut scheme);
+            self.release_space(scheme.space);
+        }
+    }
+
+    /// Empties the queue of a scheme that ends.
+    fn discard_messages(&mut self, id: Id<Scheme>) {
         while let Some(node) = self.dequeue(id) {
             match node {
                 Node::Call(caller) => self.finish(caller, Err(ENODEV)),
@@ -207,18 +226,6 @@ impl Kernel {
                     self.maps.remove(record);
                 }
             }
-        }
-        loop {
-            let Some(reader) = self.schemes.get(id).and_then(|scheme| scheme.readers.front())
-            else {
-                break;
-            };
-            self.wake_with(reader, Err(ENODEV));
-        }
-        self.answer_all_under_way(id);
-        if let Some(mut scheme) = self.schemes.remove(id) {
-            self.close_window(&mut scheme);
-            self.release_space(scheme.space);
         }
     }
 

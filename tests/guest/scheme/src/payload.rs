@@ -7,7 +7,7 @@ use syscall::flag::*;
 use syscall::schemev2::Opcode;
 
 use crate::daemon::Daemon;
-use crate::world::{count, leaves_nothing, map_at, pattern, raw, unmap};
+use crate::world::{count, counts, leaves_nothing, map_at, pattern, raw, unmap};
 
 pub fn run() -> i32 {
     guest_test::run!["scheme.payload" =>
@@ -305,14 +305,19 @@ fn buffers_leave_no_memory_behind() -> Outcome {
             }
             Ok(())
         };
+        // This program's own heap and stack grow to what they need.
+        let mut warm = alloc::vec::Vec::new();
         for _ in 0..5 {
             round()?;
+            warm.push(counts(b"memory")?);
         }
-        let before = count(b"memory", "free")?;
-        for _ in 0..50 {
+        warm.clear();
+        let before = counts(b"memory")?;
+        for _ in 0..200 {
             round()?;
         }
-        check_eq!(count(b"memory", "free")?, before);
+        let after = counts(b"memory")?;
+        check_eq!(after, before);
         Ok(())
     })
 }
@@ -332,7 +337,7 @@ fn huge_buffers_are_refused_or_carried() -> Outcome {
         }
         unmap(base, len)?;
         let after = count(b"memory", "free")?;
-        check!(after + (256 << 10) > before, "{before} before, {after} after");
+        check!(after + 64 > before, "{before} before, {after} after");
         // The daemon still serves.
         sys::fsync(fd.raw())?;
         Ok(())
