@@ -109,7 +109,7 @@ impl Daemon {
         let shared: &'static Shared = unsafe { shared() }?;
         let number = socket.raw();
         let process = Process::start(|| {
-            close_others(number);
+            close_others(&[number]);
             serve(number, shared)
         })?;
         // The child's alone from here on.
@@ -286,7 +286,8 @@ impl Daemon {
     pub fn kill(&mut self) -> Outcome {
         self.control = None;
         if let Some(process) = self.process.take() {
-            process.kill()?;
+            // It may have ended before.
+            let _ = process.kill();
             process.wait()?;
         }
         Ok(())
@@ -301,10 +302,9 @@ impl Drop for Daemon {
 }
 
 /// Closes what a fork inherited and a daemon should not hold: descriptors of other daemons, first of all.
-pub fn close_others(keep: usize) {
+pub fn close_others(keep: &[usize]) {
     let w = world();
-    let keep = [
-        keep,
+    let roots = [
         0,
         1,
         2,
@@ -321,7 +321,7 @@ pub fn close_others(keep: usize) {
     let mut numbers = [0; 4096];
     let count = table.numbers(&mut numbers, 0).unwrap_or(0);
     for &number in numbers.get(..count).unwrap_or(&[]) {
-        let kept = keep.contains(&number) || number == own.raw() || number == table.fd().raw();
+        let kept = keep.contains(&number) || roots.contains(&number) || number == own.raw() || number == table.fd().raw();
         if !kept {
             let _ = sys::close(number);
         }

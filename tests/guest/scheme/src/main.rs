@@ -7,12 +7,19 @@
 
 extern crate alloc;
 
+mod cancel;
 mod create;
 mod daemon;
+mod death;
 mod fds;
+mod leases;
 mod maps;
 mod messages;
 mod payload;
+mod redirect;
+mod rights;
+mod stress;
+mod unmodified;
 mod world;
 
 use redox_rt::start::Start;
@@ -26,6 +33,13 @@ const GROUPS: &[(&str, fn() -> i32)] = &[
     ("payload", payload::run),
     ("fds", fds::run),
     ("maps", maps::run),
+    ("cancel", cancel::run),
+    ("unmodified", unmodified::run),
+    ("death", death::run),
+    ("redirect", redirect::run),
+    ("rights", rights::run),
+    ("leases", leases::run),
+    ("stress", stress::run),
 ];
 
 fn main(start: &Start) -> i32 {
