@@ -77,8 +77,7 @@ impl Kernel {
                     self.leases.retain(lease);
                 }
                 let args = [object, 0, 0, 0, 0, 0];
-                let mut call = crate::syscall::file::plain(scheme, Opcode::Dup, args);
-                call.beneath = !entry.rights.contains(Rights::ESCAPE);
+                let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Dup, args);
                 call.payload =
                     Payload::Bytes { base, len, direction: Direction::In, text: false };
                 call.then = Then::Open(Open {
@@ -94,7 +93,7 @@ impl Kernel {
             Kind::SchemeCapability => {
                 self.expect_payload(base, len, CREATE_SCHEME)?;
                 let number = self.vacate(table, number, replace)?;
-                self.create_scheme(number)
+                self.create_scheme(entry.lease, number)
             }
             Kind::Socket(scheme) => {
                 if len != size_of::<NewFdParams>() {
@@ -102,7 +101,7 @@ impl Kernel {
                 }
                 let params = self.read_new_fd_params(base)?;
                 let number = self.vacate(table, number, replace)?;
-                self.create_own_fd(scheme, &params, number)
+                self.create_own_fd(scheme, &params, entry.lease, number)
             }
             kind => {
                 let opened = self.kernel_dup(kind, base, len)?;
@@ -216,7 +215,7 @@ impl Kernel {
                 match self.description(entry.desc)?.kind {
                     Kind::User { scheme, number } => {
                         let args = [number, command as u64, argument as u64, 0, 0, 0];
-                        let call = crate::syscall::file::plain(scheme, Opcode::Fcntl, args);
+                        let call = crate::syscall::file::plain(scheme, &entry, Opcode::Fcntl, args);
                         self.call_scheme(call)
                     }
                     _ => fail(EINVAL),
@@ -260,17 +259,21 @@ impl Kernel {
         let mut copy = self.entry(fd, Rights::empty())?;
         // Nothing is made before it is known that the numbers can be told.
         self.write_lease_params(space, address, &params)?;
-        let lease = self.leases.derive(copy.lease, params.flags).map_err(|_| Halt::Errno(ENOMEM))?;
-        let control = self.install(
-            Description::new(Kind::Lease(lease), O_RDWR),
-            Rights::FULL,
-            None,
-            params.lease,
-            true,
-        );
-        let control = match control {
-            Ok(control) => control,
-            Err(halt) => return Err(halt),
+        // One use of it is the copy's, one control the other descriptor's.
+        let lease = self.leases.derive(copy.lease, params.flags)?;
+        let Ok(desc) = self.descriptions.insert(Description::new(Kind::Lease(lease), O_RDWR)) else {
+            self.leases.release_control(lease);
+            self.leases.release(lease);
+            return fail(ENOMEM);
+        };
+        let control = Entry { desc, rights: Rights::FULL, lease: None, cloexec: true };
+        let control = match self.place(self.current_table, params.lease, control) {
+            Ok(number) => number,
+            Err(halt) => {
+                self.drop_entry(control);
+                self.leases.release(lease);
+                return Err(halt);
+            }
         };
         copy.rights &= rights;
         copy.cloexec = false;
@@ -278,7 +281,6 @@ impl Kernel {
         if let Some(description) = description {
             description.refs = description.refs.saturating_add(1);
         }
-        self.leases.retain(lease);
         copy.lease = Some(lease);
         let derived = self
             .place(self.current_table, params.derived, copy)

@@ -144,7 +144,7 @@ impl Kernel {
             return Ok(size_of::<Event>());
         }
         let args = [object, interest.bits() as u64, 0, 0, 0, 0];
-        let mut call = crate::syscall::file::plain(scheme, Opcode::Fevent, args);
+        let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Fevent, args);
         call.then = Then::Watch(id);
         self.call_scheme(call)
     }

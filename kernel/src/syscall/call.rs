@@ -12,7 +12,10 @@ use crate::{
         },
     },
 };
-use cap_abi::{Rights, resolve::AT_FLAG_BENEATH};
+use cap_abi::{
+    Rights,
+    resolve::{AT_FLAG_BENEATH, RESOLVE_BENEATH},
+};
 use core::mem::size_of;
 use kernel_core::{rights, slab::Id};
 use syscall::{
@@ -99,9 +102,13 @@ impl Kernel {
                 return fail(EINVAL);
             }
             let takes_path = kind == StdFsCallKind::Unlinkat;
-            let beneath = takes_path && self.check_beneath(scheme, &entry)?;
-            if beneath {
-                b |= u64::from(AT_FLAG_BENEATH) | cap_abi::resolve::RESOLVE_BENEATH as u64;
+            let mut beneath = !entry.rights.contains(Rights::ESCAPE);
+            if takes_path {
+                b = self.resolve_flags(scheme, &entry, b as usize)? as u64;
+                beneath = b as usize & RESOLVE_BENEATH != 0;
+                if beneath {
+                    b |= u64::from(AT_FLAG_BENEATH);
+                }
             }
             (Opcode::StdFsCall, direction_of(kind, len)?, takes_path, beneath)
         } else {
@@ -183,10 +190,12 @@ impl Kernel {
         if scheme != other {
             return fail(EXDEV);
         }
-        let mut beneath = false;
+        let mut beneath = !(a.rights & b.rights).contains(Rights::ESCAPE);
         if standard && direction == Direction::In {
-            beneath = self.check_beneath(scheme, &a)? | self.check_beneath(scheme, &b)?;
+            let asked = argument & u64::from(AT_FLAG_BENEATH) != 0;
+            beneath |= asked;
             if beneath {
+                self.resolve_flags(scheme, &a, RESOLVE_BENEATH)?;
                 argument |= u64::from(AT_FLAG_BENEATH);
             }
         }
@@ -241,6 +250,7 @@ impl Kernel {
                 }
                 let mut call = super::file::plain(
                     scheme,
+                    &entry,
                     Opcode::Sendfd,
                     [number, send.bits() as u64, a, fds as u64, 0, 0],
                 );
@@ -268,6 +278,7 @@ impl Kernel {
                 }
                 let mut call = super::file::plain(
                     scheme,
+                    &entry,
                     Opcode::Recvfd,
                     [number, receive.bits() as u64, fds as u64, a, b, 0],
                 );

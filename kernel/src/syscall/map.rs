@@ -48,7 +48,7 @@ impl Kernel {
             .insert(MapRecord::new(scheme, number, map.offset as u64, map.size, map.flags))
             .map_err(|_| Halt::Errno(ENOMEM))?;
         let args = [number, map.size as u64, map.flags.bits() as u64, map.offset as u64, 0, 0];
-        let mut call = super::file::plain(scheme, Opcode::MmapPrep, args);
+        let mut call = super::file::plain(scheme, &entry, Opcode::MmapPrep, args);
         call.then = Then::Map(MapIntent {
             record,
             address: map.address,

@@ -329,10 +329,10 @@ impl Kernel {
                 self.leases.release(lease);
                 match joined {
                     Ok(joined) => entry.lease = Some(joined),
-                    Err(_) => {
+                    Err(error) => {
                         entry.lease = None;
                         self.drop_entry(entry);
-                        return fail(ENOMEM);
+                        return Err(error.into());
                     }
                 }
             }
@@ -565,7 +565,12 @@ impl Kernel {
                     self.leases.release(own);
                     open.lease = Some(joined);
                 }
-                Err(_) => return Err(ENOMEM),
+                Err(error) => {
+                    return Err(match Halt::from(error) {
+                        Halt::Errno(errno) => errno,
+                        Halt::Blocked | Halt::Retry => EIO,
+                    });
+                }
             },
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::{
 };
 use cap_abi::Rights;
 use core::mem::size_of;
-use kernel_core::{list::List, slab::Id};
+use kernel_core::{lease::LeaseId, list::List, slab::Id};
 use syscall::{
     data::NewFdParams,
     error::*,
@@ -22,8 +22,9 @@ use syscall::{
 const MAX_REPLIES: usize = 256;
 
 impl Kernel {
-    /// `dup(capability, "create-scheme")`: a new scheme, of which the caller gets the socket.
-    pub fn create_scheme(&mut self, number: usize) -> Outcome {
+    /// `dup(capability, "create-scheme")`: a new scheme, of which the caller gets the socket, under
+    /// the capability's lease.
+    pub fn create_scheme(&mut self, lease: Option<LeaseId>, number: usize) -> Outcome {
         let space = self.current_space;
         let socket = self
             .descriptions
@@ -47,12 +48,11 @@ impl Kernel {
         if let Some(description) = self.descriptions.get_mut(socket) {
             description.kind = Kind::Socket(scheme);
         }
-        let entry = crate::descriptor::Entry {
-            desc: socket,
-            rights: Rights::FULL,
-            lease: None,
-            cloexec: false,
-        };
+        if let Some(lease) = lease {
+            self.leases.retain(lease);
+        }
+        let entry =
+            crate::descriptor::Entry { desc: socket, rights: Rights::FULL, lease, cloexec: false };
         if let Err(halt) = self.open_window(scheme) {
             self.drop_entry(entry);
             return Err(halt);
@@ -60,11 +60,13 @@ impl Kernel {
         self.place(self.current_table, number, entry).inspect_err(|_| self.drop_entry(entry))
     }
 
-    /// `dup(socket, NewFdParams)`: a descriptor of one of the scheme's own objects.
+    /// `dup(socket, NewFdParams)`: a descriptor of one of the scheme's own objects, under the
+    /// socket's lease.
     pub fn create_own_fd(
         &mut self,
         id: Id<Scheme>,
         params: &NewFdParams,
+        lease: Option<LeaseId>,
         number: usize,
     ) -> Outcome {
         let Some(scheme) = self.schemes.get_mut(id) else { return fail(ENODEV) };
@@ -74,7 +76,7 @@ impl Kernel {
         description.offset = params.offset;
         description.positioned = NewFdFlags::from_bits_truncate(params.internal_flags)
             .contains(NewFdFlags::POSITIONED);
-        self.install(description, Rights::FULL, None, number, false)
+        self.install(description, Rights::FULL, lease, number, false)
     }
 
     /// `read(socket)`: requests.
