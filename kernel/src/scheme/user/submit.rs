@@ -91,7 +91,8 @@ impl Kernel {
         };
         let reader = target.readers.front();
         let ahead = target.queue.only_close();
-        let Some(reader) = reader.filter(|_| target.queue.is_empty() || ahead.is_some()) else {
+        let direct = target.queue.is_empty() || ahead.is_some() && self.reads_several(reader);
+        let Some(reader) = reader.filter(|_| direct) else {
             self.queue_call(caller, scheme);
             if reader.is_some() {
                 self.feed(scheme, true);
@@ -113,8 +114,8 @@ impl Kernel {
     }
 
     /// Gives a request, whose buffer is placed, to the first reader, which runs next. The message of a
-    /// description that was closed goes ahead of it. `None`: the reader's own buffer is bad or too
-    /// small for both; no message was delivered.
+    /// description that was closed goes ahead of it. `None`: the reader's own buffer is bad; no message
+    /// was delivered.
     #[inline]
     fn hand_directly(
         &mut self,
@@ -128,9 +129,6 @@ impl Kernel {
         let space = self.spaces.get_mut(daemon.space?)?;
         let mut buffer = read.buffer;
         if let Some(closed) = ahead {
-            if read.capacity < 2 {
-                return None;
-            }
             let number = self.descriptions.get(closed)?.kind.user_number();
             let words = sqe_words(&one_way(Opcode::CloseMsg, [number, 0, 0, 0, 0, 0], 0));
             user::write(&mut space.memory, &mut self.memory, buffer, &words).ok()?;
@@ -158,6 +156,14 @@ impl Kernel {
             self.enqueue_ready(reader);
         }
         Some(())
+    }
+
+    /// Whether a reader has room for more than one message.
+    fn reads_several(&self, reader: Option<Id<Context>>) -> bool {
+        matches!(
+            reader.and_then(|id| self.contexts.get(id)).map(|context| context.wait),
+            Some(Wait::Socket(read)) if read.capacity > 1
+        )
     }
 
     fn queue_call(&mut self, caller: Id<Context>, scheme: Id<Scheme>) {
