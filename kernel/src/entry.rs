@@ -102,8 +102,7 @@ impl Kernel {
     pub fn load_current(&mut self) {
         let Some(id) = self.current else { return };
         let Some(context) = self.contexts.get_mut(id) else { return };
-        let Some(space) = context.space.and_then(|space| self.spaces.get(space)) else { return };
-        let root = space.memory.root().address();
+        let root = context.root;
         context.state.save();
         load(context, root);
     }

@@ -300,7 +300,9 @@ impl Kernel {
         stack: usize,
         entry: usize,
     ) -> Outcome<()> {
+        let root = self.root_of(space);
         let context = self.contexts.get_mut(id).ok_or(Halt::Errno(syscall::error::ESRCH))?;
+        context.root = root;
         let old = context.table.replace(table);
         context.space = Some(space);
         context.state.frame.set_ip(entry);

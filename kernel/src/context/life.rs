@@ -44,6 +44,7 @@ impl Kernel {
                     retry: false,
                     interrupted: false,
                     space: None,
+                    root: 0,
                     table: Some(table),
                     request: Request::idle(),
                     signal: None,
@@ -79,6 +80,11 @@ impl Kernel {
             return Err(Halt::Errno(ENOMEM));
         }
         self.spaces.insert(Space { memory, refs: 1 }).map_err(|_| Halt::Errno(ENOMEM))
+    }
+
+    /// Physical address of a space's root table.
+    pub fn root_of(&self, id: Id<Space>) -> u64 {
+        self.spaces.get(id).map_or(0, |space| space.memory.root().address())
     }
 
     /// Takes a reference to a space.

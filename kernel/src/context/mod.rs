@@ -124,6 +124,8 @@ pub struct Context {
     pub interrupted: bool,
     /// Its address space.
     pub space: Option<Id<Space>>,
+    /// Physical address of that space's root table; 0 without one.
+    pub root: u64,
     /// Its descriptor table.
     pub table: Option<Id<FileTable>>,
     /// The request it has made of a user scheme.

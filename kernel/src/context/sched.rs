@@ -102,16 +102,16 @@ impl Kernel {
         let (Some(next), Some(current)) = (self.handoff, self.current) else { return false };
         let Some((from, to)) = self.contexts.get2_mut(current, next) else { return false };
         let (Some(space), Some(table)) = (to.space, to.table) else { return false };
+        let root = to.root;
         if to.status != Status::Ready || to.stopped || to.retry || to.interrupted {
             return false;
         }
-        let Some(target) = self.spaces.get(space) else { return false };
         self.handoff = None;
         self.attention = false;
         self.switches = self.switches.wrapping_add(1);
         from.state.save();
         let running = is_runnable(from);
-        crate::entry::load(to, target.memory.root().address());
+        crate::entry::load(to, root);
         self.current = Some(next);
         self.current_table = table;
         self.current_space = space;
@@ -227,8 +227,7 @@ impl Kernel {
         }
         let Some(context) = self.contexts.get_mut(next) else { return };
         let (Some(space_id), Some(table)) = (context.space, context.table) else { return };
-        let Some(space) = self.spaces.get(space_id) else { return };
-        let root = space.memory.root().address();
+        let root = context.root;
         self.current = Some(next);
         self.current_table = table;
         self.current_space = space_id;

@@ -509,8 +509,10 @@ impl Kernel {
             self.stopped(id)?;
         }
         self.retain_space(space);
+        let root = self.root_of(space);
         let context = self.contexts.get_mut(id).ok_or(Halt::Errno(ESRCH))?;
         let old = context.space.replace(space);
+        context.root = root;
         context.state.frame.set_ip(ip);
         context.state.frame.set_sp(sp);
         let signal = context.signal.take();

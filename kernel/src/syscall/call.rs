@@ -161,7 +161,7 @@ impl Kernel {
             let beneath = !entry.rights.contains(Rights::ESCAPE);
             (Opcode::Call, direction, false, beneath)
         };
-        self.call_scheme(Call {
+        self.call_scheme_here(Call {
             scheme,
             opcode,
             args: [number, 0, 0, a, b, c],

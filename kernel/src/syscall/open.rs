@@ -109,7 +109,7 @@ impl Kernel {
         if let Some(lease) = entry.lease {
             self.leases.retain(lease);
         }
-        self.call_scheme(Call {
+        self.call_scheme_here(Call {
             scheme,
             opcode: Opcode::OpenAt,
             args: [object, 0, 0, flags as u64, status as u64, 0],

@@ -120,8 +120,7 @@ impl Kernel {
             };
         }
         let (writes, reads) = (first as usize, second as usize);
-        let fits = |count: usize, size: usize| count.checked_mul(size).is_some_and(|n| n <= len);
-        if verb != 0 || !fits(writes, size_of::<Cqe>()) || !fits(reads, size_of::<Sqe>()) {
+        if verb != 0 || writes > len / size_of::<Cqe>() || reads > len / size_of::<Sqe>() {
             return fail(EINVAL);
         }
         self.reply_handoff = true;

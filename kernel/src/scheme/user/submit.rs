@@ -34,8 +34,16 @@ impl Kernel {
     ///
     /// # Errors
     /// `ENODEV` when the scheme is gone; what `call.then` holds is given up.
-    #[inline]
     pub fn call_scheme(&mut self, call: Call) -> Outcome {
+        self.call_scheme_here(call)
+    }
+
+    /// The same, to be compiled into the calls that matter, where most of `call` is known.
+    ///
+    /// # Errors
+    /// As [`Kernel::call_scheme`].
+    #[inline(always)]
+    pub fn call_scheme_here(&mut self, call: Call) -> Outcome {
         let Some(caller) = self.current else { return fail(ESRCH) };
         let Some(target) = self.schemes.get(call.scheme) else {
             self.give_up(call.then);
