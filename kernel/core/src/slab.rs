@@ -273,6 +273,13 @@ impl<T> Slab<T> {
         Some((Id::new(index, slot.generation)?, slot.value.as_ref()?))
     }
 
+    /// The object in slot `index` and its id, if the slot is occupied.
+    #[inline]
+    pub fn by_index_mut(&mut self, index: u32) -> Option<(Id<T>, &mut T)> {
+        let slot = self.slot_mut(index)?;
+        Some((Id::new(index, slot.generation)?, slot.value.as_mut()?))
+    }
+
     /// Adds an object.
     ///
     /// # Errors

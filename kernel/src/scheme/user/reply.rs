@@ -43,6 +43,9 @@ impl Kernel {
             self.notify_number(scheme, cqe.result, flags);
             return Ok(());
         }
+        if opcode == CqeOpcode::RespondRegular as u8 && self.answer_plainly(scheme, cqe) {
+            return Ok(());
+        }
         let Some(caller) = self.tagged(scheme, cqe.tag) else {
             if let Some(scheme) = self.schemes.get_mut(scheme) {
                 scheme.stray_replies = scheme.stray_replies.wrapping_add(1);
@@ -50,9 +53,6 @@ impl Kernel {
             return Ok(());
         };
         if opcode == CqeOpcode::RespondRegular as u8 {
-            if self.answer_plainly(caller, cqe.result) {
-                return Ok(());
-            }
             let result = demux(cqe.result);
             if let Ok(number) = result {
                 self.name_object(caller, number as u64, cqe);
@@ -66,17 +66,22 @@ impl Kernel {
     /// Answers a call that moved no bytes and asks for nothing but its number, in one look. `false`: it is
     /// another kind of call, and nothing was done.
     #[inline]
-    fn answer_plainly(&mut self, caller: Id<Context>, result: u64) -> bool {
-        let Some(context) = self.contexts.get_mut(caller) else { return false };
+    fn answer_plainly(&mut self, scheme: Id<Scheme>, cqe: &Cqe) -> bool {
+        let Some((caller, context)) = self.contexts.by_index_mut(cqe.tag & TAG_INDEX_MASK) else {
+            return false;
+        };
         let request = &mut context.request;
-        if request.cancelled
+        if request.stage != Stage::UnderWay
+            || request.sqe.tag != cqe.tag
+            || request.scheme != Some(scheme)
+            || request.cancelled
             || !matches!(request.then, Then::Value)
             || !matches!(request.placed, Placed::Nowhere)
         {
             return false;
         }
         request.stage = Stage::Idle;
-        context.state.frame.set_result(result as usize);
+        context.state.frame.set_result(cqe.result as usize);
         context.wait = Wait::None;
         context.status = Status::Ready;
         if self.reply_handoff && self.handoff.is_none() && !context.stopped {

@@ -164,11 +164,11 @@ impl Kernel {
         if capacity == 0 {
             return fail(EINVAL);
         }
-        let Some(target) = self.schemes.get(scheme) else { return fail(ENODEV) };
+        let Some(mut target) = self.schemes.get_mut(scheme) else { return fail(ENODEV) };
         if target.space != self.current_space {
             self.move_window(scheme)?;
+            target = self.schemes.get_mut(scheme).ok_or(Halt::Errno(ENODEV))?;
         }
-        let Some(target) = self.schemes.get(scheme) else { return fail(ENODEV) };
         if !target.queue.is_empty() {
             let space = self.current_space;
             match self.drain(scheme, space, buffer, capacity) {
@@ -176,6 +176,7 @@ impl Kernel {
                 Ok(count) => return Ok(form.result(count)),
                 Err(errno) => return fail(errno),
             }
+            target = self.schemes.get_mut(scheme).ok_or(Halt::Errno(ENODEV))?;
         }
         if nonblocking {
             return match form {
@@ -189,9 +190,7 @@ impl Kernel {
         context.wait = Wait::Socket(SocketRead { scheme, buffer, capacity, form });
         context.waiting_in = Some(WaitPlace::Socket(scheme));
         self.attention = true;
-        if let Some(target) = self.schemes.get_mut(scheme) {
-            target.readers.push(&mut self.contexts, id);
-        }
+        target.readers.push(&mut self.contexts, id);
         Err(Halt::Blocked)
     }
 
