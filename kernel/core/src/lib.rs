@@ -41,14 +41,13 @@ extern crate std;
 
 pub mod event;
 pub mod frames;
-pub mod futex;
 pub mod heap;
 pub mod lease;
 pub mod list;
 pub mod machine;
-pub mod message;
 pub mod paging;
 pub mod pipe;
+pub mod queue;
 pub mod rights;
 pub mod runqueue;
 pub mod slab;

@@ -351,7 +351,10 @@ impl<T> Slab<T> {
     fn remove_with(&mut self, id: Id<T>, empty: impl FnOnce(&mut Option<T>)) -> bool {
         let chunk_index = (id.index >> CHUNK_SHIFT) as usize;
         let bit = id.index & CHUNK_MASK;
-        let Some(slot) = self.chunks.get_mut(chunk_index).and_then(|c| c.get_mut(bit as usize))
+        let Some(slot) = self
+            .chunks
+            .get_mut(chunk_index)
+            .and_then(|c| c.get_mut(bit as usize))
         else {
             return false;
         };

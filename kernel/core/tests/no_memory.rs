@@ -6,9 +6,7 @@ use std::cell::Cell;
 use cap_abi::Rights;
 use kernel_core::NoMemory;
 use kernel_core::event::{Events, RegisterError};
-use kernel_core::futex::{Futexes, Key, Wait, Waiter};
 use kernel_core::lease::{LeaseError, Leases};
-use kernel_core::message::{Call, Caller, Notice, Phase, Queue, SubmitError};
 use kernel_core::slab::{Id, Slab};
 use kernel_core::table::{Entry, InsertError, Table};
 use kernel_core::timer::Timers;
@@ -195,93 +193,4 @@ fn events() {
         result.is_ok()
     });
     assert!(failures > 0);
-}
-
-struct Context {
-    call: Call<Context, ()>,
-    wait: Wait<Context>,
-}
-
-impl Context {
-    fn new() -> Self {
-        Self {
-            call: Call::new(),
-            wait: Wait::new(),
-        }
-    }
-}
-
-impl Caller for Context {
-    type Body = ();
-    fn call(&self) -> &Call<Self, ()> {
-        &self.call
-    }
-    fn call_mut(&mut self) -> &mut Call<Self, ()> {
-        &mut self.call
-    }
-}
-
-impl Waiter for Context {
-    fn wait(&self) -> &Wait<Self> {
-        &self.wait
-    }
-    fn wait_mut(&mut self) -> &mut Wait<Self> {
-        &mut self.wait
-    }
-}
-
-#[test]
-fn only_a_first_call_can_lack_memory() {
-    let failures = until_it_works(|budget| {
-        let mut callers = Slab::new();
-        let mut notices: Slab<Notice<()>> = Slab::new();
-        let id = callers.insert(Context::new()).unwrap();
-        let mut queue = Queue::new(1);
-        let result = with_budget(budget, || queue.submit(&mut callers, &mut notices, id));
-        if result == Err(SubmitError::NoMemory) {
-            assert_eq!(callers.get(id).unwrap().call.phase(), Phase::Idle);
-            assert!(!queue.is_ready());
-            return false;
-        }
-        assert_eq!(result, Ok(()));
-        // Everything from here on works without any.
-        with_budget(0, || {
-            assert!(queue.next(&mut callers, &mut notices).is_some());
-            queue.cancel(&mut callers, &mut notices, id);
-            assert!(queue.next(&mut callers, &mut notices).is_some());
-            assert!(queue.abandon(&mut callers, &mut notices, id));
-        });
-        true
-    });
-    assert!(failures > 0);
-}
-
-#[test]
-fn waiting_and_waking_need_no_memory() {
-    let mut slab = Slab::new();
-    let ids: Vec<_> = (0..200)
-        .map(|_| slab.insert(Context::new()).unwrap())
-        .collect();
-    let mut table = Futexes::new(9);
-    let key = |n: usize| Key {
-        place: 1,
-        offset: (n % 7) as u64,
-    };
-    with_budget(0, || {
-        for (n, &id) in ids.iter().enumerate().take(100) {
-            assert!(table.wait(&mut slab, id, key(n)));
-        }
-    });
-    // Those that waited without a table are found in the one there is from now on.
-    for (n, &id) in ids.iter().enumerate().skip(100) {
-        assert!(table.wait(&mut slab, id, key(n)));
-    }
-    let mut woken = 0;
-    for n in 0..7 {
-        let mut list = table.wake(&mut slab, key(n), usize::MAX);
-        woken += list.len();
-        while list.pop_front(&mut slab).is_some() {}
-    }
-    assert_eq!(woken, 200);
-    assert!(table.is_empty());
 }

@@ -1,10 +1,8 @@
 //! Every structure against a simple model of itself, under random operations.
 
 mod event;
-mod futex;
 mod lease;
 mod list;
-mod message;
 mod pipe;
 mod rights;
 mod runqueue;

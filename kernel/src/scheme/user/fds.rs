@@ -10,7 +10,11 @@ use crate::{
 use alloc::vec::Vec;
 use cap_abi::Rights;
 use kernel_core::slab::Id;
-use syscall::{error::*, flag::{CallFlags, FobtainFdFlags}, schemev2::Cqe};
+use syscall::{
+    error::*,
+    flag::{CallFlags, FobtainFdFlags},
+    schemev2::Cqe,
+};
 
 /// At most so many descriptors travel with one call.
 pub const MAX_TRANSFER: usize = 64;
@@ -47,8 +51,12 @@ impl Kernel {
         }
         let mut numbers = Vec::new();
         let mut entries = Vec::new();
-        numbers.try_reserve_exact(count).map_err(|_| Halt::Errno(ENOMEM))?;
-        entries.try_reserve_exact(count).map_err(|_| Halt::Errno(ENOMEM))?;
+        numbers
+            .try_reserve_exact(count)
+            .map_err(|_| Halt::Errno(ENOMEM))?;
+        entries
+            .try_reserve_exact(count)
+            .map_err(|_| Halt::Errno(ENOMEM))?;
         for index in 0..count {
             let at = base.wrapping_add(index.wrapping_mul(8));
             let number = self.read_word(self.current_space, at)?;
@@ -96,7 +104,9 @@ impl Kernel {
         };
         let exclusive = flags.contains(CallFlags::FD_EXCLUSIVE);
         let cloexec = flags.contains(CallFlags::FD_CLOEXEC);
-        let Some(context) = self.contexts.get_mut(caller) else { return fail(EBADF) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return fail(EBADF);
+        };
         if !matches!(context.request.then, Then::SendFd) || wanted == 0 {
             return fail(EINVAL);
         }
@@ -105,8 +115,12 @@ impl Kernel {
         }
         let mut obtained = 0_usize;
         while obtained < wanted {
-            let Some(context) = self.contexts.get_mut(caller) else { return fail(EBADF) };
-            let Some(entry) = context.request.transfer.first().copied() else { break };
+            let Some(context) = self.contexts.get_mut(caller) else {
+                return fail(EBADF);
+            };
+            let Some(entry) = context.request.transfer.first().copied() else {
+                break;
+            };
             if exclusive && self.description(entry.desc)?.refs > 1 {
                 return fail(EBUSY);
             }
@@ -137,8 +151,12 @@ impl Kernel {
     ) -> Outcome {
         let caller = self.under_way(scheme, tag)?;
         let count = len / size_of::<usize>();
-        let Some(context) = self.contexts.get(caller) else { return fail(EBADF) };
-        let Then::RecvFd(recv) = context.request.then else { return fail(EINVAL) };
+        let Some(context) = self.contexts.get(caller) else {
+            return fail(EBADF);
+        };
+        let Then::RecvFd(recv) = context.request.then else {
+            return fail(EINVAL);
+        };
         let present = context.request.transfer.len();
         if present.saturating_add(count) > recv.count {
             return fail(EMSGSIZE);
@@ -173,13 +191,30 @@ impl Kernel {
         let flags = FobtainFdFlags::from_bits(cqe.extra() as usize).ok_or(Halt::Errno(EINVAL))?;
         if !flags.contains(FobtainFdFlags::MANUAL_FD) {
             let mut call = CallFlags::FD;
-            call.set(CallFlags::FD_UPPER, flags.contains(FobtainFdFlags::UPPER_TBL));
-            call.set(CallFlags::FD_EXCLUSIVE, flags.contains(FobtainFdFlags::EXCLUSIVE));
-            call.set(CallFlags::FD_CLOEXEC, flags.contains(FobtainFdFlags::CLOEXEC));
-            self.obtain_fds(scheme, cqe.tag, cqe.result as usize, size_of::<usize>(), call)?;
+            call.set(
+                CallFlags::FD_UPPER,
+                flags.contains(FobtainFdFlags::UPPER_TBL),
+            );
+            call.set(
+                CallFlags::FD_EXCLUSIVE,
+                flags.contains(FobtainFdFlags::EXCLUSIVE),
+            );
+            call.set(
+                CallFlags::FD_CLOEXEC,
+                flags.contains(FobtainFdFlags::CLOEXEC),
+            );
+            self.obtain_fds(
+                scheme,
+                cqe.tag,
+                cqe.result as usize,
+                size_of::<usize>(),
+                call,
+            )?;
             return Ok(());
         }
-        let Some(context) = self.contexts.get(caller) else { return fail(EBADF) };
+        let Some(context) = self.contexts.get(caller) else {
+            return fail(EBADF);
+        };
         if !matches!(context.request.then, Then::SendFd) {
             return fail(EINVAL);
         }

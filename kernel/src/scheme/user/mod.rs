@@ -27,6 +27,7 @@ use cap_abi::Rights;
 use kernel_core::{
     lease::LeaseId,
     list::List,
+    queue::Queue,
     slab::{Id, Slab},
 };
 use payload::{Payload, Placed};
@@ -43,7 +44,7 @@ pub struct Scheme {
     /// A descriptor of the scheme exists, so the features stand.
     pub rooted: bool,
     /// Messages that wait to be read.
-    pub queue: queue::Queue,
+    pub queue: Queue<Node>,
     /// Threads of the daemon that wait for messages.
     pub readers: Readers,
     /// The socket's description.

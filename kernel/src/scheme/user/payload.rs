@@ -85,7 +85,13 @@ impl Kernel {
         let Some(context) = self.contexts.get_mut(caller) else {
             return fail(ESRCH);
         };
-        let Payload::Bytes { base, len, direction, text } = context.request.payload else {
+        let Payload::Bytes {
+            base,
+            len,
+            direction,
+            text,
+        } = context.request.payload
+        else {
             return Ok((0, 0));
         };
         let Some(target) = self.schemes.get_mut(scheme) else {
@@ -136,8 +142,16 @@ impl Kernel {
             Placed::Nowhere => Ok(()),
             Placed::Slot(index) => {
                 let mut outcome = Ok(());
-                if let (Some(count), Some(space), Payload::Bytes { base, len, direction, .. }) =
-                    (copy, space, payload)
+                if let (
+                    Some(count),
+                    Some(space),
+                    Payload::Bytes {
+                        base,
+                        len,
+                        direction,
+                        ..
+                    },
+                ) = (copy, space, payload)
                 {
                     let count = match direction {
                         Direction::In => 0,
@@ -182,13 +196,23 @@ impl Kernel {
         let first = base.wrapping_sub(offset);
         let pages_end = end.next_multiple_of(PAGE_SIZE);
         let size = pages_end.wrapping_sub(first);
-        let head_len = if offset == 0 { 0 } else { PAGE_SIZE.wrapping_sub(offset) };
+        let head_len = if offset == 0 {
+            0
+        } else {
+            PAGE_SIZE.wrapping_sub(offset)
+        };
         let tail_len = end % PAGE_SIZE;
         let inner = first.wrapping_add(if head_len > 0 { PAGE_SIZE } else { 0 });
         let inner_end = end.wrapping_sub(tail_len);
         let writable = direction != Direction::In;
         let target = self.reserve_in(daemon, size)?;
-        let mut mapped = Mapped { space: daemon, base: target, size, head: None, tail: None };
+        let mut mapped = Mapped {
+            space: daemon,
+            base: target,
+            size,
+            head: None,
+            tail: None,
+        };
         let copy_in = matches!(direction, Direction::In | Direction::Both);
         let mut attempt = || -> Outcome<()> {
             if head_len > 0 {
@@ -238,11 +262,23 @@ impl Kernel {
         copy: Option<usize>,
     ) -> Outcome<()> {
         let mut outcome = Ok(());
-        if let (Some(count), Some(space), Payload::Bytes { base, len, direction, .. }) =
-            (copy, caller_space, payload)
+        if let (
+            Some(count),
+            Some(space),
+            Payload::Bytes {
+                base,
+                len,
+                direction,
+                ..
+            },
+        ) = (copy, caller_space, payload)
             && direction != Direction::In
         {
-            let count = if direction == Direction::Out { count.min(len) } else { len };
+            let count = if direction == Direction::Out {
+                count.min(len)
+            } else {
+                len
+            };
             if let Some((frame, len)) = mapped.head {
                 let offset = PAGE_SIZE.wrapping_sub(len);
                 outcome = self.copy_from_frame(frame, offset, space, base, len.min(count));

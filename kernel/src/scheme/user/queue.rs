@@ -1,115 +1,63 @@
-//! The queue of messages for a scheme: first in, first out, through the objects themselves.
+//! The messages for a scheme: a queue through contexts, descriptions and records of mappings.
 
-use super::Node;
-use crate::{descriptor::Description, kernel::Kernel};
-use kernel_core::slab::Id;
+use super::{Node, Scheme};
+use crate::{context::Context, descriptor::Description, kernel::Kernel, scheme::memory::MapRecord};
+use kernel_core::{
+    queue::Links,
+    slab::{Id, Slab},
+};
 
-/// Head and tail of a scheme's messages.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Queue {
-    head: Option<Node>,
-    tail: Option<Node>,
+/// The objects that messages are in.
+struct Objects<'a> {
+    contexts: &'a mut Slab<Context>,
+    descriptions: &'a mut Slab<Description>,
+    maps: &'a mut Slab<MapRecord>,
 }
 
-impl Queue {
-    /// An empty queue.
-    pub const fn new() -> Self {
-        Self { head: None, tail: None }
-    }
-
-    /// Whether no message waits.
-    pub const fn is_empty(&self) -> bool {
-        self.head.is_none()
-    }
-
-    /// The description whose end is the only message there is.
+impl Links<Node> for Objects<'_> {
     #[inline]
-    pub fn only_close(&self) -> Option<Id<Description>> {
-        match self.head {
-            Some(Node::Close(id)) if self.head == self.tail => Some(id),
-            _ => None,
-        }
-    }
-
-    /// The first message.
-    pub const fn front(&self) -> Option<Node> {
-        self.head
-    }
-}
-
-impl Kernel {
-    fn next_of(&mut self, node: Node) -> Option<&mut Option<Node>> {
+    fn next(&mut self, node: Node) -> Option<&mut Option<Node>> {
         match node {
-            Node::Call(id) | Node::Cancel(id) => {
-                self.contexts.get_mut(id).map(|context| &mut context.next_message)
-            }
+            Node::Call(id) | Node::Cancel(id) => self
+                .contexts
+                .get_mut(id)
+                .map(|context| &mut context.next_message),
             Node::Close(id) => self.descriptions.get_mut(id).map(|d| &mut d.next_message),
             Node::Note(id) => self.maps.get_mut(id).map(|map| &mut map.next_message),
         }
     }
+}
+
+impl Kernel {
+    #[inline]
+    fn scheme_and_objects(&mut self, id: Id<Scheme>) -> Option<(&mut Scheme, Objects<'_>)> {
+        let objects = Objects {
+            contexts: &mut self.contexts,
+            descriptions: &mut self.descriptions,
+            maps: &mut self.maps,
+        };
+        Some((self.schemes.get_mut(id)?, objects))
+    }
 
     /// Appends a message and gives the scheme. Its object must stay in its slab, and in no other queue,
-    /// until popped; its link is empty as long as it is in none.
+    /// until popped.
     #[inline]
-    pub fn enqueue(
-        &mut self,
-        scheme: Id<super::Scheme>,
-        node: Node,
-    ) -> Option<&mut super::Scheme> {
-        let queue = &mut self.schemes.get_mut(scheme)?.queue;
-        let last = queue.tail.replace(node);
-        match last {
-            None => queue.head = Some(node),
-            Some(last) => {
-                if let Some(next) = self.next_of(last) {
-                    *next = Some(node);
-                }
-            }
-        }
-        self.schemes.get_mut(scheme)
+    pub fn enqueue(&mut self, scheme: Id<Scheme>, node: Node) -> Option<&mut Scheme> {
+        let (scheme, mut objects) = self.scheme_and_objects(scheme)?;
+        scheme.queue.push(&mut objects, node);
+        Some(scheme)
     }
 
     /// Takes the first message.
-    pub fn dequeue(&mut self, scheme: Id<super::Scheme>) -> Option<Node> {
-        let node = self.schemes.get(scheme)?.queue.head?;
-        let next = self.next_of(node).and_then(Option::take);
-        let queue = &mut self.schemes.get_mut(scheme)?.queue;
-        queue.head = next;
-        if next.is_none() {
-            queue.tail = None;
-        }
-        Some(node)
+    pub fn dequeue(&mut self, scheme: Id<Scheme>) -> Option<Node> {
+        let (scheme, mut objects) = self.scheme_and_objects(scheme)?;
+        scheme.queue.pop(&mut objects)
     }
 
     /// Takes a message out of the middle. It costs a walk over the messages before it.
-    pub fn unqueue(&mut self, scheme: Id<super::Scheme>, node: Node) {
-        let Some(queue) = self.schemes.get(scheme).map(|scheme| scheme.queue) else { return };
-        let mut previous: Option<Node> = None;
-        let mut at = queue.head;
-        while let Some(here) = at {
-            let next = self.next_of(here).and_then(|next| *next);
-            if here != node {
-                previous = Some(here);
-                at = next;
-                continue;
-            }
-            if let Some(link) = self.next_of(here) {
-                *link = None;
-            }
-            match previous.and_then(|previous| self.next_of(previous)) {
-                Some(link) => *link = next,
-                None => {
-                    if let Some(scheme) = self.schemes.get_mut(scheme) {
-                        scheme.queue.head = next;
-                    }
-                }
-            }
-            if next.is_none()
-                && let Some(scheme) = self.schemes.get_mut(scheme)
-            {
-                scheme.queue.tail = previous;
-            }
-            return;
+    pub fn unqueue(&mut self, scheme: Id<Scheme>, node: Node) {
+        if let Some((scheme, mut objects)) = self.scheme_and_objects(scheme) {
+            scheme.queue.remove(&mut objects, node);
         }
     }
 }

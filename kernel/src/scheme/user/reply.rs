@@ -1,6 +1,9 @@
 //! Answers on their way back from a scheme.
 
-use super::{Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then, payload::{Direction, Payload, Placed}};
+use super::{
+    Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then,
+    payload::{Direction, Payload, Placed},
+};
 use crate::{
     context::{Context, Status, Wait},
     descriptor::{Denial, Entry},
@@ -9,7 +12,11 @@ use crate::{
     scheme::Kind,
 };
 use alloc::vec::Vec;
-use cap_abi::{Rights, resolve::{RESOLVE_BENEATH, RESOLVE_MASK}, scheme as protocol};
+use cap_abi::{
+    Rights,
+    resolve::{RESOLVE_BENEATH, RESOLVE_MASK},
+    scheme as protocol,
+};
 use kernel_core::{rights, slab::Id};
 use syscall::{
     error::*,
@@ -120,7 +127,9 @@ impl Kernel {
                 Ok(())
             }
             Some(CqeOpcode::RespondWithMultipleFds) => {
-                let Some(context) = self.contexts.get(caller) else { return Ok(()) };
+                let Some(context) = self.contexts.get(caller) else {
+                    return Ok(());
+                };
                 let Then::RecvFd(recv) = context.request.then else {
                     return fail(EINVAL);
                 };
@@ -139,7 +148,9 @@ impl Kernel {
     /// Notes the object number of an answer that makes a descriptor.
     #[inline]
     fn name_object(&mut self, caller: Id<Context>, number: u64, cqe: &Cqe) {
-        let Some(context) = self.contexts.get(caller) else { return };
+        let Some(context) = self.contexts.get(caller) else {
+            return;
+        };
         let id = match context.request.then {
             Then::Open(open) => open.description,
             Then::RecvFd(recv) => recv.description,
@@ -154,10 +165,14 @@ impl Kernel {
     }
 
     fn mark_detach(&mut self, scheme: Id<Scheme>, caller: Id<Context>) {
-        let Some(context) = self.contexts.get(caller) else { return };
+        let Some(context) = self.contexts.get(caller) else {
+            return;
+        };
         let [number, ..] = context.request.sqe.args;
         let table = context.table;
-        let Some(table) = table.and_then(|table| self.tables.get(table)) else { return };
+        let Some(table) = table.and_then(|table| self.tables.get(table)) else {
+            return;
+        };
         for (_, entry) in table.entries.iter() {
             if let Some(description) = self.descriptions.get_mut(entry.desc)
                 && description.kind == (Kind::User { scheme, number })
@@ -170,7 +185,9 @@ impl Kernel {
     /// Ends the call of `caller` with an answer, from the daemon or from here, and wakes it.
     #[inline]
     pub fn finish(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
-        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
         let request = &mut context.request;
         if request.cancelled {
             return self.finish_cancelled(caller, result);
@@ -180,7 +197,9 @@ impl Kernel {
             Placed::Nowhere => Ok(()),
             _ => self.unplace_payload(caller, result.ok()),
         };
-        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
         context.request.stage = Stage::Idle;
         let result = match copied {
             Err(Halt::Errno(errno)) if result.is_ok() => Err(errno),
@@ -202,7 +221,9 @@ impl Kernel {
     /// The end of a call that was to be abandoned.
     #[cold]
     fn finish_cancelled(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
-        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
         let request = &mut context.request;
         request.cancelled = false;
         let (abandoned, stage, scheme) = (request.abandoned, request.stage, request.scheme);
@@ -212,12 +233,18 @@ impl Kernel {
             self.unqueue(scheme, Node::Cancel(caller));
         }
         // A daemon that gave up says ECANCELED; the program is told that a signal came in between.
-        let result = if result == Err(ECANCELED) { Err(EINTR) } else { result };
+        let result = if result == Err(ECANCELED) {
+            Err(EINTR)
+        } else {
+            result
+        };
         if !abandoned {
             return self.finish(caller, result);
         }
         let _ = self.unplace_payload(caller, None);
-        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
         let then = core::mem::replace(&mut context.request.then, Then::Value);
         context.request.reset();
         let transfer = core::mem::take(&mut context.request.transfer);
@@ -295,7 +322,8 @@ impl Kernel {
         if open.replace {
             return self.replace_entry(table, open.number, entry);
         }
-        self.place(table, open.number, entry).inspect_err(|_| self.drop_entry(entry))
+        self.place(table, open.number, entry)
+            .inspect_err(|_| self.drop_entry(entry))
     }
 
     /// Answers a call with a descriptor of the daemon's. The entry's references are this function's.
@@ -374,7 +402,9 @@ impl Kernel {
     }
 
     fn finish_receive(&mut self, caller: Id<Context>, recv: RecvIntent) -> Outcome {
-        let Some(context) = self.contexts.get_mut(caller) else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return fail(ESRCH);
+        };
         let mut entries = core::mem::take(&mut context.request.transfer);
         let (table, space) = (context.table, context.space);
         if entries.is_empty() {
@@ -435,8 +465,9 @@ impl Kernel {
                 } else {
                     cap_abi::FD_ANY
                 };
-                let number =
-                    self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))?;
+                let number = self
+                    .place(table, number, entry)
+                    .inspect_err(|_| self.drop_entry(entry))?;
                 // Nobody would know of a descriptor whose number cannot be told.
                 self.write_word(space, address, number)
                     .inspect_err(|_| self.withdraw(table, number))
@@ -454,7 +485,10 @@ impl Kernel {
 
     /// Takes an entry that was just placed out of a table again.
     fn withdraw(&mut self, table: Id<crate::descriptor::FileTable>, number: usize) {
-        let entry = self.tables.get_mut(table).and_then(|table| table.entries.remove(number));
+        let entry = self
+            .tables
+            .get_mut(table)
+            .and_then(|table| table.entries.remove(number));
         if let Some(entry) = entry {
             self.drop_entry(entry);
         }
@@ -462,7 +496,9 @@ impl Kernel {
 
     /// Drops the descriptors that were on their way with a call.
     pub fn drop_transfer(&mut self, caller: Id<Context>) {
-        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
         if context.request.transfer.is_empty() {
             return;
         }
@@ -474,7 +510,9 @@ impl Kernel {
     /// Stores the result of the call that `caller` waits for and lets it go on.
     #[inline]
     pub fn answer(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
-        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
         if context.status != Status::Blocked {
             return;
         }
@@ -499,9 +537,16 @@ impl Kernel {
         suffix: usize,
     ) -> Outcome<()> {
         let entry = self.entry(fd, Rights::empty())?;
-        let Some(context) = self.contexts.get_mut(caller) else { return Ok(()) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return Ok(());
+        };
         let request = &mut context.request;
-        let Payload::Bytes { base, len, direction: Direction::In, text: true } = request.payload
+        let Payload::Bytes {
+            base,
+            len,
+            direction: Direction::In,
+            text: true,
+        } = request.payload
         else {
             return fail(EINVAL);
         };
@@ -521,7 +566,11 @@ impl Kernel {
         request.redirects = request.redirects.wrapping_add(1);
         let [_, _, _, flags, ..] = request.sqe.args;
         let mut flags = flags as usize;
-        let need = if opening { rights::open(flags) } else { Rights::UNLINK };
+        let need = if opening {
+            rights::open(flags)
+        } else {
+            Rights::UNLINK
+        };
         if !entry.rights.contains(need) {
             let _ = self.deny::<()>(Denial::Right);
             self.finish(caller, Err(EPERM));
@@ -542,7 +591,9 @@ impl Kernel {
             self.finish(caller, Err(errno));
             return Ok(());
         }
-        let Some(context) = self.contexts.get_mut(caller) else { return Ok(()) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return Ok(());
+        };
         let request = &mut context.request;
         request.payload = Payload::Bytes {
             base: base.wrapping_add(suffix),
@@ -550,7 +601,11 @@ impl Kernel {
             direction: Direction::In,
             text: true,
         };
-        let Kind::User { scheme: next, number } = kind else {
+        let Kind::User {
+            scheme: next,
+            number,
+        } = kind
+        else {
             self.open_in_kernel(caller, kind, flags, base.wrapping_add(suffix), rest);
             return Ok(());
         };
@@ -568,7 +623,10 @@ impl Kernel {
         if let Then::Open(open) = request.then
             && let Some(description) = self.descriptions.get_mut(open.description)
         {
-            description.kind = Kind::User { scheme: next, number: 0 };
+            description.kind = Kind::User {
+                scheme: next,
+                number: 0,
+            };
         }
         let Some(target) = self.schemes.get(next) else {
             self.finish(caller, Err(ENODEV));
@@ -584,10 +642,16 @@ impl Kernel {
     }
 
     fn limit_open(&mut self, caller: Id<Context>, entry: Entry) -> Result<(), i32> {
-        let Some(context) = self.contexts.get_mut(caller) else { return Err(ESRCH) };
-        let Then::Open(open) = &mut context.request.then else { return Ok(()) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return Err(ESRCH);
+        };
+        let Then::Open(open) = &mut context.request.then else {
+            return Ok(());
+        };
         open.rights &= entry.rights;
-        let Some(lease) = entry.lease else { return Ok(()) };
+        let Some(lease) = entry.lease else {
+            return Ok(());
+        };
         match open.lease {
             None => {
                 self.leases.retain(lease);

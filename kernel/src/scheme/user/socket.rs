@@ -10,7 +10,7 @@ use crate::{
 };
 use cap_abi::Rights;
 use core::mem::size_of;
-use kernel_core::{lease::LeaseId, slab::Id};
+use kernel_core::{lease::LeaseId, queue::Queue, slab::Id};
 use syscall::{
     data::NewFdParams,
     error::*,
@@ -28,14 +28,17 @@ impl Kernel {
         let space = self.current_space;
         let socket = self
             .descriptions
-            .insert(Description::new(Kind::SchemeCapability, syscall::flag::O_RDWR))
+            .insert(Description::new(
+                Kind::SchemeCapability,
+                syscall::flag::O_RDWR,
+            ))
             .map_err(|_| Halt::Errno(ENOMEM))?;
         let scheme = self.schemes.insert(Scheme {
             space,
             window: Window::new(),
             features: 0,
             rooted: false,
-            queue: super::queue::Queue::new(),
+            queue: Queue::new(),
             readers: Readers::default(),
             socket,
             watched: false,
@@ -52,13 +55,18 @@ impl Kernel {
         if let Some(lease) = lease {
             self.leases.retain(lease);
         }
-        let entry =
-            crate::descriptor::Entry { desc: socket, rights: Rights::FULL, lease, cloexec: false };
+        let entry = crate::descriptor::Entry {
+            desc: socket,
+            rights: Rights::FULL,
+            lease,
+            cloexec: false,
+        };
         if let Err(halt) = self.open_window(scheme) {
             self.drop_entry(entry);
             return Err(halt);
         }
-        self.place(self.current_table, number, entry).inspect_err(|_| self.drop_entry(entry))
+        self.place(self.current_table, number, entry)
+            .inspect_err(|_| self.drop_entry(entry))
     }
 
     /// `dup(socket, NewFdParams)`: a descriptor of one of the scheme's own objects, under the
@@ -70,13 +78,18 @@ impl Kernel {
         lease: Option<LeaseId>,
         number: usize,
     ) -> Outcome {
-        let Some(scheme) = self.schemes.get_mut(id) else { return fail(ENODEV) };
+        let Some(scheme) = self.schemes.get_mut(id) else {
+            return fail(ENODEV);
+        };
         scheme.rooted = true;
-        let kind = Kind::User { scheme: id, number: params.number as u64 };
+        let kind = Kind::User {
+            scheme: id,
+            number: params.number as u64,
+        };
         let mut description = Description::new(kind, params.flags);
         description.offset = params.offset;
-        description.positioned = NewFdFlags::from_bits_truncate(params.internal_flags)
-            .contains(NewFdFlags::POSITIONED);
+        description.positioned =
+            NewFdFlags::from_bits_truncate(params.internal_flags).contains(NewFdFlags::POSITIONED);
         self.install(description, Rights::FULL, lease, number, false)
     }
 
@@ -88,7 +101,13 @@ impl Kernel {
         len: usize,
         nonblocking: bool,
     ) -> Outcome {
-        self.next_requests(scheme, base, len / size_of::<Sqe>(), ReadForm::Bytes, nonblocking)
+        self.next_requests(
+            scheme,
+            base,
+            len / size_of::<Sqe>(),
+            ReadForm::Bytes,
+            nonblocking,
+        )
     }
 
     /// `write(socket)`: replies. The result is how many bytes of them were taken.
@@ -130,7 +149,13 @@ impl Kernel {
         if written < writes || reads == 0 {
             return Ok(written);
         }
-        self.next_requests(scheme, base, reads, ReadForm::Count { written }, nonblocking)
+        self.next_requests(
+            scheme,
+            base,
+            reads,
+            ReadForm::Count { written },
+            nonblocking,
+        )
     }
 
     /// Handles replies from the running context's memory; gives how many were good. An error is told
@@ -164,7 +189,9 @@ impl Kernel {
         if capacity == 0 {
             return fail(EINVAL);
         }
-        let Some(mut target) = self.schemes.get_mut(scheme) else { return fail(ENODEV) };
+        let Some(mut target) = self.schemes.get_mut(scheme) else {
+            return fail(ENODEV);
+        };
         if target.space != self.current_space {
             self.move_window(scheme)?;
             target = self.schemes.get_mut(scheme).ok_or(Halt::Errno(ENODEV))?;
@@ -184,10 +211,19 @@ impl Kernel {
                 _ => fail(EAGAIN),
             };
         }
-        let Some(id) = self.current else { return fail(ESRCH) };
-        let Some(context) = self.contexts.get_mut(id) else { return fail(ESRCH) };
+        let Some(id) = self.current else {
+            return fail(ESRCH);
+        };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return fail(ESRCH);
+        };
         context.status = Status::Blocked;
-        context.wait = Wait::Socket(SocketRead { scheme, buffer, capacity, form });
+        context.wait = Wait::Socket(SocketRead {
+            scheme,
+            buffer,
+            capacity,
+            form,
+        });
         context.waiting_in = Some(WaitPlace::Socket(scheme));
         self.attention = true;
         target.readers.push(&mut self.contexts, id);
@@ -199,7 +235,10 @@ impl Kernel {
     pub fn close_scheme(&mut self, id: Id<Scheme>) {
         self.discard_messages(id);
         loop {
-            let Some(reader) = self.schemes.get(id).and_then(|scheme| scheme.readers.front())
+            let Some(reader) = self
+                .schemes
+                .get(id)
+                .and_then(|scheme| scheme.readers.front())
             else {
                 break;
             };
@@ -245,5 +284,4 @@ impl Kernel {
             }
         }
     }
-
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 use cap_abi::scheme::SQE_BENEATH;
 use core::mem::size_of;
-use kernel_core::slab::Id;
+use kernel_core::{queue::Queue, slab::Id};
 use syscall::{
     error::*,
     flag::EventFlags,
@@ -44,13 +44,17 @@ impl Kernel {
     /// As [`Kernel::call_scheme`].
     #[inline(always)]
     pub fn call_scheme_here(&mut self, call: Call) -> Outcome {
-        let Some(caller) = self.current else { return fail(ESRCH) };
+        let Some(caller) = self.current else {
+            return fail(ESRCH);
+        };
         let Some(target) = self.schemes.get(call.scheme) else {
             self.give_up(call.then);
             return fail(ENODEV);
         };
         let window = target.window.base();
-        let Some(context) = self.contexts.get_mut(caller) else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return fail(ESRCH);
+        };
         let request = &mut context.request;
         request.scheme = Some(call.scheme);
         request.sequence = request.sequence.wrapping_add(1) & 0xfff;
@@ -98,7 +102,10 @@ impl Kernel {
             return self.finish(caller, Err(ENODEV));
         };
         let reader = target.readers.front();
-        let ahead = target.queue.only_close();
+        let ahead = match target.queue.only() {
+            Some(Node::Close(id)) => Some(id),
+            _ => None,
+        };
         let direct = target.queue.is_empty() || ahead.is_some() && self.reads_several(reader);
         let Some(reader) = reader.filter(|_| direct) else {
             self.queue_call(caller, scheme);
@@ -107,8 +114,10 @@ impl Kernel {
             }
             return;
         };
-        let has_payload =
-            self.contexts.get(caller).is_some_and(|c| c.request.payload != Payload::None);
+        let has_payload = self
+            .contexts
+            .get(caller)
+            .is_some_and(|c| c.request.payload != Payload::None);
         if has_payload && let Err(errno) = self.present_payload(caller, scheme) {
             return self.finish(caller, Err(errno));
         }
@@ -133,7 +142,9 @@ impl Kernel {
         ahead: Option<Id<Description>>,
     ) -> Option<()> {
         let (context, daemon) = self.contexts.get2_mut(caller, reader)?;
-        let Wait::Socket(read) = daemon.wait else { return None };
+        let Wait::Socket(read) = daemon.wait else {
+            return None;
+        };
         let space = self.spaces.get_mut(daemon.space?)?;
         let mut buffer = read.buffer;
         if let Some(closed) = ahead {
@@ -154,7 +165,7 @@ impl Kernel {
         let target = self.schemes.get_mut(scheme)?;
         target.readers.remove(&mut self.contexts, reader);
         if let Some(closed) = ahead {
-            target.queue = super::queue::Queue::new();
+            target.queue = Queue::new();
             self.descriptions.discard(closed);
         }
         if self.handoff.is_none() && !stopped {
@@ -178,7 +189,9 @@ impl Kernel {
         if let Some(context) = self.contexts.get_mut(caller) {
             context.request.stage = Stage::Pending;
         }
-        let Some(target) = self.enqueue(scheme, Node::Call(caller)) else { return };
+        let Some(target) = self.enqueue(scheme, Node::Call(caller)) else {
+            return;
+        };
         if target.watched {
             let socket = target.socket;
             self.notify_description(socket, EventFlags::EVENT_READ);
@@ -192,9 +205,15 @@ impl Kernel {
             if target.queue.is_empty() {
                 return;
             }
-            let Some(reader) = target.readers.front() else { return };
-            let Some(context) = self.contexts.get(reader) else { return };
-            let (Wait::Socket(read), Some(space)) = (context.wait, context.space) else { return };
+            let Some(reader) = target.readers.front() else {
+                return;
+            };
+            let Some(context) = self.contexts.get(reader) else {
+                return;
+            };
+            let (Wait::Socket(read), Some(space)) = (context.wait, context.space) else {
+                return;
+            };
             match self.drain(scheme, space, read.buffer, read.capacity) {
                 Ok(0) => return,
                 Ok(count) => self.complete_reader(reader, Ok(read.form.result(count)), handoff),
@@ -206,7 +225,9 @@ impl Kernel {
     /// Ends a daemon thread's wait; with `handoff`, it runs next.
     fn complete_reader(&mut self, reader: Id<Context>, result: Result<usize, i32>, handoff: bool) {
         self.leave_wait(reader);
-        let Some(context) = self.contexts.get_mut(reader) else { return };
+        let Some(context) = self.contexts.get_mut(reader) else {
+            return;
+        };
         context.state.frame.set_result(mux(result));
         context.wait = Wait::None;
         context.status = Status::Ready;
@@ -231,7 +252,10 @@ impl Kernel {
     ) -> Result<usize, i32> {
         let mut count = 0_usize;
         while count < capacity {
-            let Some(node) = self.schemes.get(scheme).and_then(|scheme| scheme.queue.front())
+            let Some(node) = self
+                .schemes
+                .get(scheme)
+                .and_then(|scheme| scheme.queue.front())
             else {
                 break;
             };
@@ -247,7 +271,9 @@ impl Kernel {
                     self.hand_message(Opcode::CloseMsg, [number, 0, 0, 0, 0, 0], 0, space, at)
                 }
                 Node::Note(id) => {
-                    let Some(record) = self.maps.get(id) else { break };
+                    let Some(record) = self.maps.get(id) else {
+                        break;
+                    };
                     let (opcode, args, pid) = record.message();
                     self.hand_message(opcode, args, pid, space, at)
                 }
@@ -281,15 +307,21 @@ impl Kernel {
         space: Id<Space>,
         at: usize,
     ) -> Handed {
-        let Some(context) = self.contexts.get(caller) else { return Handed::Answered };
+        let Some(context) = self.contexts.get(caller) else {
+            return Handed::Answered;
+        };
         if context.request.payload != Payload::None
             && let Err(errno) = self.present_payload(caller, scheme)
         {
             self.finish(caller, Err(errno));
             return Handed::Answered;
         }
-        let Some(context) = self.contexts.get_mut(caller) else { return Handed::Answered };
-        let Some(daemon) = self.spaces.get_mut(space) else { return Handed::ReaderFault };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return Handed::Answered;
+        };
+        let Some(daemon) = self.spaces.get_mut(space) else {
+            return Handed::ReaderFault;
+        };
         let words = sqe_words(&context.request.sqe);
         if user::write(&mut daemon.memory, &mut self.memory, at, &words).is_err() {
             let _ = self.unplace_payload(caller, None);
@@ -322,7 +354,9 @@ impl Kernel {
     }
 
     fn hand_cancel(&mut self, caller: Id<Context>, space: Id<Space>, at: usize) -> Handed {
-        let Some(context) = self.contexts.get(caller) else { return Handed::Answered };
+        let Some(context) = self.contexts.get(caller) else {
+            return Handed::Answered;
+        };
         if context.request.stage != Stage::UnderWay {
             return Handed::Answered;
         }
@@ -357,7 +391,9 @@ impl Kernel {
     /// Abandons the request that `caller` waits for. One that the daemon has not seen ends here, with
     /// `EINTR`; otherwise the daemon is told, and the caller waits on for its answer.
     pub fn cancel_request(&mut self, caller: Id<Context>) {
-        let Some(context) = self.contexts.get_mut(caller) else { return };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
         let request = &mut context.request;
         let (stage, scheme) = (request.stage, request.scheme);
         let Some(scheme) = scheme else { return };
@@ -378,8 +414,11 @@ impl Kernel {
     /// Queues a one-way message. It rides along with the next request, or goes when this CPU has
     /// nothing else handed to it. `false`: the scheme is gone, and the message still the caller's.
     pub fn post(&mut self, scheme: Id<Scheme>, node: Node) -> bool {
-        let Some(target) = self.enqueue(scheme, node) else { return false };
-        let (awaited, watched, socket) = (!target.readers.is_empty(), target.watched, target.socket);
+        let Some(target) = self.enqueue(scheme, node) else {
+            return false;
+        };
+        let (awaited, watched, socket) =
+            (!target.readers.is_empty(), target.watched, target.socket);
         if awaited {
             self.note_message(scheme);
         }
@@ -407,11 +446,8 @@ impl Kernel {
                     self.leases.release(lease);
                 }
             }
-            Then::Value
-            | Then::Advance(_)
-            | Then::SeekEnd(..)
-            | Then::Watch(..)
-            | Then::SendFd => {}
+            Then::Value | Then::Advance(_) | Then::SeekEnd(..) | Then::Watch(..) | Then::SendFd => {
+            }
         }
     }
 }

@@ -39,7 +39,11 @@ pub struct Slot {
 impl Window {
     /// A window that is nowhere yet.
     pub const fn new() -> Self {
-        Self { base: 0, frames: Vec::new(), free: Vec::new() }
+        Self {
+            base: 0,
+            frames: Vec::new(),
+            free: Vec::new(),
+        }
     }
 
     /// Address of the first slot in the daemon's space.
@@ -48,14 +52,17 @@ impl Window {
     }
 
     fn address(&self, index: u32) -> usize {
-        self.base.wrapping_add((index as usize).wrapping_mul(PAGE_SIZE))
+        self.base
+            .wrapping_add((index as usize).wrapping_mul(PAGE_SIZE))
     }
 }
 
 impl Kernel {
     /// Reserves the range of a new scheme's window in its daemon's space.
     pub fn open_window(&mut self, scheme: Id<Scheme>) -> Outcome<()> {
-        let Some(target) = self.schemes.get(scheme) else { return fail(ENODEV) };
+        let Some(target) = self.schemes.get(scheme) else {
+            return fail(ENODEV);
+        };
         let size = (MAX_SLOTS as usize).saturating_mul(PAGE_SIZE);
         let base = self.reserve_in(target.space, size)?;
         if let Some(target) = self.schemes.get_mut(scheme) {
@@ -70,31 +77,49 @@ impl Kernel {
     /// `ENOMEM` when there is no memory for one more, `EAGAIN` when there are too many.
     #[inline]
     pub fn take_slot(&mut self, scheme: Id<Scheme>) -> Outcome<Slot> {
-        let Some(target) = self.schemes.get_mut(scheme) else { return fail(ENODEV) };
+        let Some(target) = self.schemes.get_mut(scheme) else {
+            return fail(ENODEV);
+        };
         let window = &mut target.window;
         if let Some(index) = window.free.pop()
             && let Some(frame) = window.frames.get(index as usize)
         {
-            return Ok(Slot { index, frame: *frame, address: window.address(index) });
+            return Ok(Slot {
+                index,
+                frame: *frame,
+                address: window.address(index),
+            });
         }
         self.grow_window(scheme)
     }
 
     #[cold]
     fn grow_window(&mut self, scheme: Id<Scheme>) -> Outcome<Slot> {
-        let Some(target) = self.schemes.get_mut(scheme) else { return fail(ENODEV) };
+        let Some(target) = self.schemes.get_mut(scheme) else {
+            return fail(ENODEV);
+        };
         let window = &mut target.window;
         let index = window.frames.len() as u32;
         if index >= MAX_SLOTS {
             return fail(EAGAIN);
         }
-        window.frames.try_reserve(1).map_err(|_| Halt::Errno(ENOMEM))?;
+        window
+            .frames
+            .try_reserve(1)
+            .map_err(|_| Halt::Errno(ENOMEM))?;
         // Room to give every slot back without allocating.
-        let missing = window.frames.len().saturating_add(1).saturating_sub(window.free.capacity());
+        let missing = window
+            .frames
+            .len()
+            .saturating_add(1)
+            .saturating_sub(window.free.capacity());
         if missing > 0 {
             let len = window.free.len();
             let wanted = window.frames.capacity().saturating_sub(len);
-            window.free.try_reserve(wanted).map_err(|_| Halt::Errno(ENOMEM))?;
+            window
+                .free
+                .try_reserve(wanted)
+                .map_err(|_| Halt::Errno(ENOMEM))?;
         }
         let address = window.address(index);
         let space = target.space;
@@ -102,7 +127,11 @@ impl Kernel {
         if let Some(target) = self.schemes.get_mut(scheme) {
             target.window.frames.push(frame);
         }
-        Ok(Slot { index, frame, address })
+        Ok(Slot {
+            index,
+            frame,
+            address,
+        })
     }
 
     /// Gives a slot back.
@@ -117,7 +146,12 @@ impl Kernel {
     /// The page behind a slot.
     #[inline]
     pub fn slot_frame(&self, scheme: Id<Scheme>, index: u32) -> Option<Frame> {
-        self.schemes.get(scheme)?.window.frames.get(index as usize).copied()
+        self.schemes
+            .get(scheme)?
+            .window
+            .frames
+            .get(index as usize)
+            .copied()
     }
 
     /// Moves the window to the running context's space: the daemon has forked, or given its socket
@@ -128,7 +162,9 @@ impl Kernel {
     #[cold]
     pub fn move_window(&mut self, id: Id<Scheme>) -> Outcome<()> {
         let space = self.current_space;
-        let Some(scheme) = self.schemes.get_mut(id) else { return fail(ENODEV) };
+        let Some(scheme) = self.schemes.get_mut(id) else {
+            return fail(ENODEV);
+        };
         let window = &scheme.window;
         if !scheme.readers.is_empty() || window.free.len() != window.frames.len() {
             return fail(EXDEV);
