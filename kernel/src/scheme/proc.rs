@@ -749,6 +749,24 @@ impl Kernel {
         }
     }
 
+    /// Whether a context that was never started can be reached only through its own table, so that
+    /// nobody can start it any more: who was making it has ended.
+    fn is_out_of_reach(&self, id: Id<Context>) -> bool {
+        let Some(context) = self.contexts.get(id) else { return false };
+        if context.status != Status::New || context.handles == 0 {
+            return false;
+        }
+        let table = context.table.and_then(|table| self.tables.get(table));
+        let Some(table) = table.filter(|table| table.refs == 1) else { return false };
+        let own = table.entries.iter().filter(|(_, entry)| {
+            self.descriptions.get(entry.desc).is_some_and(|description| {
+                description.refs == 1
+                    && matches!(description.kind, Kind::Proc(Handle::Context(of, _)) if of == id)
+            })
+        });
+        own.count() == context.handles as usize
+    }
+
     /// The last descriptor of an object is gone.
     pub fn proc_close(&mut self, handle: Handle) {
         match handle {
@@ -758,7 +776,11 @@ impl Kernel {
             Handle::Context(id, _) => {
                 if let Some(context) = self.contexts.get_mut(id) {
                     context.handles = context.handles.saturating_sub(1);
-                    self.reap(id);
+                    if self.is_out_of_reach(id) {
+                        self.kill(id);
+                    } else {
+                        self.reap(id);
+                    }
                 }
             }
         }
