@@ -9,7 +9,7 @@ pub mod control;
 use crate::{
     error::{Halt, Outcome, fail},
     kernel::Kernel,
-    scheme::{Kind, user::Node},
+    scheme::{Kind, proc::Handle, user::Node},
 };
 use cap_abi::Rights;
 use kernel_core::{
@@ -255,6 +255,9 @@ impl Kernel {
         let Some(description) = self.descriptions.get_mut(id) else { return };
         description.refs = description.refs.saturating_sub(1);
         if description.refs > 0 {
+            if let Kind::Proc(Handle::Context(context, _)) = description.kind {
+                self.end_if_out_of_reach(context);
+            }
             return;
         }
         let (kind, entangled) = (description.kind, description.is_entangled());

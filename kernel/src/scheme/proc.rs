@@ -74,6 +74,8 @@ impl Handle {
     }
 }
 
+/// With more handles of itself than this in its own table, a context is not recognised as out of reach.
+const OWN_HANDLES: usize = 8;
 /// Largest single copy to or from a foreign space in one call.
 const MAX_COPY: usize = 1 << 20;
 /// Exit status of a context that ended itself is reported like an exception of this kind.
@@ -751,6 +753,40 @@ impl Kernel {
         }
     }
 
+    /// Ends a context that was never started and can be reached only through its own table, so that
+    /// nobody can start it any more: who was making it has ended. To be asked when a reference to a
+    /// handle of it is gone.
+    pub fn end_if_out_of_reach(&mut self, id: Id<Context>) {
+        if self.is_out_of_reach(id) {
+            self.kill(id);
+        }
+    }
+
+    fn is_out_of_reach(&self, id: Id<Context>) -> bool {
+        let Some(context) = self.contexts.get(id) else { return false };
+        if context.status != Status::New || context.handles == 0 {
+            return false;
+        }
+        let table = context.table.and_then(|table| self.tables.get(table));
+        let Some(table) = table.filter(|table| table.refs == 1) else { return false };
+        // Handles that are in the table, and how many references to each are not.
+        let mut handles = [None; OWN_HANDLES];
+        for (_, entry) in table.entries.iter() {
+            let Some(description) = self.descriptions.get(entry.desc) else { continue };
+            if !matches!(description.kind, Kind::Proc(Handle::Context(of, _)) if of == id) {
+                continue;
+            }
+            let known = handles.iter_mut().find(|slot| {
+                slot.is_none_or(|(handle, _)| handle == entry.desc)
+            });
+            let Some(slot) = known else { return false };
+            let (_, outside) = slot.get_or_insert((entry.desc, description.refs));
+            *outside = outside.saturating_sub(1);
+        }
+        let inside = handles.iter().flatten().filter(|(_, outside)| *outside == 0).count();
+        inside == context.handles as usize
+    }
+
     /// The last descriptor of an object is gone.
     pub fn proc_close(&mut self, handle: Handle) {
         match handle {
@@ -760,6 +796,7 @@ impl Kernel {
             Handle::Context(id, _) => {
                 if let Some(context) = self.contexts.get_mut(id) {
                     context.handles = context.handles.saturating_sub(1);
+                    self.end_if_out_of_reach(id);
                     self.reap(id);
                 }
             }

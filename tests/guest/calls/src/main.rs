@@ -6,6 +6,13 @@
 
 extern crate alloc;
 
+mod clocks;
+mod events;
+mod exceptions;
+mod futexes;
+mod maps;
+mod pipes;
+mod proc;
 mod table;
 mod world;
 
@@ -15,6 +22,13 @@ redox_rt::entry!(main);
 
 const GROUPS: &[(&str, fn() -> i32)] = &[
     ("calls", table::run),
+    ("pipe", pipes::run),
+    ("event", events::run),
+    ("time", clocks::run),
+    ("maps", maps::run),
+    ("futex", futexes::run),
+    ("proc", proc::run),
+    ("exceptions", exceptions::run),
 ];
 
 fn main(start: &Start) -> i32 {
