@@ -342,7 +342,7 @@ pub const CASES: &[Case] = &[
     fcntl(Socket, F_SCHEME_DECLARE, 1, Fails(EBUSY)),
     case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), ReadOnly, O, O], Fails(EFAULT)),
     case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), W(&[0, 0, 1 << 31]), O, O], Fails(EINVAL)),
-    case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), W(&[0, 0, 2 << 32]), O, O], Fails(EINVAL)),
+    case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), W(&[0, 0, 4 << 32]), O, O], Fails(EINVAL)),
     fcntl(Object, 0x7000, 0, Answered),
     // fevent
     case(SYS_FEVENT, [F(PipeRead), N(1), O, O, O], Is(0)),
