@@ -266,7 +266,8 @@ fn prepare(signal: i32, writer: &Fd) -> Result<()> {
 fn handlers_run_and_interrupt() -> Outcome {
     let (reader, writer) = pipe()?;
     let pid = child(|| {
-        if prepare(SIGUSR1, &writer).is_err() {
+        if let Err(error) = prepare(SIGUSR1, &writer) {
+            redox_rt::eprintln!("test-user: setting signals up: {error}");
             return 1;
         }
         let before = HANDLED.load(Ordering::SeqCst);
@@ -298,13 +299,17 @@ fn handlers_run_and_interrupt() -> Outcome {
             _ => 6,
         }
     })?;
+    // So that reading ends when the child does.
+    drop(writer);
     let mut byte = [0];
     reader.read_exact(&mut byte)?;
     kill(pid, SIGUSR1)?;
     let mut rest = [0; 9];
     let mut len = 0;
     while len < rest.len() {
-        len += reader.read(rest.get_mut(len..).unwrap_or(&mut []))?;
+        let got = reader.read(rest.get_mut(len..).unwrap_or(&mut []))?;
+        check!(got > 0, "after {rest:?}: {:?}", wait_for(Awaited::Child(pid)));
+        len += got;
     }
     // Parent and child write in any order.
     let Some(at) = rest.iter().position(|byte| *byte == b'g') else {
@@ -335,6 +340,7 @@ fn a_blocked_signal_waits() -> Outcome {
         let _ = signal::sigmask(Some((SIG_SETMASK, 0)));
         3
     })?;
+    drop((writer, go_reader));
     let mut byte = [0];
     reader.read_exact(&mut byte)?;
     kill(pid, SIGTERM)?;
