@@ -36,6 +36,7 @@ pub fn fork_into(context: &Context, process: Option<&Fd>) -> Result<Forked> {
         process,
         result: Ok(()),
     };
+    let inhibited = Tcb::current().is_some_and(signal::is_inhibited);
     // SAFETY: `copy` is called with the job, which outlives the call.
     let answer = unsafe { fork_point(copy, &raw mut job) };
     if answer == 0 {
@@ -43,6 +44,10 @@ pub fn fork_into(context: &Context, process: Option<&Fd>) -> Result<Forked> {
         process::set_process_fd(process::process_fd());
         if let Some(tcb) = Tcb::current() {
             signal::forget_pending(tcb);
+            if !inhibited {
+                // The copy was made while delivery was put off.
+                signal::uninhibit(&tcb.control);
+            }
         }
         return Ok(Forked::Child);
     }

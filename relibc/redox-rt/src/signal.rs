@@ -135,6 +135,11 @@ pub fn inherited() -> (u64, u64) {
     (ignored, Tcb::current().map_or(0, current_mask))
 }
 
+/// Whether a thread has delivery put off.
+pub(crate) fn is_inhibited(tcb: &Tcb) -> bool {
+    tcb.control.control_flags.load(Ordering::Relaxed) & SigcontrolFlags::INHIBIT_DELIVERY.bits() != 0
+}
+
 /// In the child of a fork: nothing is pending.
 pub(crate) fn forget_pending(tcb: &Tcb) {
     PROCESS.pending.store(0, Ordering::Relaxed);
@@ -178,7 +183,7 @@ fn inhibit(control: &Sigcontrol) {
 }
 
 /// Allows delivery again, and delivers what has become deliverable meanwhile.
-fn uninhibit(control: &Sigcontrol) {
+pub(crate) fn uninhibit(control: &Sigcontrol) {
     allow(control);
     deliver_now(control);
 }

@@ -342,7 +342,7 @@ pub const CASES: &[Case] = &[
     fcntl(Socket, F_SCHEME_DECLARE, 1, Fails(EBUSY)),
     case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), ReadOnly, O, O], Fails(EFAULT)),
     case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), W(&[0, 0, 1 << 31]), O, O], Fails(EINVAL)),
-    case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), W(&[0, 0, 2 << 32]), O, O], Fails(EINVAL)),
+    case(SYS_FCNTL, [F(PipeRead), N(F_CAP_LEASE), W(&[0, 0, 1 << 63]), O, O], Fails(EINVAL)),
     fcntl(Object, 0x7000, 0, Answered),
     // fevent
     case(SYS_FEVENT, [F(PipeRead), N(1), O, O, O], Is(0)),
@@ -451,6 +451,7 @@ pub const CASES: &[Case] = &[
     case(SYS_MPROTECT, [N(1 << 63), N(PAGE_SIZE), N(READ as usize), O, O], Fails(EINVAL)),
     case(SYS_MPROTECT, [N(0x4000_0000_0000), N(PAGE_SIZE), N(READ as usize), O, O], Fails(ENOMEM)),
     case(SYS_MPROTECT, [Room, N(2 * PAGE_SIZE), N((READ | WRITE) as usize), O, O], Fails(ENOMEM)),
+    case(SYS_MREMAP, [Room, N(PAGE_SIZE), O, N(PAGE_SIZE), O], Works),
     case(SYS_MREMAP, [N(0x4000_0000_0000), N(PAGE_SIZE), O, N(PAGE_SIZE), O], Fails(EFAULT)),
     case(SYS_MREMAP, [N(0x4000_0000_0001), N(PAGE_SIZE), O, N(PAGE_SIZE), O], Fails(EINVAL)),
     case(SYS_MREMAP, [ReadOnly, N(PAGE_SIZE), O, O, O], Fails(EINVAL)),

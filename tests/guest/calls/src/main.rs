@@ -9,10 +9,14 @@ extern crate alloc;
 mod clocks;
 mod events;
 mod exceptions;
+mod exhaustion;
 mod futexes;
 mod maps;
 mod pipes;
 mod proc;
+mod sched;
+mod signals;
+mod system;
 mod table;
 mod world;
 
@@ -29,6 +33,11 @@ const GROUPS: &[(&str, fn() -> i32)] = &[
     ("futex", futexes::run),
     ("proc", proc::run),
     ("exceptions", exceptions::run),
+    ("signals", signals::run),
+    ("sched", sched::run),
+    ("sys", system::sys_files),
+    ("irq", system::irq),
+    ("exhaustion", exhaustion::run),
 ];
 
 fn main(start: &Start) -> i32 {
