@@ -137,7 +137,8 @@ pub fn inherited() -> (u64, u64) {
 
 /// Whether a thread has delivery put off.
 pub(crate) fn is_inhibited(tcb: &Tcb) -> bool {
-    tcb.control.control_flags.load(Ordering::Relaxed) & SigcontrolFlags::INHIBIT_DELIVERY.bits() != 0
+    tcb.control.control_flags.load(Ordering::Relaxed) & SigcontrolFlags::INHIBIT_DELIVERY.bits()
+        != 0
 }
 
 /// In the child of a fork: nothing is pending.

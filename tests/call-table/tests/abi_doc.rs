@@ -26,10 +26,15 @@ fn table(heading: &str, columns: usize) -> Vec<Vec<String>> {
         .split_once(&format!("\n## {heading}\n"))
         .unwrap_or_else(|| panic!("docs/abi.md has no section `{heading}`"))
         .1;
-    let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
+    let section = section
+        .split_once("\n## ")
+        .map_or(section, |(section, _)| section);
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|line| {
-        let cells = line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', ""));
+        let cells = line
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().replace('`', ""));
         cells.take(columns).collect()
     })
     .collect()
@@ -49,7 +54,11 @@ fn compare(heading: &str, expected: &[Vec<String>]) {
         let _ = writeln!(message, "wrong:   | {} |", row.join(" | "));
     }
     assert!(message.is_empty(), "docs/abi.md, {heading}:\n{message}");
-    assert_eq!(rows.len(), found.len(), "docs/abi.md, {heading}: a row occurs twice");
+    assert_eq!(
+        rows.len(),
+        found.len(),
+        "docs/abi.md, {heading}: a row occurs twice"
+    );
 }
 
 fn strings<const N: usize>(cells: [&dyn std::fmt::Display; N]) -> Vec<String> {
@@ -58,15 +67,38 @@ fn strings<const N: usize>(cells: [&dyn std::fmt::Display; N]) -> Vec<String> {
 
 fn errno(number: i32) -> &'static str {
     const NAMES: &[(i32, &str)] = &[
-        (EPERM, "EPERM"), (ENOENT, "ENOENT"), (ESRCH, "ESRCH"), (EINTR, "EINTR"), (EIO, "EIO"),
-        (EBADF, "EBADF"), (EAGAIN, "EAGAIN"), (ENOMEM, "ENOMEM"), (EACCES, "EACCES"),
-        (EFAULT, "EFAULT"), (EBUSY, "EBUSY"), (EEXIST, "EEXIST"), (EXDEV, "EXDEV"),
-        (ENODEV, "ENODEV"), (ENOTDIR, "ENOTDIR"), (EISDIR, "EISDIR"), (EINVAL, "EINVAL"),
-        (EMFILE, "EMFILE"), (ENOSPC, "ENOSPC"), (ESPIPE, "ESPIPE"), (EPIPE, "EPIPE"),
-        (ENAMETOOLONG, "ENAMETOOLONG"), (ELOOP, "ELOOP"), (ENOSYS, "ENOSYS"),
-        (EOPNOTSUPP, "EOPNOTSUPP"), (ETIMEDOUT, "ETIMEDOUT"), (ESTALE, "ESTALE"),
+        (EPERM, "EPERM"),
+        (ENOENT, "ENOENT"),
+        (ESRCH, "ESRCH"),
+        (EINTR, "EINTR"),
+        (EIO, "EIO"),
+        (EBADF, "EBADF"),
+        (EAGAIN, "EAGAIN"),
+        (ENOMEM, "ENOMEM"),
+        (EACCES, "EACCES"),
+        (EFAULT, "EFAULT"),
+        (EBUSY, "EBUSY"),
+        (EEXIST, "EEXIST"),
+        (EXDEV, "EXDEV"),
+        (ENODEV, "ENODEV"),
+        (ENOTDIR, "ENOTDIR"),
+        (EISDIR, "EISDIR"),
+        (EINVAL, "EINVAL"),
+        (EMFILE, "EMFILE"),
+        (ENOSPC, "ENOSPC"),
+        (ESPIPE, "ESPIPE"),
+        (EPIPE, "EPIPE"),
+        (ENAMETOOLONG, "ENAMETOOLONG"),
+        (ELOOP, "ELOOP"),
+        (ENOSYS, "ENOSYS"),
+        (EOPNOTSUPP, "EOPNOTSUPP"),
+        (ETIMEDOUT, "ETIMEDOUT"),
+        (ESTALE, "ESTALE"),
     ];
-    let name = NAMES.iter().find(|(n, _)| *n == number).map(|(_, name)| *name);
+    let name = NAMES
+        .iter()
+        .find(|(n, _)| *n == number)
+        .map(|(_, name)| *name);
     name.unwrap_or_else(|| panic!("error {number} has no name here"))
 }
 
@@ -83,7 +115,11 @@ fn exercised() -> BTreeMap<usize, BTreeSet<&'static str>> {
     }
     for row in DESCRIPTORS {
         note(row.call, EBADF);
-        let conditions = [(row.right, EPERM), (row.lease, ESTALE), (row.scheme, ENODEV)];
+        let conditions = [
+            (row.right, EPERM),
+            (row.lease, ESTALE),
+            (row.scheme, ENODEV),
+        ];
         for (_, number) in conditions.iter().filter(|(condition, _)| *condition) {
             note(row.call, *number);
         }
@@ -99,7 +135,11 @@ fn exercised() -> BTreeMap<usize, BTreeSet<&'static str>> {
 
 fn requirement(requirement: Requirement) -> String {
     let names = |rights: Rights| {
-        rights.iter_names().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+        rights
+            .iter_names()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match requirement {
         Requirement::NoDescriptor => "no descriptor".into(),
@@ -121,8 +161,17 @@ fn system_calls() {
     let rows: Vec<_> = rights::SYSCALLS
         .iter()
         .map(|(number, name, needs)| {
-            let errors = seen.get(number).into_iter().flatten().copied().collect::<Vec<_>>();
-            let errors = if errors.is_empty() { "none".into() } else { errors.join(", ") };
+            let errors = seen
+                .get(number)
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect::<Vec<_>>();
+            let errors = if errors.is_empty() {
+                "none".into()
+            } else {
+                errors.join(", ")
+            };
             strings([name, &format!("{number:#x}"), &requirement(*needs), &errors])
         })
         .collect();
@@ -133,14 +182,17 @@ fn system_calls() {
 #[test]
 fn every_call_is_there_and_tested() {
     let kernel = read("kernel/src/syscall/mod.rs");
-    let dispatched = kernel.lines().filter(|line| line.trim_start().starts_with("SYS_")).count();
+    let dispatched = kernel
+        .lines()
+        .filter(|line| line.trim_start().starts_with("SYS_"))
+        .count();
     assert_eq!(dispatched, rights::SYSCALLS.len());
     for (number, name, _) in rights::SYSCALLS {
         let tested = CASES.iter().any(|case| case.call == *number);
         assert!(tested, "{name} has no case");
-        let works = CASES.iter().any(|case| {
-            case.call == *number && !matches!(case.expect, Expect::Fails(_))
-        });
+        let works = CASES
+            .iter()
+            .any(|case| case.call == *number && !matches!(case.expect, Expect::Fails(_)));
         assert!(works, "{name} never works");
     }
 }
@@ -154,8 +206,14 @@ fn other_cases_exist() {
     }
     for (_, _, case) in ELSEWHERE {
         let (group, name) = case.split_once('.').unwrap();
-        assert!(sources.contains(&format!("fn {name}(")), "{case}: no such function");
-        assert!(sources.contains(&format!("run![\"{group}\"")), "{case}: no such group");
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "{case}: no such function"
+        );
+        assert!(
+            sources.contains(&format!("run![\"{group}\"")),
+            "{case}: no such group"
+        );
     }
 }
 
@@ -163,15 +221,27 @@ fn other_cases_exist() {
 #[test]
 fn descriptors_are_used() {
     let uses = |wanted: Fd| {
-        CASES.iter().flat_map(|case| case.args).chain(POINTERS.iter().flat_map(|row| row.args)).any(
-            |arg| match arg {
+        CASES
+            .iter()
+            .flat_map(|case| case.args)
+            .chain(POINTERS.iter().flat_map(|row| row.args))
+            .any(|arg| match arg {
                 Arg::F(name) => name == wanted,
-                Arg::Numbers(args, _) => args.iter().any(|a| matches!(a, Arg::F(n) if *n == wanted)),
+                Arg::Numbers(args, _) => {
+                    args.iter().any(|a| matches!(a, Arg::F(n) if *n == wanted))
+                }
                 _ => false,
-            },
-        )
+            })
     };
-    for name in [Fd::PipeFull, Fd::PipeEnded, Fd::Dead, Fd::Lease, Fd::Other, Fd::Object, Fd::Vector] {
+    for name in [
+        Fd::PipeFull,
+        Fd::PipeEnded,
+        Fd::Dead,
+        Fd::Lease,
+        Fd::Other,
+        Fd::Object,
+        Fd::Vector,
+    ] {
         assert!(uses(name), "{name:?}");
     }
 }
@@ -179,14 +249,24 @@ fn descriptors_are_used() {
 #[test]
 fn fcntl_commands() {
     let commands = [
-        ("F_DUPFD", F_DUPFD), ("F_GETFD", F_GETFD), ("F_SETFD", F_SETFD), ("F_GETFL", F_GETFL),
-        ("F_SETFL", F_SETFL), ("F_DUPFD_CLOEXEC", 1030), ("F_GET_SCHEMEID", F_GET_SCHEMEID),
-        ("F_CAP_GET_RIGHTS", fcntl::F_CAP_GET_RIGHTS), ("F_CAP_LIMIT", fcntl::F_CAP_LIMIT),
-        ("F_CAP_BENEATH", fcntl::F_CAP_BENEATH), ("F_CAP_LEASE", fcntl::F_CAP_LEASE),
-        ("F_CAP_REVOKE", fcntl::F_CAP_REVOKE), ("F_SCHEME_DECLARE", fcntl::F_SCHEME_DECLARE),
+        ("F_DUPFD", F_DUPFD),
+        ("F_GETFD", F_GETFD),
+        ("F_SETFD", F_SETFD),
+        ("F_GETFL", F_GETFL),
+        ("F_SETFL", F_SETFL),
+        ("F_DUPFD_CLOEXEC", 1030),
+        ("F_GET_SCHEMEID", F_GET_SCHEMEID),
+        ("F_CAP_GET_RIGHTS", fcntl::F_CAP_GET_RIGHTS),
+        ("F_CAP_LIMIT", fcntl::F_CAP_LIMIT),
+        ("F_CAP_BENEATH", fcntl::F_CAP_BENEATH),
+        ("F_CAP_LEASE", fcntl::F_CAP_LEASE),
+        ("F_CAP_REVOKE", fcntl::F_CAP_REVOKE),
+        ("F_SCHEME_DECLARE", fcntl::F_SCHEME_DECLARE),
     ];
-    let rows: Vec<_> =
-        commands.iter().map(|(name, number)| strings([name, &format!("{number:#x}")])).collect();
+    let rows: Vec<_> = commands
+        .iter()
+        .map(|(name, number)| strings([name, &format!("{number:#x}")]))
+        .collect();
     compare("fcntl commands", &rows);
 }
 
@@ -209,14 +289,22 @@ fn resolve_flags() {
     ];
     let all = flags.iter().fold(0, |all, (_, bit)| all | bit);
     assert_eq!(all, resolve::RESOLVE_MASK);
-    let rows: Vec<_> = flags.iter().map(|(name, bit)| strings([name, &bit.trailing_zeros()])).collect();
+    let rows: Vec<_> = flags
+        .iter()
+        .map(|(name, bit)| strings([name, &bit.trailing_zeros()]))
+        .collect();
     compare("Resolution flags", &rows);
 }
 
 #[test]
 fn submission_opcodes() {
     let rows: Vec<_> = (0..=u8::MAX)
-        .filter_map(|raw| Some(strings([&format!("{:?}", Opcode::try_from_raw(raw)?), &raw])))
+        .filter_map(|raw| {
+            Some(strings([
+                &format!("{:?}", Opcode::try_from_raw(raw)?),
+                &raw,
+            ]))
+        })
         .collect();
     compare("Submission opcodes", &rows);
 }
@@ -224,12 +312,17 @@ fn submission_opcodes() {
 #[test]
 fn completion_opcodes() {
     const NAMES: [&str; 6] = [
-        "RespondRegular", "RespondWithFd", "SendFevent", "ObtainFd", "RespondWithMultipleFds",
+        "RespondRegular",
+        "RespondWithFd",
+        "SendFevent",
+        "ObtainFd",
+        "RespondWithMultipleFds",
         "RespondAndNotifyOnDetach",
     ];
     let known = (0..=u8::MAX).filter(|raw| CqeOpcode::try_from_raw(*raw).is_some());
-    let mut rows: Vec<_> =
-        known.map(|raw| strings([&NAMES[usize::from(raw)], &raw])).collect();
+    let mut rows: Vec<_> = known
+        .map(|raw| strings([&NAMES[usize::from(raw)], &raw]))
+        .collect();
     rows.push(strings([&"CQE_REDIRECT", &scheme::CQE_REDIRECT]));
     compare("Completion opcodes", &rows);
 }
@@ -245,8 +338,10 @@ fn quoted(path: &str, before: &str, behind: &str) -> BTreeSet<String> {
 
 #[test]
 fn files_of_the_sys_scheme() {
-    let rows: Vec<_> =
-        quoted("kernel/src/scheme/sys.rs", "(\"", "\", File::").iter().map(|n| strings([n])).collect();
+    let rows: Vec<_> = quoted("kernel/src/scheme/sys.rs", "(\"", "\", File::")
+        .iter()
+        .map(|n| strings([n]))
+        .collect();
     assert!(!rows.is_empty());
     compare("Files of the sys scheme", &rows);
 }
@@ -254,12 +349,19 @@ fn files_of_the_sys_scheme() {
 #[test]
 fn names_of_the_proc_scheme() {
     let aspects = quoted("kernel/src/scheme/proc.rs", "b\"", "\" => ");
-    let mut rows: Vec<_> = aspects.iter().map(|name| strings([&"context", name])).collect();
+    let mut rows: Vec<_> = aspects
+        .iter()
+        .map(|name| strings([&"context", name]))
+        .collect();
     assert!(rows.len() > 10);
     for (handle, name) in [
-        ("root", "new-context"), ("root", "cur-context"), ("root", "new-addrspace"),
-        ("address space", "empty"), ("address space", "exclusive"),
-        ("descriptor table", "empty"), ("descriptor table", "copy"),
+        ("root", "new-context"),
+        ("root", "cur-context"),
+        ("root", "new-addrspace"),
+        ("address space", "empty"),
+        ("address space", "exclusive"),
+        ("descriptor table", "empty"),
+        ("descriptor table", "copy"),
     ] {
         let source = read("kernel/src/scheme/proc.rs");
         assert!(source.contains(&format!("b\"{name}\")")), "{name}");

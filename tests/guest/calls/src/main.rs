@@ -24,7 +24,9 @@ use redox_rt::start::Start;
 
 redox_rt::entry!(main);
 
-const GROUPS: &[(&str, fn() -> i32)] = &[
+type Group = (&'static str, fn() -> i32);
+
+const GROUPS: &[Group] = &[
     ("calls", table::run),
     ("pipe", pipes::run),
     ("event", events::run),

@@ -25,14 +25,18 @@ fn spinning_processes_share_the_cpu() -> Outcome {
         let counters = words()?;
         let all: Vec<_> = (0..3_usize)
             .map(|n| {
-                Process::start(|| loop {
-                    counters[n].fetch_add(1, SeqCst);
+                Process::start(|| {
+                    loop {
+                        counters[n].fetch_add(1, SeqCst);
+                    }
                 })
             })
             .collect::<Result<_>>()?;
         for _ in 0..3 {
             let before = [0, 1, 2].map(|n| counters[n].load(SeqCst));
-            until("all count", || Ok((0..3).all(|n| counters[n].load(SeqCst) > before[n])))?;
+            until("all count", || {
+                Ok((0..3).all(|n| counters[n].load(SeqCst) > before[n]))
+            })?;
         }
         drop(all);
         Ok(forget_words(counters)?)
@@ -46,8 +50,10 @@ fn no_priority_starves_another() -> Outcome {
             .into_iter()
             .enumerate()
             .map(|(n, priority)| {
-                let process = Process::start(|| loop {
-                    counters[n].fetch_add(1, SeqCst);
+                let process = Process::start(|| {
+                    loop {
+                        counters[n].fetch_add(1, SeqCst);
+                    }
                 })?;
                 let mut attributes = process.context().attributes()?;
                 attributes.prio = priority;
@@ -57,7 +63,9 @@ fn no_priority_starves_another() -> Outcome {
             .collect::<Result<_>>()?;
         for _ in 0..3 {
             let before = [0, 1, 2].map(|n| counters[n].load(SeqCst));
-            until("all count", || Ok((0..3).all(|n| counters[n].load(SeqCst) > before[n])))?;
+            until("all count", || {
+                Ok((0..3).all(|n| counters[n].load(SeqCst) > before[n]))
+            })?;
         }
         drop(all);
         Ok(forget_words(counters)?)
@@ -96,8 +104,9 @@ fn keep_vectors(seed: u64) -> i32 {
 
 fn vector_registers_survive() -> Outcome {
     leaves_nothing(|| {
-        let all: Vec<_> =
-            (1..=4).map(|seed| Process::start(|| keep_vectors(seed))).collect::<Result<_>>()?;
+        let all: Vec<_> = (1..=4)
+            .map(|seed| Process::start(|| keep_vectors(seed)))
+            .collect::<Result<_>>()?;
         for process in &all {
             process.succeeds()?;
         }
@@ -125,7 +134,12 @@ fn general_registers_survive_a_call() -> Outcome {
                 out("r13") _, out("r14") _, out("r15") _, out("rcx") _, out("r11") _,
             );
         }
-        check_eq!(kept[..11], [1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011]);
+        check_eq!(
+            kept[..11],
+            [
+                1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011
+            ]
+        );
     }
     Ok(())
 }
@@ -152,9 +166,15 @@ fn odd_flags_do_not_reach_the_kernel() -> Outcome {
                     }
                     result
                 };
-                check_eq!(call(syscall::SYS_WRITE, write.raw(), from.as_ptr() as usize), 600);
+                check_eq!(
+                    call(syscall::SYS_WRITE, write.raw(), from.as_ptr() as usize),
+                    600
+                );
                 check_eq!(call(syscall::SYS_YIELD, 0, 0), 0);
-                check_eq!(call(syscall::SYS_READ, read.raw(), into.as_mut_ptr() as usize), 600);
+                check_eq!(
+                    call(syscall::SYS_READ, read.raw(), into.as_mut_ptr() as usize),
+                    600
+                );
                 check_eq!(into, from, "flag {flag:#x}");
                 Ok(())
             })?;
@@ -203,7 +223,9 @@ fn a_call_at_the_end_of_memory_comes_back() -> Outcome {
         const LAST: usize = 0x7fff_ffff_e000;
         let process = Process::start(|| {
             let flags = MAP_PRIVATE | PROT_READ | PROT_WRITE | MAP_FIXED;
-            let Ok(page) = map(sys::ANONYMOUS, 0, LAST, PAGE_SIZE, flags) else { return 1 };
+            let Ok(page) = map(sys::ANONYMOUS, 0, LAST, PAGE_SIZE, flags) else {
+                return 1;
+            };
             // SAFETY: the last two bytes of the page: a system call.
             unsafe {
                 core::ptr::with_exposed_provenance_mut::<u16>(page + PAGE_SIZE - 2).write(0x050f);

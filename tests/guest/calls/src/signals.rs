@@ -50,13 +50,18 @@ fn on(signal: i32, handler: extern "C" fn(i32, &SigInfo, &mut Ucontext)) -> Resu
 /// Sends a signal as a process manager does: a pending bit in the target's control page, and a word to
 /// the kernel.
 fn send(process: &Process) -> Outcome {
-    let Some(tcb) = Tcb::current() else { guest_test::fail!("no control block") };
+    let Some(tcb) = Tcb::current() else {
+        guest_test::fail!("no control block")
+    };
     let place = &raw const tcb.control.word[0] as u64;
     let space = process.context().handle(b"addrspace")?;
     let mut word = [0; 8];
     check_eq!(sys::read_at(space.raw(), &mut word, place, None)?, 8);
     let word = u64::from_le_bytes(word) | 1 << (SIGNAL - 1);
-    check_eq!(sys::write_at(space.raw(), &word.to_le_bytes(), place, None)?, 8);
+    check_eq!(
+        sys::write_at(space.raw(), &word.to_le_bytes(), place, None)?,
+        8
+    );
     Ok(process.tell(ContextVerb::Interrupt)?)
 }
 
@@ -74,22 +79,52 @@ const WAITS: &[(&str, Wait)] = &[
             write.write(&[0; PAGE_SIZE])?;
         }
     }),
-    ("reading an event queue", || world().event.open(b"", O_RDWR)?.read(&mut [0; 24])),
-    ("reading an interrupt", || world().irq.open(b"msi", O_RDWR)?.read(&mut [0; 8])),
-    ("reading the console", || world().debug.open(b"", O_RDWR)?.read(&mut [0; 8])),
-    ("reading a socket", || create_scheme(&world().capability, 0)?.read(&mut [0; 64])),
+    ("reading an event queue", || {
+        world().event.open(b"", O_RDWR)?.read(&mut [0; 24])
+    }),
+    ("reading an interrupt", || {
+        world().irq.open(b"msi", O_RDWR)?.read(&mut [0; 8])
+    }),
+    ("reading the console", || {
+        world().debug.open(b"", O_RDWR)?.read(&mut [0; 8])
+    }),
+    ("reading a socket", || {
+        create_scheme(&world().capability, 0)?.read(&mut [0; 64])
+    }),
     ("a futex", || {
         let word = 0_u32;
-        raw(syscall::SYS_FUTEX, [&raw const word as usize, FUTEX_WAIT, 0, 0, 0, 0])
+        raw(
+            syscall::SYS_FUTEX,
+            [&raw const word as usize, FUTEX_WAIT, 0, 0, 0, 0],
+        )
     }),
     ("a futex with a deadline", || {
         let word = 0_u64;
-        let until = TimeSpec { tv_sec: 1 << 40, tv_nsec: 0 };
-        raw(syscall::SYS_FUTEX, [&raw const word as usize, FUTEX_WAIT64, 0, &raw const until as usize, 0, 0])
+        let until = TimeSpec {
+            tv_sec: 1 << 40,
+            tv_nsec: 0,
+        };
+        raw(
+            syscall::SYS_FUTEX,
+            [
+                &raw const word as usize,
+                FUTEX_WAIT64,
+                0,
+                &raw const until as usize,
+                0,
+                0,
+            ],
+        )
     }),
     ("sleeping", || {
-        let time = TimeSpec { tv_sec: 1 << 40, tv_nsec: 0 };
-        raw(syscall::SYS_NANOSLEEP, [&raw const time as usize, 0, 0, 0, 0, 0])
+        let time = TimeSpec {
+            tv_sec: 1 << 40,
+            tv_nsec: 0,
+        };
+        raw(
+            syscall::SYS_NANOSLEEP,
+            [&raw const time as usize, 0, 0, 0, 0, 0],
+        )
     }),
 ];
 
@@ -106,7 +141,10 @@ fn the_rest_of_a_sleep_is_told() -> Outcome {
     leaves_nothing(|| {
         let answer = words()?;
         let process = Process::start(|| {
-            let time = TimeSpec { tv_sec: 1000, tv_nsec: 0 };
+            let time = TimeSpec {
+                tv_sec: 1000,
+                tv_nsec: 0,
+            };
             match sys::nanosleep(&time) {
                 Err((e, left)) if e.errno == EINTR => {
                     answer[0].store(left.tv_sec as usize, SeqCst);
@@ -172,7 +210,10 @@ fn delivery_can_be_put_off() -> Outcome {
                 return 1;
             }
             let (inside, result) = signal::without_delivery(|| {
-                let time = TimeSpec { tv_sec: 1000, tv_nsec: 0 };
+                let time = TimeSpec {
+                    tv_sec: 1000,
+                    tv_nsec: 0,
+                };
                 let result = sys::nanosleep(&time);
                 (HANDLED.load(SeqCst), result)
             });
@@ -239,10 +280,21 @@ extern "C" fn breaks() {
 fn a_fault_in_the_handler_ends_it() -> Outcome {
     leaves_nothing(|| {
         let process = Process::start(|| {
-            let Ok(page) = anonymous(2 * PAGE_SIZE, MAP_PRIVATE | PROT_READ | PROT_WRITE) else { return 1 };
-            let Ok(own) = world().proc.open(b"cur-context", 0) else { return 1 };
-            let Ok(handle) = own.dup(b"sighandler") else { return 1 };
-            let words = [breaks as *const () as usize, breaks as *const () as usize, page, page + PAGE_SIZE];
+            let Ok(page) = anonymous(2 * PAGE_SIZE, MAP_PRIVATE | PROT_READ | PROT_WRITE) else {
+                return 1;
+            };
+            let Ok(own) = world().proc.open(b"cur-context", 0) else {
+                return 1;
+            };
+            let Ok(handle) = own.dup(b"sighandler") else {
+                return 1;
+            };
+            let words = [
+                breaks as *const () as usize,
+                breaks as *const () as usize,
+                page,
+                page + PAGE_SIZE,
+            ];
             if handle.write_exact(sys::bytes_of(&words)).is_err() {
                 return 1;
             }
@@ -262,7 +314,8 @@ fn bad_control_pages_are_refused() -> Outcome {
             let read_only = page + 2 * PAGE_SIZE;
             protect(read_only, PAGE_SIZE, PROT_READ)?;
             let handle = world().proc.open(b"cur-context", 0)?.dup(b"sighandler")?;
-            let set = |thread, process| handle.write(sys::bytes_of(&[0x1000, 0x1000, thread, process]));
+            let set =
+                |thread, process| handle.write(sys::bytes_of(&[0x1000, 0x1000, thread, process]));
             check_error!(set(page + 8, page + PAGE_SIZE), EINVAL);
             check_error!(set(page, page + 16), EINVAL);
             check_error!(set(page + PAGE_SIZE - 16, page + PAGE_SIZE), EINVAL);

@@ -24,13 +24,18 @@ pub fn irq() -> i32 {
     ]
 }
 
-const FILES: [&str; 7] = ["uname", "objects", "memory", "cpu", "context", "denials", "random"];
+const FILES: [&str; 7] = [
+    "uname", "objects", "memory", "cpu", "context", "denials", "random",
+];
 
 fn files_are_listed_and_have_sizes() -> Outcome {
     leaves_nothing(|| {
         let mut text = [0; 256];
         let len = sys::read_at(world().sys.raw(), &mut text, 0, None)?;
-        let names: Vec<_> = core::str::from_utf8(&text[..len]).unwrap_or("").lines().collect();
+        let names: Vec<_> = core::str::from_utf8(&text[..len])
+            .unwrap_or("")
+            .lines()
+            .collect();
         check_eq!(names, FILES);
         for name in FILES {
             let fd = world().sys.open(name.as_bytes(), O_RDONLY)?;
@@ -54,7 +59,10 @@ fn files_are_listed_and_have_sizes() -> Outcome {
             }
         }
         check_eq!(pieces, whole);
-        check!(whole.starts_with("Cuprite\n") && whole.contains("x86_64"), "{whole}");
+        check!(
+            whole.starts_with("Cuprite\n") && whole.contains("x86_64"),
+            "{whole}"
+        );
         Ok(())
     })
 }
@@ -87,7 +95,10 @@ fn numbers_are_consistent() -> Outcome {
 fn contexts_are_told() -> Outcome {
     let lines = sys_file(b"context")?;
     check_eq!(lines.lines().count(), count(b"objects", "contexts")?);
-    check!(lines.contains("test-calls") && lines.contains("bootstrap"), "{lines}");
+    check!(
+        lines.contains("test-calls") && lines.contains("bootstrap"),
+        "{lines}"
+    );
     Ok(())
 }
 
@@ -145,8 +156,24 @@ fn lines_belong_to_one() -> Outcome {
             check_error!(copy.write(&1_u64.to_le_bytes()), EINVAL);
             check_eq!(copy.write(&0_u64.to_le_bytes())?, 8);
         }
-        for key in [&b"0"[..], b"2", b"4", b"24", b"31", b"32", b"+5", b" 5", b"05x", b"4294967301", b"MSI"] {
-            check!(matches!(open_line(key), Err(e) if e.errno == ENOENT), "{}", key.escape_ascii());
+        for key in [
+            &b"0"[..],
+            b"2",
+            b"4",
+            b"24",
+            b"31",
+            b"32",
+            b"+5",
+            b" 5",
+            b"05x",
+            b"4294967301",
+            b"MSI",
+        ] {
+            check!(
+                matches!(open_line(key), Err(e) if e.errno == ENOENT),
+                "{}",
+                key.escape_ascii()
+            );
         }
         Ok(())
     })
@@ -163,7 +190,17 @@ fn vectors_run_out_and_come_back() -> Outcome {
                 }
             };
             check_eq!((refused, all.len()), (ENOSPC, 64));
-            let old = raw(syscall::SYS_OPENAT_INTO, [world().irq.raw(), b"msi".as_ptr() as usize, 3, O_RDWR, cap_abi::FD_ANY, 0]);
+            let old = raw(
+                syscall::SYS_OPENAT_INTO,
+                [
+                    world().irq.raw(),
+                    b"msi".as_ptr() as usize,
+                    3,
+                    O_RDWR,
+                    cap_abi::FD_ANY,
+                    0,
+                ],
+            );
             check_error!(old, ENOSPC);
         }
         Ok(())
@@ -172,7 +209,10 @@ fn vectors_run_out_and_come_back() -> Outcome {
 
 fn message(fd: &Fd) -> Result<[u64; 2]> {
     let mut words = [0_u64; 2];
-    raw(syscall::SYS_CALL, [fd.raw(), words.as_mut_ptr() as usize, 16, 0, 0, 0])?;
+    raw(
+        syscall::SYS_CALL,
+        [fd.raw(), words.as_mut_ptr() as usize, 16, 0, 0, 0],
+    )?;
     Ok(words)
 }
 
@@ -212,7 +252,10 @@ fn a_device_interrupts() -> Outcome {
         queue.watch(line.raw(), EVENT_READ, 20)?;
         let (config, timer) = (peek(base + hpet::CONFIG), peek(base + hpet::TIMER));
         for round in 1..=3_u64 {
-            poke(base + hpet::COMPARATOR, peek(base + hpet::COUNTER) + 100_000);
+            poke(
+                base + hpet::COMPARATOR,
+                peek(base + hpet::COUNTER) + 100_000,
+            );
             poke(base + hpet::TIMER, hpet::ARMED);
             poke(base + hpet::CONFIG, config | 1);
             let mut count = [0; 8];
@@ -242,13 +285,25 @@ fn the_platform_has_tables() -> Outcome {
         let args = [world().acpi.raw(), pointer.as_mut_ptr() as usize, 8];
         let verb = [AcpiVerb::ReadRxsdt as u64];
         let [fd, base, len] = args;
-        check_eq!(raw(syscall::SYS_CALL, [fd, base, len, 1, verb.as_ptr() as usize, 0])?, 8);
-        check_eq!(raw(syscall::SYS_CALL, [fd, 0, 0, 1, verb.as_ptr() as usize, 0])?, 8);
+        check_eq!(
+            raw(
+                syscall::SYS_CALL,
+                [fd, base, len, 1, verb.as_ptr() as usize, 0]
+            )?,
+            8
+        );
+        check_eq!(
+            raw(syscall::SYS_CALL, [fd, 0, 0, 1, verb.as_ptr() as usize, 0])?,
+            8
+        );
         let physical = u64::from_le_bytes(pointer) as usize;
         let memory = world().memory.open(b"physical", O_RDWR)?;
         let page = physical & !(PAGE_SIZE - 1);
         let here = map(memory.raw(), page, 0, PAGE_SIZE, MAP_SHARED | PROT_READ)?;
-        check_eq!(peek(here + physical % PAGE_SIZE).to_le_bytes(), *b"RSD PTR ");
+        check_eq!(
+            peek(here + physical % PAGE_SIZE).to_le_bytes(),
+            *b"RSD PTR "
+        );
         unmap(here, PAGE_SIZE)?;
         Ok(())
     })
