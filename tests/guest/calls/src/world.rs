@@ -302,6 +302,19 @@ pub fn count(file: &[u8], name: &str) -> Result<usize> {
     found.ok_or(Error::new(EIO))
 }
 
+/// Waits until who started this program has nothing more to do: what is counted must be this program's.
+pub fn settle() -> Result<()> {
+    let mut last = counts(b"objects")?;
+    let mut same = 0;
+    while same < 10 {
+        sleep_ms(2)?;
+        let next = counts(b"objects")?;
+        same = if next == last { same + 1 } else { 0 };
+        last = next;
+    }
+    Ok(())
+}
+
 /// Fails unless the kernel's object counts become what they were.
 pub fn same_objects(before: &[(String, usize)]) -> Outcome {
     let mut last = Vec::new();
