@@ -55,6 +55,8 @@ impl Kernel {
         }
         let line = core::str::from_utf8(key)
             .ok()
+            // One spelling for each line.
+            .filter(|key| *key == "0" || !key.starts_with(['0', '+']))
             .and_then(|key| key.parse::<u32>().ok())
             .filter(|line| irq::is_available(*line as usize))
             .ok_or(Halt::Errno(ENOENT))?;

@@ -153,7 +153,13 @@ impl Kernel {
         // Entries count references one by one, so that a failure in the middle can be undone by
         // releasing the copy as it is.
         for (number, entry) in entries.iter() {
-            let placed = self.retain_entry(entry).and_then(|()| self.place(copy, number, entry));
+            let placed = match self.retain_entry(entry) {
+                Ok(()) => self
+                    .place(copy, number, entry)
+                    .map(drop)
+                    .inspect_err(|_| self.drop_entry(entry)),
+                Err(halt) => Err(halt),
+            };
             if let Err(halt) = placed {
                 self.release_table(copy);
                 return Err(halt);

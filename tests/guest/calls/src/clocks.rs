@@ -36,7 +36,10 @@ fn clocks_go_forward() -> Outcome {
 fn read_clock(key: &[u8]) -> Result<u64> {
     let clock = world().time.open(key, O_RDONLY)?;
     let mut words = [0_u64; 2];
-    raw(syscall::SYS_READ, [clock.raw(), words.as_mut_ptr() as usize, 16, 0, 0, 0])?;
+    raw(
+        syscall::SYS_READ,
+        [clock.raw(), words.as_mut_ptr() as usize, 16, 0, 0, 0],
+    )?;
     Ok(words[0] * 1_000_000_000 + words[1])
 }
 
@@ -45,7 +48,10 @@ fn both_ways_to_ask_agree() -> Outcome {
         let before = nanoseconds(&sys::clock_gettime(clock)?);
         let between = read_clock(key)?;
         let after = nanoseconds(&sys::clock_gettime(clock)?);
-        check!(before <= between && between <= after, "{before} {between} {after}");
+        check!(
+            before <= between && between <= after,
+            "{before} {between} {after}"
+        );
     }
     Ok(())
 }
@@ -53,7 +59,10 @@ fn both_ways_to_ask_agree() -> Outcome {
 fn the_real_clock_is_a_date() -> Outcome {
     // After 2024 and before 2100, which is what the machine's clock is set to.
     let seconds = sys::clock_gettime(CLOCK_REALTIME)?.tv_sec;
-    check!((1_704_067_200..4_102_444_800).contains(&seconds), "{seconds}");
+    check!(
+        (1_704_067_200..4_102_444_800).contains(&seconds),
+        "{seconds}"
+    );
     Ok(())
 }
 
@@ -61,7 +70,11 @@ fn sleep_is_long_enough() -> Outcome {
     leaves_nothing(|| {
         for ns in [0, 1, 1000, 1_000_000, 7_000_000] {
             let before = now()?;
-            sys::nanosleep(&TimeSpec { tv_sec: 0, tv_nsec: ns }).map_err(|(e, _)| e)?;
+            sys::nanosleep(&TimeSpec {
+                tv_sec: 0,
+                tv_nsec: ns,
+            })
+            .map_err(|(e, _)| e)?;
             check!(now()? >= before + ns as u64, "{ns}");
         }
         Ok(())

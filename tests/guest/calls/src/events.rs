@@ -123,8 +123,17 @@ fn many_events_come_at_once() -> Outcome {
         let mut words = [0_usize; 3 * 40];
         let mut calls = 0;
         loop {
-            let args = [queue.fd().raw(), words.as_mut_ptr() as usize, size_of_val(&words), 0, 0, 0];
-            let Ok(len) = raw(syscall::SYS_READ, args) else { break };
+            let args = [
+                queue.fd().raw(),
+                words.as_mut_ptr() as usize,
+                size_of_val(&words),
+                0,
+                0,
+                0,
+            ];
+            let Ok(len) = raw(syscall::SYS_READ, args) else {
+                break;
+            };
             check!(len % 24 == 0 && len <= 40 * 24);
             for event in words[..len / 8].chunks(3) {
                 check!(!core::mem::replace(&mut seen[event[2]], true), "told twice");
@@ -149,10 +158,16 @@ fn arm(queue: &Queue, time: &TimeSpec) -> Result<()> {
 fn alarms_fire_once() -> Outcome {
     leaves_nothing(|| {
         let queue = Queue::new(&world().event)?;
-        let past = TimeSpec { tv_sec: 0, tv_nsec: 1 };
+        let past = TimeSpec {
+            tv_sec: 0,
+            tv_nsec: 1,
+        };
         arm(&queue, &past)?;
         let event = queue.next()?;
-        check_eq!((event.id, event.data), (EVENT_TIMEOUT_ID, &raw const past as usize));
+        check_eq!(
+            (event.id, event.data),
+            (EVENT_TIMEOUT_ID, &raw const past as usize)
+        );
         let (later, soon) = (in_ms(20)?, in_ms(2)?);
         arm(&queue, &later)?;
         arm(&queue, &soon)?;
@@ -177,7 +192,10 @@ fn alarms_fire_once() -> Outcome {
 /// Neither an alarm's registration nor its timer outlives the queue.
 fn alarms_end_with_their_queue() -> Outcome {
     leaves_nothing(|| {
-        let never = TimeSpec { tv_sec: 1 << 40, tv_nsec: 0 };
+        let never = TimeSpec {
+            tv_sec: 1 << 40,
+            tv_nsec: 0,
+        };
         let queue = queue()?;
         for _ in 0..100 {
             arm(&queue, &never)?;
@@ -280,8 +298,10 @@ fn rings_of_queues_end() -> Outcome {
 fn closing_either_side_ends_it() -> Outcome {
     leaves_nothing(|| {
         let queue = queue()?;
-        let (subjects, registrations) =
-            (count(b"objects", "subjects")?, count(b"objects", "registrations")?);
+        let (subjects, registrations) = (
+            count(b"objects", "subjects")?,
+            count(b"objects", "registrations")?,
+        );
         let (read, write) = pipe()?;
         queue.watch(read.raw(), EVENT_READ, 1)?;
         write.write(b"x")?;
@@ -319,7 +339,10 @@ fn copies_are_one_subject() -> Outcome {
 fn registrations_are_limited() -> Outcome {
     leaves_nothing(|| {
         let queue = queue()?;
-        let never = TimeSpec { tv_sec: 1 << 40, tv_nsec: 0 };
+        let never = TimeSpec {
+            tv_sec: 1 << 40,
+            tv_nsec: 0,
+        };
         let mut armed = 0;
         let refused = loop {
             match arm(&queue, &never) {

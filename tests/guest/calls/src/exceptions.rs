@@ -35,14 +35,20 @@ fn end_of(body: fn()) -> Result<Option<(usize, usize, usize)>> {
         0
     })?;
     Ok(match process.wait()? {
-        Status::Exception { kind, code, address } => Some((kind, code, address)),
+        Status::Exception {
+            kind,
+            code,
+            address,
+        } => Some((kind, code, address)),
         _ => None,
     })
 }
 
 fn divide() {
     // SAFETY: raises the exception that the case is about; so do the others.
-    unsafe { asm!("xor ecx, ecx", "xor edx, edx", "mov eax, 1", "div ecx", out("eax") _, out("ecx") _, out("edx") _) }
+    unsafe {
+        asm!("xor ecx, ecx", "xor edx, edx", "mov eax, 1", "div ecx", out("eax") _, out("ecx") _, out("edx") _)
+    }
 }
 fn breakpoint() {
     // SAFETY: as above.
@@ -106,7 +112,8 @@ fn simd() {
 
 fn each_kind_is_reported() -> Outcome {
     let mut wrong = 0;
-    let cases: &[(&str, fn(), &[usize])] = &[
+    type Row = (&'static str, fn(), &'static [usize]);
+    let cases: &[Row] = &[
         ("divide", divide, &[DIVIDE]),
         ("breakpoint", breakpoint, &[BREAKPOINT]),
         ("undefined", undefined, &[INVALID_OPCODE]),
@@ -147,25 +154,48 @@ fn faults_tell_where() -> Outcome {
             0
         })?;
         Ok(match process.wait()? {
-            Status::Exception { kind, code, address } => Some((kind, code, address)),
+            Status::Exception {
+                kind,
+                code,
+                address,
+            } => Some((kind, code, address)),
             _ => None,
         })
     };
     // Bits of the code: present, write, user, fetch.
-    check_eq!(fault(&|| drop(peek(0x1238)))?, Some((PAGE_FAULT, 0b100, 0x1238)));
-    check_eq!(fault(&|| poke(0x1238, 1))?, Some((PAGE_FAULT, 0b110, 0x1238)));
+    check_eq!(
+        fault(&|| {
+            let _ = peek(0x1238);
+        })?,
+        Some((PAGE_FAULT, 0b100, 0x1238))
+    );
+    check_eq!(
+        fault(&|| poke(0x1238, 1))?,
+        Some((PAGE_FAULT, 0b110, 0x1238))
+    );
     let kernel = 0xffff_8000_0000_0008;
-    let end = fault(&|| drop(peek(kernel)))?;
-    check!(matches!(end, Some((PAGE_FAULT, _, address)) if address == kernel), "{end:?}");
+    let end = fault(&|| {
+        let _ = peek(kernel);
+    })?;
+    check!(
+        matches!(end, Some((PAGE_FAULT, _, address)) if address == kernel),
+        "{end:?}"
+    );
     let end = fault(&|| poke(read_only + 8, 1))?;
-    check!(matches!(end, Some((PAGE_FAULT, code, address)) if address == read_only + 8 && code & 2 != 0), "{end:?}");
+    check!(
+        matches!(end, Some((PAGE_FAULT, code, address)) if address == read_only + 8 && code & 2 != 0),
+        "{end:?}"
+    );
     poke(code, 0xc3);
     let end = fault(&|| {
         // SAFETY: the page cannot be executed; the call faults.
         let function: extern "C" fn() = unsafe { core::mem::transmute(code) };
         function();
     })?;
-    check!(matches!(end, Some((PAGE_FAULT, bits, address)) if address == code && bits & 16 != 0), "{end:?}");
+    check!(
+        matches!(end, Some((PAGE_FAULT, bits, address)) if address == code && bits & 16 != 0),
+        "{end:?}"
+    );
     protect(code, PAGE_SIZE, PROT_READ | PROT_EXEC)?;
     check_eq!(
         fault(&|| {
@@ -183,25 +213,68 @@ fn faults_tell_where() -> Outcome {
 fn wild_registers_end_only_their_context() -> Outcome {
     leaves_nothing(|| {
         let wild = [
-            IntRegisters { rip: 1 << 63, ..Default::default() },
-            IntRegisters { rip: 0x0000_8000_0000_0000, ..Default::default() },
-            IntRegisters { rip: 0x0000_7fff_ffff_ffff, ..Default::default() },
-            IntRegisters { rip: usize::MAX, rsp: usize::MAX, ..Default::default() },
-            IntRegisters { rip: 0xffff_8000_0000_0000, rsp: 0xffff_8000_0000_1000, ..Default::default() },
-            IntRegisters { rip: 0x1000, cs: 0x8, ss: 0x10, rflags: usize::MAX, ..Default::default() },
-            IntRegisters { cs: usize::MAX, ss: usize::MAX, ..Default::default() },
+            IntRegisters {
+                rip: 1 << 63,
+                ..Default::default()
+            },
+            IntRegisters {
+                rip: 0x0000_8000_0000_0000,
+                ..Default::default()
+            },
+            IntRegisters {
+                rip: 0x0000_7fff_ffff_ffff,
+                ..Default::default()
+            },
+            IntRegisters {
+                rip: usize::MAX,
+                rsp: usize::MAX,
+                ..Default::default()
+            },
+            IntRegisters {
+                rip: 0xffff_8000_0000_0000,
+                rsp: 0xffff_8000_0000_1000,
+                ..Default::default()
+            },
+            IntRegisters {
+                rip: 0x1000,
+                cs: 0x8,
+                ss: 0x10,
+                rflags: usize::MAX,
+                ..Default::default()
+            },
+            IntRegisters {
+                cs: usize::MAX,
+                ss: usize::MAX,
+                ..Default::default()
+            },
         ];
         for registers in wild {
             let context = Context::new(&world().proc)?;
             let space = redox_rt::context::AddressSpace::new(&world().proc)?;
-            context.get().switch_address_space(&space, registers.rsp, registers.rip)?;
+            context
+                .get()
+                .switch_address_space(&space, registers.rsp, registers.rip)?;
             context.get().set_int_registers(&registers)?;
             let read = context.get().int_registers()?;
-            check!(read.cs & 3 == 3 && read.ss & 3 == 3, "{:#x} {:#x}", read.cs, read.ss);
+            check!(
+                read.cs & 3 == 3 && read.ss & 3 == 3,
+                "{:#x} {:#x}",
+                read.cs,
+                read.ss
+            );
             check_eq!(read.rflags & 0x3000, 0, "I/O privilege");
             context.get().start()?;
             let end = redox_rt::event::wait_for_end(&world().event, context.get())?;
-            check!(matches!(end, Status::Exception { kind: PROTECTION | PAGE_FAULT, .. }), "{end:?}");
+            check!(
+                matches!(
+                    end,
+                    Status::Exception {
+                        kind: PROTECTION | PAGE_FAULT,
+                        ..
+                    }
+                ),
+                "{end:?}"
+            );
         }
         Ok(())
     })
@@ -220,7 +293,9 @@ fn others_go_on_meanwhile() -> Outcome {
         for _ in 0..20 {
             let before = words[0].load(SeqCst);
             check!(matches!(end_of(undefined)?, Some((INVALID_OPCODE, ..))));
-            until("the other process counts", || Ok(words[0].load(SeqCst) > before))?;
+            until("the other process counts", || {
+                Ok(words[0].load(SeqCst) > before)
+            })?;
         }
         drop(counter);
         Ok(forget_words(words)?)

@@ -20,7 +20,10 @@ pub fn run() -> i32 {
 }
 
 fn futex(address: usize, op: usize, value: usize, value2: usize, address2: usize) -> Result<usize> {
-    raw(syscall::SYS_FUTEX, [address, op, value, value2, address2, 0])
+    raw(
+        syscall::SYS_FUTEX,
+        [address, op, value, value2, address2, 0],
+    )
 }
 
 fn at(words: &'static Words, index: usize) -> usize {
@@ -52,7 +55,9 @@ fn a_waiter_is_woken() -> Outcome {
 fn as_many_as_asked_are_woken() -> Outcome {
     leaves_nothing(|| {
         let words = words()?;
-        let all: Vec<_> = (0..5).map(|_| waiter(at(words, 0))).collect::<Result<_>>()?;
+        let all: Vec<_> = (0..5)
+            .map(|_| waiter(at(words, 0)))
+            .collect::<Result<_>>()?;
         for process in &all {
             process.until_blocked()?;
         }
@@ -75,7 +80,9 @@ fn as_many_as_asked_are_woken() -> Outcome {
 fn waiters_are_moved() -> Outcome {
     leaves_nothing(|| {
         let words = words()?;
-        let all: Vec<_> = (0..5).map(|_| waiter(at(words, 0))).collect::<Result<_>>()?;
+        let all: Vec<_> = (0..5)
+            .map(|_| waiter(at(words, 0)))
+            .collect::<Result<_>>()?;
         for process in &all {
             process.until_blocked()?;
         }
@@ -97,7 +104,10 @@ fn waits_end_in_time() -> Outcome {
         let address = word.as_ptr() as usize;
         for op in [FUTEX_WAIT, FUTEX_WAIT64] {
             let until: TimeSpec = in_ms(3)?;
-            check_error!(futex(address, op, 0, &raw const until as usize, 0), ETIMEDOUT);
+            check_error!(
+                futex(address, op, 0, &raw const until as usize, 0),
+                ETIMEDOUT
+            );
             check!(now()? >= until.tv_sec as u64 * 1_000_000_000 + until.tv_nsec as u64);
         }
         Ok(())
@@ -113,7 +123,10 @@ fn words_of_64_bits_are_compared_whole() -> Outcome {
     check_error!(futex(address, FUTEX_WAIT64, 1 << 32, past, 0), ETIMEDOUT);
     // 32 bits are the lower ones, and no more than 32 bits of the value count.
     check_error!(futex(address, FUTEX_WAIT, 0, past, 0), ETIMEDOUT);
-    check_error!(futex(address, FUTEX_WAIT, usize::MAX << 32, past, 0), ETIMEDOUT);
+    check_error!(
+        futex(address, FUTEX_WAIT, usize::MAX << 32, past, 0),
+        ETIMEDOUT
+    );
     check_error!(futex(address + 4, FUTEX_WAIT, 1, past, 0), ETIMEDOUT);
     check_error!(futex(address + 4, FUTEX_WAIT64, 1, past, 0), EINVAL);
     Ok(())
@@ -139,7 +152,10 @@ fn shared_words_meet_at_any_address() -> Outcome {
         let process = Process::start(|| {
             let flags = MremapFlags::KEEP_OLD.bits();
             let page = at(words, 0);
-            match raw(syscall::SYS_MREMAP, [page, PAGE_SIZE, 0, PAGE_SIZE, flags, 0]) {
+            match raw(
+                syscall::SYS_MREMAP,
+                [page, PAGE_SIZE, 0, PAGE_SIZE, flags, 0],
+            ) {
                 Ok(alias) if alias != page => {
                     i32::from(futex(alias + 24, FUTEX_WAIT, 0, 0, 0) != Ok(0))
                 }
@@ -157,7 +173,10 @@ fn shared_words_meet_at_any_address() -> Outcome {
 fn a_killed_waiter_is_forgotten() -> Outcome {
     leaves_nothing(|| {
         let words = words()?;
-        let until = TimeSpec { tv_sec: 1 << 40, tv_nsec: 0 };
+        let until = TimeSpec {
+            tv_sec: 1 << 40,
+            tv_nsec: 0,
+        };
         let process = Process::start(|| {
             let _ = futex(at(words, 0), FUTEX_WAIT, 0, &raw const until as usize, 0);
             0

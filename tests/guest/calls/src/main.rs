@@ -9,10 +9,14 @@ extern crate alloc;
 mod clocks;
 mod events;
 mod exceptions;
+mod exhaustion;
 mod futexes;
 mod maps;
 mod pipes;
 mod proc;
+mod sched;
+mod signals;
+mod system;
 mod table;
 mod world;
 
@@ -20,7 +24,9 @@ use redox_rt::start::Start;
 
 redox_rt::entry!(main);
 
-const GROUPS: &[(&str, fn() -> i32)] = &[
+type Group = (&'static str, fn() -> i32);
+
+const GROUPS: &[Group] = &[
     ("calls", table::run),
     ("pipe", pipes::run),
     ("event", events::run),
@@ -29,11 +35,20 @@ const GROUPS: &[(&str, fn() -> i32)] = &[
     ("futex", futexes::run),
     ("proc", proc::run),
     ("exceptions", exceptions::run),
+    ("signals", signals::run),
+    ("sched", sched::run),
+    ("sys", system::sys_files),
+    ("irq", system::irq),
+    ("exhaustion", exhaustion::run),
 ];
 
 fn main(start: &Start) -> i32 {
     if world::find(start).is_none() {
         redox_rt::eprintln!("test-calls: needs grant=all");
+        return 2;
+    }
+    if world::settle().is_err() {
+        redox_rt::eprintln!("test-calls: the sys scheme tells nothing");
         return 2;
     }
     let mut code = 0;

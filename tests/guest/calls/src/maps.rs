@@ -2,9 +2,9 @@
 
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::{Result, sys};
+use syscall::PAGE_SIZE;
 use syscall::error::*;
 use syscall::flag::*;
-use syscall::PAGE_SIZE;
 
 use crate::world::*;
 
@@ -22,7 +22,10 @@ const RW: MapFlags = PROT_READ.union(PROT_WRITE);
 const ANY: usize = sys::ANONYMOUS;
 
 fn mremap(old: usize, old_len: usize, new: usize, len: usize, flags: MremapFlags) -> Result<usize> {
-    raw(syscall::SYS_MREMAP, [old, old_len, new, len, flags.bits(), 0])
+    raw(
+        syscall::SYS_MREMAP,
+        [old, old_len, new, len, flags.bits(), 0],
+    )
 }
 
 fn fresh_memory_is_zero() -> Outcome {
@@ -62,16 +65,40 @@ fn untouched_pages_cost_nothing() -> Outcome {
 fn fixed_maps_replace_and_refuse() -> Outcome {
     leaves_nothing(|| {
         let place = PLACE;
-        check_eq!(map(ANY, 0, place, 4 * PAGE_SIZE, MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE)?, place);
+        check_eq!(
+            map(
+                ANY,
+                0,
+                place,
+                4 * PAGE_SIZE,
+                MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE
+            )?,
+            place
+        );
         for page in 0..4 {
             poke(place + page * PAGE_SIZE, 1 + page as u64);
         }
         for (at, pages) in [(0, 1), (3, 1), (1, 2), (0, 4), (3, 8)] {
             let flags = MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE;
-            check_error!(map(ANY, 0, place + at * PAGE_SIZE, pages * PAGE_SIZE, flags), EEXIST);
+            check_error!(
+                map(ANY, 0, place + at * PAGE_SIZE, pages * PAGE_SIZE, flags),
+                EEXIST
+            );
         }
-        check_eq!(map(ANY, 0, place + PAGE_SIZE, 2 * PAGE_SIZE, MAP_PRIVATE | RW | MAP_FIXED)?, place + PAGE_SIZE);
-        check_eq!([0, 1, 2, 3].map(|page| peek(place + page * PAGE_SIZE)), [1, 0, 0, 4]);
+        check_eq!(
+            map(
+                ANY,
+                0,
+                place + PAGE_SIZE,
+                2 * PAGE_SIZE,
+                MAP_PRIVATE | RW | MAP_FIXED
+            )?,
+            place + PAGE_SIZE
+        );
+        check_eq!(
+            [0, 1, 2, 3].map(|page| peek(place + page * PAGE_SIZE)),
+            [1, 0, 0, 4]
+        );
         // A hint is taken if it is free, and is no more than that.
         let hinted = map(ANY, 0, place + 16 * PAGE_SIZE, PAGE_SIZE, MAP_PRIVATE | RW)?;
         check_eq!(hinted, place + 16 * PAGE_SIZE);
@@ -120,7 +147,11 @@ fn parts_are_unmapped() -> Outcome {
         }
         for page in 0..8 {
             let gone = [3, 0, 7, 4].contains(&page);
-            check_eq!(access(base + page * PAGE_SIZE)?, (!gone, !gone), "page {page}");
+            check_eq!(
+                access(base + page * PAGE_SIZE)?,
+                (!gone, !gone),
+                "page {page}"
+            );
             if !gone {
                 poke(base + page * PAGE_SIZE, page as u64);
             }
@@ -135,35 +166,77 @@ fn parts_are_unmapped() -> Outcome {
 fn maps_move_and_resize() -> Outcome {
     leaves_nothing(|| {
         let stay = MremapFlags::empty();
-        let base = map(ANY, 0, PLACE, 2 * PAGE_SIZE, MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE)?;
+        let base = map(
+            ANY,
+            0,
+            PLACE,
+            2 * PAGE_SIZE,
+            MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE,
+        )?;
         poke(base, 1);
         poke(base + PAGE_SIZE, 2);
         // In place, while there is room.
         check_eq!(mremap(base, 2 * PAGE_SIZE, 0, 4 * PAGE_SIZE, stay)?, base);
-        check_eq!([0, 1, 2, 3].map(|n| peek(base + n * PAGE_SIZE)), [1, 2, 0, 0]);
+        check_eq!(
+            [0, 1, 2, 3].map(|n| peek(base + n * PAGE_SIZE)),
+            [1, 2, 0, 0]
+        );
         check_eq!(mremap(base, 4 * PAGE_SIZE, 0, 2 * PAGE_SIZE, stay)?, base);
         check_eq!(access(base + 2 * PAGE_SIZE)?, (false, false));
         // Elsewhere, when there is none.
         let wall = base + 2 * PAGE_SIZE;
-        map(ANY, 0, wall, PAGE_SIZE, MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE)?;
+        map(
+            ANY,
+            0,
+            wall,
+            PAGE_SIZE,
+            MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE,
+        )?;
         let moved = mremap(base, 2 * PAGE_SIZE, 0, 3 * PAGE_SIZE, stay)?;
         check!(moved != base);
         check_eq!([0, 1, 2].map(|n| peek(moved + n * PAGE_SIZE)), [1, 2, 0]);
         check_eq!(access(base)?, (false, false));
         // To a place that is named: refused if it is taken, unless it is to be replaced.
-        check_error!(mremap(moved, PAGE_SIZE, wall, PAGE_SIZE, MremapFlags::FIXED), EEXIST);
+        check_error!(
+            mremap(moved, PAGE_SIZE, wall, PAGE_SIZE, MremapFlags::FIXED),
+            EEXIST
+        );
         check_eq!(peek(moved), 1);
-        check_eq!(mremap(moved, PAGE_SIZE, wall, PAGE_SIZE, MremapFlags::FIXED_REPLACE)?, wall);
+        check_eq!(
+            mremap(
+                moved,
+                PAGE_SIZE,
+                wall,
+                PAGE_SIZE,
+                MremapFlags::FIXED_REPLACE
+            )?,
+            wall
+        );
         check_eq!(peek(wall), 1);
         check_eq!(access(moved)?, (false, false));
         check_eq!(peek(moved + PAGE_SIZE), 2);
         let there = PLACE + 64 * PAGE_SIZE;
-        check_eq!(mremap(moved + PAGE_SIZE, 2 * PAGE_SIZE, there, PAGE_SIZE, MremapFlags::FIXED)?, there);
+        check_eq!(
+            mremap(
+                moved + PAGE_SIZE,
+                2 * PAGE_SIZE,
+                there,
+                PAGE_SIZE,
+                MremapFlags::FIXED
+            )?,
+            there
+        );
         check_eq!(peek(there), 2);
         check_eq!(access(moved + 2 * PAGE_SIZE)?, (false, false));
         // Protection moves along.
         protect(there, PAGE_SIZE, PROT_READ)?;
-        let again = mremap(there, PAGE_SIZE, there + PAGE_SIZE, PAGE_SIZE, MremapFlags::FIXED)?;
+        let again = mremap(
+            there,
+            PAGE_SIZE,
+            there + PAGE_SIZE,
+            PAGE_SIZE,
+            MremapFlags::FIXED,
+        )?;
         check_eq!(access(again)?, (true, false));
         unmap(again, PAGE_SIZE)?;
         Ok(unmap(wall, PAGE_SIZE)?)
@@ -181,7 +254,10 @@ fn aliases_share_frames() -> Outcome {
         check_eq!([peek(alias), peek(base + PAGE_SIZE)], [3, 2]);
         unmap(base, 2 * PAGE_SIZE)?;
         check_eq!([peek(alias), peek(alias + PAGE_SIZE)], [3, 2]);
-        check_error!(mremap(alias, PAGE_SIZE, 0, 2 * PAGE_SIZE, MremapFlags::KEEP_OLD), EINVAL);
+        check_error!(
+            mremap(alias, PAGE_SIZE, 0, 2 * PAGE_SIZE, MremapFlags::KEEP_OLD),
+            EINVAL
+        );
         Ok(unmap(alias, 2 * PAGE_SIZE)?)
     })
 }
@@ -250,13 +326,18 @@ fn memory_runs_out_and_comes_back() -> Outcome {
         let before = free()?;
         let hungry = Process::start(|| {
             let Ok((read, write)) = pipe() else { return 1 };
-            let Ok(base) = anonymous(1 << 32, MAP_PRIVATE | RW) else { return 2 };
+            let Ok(base) = anonymous(1 << 32, MAP_PRIVATE | RW) else {
+                return 2;
+            };
             // The kernel touches the pages, and says when there are no more.
             for page in 0..1 << 20 {
                 if write.write(b"x").is_err() {
                     return 3;
                 }
-                match raw(syscall::SYS_READ, [read.raw(), base + page * PAGE_SIZE, 1, 0, 0, 0]) {
+                match raw(
+                    syscall::SYS_READ,
+                    [read.raw(), base + page * PAGE_SIZE, 1, 0, 0, 0],
+                ) {
                     Ok(_) => {}
                     Err(e) if e.errno == ENOMEM => return 0,
                     Err(_) => return 4,
@@ -266,14 +347,19 @@ fn memory_runs_out_and_comes_back() -> Outcome {
         })?;
         hungry.succeeds()?;
         let fatal = Process::start(|| {
-            let Ok(base) = anonymous(1 << 32, MAP_PRIVATE | RW) else { return 2 };
+            let Ok(base) = anonymous(1 << 32, MAP_PRIVATE | RW) else {
+                return 2;
+            };
             for page in 0..1 << 20 {
                 poke(base + page * PAGE_SIZE, 1);
             }
             0
         })?;
         let end = fatal.wait()?;
-        check!(matches!(end, redox_rt::context::Status::Exception { kind: 14, .. }), "{end:?}");
+        check!(
+            matches!(end, redox_rt::context::Status::Exception { kind: 14, .. }),
+            "{end:?}"
+        );
         drop((hungry, fatal));
         check!(free()? + 64 > before, "{} of {before}", free()?);
         Ok(())
@@ -283,7 +369,10 @@ fn memory_runs_out_and_comes_back() -> Outcome {
 fn translate(address: usize) -> Result<usize> {
     let handle = world().memory.open(b"translation", O_RDWR)?;
     let mut word = address;
-    raw(syscall::SYS_CALL, [handle.raw(), &raw mut word as usize, 8, 0, 0, 0])?;
+    raw(
+        syscall::SYS_CALL,
+        [handle.raw(), &raw mut word as usize, 8, 0, 0, 0],
+    )?;
     Ok(word)
 }
 
@@ -298,7 +387,10 @@ fn contiguous_memory_is_adjacent() -> Outcome {
             poke(base, 1);
             let first = translate(base)?;
             for page in 0..pages {
-                check_eq!(translate(base + page * PAGE_SIZE + 5)?, first + page * PAGE_SIZE + 5);
+                check_eq!(
+                    translate(base + page * PAGE_SIZE + 5)?,
+                    first + page * PAGE_SIZE + 5
+                );
             }
             unmap(base, size)?;
         }
@@ -315,15 +407,29 @@ fn the_kernels_memory_is_not_to_be_had() -> Outcome {
         let page = anonymous(PAGE_SIZE, MAP_PRIVATE | RW)?;
         poke(page, 77);
         let physical = translate(page)?;
-        for key in [&b"physical"[..], b"physical@wb", b"physical@uc", b"physical@wc"] {
+        for key in [
+            &b"physical"[..],
+            b"physical@wb",
+            b"physical@uc",
+            b"physical@wc",
+        ] {
             let source = world().memory.open(key, O_RDWR)?;
-            check_error!(map(source.raw(), physical, 0, PAGE_SIZE, MAP_SHARED | RW), EPERM);
+            check_error!(
+                map(source.raw(), physical, 0, PAGE_SIZE, MAP_SHARED | RW),
+                EPERM
+            );
             check_error!(map(source.raw(), 0, 0, 1 << 32, MAP_SHARED | RW), EPERM);
         }
         check_eq!(count(b"denials", "capability")?, denied + 8);
         // The high-precision timer is a device; its first register names its maker.
         let source = world().memory.open(b"physical@uc", O_RDWR)?;
-        let device = map(source.raw(), 0xfed0_0000, 0, PAGE_SIZE, MAP_SHARED | PROT_READ)?;
+        let device = map(
+            source.raw(),
+            0xfed0_0000,
+            0,
+            PAGE_SIZE,
+            MAP_SHARED | PROT_READ,
+        )?;
         // SAFETY: the page is mapped for as long.
         let id = unsafe { core::ptr::with_exposed_provenance::<u32>(device).read_volatile() };
         check_eq!(id >> 16, 0x8086);
@@ -351,19 +457,32 @@ fn addresses_are_translated() -> Outcome {
 fn spaces_are_mapped_into_each_other() -> Outcome {
     leaves_nothing(|| {
         let other = world().proc.open(b"new-addrspace", 0)?;
-        let words = [ADDRSPACE_OP_MMAP, ANY, 0, PLACE, 2 * PAGE_SIZE, (MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE).bits()];
+        let words = [
+            ADDRSPACE_OP_MMAP,
+            ANY,
+            0,
+            PLACE,
+            2 * PAGE_SIZE,
+            (MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE).bits(),
+        ];
         check_eq!(other.write(sys::bytes_of(&words))?, PLACE);
         let here = map(other.raw(), PLACE, 0, 2 * PAGE_SIZE, MAP_SHARED | RW)?;
         poke(here, 42);
         let mut word = [0; 8];
         check_eq!(sys::read_at(other.raw(), &mut word, PLACE as u64, None)?, 8);
         check_eq!(u64::from_le_bytes(word), 42);
-        check_eq!(sys::write_at(other.raw(), &[7; 8], (PLACE + PAGE_SIZE) as u64, None)?, 8);
+        check_eq!(
+            sys::write_at(other.raw(), &[7; 8], (PLACE + PAGE_SIZE) as u64, None)?,
+            8
+        );
         check_eq!(peek(here + PAGE_SIZE), 0x0707_0707_0707_0707);
         let copy = map(other.raw(), PLACE, 0, PAGE_SIZE, MAP_PRIVATE | RW)?;
         poke(copy, 43);
         check_eq!(peek(here), 42);
-        check_error!(map(other.raw(), PLACE, 0, 3 * PAGE_SIZE, MAP_SHARED | RW), EFAULT);
+        check_error!(
+            map(other.raw(), PLACE, 0, 3 * PAGE_SIZE, MAP_SHARED | RW),
+            EFAULT
+        );
         unmap(copy, PAGE_SIZE)?;
         other.close()?;
         check_eq!(peek(here), 42);

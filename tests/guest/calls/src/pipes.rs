@@ -31,13 +31,18 @@ fn bytes_come_in_order() -> Outcome {
         for round in 0..400_usize {
             let size = (round * 977) % buffer.len();
             for (i, byte) in buffer.iter_mut().enumerate().take(size) {
-                *byte = ((sent + i) * 31 >> 3) as u8;
+                *byte = (((sent + i) * 31) >> 3) as u8;
             }
             sent += write.write(&buffer[..size]).unwrap_or(0);
             let wanted = (round * 613) % buffer.len();
             let got = read.read(&mut buffer[..wanted]).unwrap_or(0);
             for (i, byte) in buffer.iter().enumerate().take(got) {
-                check_eq!(*byte, ((received + i) * 31 >> 3) as u8, "byte {}", received + i);
+                check_eq!(
+                    *byte,
+                    (((received + i) * 31) >> 3) as u8,
+                    "byte {}",
+                    received + i
+                );
             }
             received += got;
         }
@@ -108,7 +113,10 @@ fn records_of_many_writers_do_not_mix() -> Outcome {
             }
             check_eq!(have, SIZE);
             let id = record[0];
-            check!(record.iter().all(|&byte| byte == id), "a record of writer {id} is torn");
+            check!(
+                record.iter().all(|&byte| byte == id),
+                "a record of writer {id} is torn"
+            );
             counts[usize::from(id)] += 1;
         }
         check_eq!(counts, [0, RECORDS, RECORDS, RECORDS, RECORDS]);
@@ -230,7 +238,11 @@ fn ends_are_opened_and_counted() -> Outcome {
         let read = world().pipe.open(b"", syscall::flag::O_RDWR)?;
         // Nobody has asked for a writing end yet.
         check_eq!(read.read(&mut [0; 8])?, 0);
-        let writers: [Fd; 3] = [read.dup(b"write")?, read.dup(b"write")?, read.dup(b"write")?];
+        let writers: [Fd; 3] = [
+            read.dup(b"write")?,
+            read.dup(b"write")?,
+            read.dup(b"write")?,
+        ];
         let copy = writers[0].dup(b"")?;
         nonblocking(&read, true)?;
         for writer in writers {
@@ -254,8 +266,11 @@ fn ends_are_opened_and_counted() -> Outcome {
 
 fn readiness_follows_the_contents() -> Outcome {
     let both = EventFlags::EVENT_READ | EventFlags::EVENT_WRITE;
-    let (none, can_read, can_write) =
-        (EventFlags::empty(), EventFlags::EVENT_READ, EventFlags::EVENT_WRITE);
+    let (none, can_read, can_write) = (
+        EventFlags::empty(),
+        EventFlags::EVENT_READ,
+        EventFlags::EVENT_WRITE,
+    );
     let (read, write) = pipe()?;
     nonblocking(&write, true)?;
     check_eq!(sys::fevent(read.raw(), both)?, none);

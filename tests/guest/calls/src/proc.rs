@@ -51,7 +51,8 @@ fn states_follow_a_life() -> Outcome {
                 sys::sched_yield();
             }
         })?;
-        let state = |wanted: ContextStatus| until("the state", || Ok(process.state()? == wanted as usize));
+        let state =
+            |wanted: ContextStatus| until("the state", || Ok(process.state()? == wanted as usize));
         state(ContextStatus::Blocked)?;
         process.tell(ContextVerb::Stop)?;
         state(ContextStatus::Stopped)?;
@@ -63,7 +64,12 @@ fn states_follow_a_life() -> Outcome {
         check_error!(start.write(&[0]), EBUSY);
         process.tell(ContextVerb::ForceKill)?;
         state(ContextStatus::ForceKilled)?;
-        for verb in [ContextVerb::Stop, ContextVerb::Unstop, ContextVerb::Interrupt, ContextVerb::ForceKill] {
+        for verb in [
+            ContextVerb::Stop,
+            ContextVerb::Unstop,
+            ContextVerb::Interrupt,
+            ContextVerb::ForceKill,
+        ] {
             check_error!(process.tell(verb), ESRCH);
         }
         check_error!(start.write(&[0]), EBUSY);
@@ -118,7 +124,10 @@ fn registers_are_read_and_written() -> Outcome {
             };
             i32::from(got != 0x4321)
         })?;
-        check_error!(process.context().set_int_registers(&Default::default()), EBUSY);
+        check_error!(
+            process.context().set_int_registers(&Default::default()),
+            EBUSY
+        );
         until("it spins", || Ok(words[0].load(SeqCst) == 1))?;
         process.tell(ContextVerb::Stop)?;
         let mut registers = process.context().int_registers()?;
@@ -166,7 +175,11 @@ fn float_registers_are_masked() -> Outcome {
 fn bases_are_checked() -> Outcome {
     leaves_nothing(|| {
         let context = Context::new(&world().proc)?;
-        let set = |fsbase, gsbase| context.get().set_env_registers(&EnvRegisters { fsbase, gsbase });
+        let set = |fsbase, gsbase| {
+            context
+                .get()
+                .set_env_registers(&EnvRegisters { fsbase, gsbase })
+        };
         set(0x1000, 0x7fff_ffff_f000)?;
         let handle = context.get().handle(b"regs/env")?;
         let mut back = EnvRegisters::default();
@@ -239,7 +252,10 @@ fn status_words_are_kept() -> Outcome {
         let mut status = CtxtStsBuf::default();
         handle.read_exact(&mut status)?;
         let code = status.excp.code;
-        check_eq!((status.status, code), (ContextStatus::ForceKilled as usize, 0x1234));
+        check_eq!(
+            (status.status, code),
+            (ContextStatus::ForceKilled as usize, 0x1234)
+        );
         Ok(())
     })
 }
@@ -252,26 +268,66 @@ fn spaces_are_edited_from_outside() -> Outcome {
     leaves_nothing(|| {
         let space = world().proc.open(b"new-addrspace", 0)?;
         let flags = (MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE).bits();
-        let map = |base, size| operate(&space, &[ADDRSPACE_OP_MMAP, usize::MAX, 0, base, size, flags]);
+        let map = |base, size| {
+            operate(
+                &space,
+                &[ADDRSPACE_OP_MMAP, usize::MAX, 0, base, size, flags],
+            )
+        };
         check_eq!(map(PLACE, 3 * PAGE_SIZE)?, PLACE);
         check_error!(map(PLACE, PAGE_SIZE), EEXIST);
-        check_error!(operate(&space, &[ADDRSPACE_OP_MMAP, usize::MAX, 0, 0, 1 << 47, RW.bits()]), ENOMEM);
-        check_error!(operate(&space, &[ADDRSPACE_OP_MMAP, usize::MAX, 0, 0]), EINVAL);
-        check_error!(operate(&space, &[ADDRSPACE_OP_MMAP, usize::MAX, 0, 0, PAGE_SIZE, usize::MAX]), EINVAL);
-        operate(&space, &[ADDRSPACE_OP_MPROTECT, PLACE + PAGE_SIZE, PAGE_SIZE, PROT_READ.bits()])?;
+        check_error!(
+            operate(
+                &space,
+                &[ADDRSPACE_OP_MMAP, usize::MAX, 0, 0, 1 << 47, RW.bits()]
+            ),
+            ENOMEM
+        );
+        check_error!(
+            operate(&space, &[ADDRSPACE_OP_MMAP, usize::MAX, 0, 0]),
+            EINVAL
+        );
+        check_error!(
+            operate(
+                &space,
+                &[ADDRSPACE_OP_MMAP, usize::MAX, 0, 0, PAGE_SIZE, usize::MAX]
+            ),
+            EINVAL
+        );
+        operate(
+            &space,
+            &[
+                ADDRSPACE_OP_MPROTECT,
+                PLACE + PAGE_SIZE,
+                PAGE_SIZE,
+                PROT_READ.bits(),
+            ],
+        )?;
         check_eq!(sys::write_at(space.raw(), b"x", PLACE as u64, None)?, 1);
-        check_error!(sys::write_at(space.raw(), b"x", (PLACE + PAGE_SIZE) as u64, None), EFAULT);
+        check_error!(
+            sys::write_at(space.raw(), b"x", (PLACE + PAGE_SIZE) as u64, None),
+            EFAULT
+        );
         operate(&space, &[ADDRSPACE_OP_MUNMAP, PLACE, PAGE_SIZE])?;
-        check_error!(sys::read_at(space.raw(), &mut [0], PLACE as u64, None), EFAULT);
+        check_error!(
+            sys::read_at(space.raw(), &mut [0], PLACE as u64, None),
+            EFAULT
+        );
         // The list: base, size, flags, offset of each grant.
         let mut grants = [0_u64; 4 * 4];
         let len = sys::lseek(space.raw(), 0, SEEK_SET).and_then(|_| {
-            raw(syscall::SYS_READ, [space.raw(), grants.as_mut_ptr() as usize, 128, 0, 0, 0])
+            raw(
+                syscall::SYS_READ,
+                [space.raw(), grants.as_mut_ptr() as usize, 128, 0, 0, 0],
+            )
         })?;
         check_eq!(len, 64);
         let page = PAGE_SIZE as u64;
         let place = PLACE as u64;
-        check_eq!([grants[0], grants[1], grants[4], grants[5]], [place + page, page, place + 2 * page, page]);
+        check_eq!(
+            [grants[0], grants[1], grants[4], grants[5]],
+            [place + page, page, place + 2 * page, page]
+        );
         Ok(())
     })
 }
@@ -290,13 +346,22 @@ fn pages_are_moved_between_spaces() -> Outcome {
         check_eq!(transfer(base, 2 * PAGE_SIZE)?, PLACE);
         check_eq!(access(base)?, (false, false));
         let mut word = [0; 8];
-        check_eq!(sys::read_at(space.raw(), &mut word, (PLACE + PAGE_SIZE) as u64, None)?, 8);
+        check_eq!(
+            sys::read_at(space.raw(), &mut word, (PLACE + PAGE_SIZE) as u64, None)?,
+            8
+        );
         check_eq!(u64::from_le_bytes(word), 6);
         check_error!(sys::write_at(space.raw(), b"x", PLACE as u64, None), EFAULT);
         // Its own space is no other.
         let own = world().proc.open(b"cur-context", 0)?.dup(b"addrspace")?;
         let page = anonymous(PAGE_SIZE, MAP_PRIVATE | RW)?;
-        check_error!(operate(&own, &[ADDRSPACE_OP_TRANSFER, page, PAGE_SIZE, 0, PROT_READ.bits()]), EINVAL);
+        check_error!(
+            operate(
+                &own,
+                &[ADDRSPACE_OP_TRANSFER, page, PAGE_SIZE, 0, PROT_READ.bits()]
+            ),
+            EINVAL
+        );
         Ok(unmap(page, PAGE_SIZE)?)
     })
 }
@@ -305,7 +370,10 @@ fn spaces_are_copied() -> Outcome {
     leaves_nothing(|| {
         let space = world().proc.open(b"new-addrspace", 0)?;
         let flags = (MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE).bits();
-        operate(&space, &[ADDRSPACE_OP_MMAP, usize::MAX, 0, PLACE, PAGE_SIZE, flags])?;
+        operate(
+            &space,
+            &[ADDRSPACE_OP_MMAP, usize::MAX, 0, PLACE, PAGE_SIZE, flags],
+        )?;
         sys::write_at(space.raw(), b"before", PLACE as u64, None)?;
         let copy = space.dup(b"exclusive")?;
         sys::write_at(space.raw(), b"after!", PLACE as u64, None)?;
@@ -313,7 +381,10 @@ fn spaces_are_copied() -> Outcome {
         sys::read_at(copy.raw(), &mut text, PLACE as u64, None)?;
         check_eq!(&text, b"before");
         let empty = space.dup(b"empty")?;
-        check_error!(sys::read_at(empty.raw(), &mut text, PLACE as u64, None), EFAULT);
+        check_error!(
+            sys::read_at(empty.raw(), &mut text, PLACE as u64, None),
+            EFAULT
+        );
         Ok(())
     })
 }
@@ -324,13 +395,21 @@ fn tables_are_edited_from_outside() -> Outcome {
         let table = context.fd().dup(b"filetable")?;
         let (read, write) = pipe()?;
         let verb = |verb: FileTableVerb, words: [usize; 3]| {
-            table.call(&[verb as u64, words[0] as u64, words[1] as u64, words[2] as u64])
+            table.call(&[
+                verb as u64,
+                words[0] as u64,
+                words[1] as u64,
+                words[2] as u64,
+            ])
         };
         let full = Rights::FULL.bits() as usize;
         let some = (Rights::READ | Rights::TRANSFER).bits() as usize;
         check_eq!(verb(FileTableVerb::Dup2, [read.raw(), 5, some])?, 5);
         check_eq!(verb(FileTableVerb::Dup2, [read.raw(), FD_ANY, full])?, 0);
-        check_eq!(verb(FileTableVerb::Dup2, [read.raw(), FD_ANY_UPPER, full])? & UPPER_FDTBL_TAG, UPPER_FDTBL_TAG);
+        check_eq!(
+            verb(FileTableVerb::Dup2, [read.raw(), FD_ANY_UPPER, full])? & UPPER_FDTBL_TAG,
+            UPPER_FDTBL_TAG
+        );
         // What is there is replaced.
         check_eq!(verb(FileTableVerb::Dup2, [write.raw(), 5, full])?, 5);
         let number = write.into_raw();
@@ -340,7 +419,10 @@ fn tables_are_edited_from_outside() -> Outcome {
         check_error!(verb(FileTableVerb::Swap, [5, 99, 0]), EBADF);
         verb(FileTableVerb::Close, [5, 0, 0])?;
         check_error!(verb(FileTableVerb::Close, [5, 0, 0]), EBADF);
-        check_error!(verb(FileTableVerb::Dup2, [read.raw(), 1 << 20, full]), EBADF);
+        check_error!(
+            verb(FileTableVerb::Dup2, [read.raw(), 1 << 20, full]),
+            EBADF
+        );
         // What may not be handed on is not.
         let kept = read.dup(b"")?;
         kept.limit(Rights::FULL.difference(Rights::TRANSFER))?;
@@ -351,8 +433,25 @@ fn tables_are_edited_from_outside() -> Outcome {
         check_error!(powerless.call(&[FileTableVerb::Close as u64, 0]), EPERM);
         // Moving onto itself changes nothing.
         let own = world().proc.open(b"cur-context", 0)?.dup(b"filetable")?;
-        check_eq!(own.call(&[FileTableVerb::Move as u64, kept.raw() as u64, kept.raw() as u64, 0]).map_err(|e| e.errno), Err(EPERM));
-        check_eq!(own.call(&[FileTableVerb::Move as u64, read.raw() as u64, read.raw() as u64, full as u64])?, read.raw());
+        check_eq!(
+            own.call(&[
+                FileTableVerb::Move as u64,
+                kept.raw() as u64,
+                kept.raw() as u64,
+                0
+            ])
+            .map_err(|e| e.errno),
+            Err(EPERM)
+        );
+        check_eq!(
+            own.call(&[
+                FileTableVerb::Move as u64,
+                read.raw() as u64,
+                read.raw() as u64,
+                full as u64
+            ])?,
+            read.raw()
+        );
         check_eq!(read.rights()?, Rights::FULL);
         Ok(())
     })
@@ -364,14 +463,26 @@ fn tables_are_listed() -> Outcome {
         let table = own.dup(b"empty")?;
         let numbers = [700, 3, UPPER_FDTBL_TAG | 1, 64, UPPER_FDTBL_TAG | 900];
         for number in numbers {
-            let words = [FileTableVerb::Dup2 as u64, 1, number as u64, u64::from(Rights::FULL.bits())];
+            let words = [
+                FileTableVerb::Dup2 as u64,
+                1,
+                number as u64,
+                u64::from(Rights::FULL.bits()),
+            ];
             check_eq!(table.call(&words)?, number);
         }
         let mut sorted = numbers;
         sorted.sort_unstable();
         let mut list = [0_usize; 8];
         let read = |list: &mut [usize], offset: usize| {
-            let args = [table.raw(), list.as_mut_ptr() as usize, size_of_val(list), offset, usize::MAX, 0];
+            let args = [
+                table.raw(),
+                list.as_mut_ptr() as usize,
+                size_of_val(list),
+                offset,
+                usize::MAX,
+                0,
+            ];
             raw(syscall::SYS_READ2, args)
         };
         check_eq!(read(&mut list, 0)?, 40);
@@ -425,7 +536,12 @@ fn chains_of_contexts_end() -> Outcome {
         for _ in 0..1000 {
             let next = Context::new(&world().proc)?.into_fd();
             let table = next.dup(b"filetable")?;
-            table.call(&[FileTableVerb::Move as u64, last.into_raw() as u64, FD_ANY as u64, full])?;
+            table.call(&[
+                FileTableVerb::Move as u64,
+                last.into_raw() as u64,
+                FD_ANY as u64,
+                full,
+            ])?;
             last = next;
         }
         Ok(last.close()?)
@@ -439,7 +555,12 @@ fn made_and_abandoned_contexts_end() -> Outcome {
         for _ in 0..10 {
             let context = Context::new(&world().proc)?;
             let table = context.fd().dup(b"filetable")?;
-            table.call(&[FileTableVerb::Dup2 as u64, context.fd().raw() as u64, 7, full])?;
+            table.call(&[
+                FileTableVerb::Dup2 as u64,
+                context.fd().raw() as u64,
+                7,
+                full,
+            ])?;
             let space = AddressSpace::new(&world().proc)?;
             context.get().switch_address_space(&space, 0, 0)?;
         }
