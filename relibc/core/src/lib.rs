@@ -27,3 +27,4 @@ pub mod random;
 pub mod scanf;
 pub mod sort;
 pub mod stream;
+pub mod time;

@@ -399,7 +399,6 @@ fn parse(format: &[u8]) -> Result<(Directive<'_>, &[u8]), Errno> {
 /// Scans input by a format.
 pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset) -> Outcome {
     let mut run = Run { host, charset, read: 0, assigned: 0 };
-    let mut converted = false;
     let mut rest = format;
     while let Some((&c, tail)) = rest.split_first() {
         let result = if is_space(c) {
@@ -409,9 +408,7 @@ pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset) -> Outcome {
             match parse(tail) {
                 Ok((directive, after)) => {
                     rest = after;
-                    let result = run.directive(&directive);
-                    converted |= result.is_ok() && directive.conversion != b'n';
-                    result
+                    run.directive(&directive)
                 }
                 Err(e) => Err(Stop::Error(e)),
             }
@@ -431,7 +428,8 @@ pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset) -> Outcome {
         match result {
             Ok(()) => {}
             Err(Stop::Mismatch) => break,
-            Err(Stop::Ended) if converted => break,
+            // As elsewhere, suppressed conversions do not count as having completed.
+            Err(Stop::Ended) if run.assigned > 0 => break,
             Err(Stop::Ended) => return Outcome::End(None),
             Err(Stop::Error(_)) if run.assigned > 0 => break,
             Err(Stop::Error(e)) => return Outcome::End(Some(e)),
