@@ -16,14 +16,18 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod bracket;
 pub mod ctype;
 pub mod errno;
 pub mod float;
+pub mod fnmatch;
+pub mod getopt;
 pub mod integer;
 pub mod multibyte;
 pub mod paths;
 pub mod printf;
 pub mod random;
+pub mod regex;
 pub mod scanf;
 pub mod sort;
 pub mod stream;
