@@ -65,9 +65,9 @@ pub struct Stream<D> {
     error: bool,
 }
 
-impl<D: Device> Stream<D> {
+impl<D> Stream<D> {
     /// A stream with the given permissions, fully buffered.
-    pub fn new(device: D, readable: bool, writable: bool, append: bool) -> Self {
+    pub const fn new(device: D, readable: bool, writable: bool, append: bool) -> Self {
         Stream {
             device,
             buffer: Vec::new(),
@@ -85,6 +85,9 @@ impl<D: Device> Stream<D> {
         }
     }
 
+}
+
+impl<D: Device> Stream<D> {
     /// The device behind.
     pub fn device(&self) -> &D {
         &self.device
