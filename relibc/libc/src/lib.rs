@@ -10,7 +10,7 @@
 //! - What asks the system is declared in [`sys`] and defined by the system's part of the library.
 //! - Symbols are exported for the target only. Built for a host the same functions are ordinary Rust
 //!   functions beside the host's C library, which the tests compare them with.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_os = "redox", no_std)]
 #![feature(c_variadic, thread_local)]
 #![allow(unsafe_op_in_unsafe_fn, clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks, static_mut_refs)]
 #![allow(non_upper_case_globals, non_camel_case_types)]

@@ -208,8 +208,8 @@ c_api! {
         }
     }
     fn wctomb(text: *mut c_char, c: i32) -> c_int { if text.is_null() { 0 } else { wcrtomb(text, c, null_mut()) as c_int } }
-    fn mbstowcs(to: *mut i32, mut from: *const c_char, count: usize) -> usize { mbsrtowcs(to, &mut from, count, &mut State::default()) }
-    fn wcstombs(to: *mut c_char, mut from: *const i32, size: usize) -> usize { wcsrtombs(to, &mut from, size, null_mut()) }
+    fn mbstowcs(to: *mut i32, from: *const c_char, count: usize) -> usize { mbsrtowcs(to, &mut { from }, count, &mut State::default()) }
+    fn wcstombs(to: *mut c_char, from: *const i32, size: usize) -> usize { wcsrtombs(to, &mut { from }, size, null_mut()) }
     fn mbrtoc32(to: *mut i32, text: *const c_char, size: usize, state: *mut State) -> usize {
         #[thread_local]
         static mut OWN: State = State { partial: 0, missing: 0 };
