@@ -57,9 +57,15 @@ impl Set {
         const OPEN: u32 = b'[' as u32;
         const CLOSE: u32 = b']' as u32;
         const DASH: u32 = b'-' as u32;
-        let mut set = Set { negated: false, items: Vec::new() };
+        let mut set = Set {
+            negated: false,
+            items: Vec::new(),
+        };
         let mut i = *at;
-        if text.get(i).is_some_and(|c| *c == u32::from(b'^') || (rules.bang && *c == u32::from(b'!'))) {
+        if text
+            .get(i)
+            .is_some_and(|c| *c == u32::from(b'^') || (rules.bang && *c == u32::from(b'!')))
+        {
             set.negated = true;
             i += 1;
         }
@@ -69,12 +75,17 @@ impl Set {
             let c = *text.get(*i).ok_or(Fault::Unclosed)?;
             *i += 1;
             if c == OPEN {
-                if let Some(mark) = text.get(*i).copied().filter(|m| b".=:".iter().any(|b| u32::from(*b) == *m)) {
+                if let Some(mark) = text
+                    .get(*i)
+                    .copied()
+                    .filter(|m| b".=:".iter().any(|b| u32::from(*b) == *m))
+                {
                     let mut j = *i + 1;
                     let name = element(text, &mut j, mark).ok_or(Fault::Unclosed)?;
                     *i = j;
                     if mark == u32::from(b':') {
-                        let name: Vec<u8> = name.iter().map(|c| u8::try_from(*c).unwrap_or(0)).collect();
+                        let name: Vec<u8> =
+                            name.iter().map(|c| u8::try_from(*c).unwrap_or(0)).collect();
                         return Class::by_name(&name).map(Item::Class).ok_or(Fault::Class);
                     }
                     return match name[..] {
@@ -103,7 +114,9 @@ impl Set {
             }
             i += 1;
             match (item, end(&mut i)?) {
-                (Item::Range(low, _), Item::Range(_, high)) if low <= high => set.items.push(Item::Range(low, high)),
+                (Item::Range(low, _), Item::Range(_, high)) if low <= high => {
+                    set.items.push(Item::Range(low, high))
+                }
                 _ => return Err(Fault::Range),
             }
         }

@@ -50,13 +50,19 @@ impl Class {
     /// The class of a name, as `wctype` and bracket expressions use it.
     #[must_use]
     pub fn by_name(name: &[u8]) -> Option<Class> {
-        CLASSES.iter().find(|(n, _)| n.as_bytes() == name).map(|(_, c)| *c)
+        CLASSES
+            .iter()
+            .find(|(n, _)| n.as_bytes() == name)
+            .map(|(_, c)| *c)
     }
 
     /// The class of a `wctype_t`.
     #[must_use]
     pub fn by_number(number: u32) -> Option<Class> {
-        CLASSES.iter().find(|(_, c)| *c as u32 == number).map(|(_, c)| *c)
+        CLASSES
+            .iter()
+            .find(|(_, c)| *c as u32 == number)
+            .map(|(_, c)| *c)
     }
 }
 
@@ -88,12 +94,17 @@ pub fn is_wide(class: Class, c: u32) -> bool {
     if c < 0x80 {
         return is(class, c as i32);
     }
-    let Some(ch) = char::from_u32(c) else { return false };
+    let Some(ch) = char::from_u32(c) else {
+        return false;
+    };
     let no_break = matches!(c, 0xA0 | 0x2007 | 0x202F);
     let control = ch.is_control() || matches!(c, 0x2028 | 0x2029);
     let space = ch.is_whitespace() && !no_break && c != 0x85;
     match class {
-        Class::Alpha | Class::Alnum => ch.is_alphanumeric() && (ch.is_alphabetic() || ch.is_numeric() && crate::ctype::is_decimal(ch)),
+        Class::Alpha | Class::Alnum => {
+            ch.is_alphanumeric()
+                && (ch.is_alphabetic() || ch.is_numeric() && crate::ctype::is_decimal(ch))
+        }
         Class::Blank => space && !matches!(c, 0x2028 | 0x2029),
         Class::Cntrl => control,
         Class::Digit | Class::Xdigit => false,
@@ -109,7 +120,8 @@ pub fn is_wide(class: Class, c: u32) -> bool {
 /// Unicode's other decimal digits come in aligned runs of ten that `char` calls numeric; letter-like
 /// and fractional numbers do not have the width of a digit, so only runs are taken.
 fn is_decimal(ch: char) -> bool {
-    ch.is_numeric() && !matches!(ch as u32, 0xB2 | 0xB3 | 0xB9 | 0xBC..=0xBE | 0x2070..=0x2089 | 0x2150..=0x215F | 0x2460..=0x24FF | 0x2776..=0x2793)
+    ch.is_numeric()
+        && !matches!(ch as u32, 0xB2 | 0xB3 | 0xB9 | 0xBC..=0xBE | 0x2070..=0x2089 | 0x2150..=0x215F | 0x2460..=0x24FF | 0x2776..=0x2793)
 }
 
 /// A code point is taken as printable unless it is a non-character or for private use; which code
@@ -122,7 +134,16 @@ fn assigned(ch: char) -> bool {
 /// Simple upper-case mapping: one character to one.
 #[must_use]
 pub fn to_upper(c: u32) -> u32 {
-    let Some(ch) = char::from_u32(c) else { return c };
+    // Greek letters with iota subscript: their full mapping is two letters, their simple one the
+    // title-case letter.
+    match c {
+        0x1F80..=0x1F87 | 0x1F90..=0x1F97 | 0x1FA0..=0x1FA7 => return c + 8,
+        0x1FB3 | 0x1FC3 | 0x1FF3 => return c + 9,
+        _ => {}
+    }
+    let Some(ch) = char::from_u32(c) else {
+        return c;
+    };
     let mut upper = ch.to_uppercase();
     match (upper.next(), upper.next()) {
         (Some(u), None) => u as u32,
@@ -133,7 +154,12 @@ pub fn to_upper(c: u32) -> u32 {
 /// Simple lower-case mapping: one character to one.
 #[must_use]
 pub fn to_lower(c: u32) -> u32 {
-    let Some(ch) = char::from_u32(c) else { return c };
+    if c == 0x130 {
+        return 0x69;
+    }
+    let Some(ch) = char::from_u32(c) else {
+        return c;
+    };
     let mut lower = ch.to_lowercase();
     match (lower.next(), lower.next()) {
         (Some(l), None) => l as u32,

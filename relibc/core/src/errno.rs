@@ -354,7 +354,10 @@ pub const TABLE: [(&str, &core::ffi::CStr); 131] = [
     ("ELIBSCN", c"Corrupted library section in executable"),
     ("ELIBMAX", c"Too many shared libraries"),
     ("ELIBEXEC", c"Cannot exec a shared library directly"),
-    ("EILSEQ", c"Invalid or incomplete multibyte or wide character"),
+    (
+        "EILSEQ",
+        c"Invalid or incomplete multibyte or wide character",
+    ),
     ("ERESTART", c"Interrupted system call should be restarted"),
     ("ESTRPIPE", c"Streams pipe error"),
     ("EUSERS", c"Too many users"),
@@ -409,12 +412,20 @@ pub const TABLE: [(&str, &core::ffi::CStr); 131] = [
 pub fn text(number: i32) -> Option<&'static core::ffi::CStr> {
     match number {
         0 => Some(c"Success"),
-        _ => usize::try_from(number).ok().and_then(|n| n.checked_sub(1)).and_then(|n| TABLE.get(n)).map(|(_, text)| *text),
+        _ => usize::try_from(number)
+            .ok()
+            .and_then(|n| n.checked_sub(1))
+            .and_then(|n| TABLE.get(n))
+            .map(|(_, text)| *text),
     }
 }
 
 /// The name of an error number, such as `ENOENT`.
 #[must_use]
 pub fn name(number: i32) -> Option<&'static str> {
-    usize::try_from(number).ok().and_then(|n| n.checked_sub(1)).and_then(|n| TABLE.get(n)).map(|(name, _)| *name)
+    usize::try_from(number)
+        .ok()
+        .and_then(|n| n.checked_sub(1))
+        .and_then(|n| TABLE.get(n))
+        .map(|(name, _)| *name)
 }

@@ -62,12 +62,18 @@ fn element(pattern: &[u32], p: usize, c: u32, hidden: bool, flags: Flags) -> Ste
         }
         b'[' => {
             let mut next = p + 1;
-            let rules = Rules { bang: true, escape: !flags.no_escape };
+            let rules = Rules {
+                bang: true,
+                escape: !flags.no_escape,
+            };
             match Set::parse(pattern, &mut next, rules) {
                 // A slash inside brackets makes the bracket an ordinary character in a path name.
-                Ok(_) if flags.pathname && pattern[p..next].contains(&SLASH) => literal(pattern[p], p + 1),
+                Ok(_) if flags.pathname && pattern[p..next].contains(&SLASH) => {
+                    literal(pattern[p], p + 1)
+                }
                 Ok(set) => {
-                    if hidden || (flags.pathname && c == SLASH) || !set.contains(c, flags.case_fold) {
+                    if hidden || (flags.pathname && c == SLASH) || !set.contains(c, flags.case_fold)
+                    {
                         Step::No
                     } else {
                         Step::To(next)
@@ -93,7 +99,9 @@ pub fn matches(pattern: &[u32], text: &[u32], flags: Flags) -> bool {
     let mut retry: Option<(usize, usize)> = None;
     loop {
         let leading = t == 0 || (flags.pathname && text[t - 1] == SLASH);
-        let hidden = |at: usize, leading: bool| flags.period && leading && text.get(at) == Some(&u32::from(b'.'));
+        let hidden = |at: usize, leading: bool| {
+            flags.period && leading && text.get(at) == Some(&u32::from(b'.'))
+        };
         if p < pattern.len() && pattern[p] == u32::from(b'*') {
             if !hidden(t, leading) {
                 while pattern.get(p) == Some(&u32::from(b'*')) {
@@ -106,16 +114,16 @@ pub fn matches(pattern: &[u32], text: &[u32], flags: Flags) -> bool {
             if t == text.len() || (flags.leading_dir && text[t] == SLASH) {
                 return true;
             }
-        } else if let Some(c) = text.get(t) {
-            if let Step::To(next) = element(pattern, p, *c, hidden(t, leading), flags) {
-                if flags.pathname && *c == SLASH {
-                    // Stars before the slash have done their part.
-                    retry = None;
-                }
-                p = next;
-                t += 1;
-                continue;
+        } else if let Some(c) = text.get(t)
+            && let Step::To(next) = element(pattern, p, *c, hidden(t, leading), flags)
+        {
+            if flags.pathname && *c == SLASH {
+                // Stars before the slash have done their part.
+                retry = None;
             }
+            p = next;
+            t += 1;
+            continue;
         }
         // The last star takes one more character.
         match retry {

@@ -64,22 +64,34 @@ pub enum Found {
 enum Order {
     Permute,
     Stop,
-    InOrder,
+    Given,
 }
 
 /// Parses the next option. `short` is the option string; `long_only` lets a single dash begin a long
 /// name; `posix` stops at the first operand, as a leading `+` does. `args` are the arguments, the
 /// program's name included, and are reordered.
-pub fn next<A: AsRef<[u8]>>(args: &mut [A], short: &[u8], long: &[Long<'_>], long_only: bool, posix: bool, at: &mut Position) -> Found {
+pub fn next<A: AsRef<[u8]>>(
+    args: &mut [A],
+    short: &[u8],
+    long: &[Long<'_>],
+    long_only: bool,
+    posix: bool,
+    at: &mut Position,
+) -> Found {
     let (order, short) = match short.first() {
-        Some(b'-') => (Order::InOrder, &short[1..]),
+        Some(b'-') => (Order::Given, &short[1..]),
         Some(b'+') => (Order::Stop, &short[1..]),
         _ if posix => (Order::Stop, short),
         _ => (Order::Permute, short),
     };
     let short = short.strip_prefix(b":").unwrap_or(short);
     if at.index == 0 {
-        *at = Position { index: 1, letter: 0, first: 1, last: 1 };
+        *at = Position {
+            index: 1,
+            letter: 0,
+            first: 1,
+            last: 1,
+        };
     }
     if at.letter == 0 || at.index >= args.len() || at.letter >= args[at.index].as_ref().len() {
         at.letter = 0;
@@ -113,13 +125,22 @@ pub fn next<A: AsRef<[u8]>>(args: &mut [A], short: &[u8], long: &[Long<'_>], lon
                 return Found::End;
             }
             at.index += 1;
-            return Found::Operand(Value { index: at.index - 1, offset: 0 });
+            return Found::Operand(Value {
+                index: at.index - 1,
+                offset: 0,
+            });
         }
         let double = text.starts_with(b"--");
         let known_letter = text.len() == 2 && short.contains(&text[1]);
         if !long.is_empty() && (double || (long_only && !known_letter)) {
             let start = if double { 2 } else { 1 };
-            if let Some(found) = long_option(args, long, start, !double && text_is_short(args[at.index].as_ref(), short), at) {
+            if let Some(found) = long_option(
+                args,
+                long,
+                start,
+                !double && text_is_short(args[at.index].as_ref(), short),
+                at,
+            ) {
                 return found;
             }
         }
@@ -151,14 +172,22 @@ fn letter<A: AsRef<[u8]>>(args: &[A], short: &[u8], at: &mut Position) -> Found 
     let text = args[at.index].as_ref();
     let c = text[at.letter];
     at.letter += 1;
-    let here = Value { index: at.index, offset: at.letter };
+    let here = Value {
+        index: at.index,
+        offset: at.letter,
+    };
     let more = at.letter < text.len();
     if !more {
         at.index += 1;
         at.letter = 0;
     }
-    let place = short.iter().position(|s| *s == c).filter(|_| c != b':' && c != b';');
-    let Some(place) = place else { return Found::Unknown(c) };
+    let place = short
+        .iter()
+        .position(|s| *s == c)
+        .filter(|_| c != b':' && c != b';');
+    let Some(place) = place else {
+        return Found::Unknown(c);
+    };
     match (short.get(place + 1), short.get(place + 2)) {
         (Some(b':'), Some(b':')) => {
             at.letter = 0;
@@ -177,25 +206,44 @@ fn letter<A: AsRef<[u8]>>(args: &[A], short: &[u8], at: &mut Position) -> Found 
                 return Found::MissingShort(c);
             }
             at.index += 1;
-            Found::Short(c, Some(Value { index: at.index - 1, offset: 0 }))
+            Found::Short(
+                c,
+                Some(Value {
+                    index: at.index - 1,
+                    offset: 0,
+                }),
+            )
         }
         _ => Found::Short(c, None),
     }
 }
 
-fn long_option<A: AsRef<[u8]>>(args: &[A], long: &[Long<'_>], start: usize, maybe_short: bool, at: &mut Position) -> Option<Found> {
+fn long_option<A: AsRef<[u8]>>(
+    args: &[A],
+    long: &[Long<'_>],
+    start: usize,
+    maybe_short: bool,
+    at: &mut Position,
+) -> Option<Found> {
     let text = &args[at.index].as_ref()[start..];
     let equals = text.iter().position(|c| *c == b'=');
     let name = &text[..equals.unwrap_or(text.len())];
     let exact = long.iter().position(|l| l.name == name);
     let mut ambiguous = false;
     let index = exact.or_else(|| {
-        let mut candidates = long.iter().enumerate().filter(|(_, l)| l.name.starts_with(name));
+        let mut candidates = long
+            .iter()
+            .enumerate()
+            .filter(|(_, l)| l.name.starts_with(name));
         let (first, option) = candidates.next()?;
-        ambiguous = candidates.any(|(_, l)| (l.argument, l.identity) != (option.argument, option.identity));
+        ambiguous =
+            candidates.any(|(_, l)| (l.argument, l.identity) != (option.argument, option.identity));
         Some(first)
     });
-    let whole = Value { index: at.index, offset: start };
+    let whole = Value {
+        index: at.index,
+        offset: start,
+    };
     let Some(index) = index else {
         if maybe_short {
             return None;
@@ -213,11 +261,23 @@ fn long_option<A: AsRef<[u8]>>(args: &[A], long: &[Long<'_>], start: usize, mayb
     at.index += 1;
     Some(match (equals, long[index].argument) {
         (Some(_), 0) => Found::Unexpected(index),
-        (Some(e), _) => Found::Long(index, Some(Value { index: whole.index, offset: start + e + 1 })),
+        (Some(e), _) => Found::Long(
+            index,
+            Some(Value {
+                index: whole.index,
+                offset: start + e + 1,
+            }),
+        ),
         (None, 1) => {
             if at.index < args.len() {
                 at.index += 1;
-                Found::Long(index, Some(Value { index: at.index - 1, offset: 0 }))
+                Found::Long(
+                    index,
+                    Some(Value {
+                        index: at.index - 1,
+                        offset: 0,
+                    }),
+                )
             } else {
                 Found::MissingLong(index)
             }

@@ -20,7 +20,9 @@ pub fn parse(at: impl Fn(usize) -> u8, base: u32) -> Parsed {
     let mut i = usize::from(matches!(at(0), b'+' | b'-'));
     let negative = at(0) == b'-';
     let digit = |i: usize, base: u32| (at(i) as char).to_digit(base);
-    let prefixed = |letter: u8, base: u32| at(i) == b'0' && at(i + 1).to_ascii_lowercase() == letter && digit(i + 2, base).is_some();
+    let prefixed = |letter: u8, base: u32| {
+        at(i) == b'0' && at(i + 1).to_ascii_lowercase() == letter && digit(i + 2, base).is_some()
+    };
     let base = if (base == 0 || base == 16) && prefixed(b'x', 16) {
         i += 2;
         16
@@ -32,7 +34,10 @@ pub fn parse(at: impl Fn(usize) -> u8, base: u32) -> Parsed {
     let start = i;
     let (mut magnitude, mut overflow) = (0u64, false);
     while let Some(d) = digit(i, base) {
-        match magnitude.checked_mul(u64::from(base)).and_then(|m| m.checked_add(u64::from(d))) {
+        match magnitude
+            .checked_mul(u64::from(base))
+            .and_then(|m| m.checked_add(u64::from(d)))
+        {
             Some(m) if !overflow => magnitude = m,
             _ => {
                 overflow = true;
@@ -41,7 +46,12 @@ pub fn parse(at: impl Fn(usize) -> u8, base: u32) -> Parsed {
         }
         i += 1;
     }
-    Parsed { magnitude, negative, overflow, len: if i == start { 0 } else { i } }
+    Parsed {
+        magnitude,
+        negative,
+        overflow,
+        len: if i == start { 0 } else { i },
+    }
 }
 
 impl Parsed {
@@ -49,7 +59,11 @@ impl Parsed {
     #[must_use]
     pub fn signed(&self, min: i64, max: i64) -> (i64, bool) {
         if self.negative {
-            if self.overflow || self.magnitude > min.unsigned_abs() { (min, true) } else { (self.magnitude.wrapping_neg() as i64, false) }
+            if self.overflow || self.magnitude > min.unsigned_abs() {
+                (min, true)
+            } else {
+                (self.magnitude.wrapping_neg() as i64, false)
+            }
         } else if self.overflow || self.magnitude > max as u64 {
             (max, true)
         } else {
@@ -77,7 +91,9 @@ const RADIX64: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm
 pub fn a64l(text: &[u8]) -> i32 {
     let mut value = 0u64;
     for (i, c) in text.iter().take(6).enumerate() {
-        let Some(d) = RADIX64.iter().position(|r| r == c) else { break };
+        let Some(d) = RADIX64.iter().position(|r| r == c) else {
+            break;
+        };
         value |= (d as u64) << (6 * i);
     }
     value as u32 as i32

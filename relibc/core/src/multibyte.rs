@@ -34,12 +34,22 @@ pub enum Decoded {
 
 /// Reads one character from `bytes`, continuing `state`.
 pub fn decode(charset: Charset, state: &mut State, bytes: &[u8]) -> Decoded {
-    let Some(first) = bytes.first() else { return Decoded::Incomplete };
+    let Some(first) = bytes.first() else {
+        return Decoded::Incomplete;
+    };
     if charset == Charset::C {
-        return Decoded::Char(if *first < 0x80 { u32::from(*first) } else { 0xDC00 | u32::from(*first) }, 1);
+        return Decoded::Char(
+            if *first < 0x80 {
+                u32::from(*first)
+            } else {
+                0xDC00 | u32::from(*first)
+            },
+            1,
+        );
     }
     let mut taken = 0;
-    let (mut read, mut missing, mut value) = (state.missing >> 8, state.missing & 0xff, state.partial);
+    let (mut read, mut missing, mut value) =
+        (state.missing >> 8, state.missing & 0xff, state.partial);
     for byte in bytes {
         if missing == 0 {
             (missing, value) = match byte {
@@ -72,7 +82,10 @@ pub fn decode(charset: Charset, state: &mut State, bytes: &[u8]) -> Decoded {
             return Decoded::Char(value, taken);
         }
     }
-    *state = State { partial: value, missing: missing | read << 8 };
+    *state = State {
+        partial: value,
+        missing: missing | read << 8,
+    };
     Decoded::Incomplete
 }
 

@@ -6,7 +6,10 @@ pub fn basename(path: &[u8]) -> Option<core::ops::Range<usize>> {
     let Some(last) = path.iter().rposition(|c| *c != b'/') else {
         return if path.is_empty() { None } else { Some(0..1) };
     };
-    let start = path[..last].iter().rposition(|c| *c == b'/').map_or(0, |i| i + 1);
+    let start = path[..last]
+        .iter()
+        .rposition(|c| *c == b'/')
+        .map_or(0, |i| i + 1);
     Some(start..last + 1)
 }
 
@@ -16,9 +19,16 @@ pub fn dirname(path: &[u8]) -> Option<usize> {
     if path.is_empty() {
         return None;
     }
-    let Some(last) = path.iter().rposition(|c| *c != b'/') else { return Some(1) };
+    let Some(last) = path.iter().rposition(|c| *c != b'/') else {
+        return Some(1);
+    };
     let slash = path[..last].iter().rposition(|c| *c == b'/')?;
-    Some(path[..slash].iter().rposition(|c| *c != b'/').map_or(1, |i| i + 1))
+    Some(
+        path[..slash]
+            .iter()
+            .rposition(|c| *c != b'/')
+            .map_or(1, |i| i + 1),
+    )
 }
 
 #[cfg(test)]
@@ -29,12 +39,30 @@ mod tests {
     fn table() {
         // The examples of POSIX, and the corners.
         for (path, dir, base) in [
-            ("/usr/lib", "/usr", "lib"), ("/usr/", "/", "usr"), ("usr", ".", "usr"), ("/", "/", "/"), (".", ".", "."),
-            ("..", ".", ".."), ("//", "/", "/"), ("a//b//", "a", "b"), ("/a", "/", "a"), ("//a", "/", "a"), ("a/b/c", "a/b", "c"), ("", ".", "."),
+            ("/usr/lib", "/usr", "lib"),
+            ("/usr/", "/", "usr"),
+            ("usr", ".", "usr"),
+            ("/", "/", "/"),
+            (".", ".", "."),
+            ("..", ".", ".."),
+            ("//", "/", "/"),
+            ("a//b//", "a", "b"),
+            ("/a", "/", "a"),
+            ("//a", "/", "a"),
+            ("a/b/c", "a/b", "c"),
+            ("", ".", "."),
         ] {
             let p = path.as_bytes();
-            assert_eq!(basename(p).map_or(&b"."[..], |r| &p[r]), base.as_bytes(), "basename {path:?}");
-            assert_eq!(dirname(p).map_or(&b"."[..], |n| &p[..n]), dir.as_bytes(), "dirname {path:?}");
+            assert_eq!(
+                basename(p).map_or(&b"."[..], |r| &p[r]),
+                base.as_bytes(),
+                "basename {path:?}"
+            );
+            assert_eq!(
+                dirname(p).map_or(&b"."[..], |n| &p[..n]),
+                dir.as_bytes(),
+                "dirname {path:?}"
+            );
         }
     }
 }

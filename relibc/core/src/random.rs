@@ -11,7 +11,10 @@ pub struct Rand48 {
 
 impl Default for Rand48 {
     fn default() -> Self {
-        Rand48 { multiplier: 0x5_DEEC_E66D, addend: 0xB }
+        Rand48 {
+            multiplier: 0x5_DEEC_E66D,
+            addend: 0xB,
+        }
     }
 }
 
@@ -19,7 +22,10 @@ impl Rand48 {
     /// The next 48-bit state after `state` (three 16-bit words, least significant first).
     pub fn step(&self, state: &mut [u16; 3]) -> u64 {
         let x = u64::from(state[0]) | u64::from(state[1]) << 16 | u64::from(state[2]) << 32;
-        let next = x.wrapping_mul(self.multiplier).wrapping_add(u64::from(self.addend)) & ((1 << 48) - 1);
+        let next = x
+            .wrapping_mul(self.multiplier)
+            .wrapping_add(u64::from(self.addend))
+            & ((1 << 48) - 1);
         *state = [next as u16, (next >> 16) as u16, (next >> 32) as u16];
         next
     }
@@ -47,7 +53,13 @@ pub fn seed48(seed: u32) -> [u16; 3] {
 }
 
 /// The trinomials of `initstate`: state bytes, degree and separation.
-const KINDS: [(usize, usize, usize); 5] = [(8, 0, 0), (32, 7, 3), (64, 15, 1), (128, 31, 3), (256, 63, 1)];
+const KINDS: [(usize, usize, usize); 5] = [
+    (8, 0, 0),
+    (32, 7, 3),
+    (64, 15, 1),
+    (128, 31, 3),
+    (256, 63, 1),
+];
 
 /// The additive feedback generator of `random`. Its state lives in words that the caller owns: word
 /// 0 says which kind it is and where it stands, the rest is the feedback register.
@@ -63,14 +75,20 @@ impl Feedback {
     /// Words of state of a kind, the header included.
     #[must_use]
     pub fn words(kind: usize) -> usize {
-        KINDS.get(kind).map_or(2, |(_, degree, _)| 1 + (*degree).max(1))
+        KINDS
+            .get(kind)
+            .map_or(2, |(_, degree, _)| 1 + (*degree).max(1))
     }
 
     /// Kind and position of a state; a damaged header counts as the smallest kind.
     fn header(state: &[u32]) -> (usize, usize) {
         let word = state.first().copied().unwrap_or(0) as usize;
         let kind = (word % 8).min(4);
-        let kind = if state.len() >= Self::words(kind) { kind } else { 0 };
+        let kind = if state.len() >= Self::words(kind) {
+            kind
+        } else {
+            0
+        };
         (kind, (word / 8) % KINDS[kind].1.max(1))
     }
 
@@ -83,7 +101,9 @@ impl Feedback {
     /// Fills a state of the given kind from a seed.
     pub fn seed(state: &mut [u32], kind: usize, seed: u32) {
         let (_, degree, _) = KINDS[kind.min(4)];
-        let [header, register @ ..] = state else { return };
+        let [header, register @ ..] = state else {
+            return;
+        };
         *header = kind as u32;
         if register.len() < degree.max(1) {
             return;
@@ -107,9 +127,13 @@ impl Feedback {
     pub fn next(state: &mut [u32]) -> u32 {
         let (kind, back) = Self::header(state);
         let (_, degree, separation) = KINDS[kind];
-        let [header, register @ ..] = state else { return 0 };
+        let [header, register @ ..] = state else {
+            return 0;
+        };
         if degree == 0 {
-            let Some(word) = register.first_mut() else { return 0 };
+            let Some(word) = register.first_mut() else {
+                return 0;
+            };
             *word = word.wrapping_mul(1_103_515_245).wrapping_add(12_345) & 0x7fff_ffff;
             return *word;
         }

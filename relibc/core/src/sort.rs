@@ -5,7 +5,11 @@
 /// stable. An inconsistent `less` gives some permutation, never an index out of range.
 ///
 /// `less(i, j)` compares elements, `swap(i, j)` exchanges them.
-pub fn sort(count: usize, less: &mut dyn FnMut(usize, usize) -> bool, swap: &mut dyn FnMut(usize, usize)) {
+pub fn sort(
+    count: usize,
+    less: &mut dyn FnMut(usize, usize) -> bool,
+    swap: &mut dyn FnMut(usize, usize),
+) {
     let depth = 2 * (usize::BITS - count.leading_zeros());
     quick(0, count, depth, less, swap);
 }
@@ -67,7 +71,12 @@ fn quick(
     }
 }
 
-fn heap(lo: usize, hi: usize, less: &mut dyn FnMut(usize, usize) -> bool, swap: &mut dyn FnMut(usize, usize)) {
+fn heap(
+    lo: usize,
+    hi: usize,
+    less: &mut dyn FnMut(usize, usize) -> bool,
+    swap: &mut dyn FnMut(usize, usize),
+) {
     let count = hi - lo;
     let mut sift = |mut root: usize, end: usize, swap: &mut dyn FnMut(usize, usize)| {
         loop {
@@ -95,7 +104,10 @@ fn heap(lo: usize, hi: usize, less: &mut dyn FnMut(usize, usize) -> bool, swap: 
 }
 
 /// Binary search: the index of an element for which `compare` (key against element) is equal.
-pub fn search(count: usize, mut compare: impl FnMut(usize) -> core::cmp::Ordering) -> Option<usize> {
+pub fn search(
+    count: usize,
+    mut compare: impl FnMut(usize) -> core::cmp::Ordering,
+) -> Option<usize> {
     let (mut lo, mut hi) = (0, count);
     while lo < hi {
         let mid = lo + (hi - lo) / 2;
@@ -119,7 +131,11 @@ mod tests {
         let cell = core::cell::RefCell::new(values);
         let mut less = |i: usize, j: usize| cell.borrow()[i] < cell.borrow()[j];
         let mut swap = |i: usize, j: usize| cell.borrow_mut().swap(i, j);
-        if depth == 0 { heap(0, n, &mut less, &mut swap) } else { sort(n, &mut less, &mut swap) }
+        if depth == 0 {
+            heap(0, n, &mut less, &mut swap)
+        } else {
+            sort(n, &mut less, &mut swap)
+        }
     }
 
     proptest! {
@@ -148,12 +164,23 @@ mod tests {
     fn comparisons_stay_near_n_log_n() {
         // Shapes that make a naive quicksort quadratic.
         let n = 4096u32;
-        let shapes: [Vec<u32>; 4] =
-            [(0..n).collect(), (0..n).rev().collect(), std::vec![7; n as usize], (0..n).map(|i| if i % 2 == 0 { i } else { n - i }).collect()];
+        let shapes: [Vec<u32>; 4] = [
+            (0..n).collect(),
+            (0..n).rev().collect(),
+            std::vec![7; n as usize],
+            (0..n).map(|i| if i % 2 == 0 { i } else { n - i }).collect(),
+        ];
         for mut shape in shapes {
             let cell = core::cell::RefCell::new(&mut shape[..]);
             let mut comparisons = 0;
-            sort(n as usize, &mut |i, j| { comparisons += 1; cell.borrow()[i] < cell.borrow()[j] }, &mut |i, j| cell.borrow_mut().swap(i, j));
+            sort(
+                n as usize,
+                &mut |i, j| {
+                    comparisons += 1;
+                    cell.borrow()[i] < cell.borrow()[j]
+                },
+                &mut |i, j| cell.borrow_mut().swap(i, j),
+            );
             assert!(comparisons < 4 * 4096 * 12, "{comparisons}");
             assert!(shape.is_sorted());
         }
@@ -163,7 +190,10 @@ mod tests {
     fn finds_what_is_there() {
         let v: Vec<u32> = (0..1000).map(|i| i * 2).collect();
         for key in 0..2000u32 {
-            assert_eq!(search(v.len(), |i| key.cmp(&v[i])), v.binary_search(&key).ok());
+            assert_eq!(
+                search(v.len(), |i| key.cmp(&v[i])),
+                v.binary_search(&key).ok()
+            );
         }
     }
 }

@@ -84,7 +84,6 @@ impl<D> Stream<D> {
             error: false,
         }
     }
-
 }
 
 impl<D: Device> Stream<D> {
@@ -165,7 +164,11 @@ impl<D: Device> Stream<D> {
     /// Bytes waiting to be written (`__fpending`).
     #[must_use]
     pub fn pending(&self) -> usize {
-        if self.mode == Mode::Writing { self.end } else { 0 }
+        if self.mode == Mode::Writing {
+            self.end
+        } else {
+            0
+        }
     }
 
     /// Forgets everything buffered (`__fpurge`).
@@ -192,9 +195,15 @@ impl<D: Device> Stream<D> {
     }
 
     fn reserve(&mut self) -> Result<(), Errno> {
-        let want = if self.buffering == Buffering::None && self.mode != Mode::Writing { 1 } else { self.capacity };
+        let want = if self.buffering == Buffering::None && self.mode != Mode::Writing {
+            1
+        } else {
+            self.capacity
+        };
         if self.buffer.len() < want {
-            self.buffer.try_reserve_exact(want - self.buffer.len()).map_err(|_| errno::ENOMEM)?;
+            self.buffer
+                .try_reserve_exact(want - self.buffer.len())
+                .map_err(|_| errno::ENOMEM)?;
             self.buffer.resize(want, 0);
         }
         Ok(())
@@ -300,7 +309,11 @@ impl<D: Device> Stream<D> {
             self.reserve()?;
             self.start = 0;
             self.end = 0;
-            let limit = if self.buffering == Buffering::None { 1 } else { self.buffer.len() };
+            let limit = if self.buffering == Buffering::None {
+                1
+            } else {
+                self.buffer.len()
+            };
             match self.device.read(&mut self.buffer[..limit]) {
                 Ok(0) => self.eof = true,
                 Ok(n) => self.end = n.min(limit),
@@ -367,7 +380,12 @@ impl<D: Device> Stream<D> {
 
     /// Appends to `out` up to and including `delimiter`, at most `limit` bytes. Nothing appended and
     /// `Ok` means the end.
-    pub fn read_until(&mut self, delimiter: u8, limit: usize, out: &mut Vec<u8>) -> Result<(), Errno> {
+    pub fn read_until(
+        &mut self,
+        delimiter: u8,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Errno> {
         let mut left = limit;
         while left > 0 {
             let data = self.fill()?;
@@ -418,7 +436,9 @@ impl<D: Device> Stream<D> {
         while done < data.len() {
             let rest = &data[done..];
             // What exceeds an empty buffer goes out directly.
-            if self.end == 0 && (rest.len() >= self.buffer.len() || self.buffering == Buffering::None) {
+            if self.end == 0
+                && (rest.len() >= self.buffer.len() || self.buffering == Buffering::None)
+            {
                 match self.device.write(rest) {
                     Ok(0) => {
                         self.error = true;
@@ -443,10 +463,11 @@ impl<D: Device> Stream<D> {
                 self.mode = Mode::Writing;
             }
         }
-        if self.buffering == Buffering::Line && data.contains(&b'\n') {
-            if let Err(e) = self.flush() {
-                return (done, Err(e));
-            }
+        if self.buffering == Buffering::Line
+            && data.contains(&b'\n')
+            && let Err(e) = self.flush()
+        {
+            return (done, Err(e));
         }
         (done, Ok(()))
     }
@@ -454,10 +475,16 @@ impl<D: Device> Stream<D> {
     /// `ftello`
     pub fn tell(&mut self) -> Result<u64, Errno> {
         let waiting = self.mode == Mode::Writing && self.end > 0;
-        let base = if waiting && self.append { self.device.seek(Seek::End(0))? } else { self.device.seek(Seek::Current(0))? };
+        let base = if waiting && self.append {
+            self.device.seek(Seek::End(0))?
+        } else {
+            self.device.seek(Seek::Current(0))?
+        };
         Ok(match self.mode {
             Mode::Writing => base + self.end as u64,
-            Mode::Reading => base.saturating_sub((self.end - self.start + self.pushed.len()) as u64),
+            Mode::Reading => {
+                base.saturating_sub((self.end - self.start + self.pushed.len()) as u64)
+            }
             Mode::Idle => base,
         })
     }
@@ -512,7 +539,13 @@ impl<M: Memory> MemoryDevice<M> {
     /// A device with `size` bytes of contents. `append` writes at the end always; `terminate` keeps
     /// a zero byte after the contents where there is room.
     pub fn new(memory: M, size: usize, append: bool, terminate: bool) -> Self {
-        MemoryDevice { memory, position: if append { size } else { 0 }, size, append, terminate }
+        MemoryDevice {
+            memory,
+            position: if append { size } else { 0 },
+            size,
+            append,
+            terminate,
+        }
     }
 
     /// Bytes of contents.
@@ -541,13 +574,15 @@ impl<M: Memory> Device for MemoryDevice<M> {
         let wanted = self.position.checked_add(data.len()).ok_or(errno::ENOSPC)?;
         if wanted > self.memory.capacity() {
             // A fixed buffer takes what fits.
-            if let Err(e) = self.memory.grow(wanted) {
-                if e != errno::ENOSPC {
-                    return Err(e);
-                }
+            if let Err(e) = self.memory.grow(wanted)
+                && e != errno::ENOSPC
+            {
+                return Err(e);
             }
         }
-        let n = data.len().min(self.memory.capacity().saturating_sub(self.position));
+        let n = data
+            .len()
+            .min(self.memory.capacity().saturating_sub(self.position));
         if n == 0 {
             return Err(errno::ENOSPC);
         }
@@ -568,7 +603,11 @@ impl<M: Memory> Device for MemoryDevice<M> {
             Seek::Current(o) => (self.position, o),
             Seek::End(o) => (self.size, o),
         };
-        let target = i64::try_from(base).ok().and_then(|b| b.checked_add(offset)).and_then(|t| usize::try_from(t).ok()).ok_or(errno::EINVAL)?;
+        let target = i64::try_from(base)
+            .ok()
+            .and_then(|b| b.checked_add(offset))
+            .and_then(|t| usize::try_from(t).ok())
+            .ok_or(errno::EINVAL)?;
         if target > self.memory.capacity() && self.memory.grow(target).is_err() {
             return Err(errno::EINVAL);
         }

@@ -166,7 +166,12 @@ proptest! {
 
 #[test]
 fn fixed_memory_takes_what_fits_and_then_fails() {
-    let mut s = Stream::new(MemoryDevice::new(Array(vec![0; 8], false), 0, false, true), true, true, false);
+    let mut s = Stream::new(
+        MemoryDevice::new(Array(vec![0; 8], false), 0, false, true),
+        true,
+        true,
+        false,
+    );
     let (n, r) = s.write(b"0123456789");
     assert_eq!((n, r), (10, Ok(())));
     assert_eq!(s.flush(), Err(errno::ENOSPC));
@@ -176,7 +181,12 @@ fn fixed_memory_takes_what_fits_and_then_fails() {
 
 #[test]
 fn line_buffering_writes_at_newlines_only() {
-    let mut s = Stream::new(MemoryDevice::new(Array(Vec::new(), true), 0, false, false), false, true, false);
+    let mut s = Stream::new(
+        MemoryDevice::new(Array(Vec::new(), true), 0, false, false),
+        false,
+        true,
+        false,
+    );
     s.set_buffering(Buffering::Line, 64).unwrap();
     s.write(b"abc").1.unwrap();
     assert_eq!(s.device().size(), 0);

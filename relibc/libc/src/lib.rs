@@ -12,7 +12,12 @@
 //!   functions beside the host's C library, which the tests compare them with.
 #![cfg_attr(target_os = "redox", no_std)]
 #![feature(c_variadic, thread_local)]
-#![allow(unsafe_op_in_unsafe_fn, clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks, static_mut_refs)]
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    clippy::missing_safety_doc,
+    clippy::undocumented_unsafe_blocks,
+    static_mut_refs
+)]
 #![allow(non_upper_case_globals, non_camel_case_types)]
 
 extern crate alloc;
@@ -40,6 +45,7 @@ macro_rules! c_variadic_api {
 pub mod ctype;
 pub mod locale;
 pub mod math;
+pub mod net;
 pub mod options;
 pub mod patterns;
 pub mod search;

@@ -33,7 +33,14 @@ pub fn charset() -> Charset {
 
 /// Whether a name means UTF-8; `None` if there is no such locale. `category` resolves the empty name.
 unsafe fn resolve(name: &[u8], category: usize) -> Option<bool> {
-    const VARIABLES: [&CStr; 6] = [c"LC_COLLATE", c"LC_CTYPE", c"LC_MESSAGES", c"LC_MONETARY", c"LC_NUMERIC", c"LC_TIME"];
+    const VARIABLES: [&CStr; 6] = [
+        c"LC_COLLATE",
+        c"LC_CTYPE",
+        c"LC_MESSAGES",
+        c"LC_MONETARY",
+        c"LC_NUMERIC",
+        c"LC_TIME",
+    ];
     match name {
         b"" => {
             for variable in [c"LC_ALL", VARIABLES[category.min(5)], c"LANG"] {
@@ -99,17 +106,72 @@ static mut CONVENTIONS: Lconv = Lconv {
 
 /// The items of `<langinfo.h>` in order, the code set's place first.
 const ITEMS: [&CStr; 55] = [
-    c"", c".", c"", c"^[yY]", c"^[nN]", c"-", c"%a %b %e %H:%M:%S %Y", c"%m/%d/%y", c"%H:%M:%S", c"%I:%M:%S %p", c"AM", c"PM", c"", c"", c"", c"", c"",
-    c"Sunday", c"Monday", c"Tuesday", c"Wednesday", c"Thursday", c"Friday", c"Saturday", c"Sun", c"Mon", c"Tue", c"Wed", c"Thu", c"Fri", c"Sat",
-    c"January", c"February", c"March", c"April", c"May", c"June", c"July", c"August", c"September", c"October", c"November", c"December",
-    c"Jan", c"Feb", c"Mar", c"Apr", c"May", c"Jun", c"Jul", c"Aug", c"Sep", c"Oct", c"Nov", c"Dec",
+    c"",
+    c".",
+    c"",
+    c"^[yY]",
+    c"^[nN]",
+    c"-",
+    c"%a %b %e %H:%M:%S %Y",
+    c"%m/%d/%y",
+    c"%H:%M:%S",
+    c"%I:%M:%S %p",
+    c"AM",
+    c"PM",
+    c"",
+    c"",
+    c"",
+    c"",
+    c"",
+    c"Sunday",
+    c"Monday",
+    c"Tuesday",
+    c"Wednesday",
+    c"Thursday",
+    c"Friday",
+    c"Saturday",
+    c"Sun",
+    c"Mon",
+    c"Tue",
+    c"Wed",
+    c"Thu",
+    c"Fri",
+    c"Sat",
+    c"January",
+    c"February",
+    c"March",
+    c"April",
+    c"May",
+    c"June",
+    c"July",
+    c"August",
+    c"September",
+    c"October",
+    c"November",
+    c"December",
+    c"Jan",
+    c"Feb",
+    c"Mar",
+    c"Apr",
+    c"May",
+    c"Jun",
+    c"Jul",
+    c"Aug",
+    c"Sep",
+    c"Oct",
+    c"Nov",
+    c"Dec",
 ];
 
 fn item(number: c_int, charset: Charset) -> *mut c_char {
     let text = match (number, charset) {
         (0, Charset::Utf8) => c"UTF-8",
         (0, Charset::C) => c"ANSI_X3.4-1968",
-        _ => usize::try_from(number).ok().and_then(|n| ITEMS.get(n)).copied().unwrap_or(c""),
+        _ => usize::try_from(number)
+            .ok()
+            .and_then(|n| ITEMS.get(n))
+            .copied()
+            .unwrap_or(c""),
     };
     text.as_ptr().cast_mut()
 }

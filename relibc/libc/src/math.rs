@@ -46,7 +46,10 @@ fn rint_now(x: f64) -> f64 {
     }
     // Adding and taking away 2^52 leaves an integer, rounded by the unit's own mode.
     let big = core::hint::black_box(libm::copysign(EXACT, x));
-    libm::copysign(core::hint::black_box(core::hint::black_box(x) + big) - big, x)
+    libm::copysign(
+        core::hint::black_box(core::hint::black_box(x) + big) - big,
+        x,
+    )
 }
 
 fn rintf_now(x: f32) -> f32 {
@@ -55,15 +58,31 @@ fn rintf_now(x: f32) -> f32 {
 
 /// Converts an integral value; what does not fit gives the integer the hardware gives.
 fn to_long(x: f64) -> c_long {
-    if x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 { x as c_long } else { c_long::MIN }
+    if x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 {
+        x as c_long
+    } else {
+        c_long::MIN
+    }
 }
 
 fn exponent(x: f64) -> c_int {
-    if x == 0.0 || x.is_nan() { c_int::MIN } else if x.is_infinite() { c_int::MAX } else { libm::ilogb(x) }
+    if x == 0.0 || x.is_nan() {
+        c_int::MIN
+    } else if x.is_infinite() {
+        c_int::MAX
+    } else {
+        libm::ilogb(x)
+    }
 }
 
 fn logb_of(x: f64) -> f64 {
-    if x == 0.0 { f64::NEG_INFINITY } else if x.is_finite() { f64::from(libm::ilogb(x)) } else { x * x }
+    if x == 0.0 {
+        f64::NEG_INFINITY
+    } else if x.is_finite() {
+        f64::from(libm::ilogb(x))
+    } else {
+        x * x
+    }
 }
 
 macro_rules! by_type {
@@ -141,14 +160,18 @@ pub fn control() -> u32 {
 
 fn set_control(word: u32) {
     // SAFETY: reserved bits are never set here; the exceptions stay masked.
-    unsafe { core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, readonly)) };
+    unsafe {
+        core::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, readonly))
+    };
 }
 
 /// The x87 control word, and its status word.
 fn x87() -> (u16, u16) {
     let (mut c, mut s) = (0u16, 0u16);
     // SAFETY: each stores two bytes at that address.
-    unsafe { core::arch::asm!("fnstcw [{}]", "fnstsw [{}]", in(reg) &raw mut c, in(reg) &raw mut s, options(nostack)) };
+    unsafe {
+        core::arch::asm!("fnstcw [{}]", "fnstsw [{}]", in(reg) &raw mut c, in(reg) &raw mut s, options(nostack))
+    };
     (c, s)
 }
 

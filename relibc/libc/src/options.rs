@@ -30,7 +30,12 @@ pub struct COption {
     pub val: c_int,
 }
 
-static mut POSITION: Position = Position { index: 0, letter: 0, first: 0, last: 0 };
+static mut POSITION: Position = Position {
+    index: 0,
+    letter: 0,
+    first: 0,
+    last: 0,
+};
 
 #[derive(Clone, Copy)]
 struct Argument(*mut c_char);
@@ -42,8 +47,17 @@ impl AsRef<[u8]> for Argument {
     }
 }
 
-unsafe fn parse(argc: c_int, argv: *mut Argument, short: *const c_char, long: *const COption, index: *mut c_int, long_only: bool) -> c_int {
-    let Ok(argc) = usize::try_from(argc) else { return -1 };
+unsafe fn parse(
+    argc: c_int,
+    argv: *mut Argument,
+    short: *const c_char,
+    long: *const COption,
+    index: *mut c_int,
+    long_only: bool,
+) -> c_int {
+    let Ok(argc) = usize::try_from(argc) else {
+        return -1;
+    };
     if argc == 0 {
         return -1;
     }
@@ -52,7 +66,11 @@ unsafe fn parse(argc: c_int, argv: *mut Argument, short: *const c_char, long: *c
     let mut options = Vec::new();
     while !long.is_null() && !(*long.add(options.len())).name.is_null() {
         let o = &*long.add(options.len());
-        options.push(Long { name: bytes(o.name), argument: o.has_arg, identity: (o.flag as usize, o.val, o.has_arg) });
+        options.push(Long {
+            name: bytes(o.name),
+            argument: o.has_arg,
+            identity: (o.flag as usize, o.val, o.has_arg),
+        });
     }
     let at = &mut *(&raw mut POSITION);
     // The program may move the index; inside a cluster that starts over.
@@ -60,22 +78,39 @@ unsafe fn parse(argc: c_int, argv: *mut Argument, short: *const c_char, long: *c
         *at = Position::default();
     } else if at.index != optind as usize {
         let start = optind as usize;
-        *at = Position { index: start, letter: 0, first: start, last: start };
+        *at = Position {
+            index: start,
+            letter: 0,
+            first: start,
+            last: start,
+        };
     }
     let posix = !crate::sys::getenv(c"POSIXLY_CORRECT".as_ptr()).is_null();
     let found = getopt::next(args, short, &options, long_only, posix, at);
     optind = at.index as c_int;
     optarg = null_mut();
-    let quiet = short.trim_ascii_start().strip_prefix(b"-").or(short.strip_prefix(b"+")).unwrap_or(short).starts_with(b":");
+    let quiet = short
+        .trim_ascii_start()
+        .strip_prefix(b"-")
+        .or(short.strip_prefix(b"+"))
+        .unwrap_or(short)
+        .starts_with(b":");
     let text = |v: Value| -> *mut c_char { args[v.index].0.add(v.offset) };
     let complain = |message: String| {
         if opterr != 0 && !quiet {
-            let line = alloc::format!("{}: {message}\n\0", String::from_utf8_lossy(args[0].as_ref()));
+            let line = alloc::format!(
+                "{}: {message}\n\0",
+                String::from_utf8_lossy(args[0].as_ref())
+            );
             fputs(line.as_ptr().cast(), stderr);
         }
     };
     let name = |i: usize| String::from_utf8_lossy(options[i].name).into_owned();
-    let missing = if quiet { c_int::from(b':') } else { c_int::from(b'?') };
+    let missing = if quiet {
+        c_int::from(b':')
+    } else {
+        c_int::from(b'?')
+    };
     match found {
         Found::End => -1,
         Found::Operand(v) => {
@@ -105,23 +140,39 @@ unsafe fn parse(argc: c_int, argv: *mut Argument, short: *const c_char, long: *c
         }
         Found::UnknownLong(v) | Found::Ambiguous(v) => {
             optopt = 0;
-            let what = if matches!(found, Found::Ambiguous(_)) { "ambiguous" } else { "unrecognized" };
-            complain(alloc::format!("{what} option '{}'", String::from_utf8_lossy(args[v.index].as_ref())));
+            let what = if matches!(found, Found::Ambiguous(_)) {
+                "ambiguous"
+            } else {
+                "unrecognized"
+            };
+            complain(alloc::format!(
+                "{what} option '{}'",
+                String::from_utf8_lossy(args[v.index].as_ref())
+            ));
             c_int::from(b'?')
         }
         Found::MissingShort(c) => {
             optopt = c_int::from(c);
-            complain(alloc::format!("option requires an argument -- '{}'", c as char));
+            complain(alloc::format!(
+                "option requires an argument -- '{}'",
+                c as char
+            ));
             missing
         }
         Found::MissingLong(i) => {
             optopt = (*long.add(i)).val;
-            complain(alloc::format!("option '--{}' requires an argument", name(i)));
+            complain(alloc::format!(
+                "option '--{}' requires an argument",
+                name(i)
+            ));
             missing
         }
         Found::Unexpected(i) => {
             optopt = (*long.add(i)).val;
-            complain(alloc::format!("option '--{}' doesn't allow an argument", name(i)));
+            complain(alloc::format!(
+                "option '--{}' doesn't allow an argument",
+                name(i)
+            ));
             c_int::from(b'?')
         }
     }

@@ -72,7 +72,11 @@ unsafe fn rebalance(path: &[*mut *mut Node]) {
     }
 }
 
-unsafe fn walk(node: *const Node, action: unsafe extern "C" fn(*const c_void, c_int, c_int), level: c_int) {
+unsafe fn walk(
+    node: *const Node,
+    action: unsafe extern "C" fn(*const c_void, c_int, c_int),
+    level: c_int,
+) {
     if node.is_null() {
         return;
     }
@@ -100,7 +104,9 @@ pub struct Table {
     entries: *mut BTreeMap<Vec<u8>, Box<Entry>>,
 }
 
-static mut GLOBAL: Table = Table { entries: null_mut() };
+static mut GLOBAL: Table = Table {
+    entries: null_mut(),
+};
 
 /// The links of a queue's element.
 #[repr(C)]

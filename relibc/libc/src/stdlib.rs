@@ -40,7 +40,12 @@ unsafe fn skip<U: Unit>(text: *const U) -> *const U {
     at
 }
 
-pub(crate) unsafe fn read_integer<U: Unit>(text: *const U, end: *mut *mut U, base: c_int, finish: impl Fn(&integer::Parsed) -> (i64, bool)) -> i64 {
+pub(crate) unsafe fn read_integer<U: Unit>(
+    text: *const U,
+    end: *mut *mut U,
+    base: c_int,
+    finish: impl Fn(&integer::Parsed) -> (i64, bool),
+) -> i64 {
     if !end.is_null() {
         *end = text.cast_mut();
     }
@@ -74,13 +79,24 @@ pub(crate) unsafe fn read_unsigned<U: Unit>(text: *const U, end: *mut *mut U, ba
     }) as u64
 }
 
-pub(crate) unsafe fn read_float<U: Unit>(text: *const U, end: *mut *mut U, format: Format) -> Float {
+pub(crate) unsafe fn read_float<U: Unit>(
+    text: *const U,
+    end: *mut *mut U,
+    format: Format,
+) -> Float {
     if !end.is_null() {
         *end = text.cast_mut();
     }
-    let zero = Float { negative: false, class: float::Class::Finite, mantissa: 0, exponent: 0 };
+    let zero = Float {
+        negative: false,
+        class: float::Class::Finite,
+        mantissa: 0,
+        exponent: 0,
+    };
     let at = skip(text);
-    let Some(token) = float::scan(|i| (*at.add(i)).ascii()) else { return zero };
+    let Some(token) = float::scan(|i| (*at.add(i)).ascii()) else {
+        return zero;
+    };
     if !end.is_null() {
         *end = at.add(token.len).cast_mut();
     }
@@ -96,8 +112,8 @@ pub(crate) unsafe fn read_float<U: Unit>(text: *const U, end: *mut *mut U, forma
     converted.value
 }
 
-/// `long double` is returned on the x87 stack, which Rust cannot express: an assembly stub passes a
-/// place in memory and loads it.
+// `long double` is returned on the x87 stack, which Rust cannot express: an assembly stub passes a
+// place in memory and loads it.
 #[cfg(target_os = "redox")]
 core::arch::global_asm!(
     ".globl strtold",
@@ -119,7 +135,11 @@ core::arch::global_asm!(
 );
 
 /// `strtold` with the result in memory.
-pub unsafe extern "C" fn strtold_into(text: *const c_char, end: *mut *mut c_char, out: *mut [u8; 10]) {
+pub unsafe extern "C" fn strtold_into(
+    text: *const c_char,
+    end: *mut *mut c_char,
+    out: *mut [u8; 10],
+) {
     *out = read_float(text, end, F80).to_f80();
 }
 
@@ -139,25 +159,37 @@ pub struct Div<T> {
 type Compare = unsafe extern "C" fn(*const c_void, *const c_void) -> c_int;
 type CompareWith = unsafe extern "C" fn(*const c_void, *const c_void, *mut c_void) -> c_int;
 
-unsafe fn sort_by(base: *mut c_void, count: usize, size: usize, compare: &dyn Fn(*const c_void, *const c_void) -> c_int) {
+unsafe fn sort_by(
+    base: *mut c_void,
+    count: usize,
+    size: usize,
+    compare: &dyn Fn(*const c_void, *const c_void) -> c_int,
+) {
     if size == 0 {
         return;
     }
     let at = |i: usize| base.cast::<u8>().wrapping_add(i * size);
-    sort::sort(count, &mut |i, j| compare(at(i).cast(), at(j).cast()) < 0, &mut |i, j| {
-        // SAFETY: two different elements of the array. Words where the size allows.
-        if size % 8 == 0 && base as usize % 8 == 0 {
-            for k in 0..size / 8 {
-                core::ptr::swap(at(i).cast::<u64>().add(k), at(j).cast::<u64>().add(k));
+    sort::sort(
+        count,
+        &mut |i, j| compare(at(i).cast(), at(j).cast()) < 0,
+        &mut |i, j| {
+            // SAFETY: two different elements of the array. Words where the size allows.
+            if size % 8 == 0 && base as usize % 8 == 0 {
+                for k in 0..size / 8 {
+                    core::ptr::swap(at(i).cast::<u64>().add(k), at(j).cast::<u64>().add(k));
+                }
+            } else {
+                core::ptr::swap_nonoverlapping(at(i), at(j), size);
             }
-        } else {
-            core::ptr::swap_nonoverlapping(at(i), at(j), size);
-        }
-    });
+        },
+    );
 }
 
 static RANDOM: Lock = Lock::new();
-static mut RAND48: Rand48 = Rand48 { multiplier: 0x5_DEEC_E66D, addend: 0xB };
+static mut RAND48: Rand48 = Rand48 {
+    multiplier: 0x5_DEEC_E66D,
+    addend: 0xB,
+};
 static mut STATE48: [u16; 3] = [0x330E, 0xABCD, 0x1234];
 static mut PREVIOUS48: [u16; 3] = [0; 3];
 static mut RAND: u32 = 1;

@@ -91,11 +91,19 @@ pub(crate) fn position(text: &[u8], part: &[u8], same: impl Fn(u8) -> u8) -> Opt
     }
     let mut at = 0;
     loop {
-        if want == have && part.iter().zip(&text[at..]).all(|(a, b)| same(*a) == same(*b)) {
+        if want == have
+            && part
+                .iter()
+                .zip(&text[at..])
+                .all(|(a, b)| same(*a) == same(*b))
+        {
             return Some(at);
         }
         let next = *text.get(at + part.len())?;
-        have = have.wrapping_mul(BASE).wrapping_add(u64::from(same(next))).wrapping_sub(power.wrapping_mul(u64::from(same(text[at]))));
+        have = have
+            .wrapping_mul(BASE)
+            .wrapping_add(u64::from(same(next)))
+            .wrapping_sub(power.wrapping_mul(u64::from(same(text[at]))));
         at += 1;
     }
 }

@@ -164,7 +164,11 @@ mod runtime {
                 return malloc(layout.size()).cast();
             }
             let mut memory = core::ptr::null_mut();
-            if posix_memalign(&mut memory, layout.align(), layout.size()) == 0 { memory.cast() } else { core::ptr::null_mut() }
+            if posix_memalign(&mut memory, layout.align(), layout.size()) == 0 {
+                memory.cast()
+            } else {
+                core::ptr::null_mut()
+            }
         }
         unsafe fn dealloc(&self, memory: *mut u8, _: Layout) {
             free(memory.cast());

@@ -45,7 +45,9 @@ static mut SETTING: Option<Vec<u8>> = None;
 static mut NAMES: BTreeSet<CString> = BTreeSet::new();
 
 unsafe fn intern(name: &str) -> *mut c_char {
-    let Ok(name) = CString::new(name) else { return UTC.cast_mut() };
+    let Ok(name) = CString::new(name) else {
+        return UTC.cast_mut();
+    };
     let names = &mut *(&raw mut NAMES);
     if let Some(known) = names.get(&name) {
         return known.as_ptr().cast_mut();
@@ -97,7 +99,9 @@ unsafe fn load(setting: &[u8]) -> Zone {
         path.extend_from_slice(b"/usr/share/zoneinfo/");
     }
     path.extend_from_slice(name);
-    read_file(&path).and_then(|data| Zone::from_tzif(&data)).unwrap_or_else(Zone::utc)
+    read_file(&path)
+        .and_then(|data| Zone::from_tzif(&data))
+        .unwrap_or_else(Zone::utc)
 }
 
 /// Makes the zone that `TZ` names current; without `TZ` it is `/etc/localtime`.
@@ -171,7 +175,19 @@ static mut BROKEN: CTm = to_c_zero();
 static mut TEXT: [c_char; 64] = [0; 64];
 
 const fn to_c_zero() -> CTm {
-    CTm { tm_sec: 0, tm_min: 0, tm_hour: 0, tm_mday: 0, tm_mon: 0, tm_year: 0, tm_wday: 0, tm_yday: 0, tm_isdst: 0, tm_gmtoff: 0, tm_zone: UTC }
+    CTm {
+        tm_sec: 0,
+        tm_min: 0,
+        tm_hour: 0,
+        tm_mday: 0,
+        tm_mon: 0,
+        tm_year: 0,
+        tm_wday: 0,
+        tm_yday: 0,
+        tm_isdst: 0,
+        tm_gmtoff: 0,
+        tm_zone: UTC,
+    }
 }
 
 unsafe fn local(at: i64) -> Option<(Tm, *const c_char)> {
@@ -184,8 +200,15 @@ unsafe fn local(at: i64) -> Option<(Tm, *const c_char)> {
 
 unsafe fn format_time(format: &[u8], tm: *const CTm) -> Vec<u8> {
     let tm = &*tm;
-    let zone: &[u8] = if tm.tm_isdst < 0 || tm.tm_zone.is_null() { b"" } else { crate::string::bytes(tm.tm_zone) };
-    time::strftime(format, &to_core(tm), zone, &|tm| LOCK.with(|| unsafe { time::make_time(tm, refresh()) }).map_or(-1, |(t, _)| t))
+    let zone: &[u8] = if tm.tm_isdst < 0 || tm.tm_zone.is_null() {
+        b""
+    } else {
+        crate::string::bytes(tm.tm_zone)
+    };
+    time::strftime(format, &to_core(tm), zone, &|tm| {
+        LOCK.with(|| unsafe { time::make_time(tm, refresh()) })
+            .map_or(-1, |(t, _)| t)
+    })
 }
 
 c_api! {

@@ -20,7 +20,11 @@ pub(crate) unsafe fn wide<'s>(text: *const i32) -> &'s [i32] {
 }
 
 unsafe fn state_or(state: *mut State, own: *mut State) -> &'static mut State {
-    if state.is_null() { &mut *own } else { &mut *state }
+    if state.is_null() {
+        &mut *own
+    } else {
+        &mut *state
+    }
 }
 
 unsafe fn compare(a: *const i32, b: *const i32, limit: usize, fold: bool) -> c_int {

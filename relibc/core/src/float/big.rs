@@ -26,7 +26,9 @@ impl Big {
 
     /// Number of bits up to the highest one.
     pub fn bits(&self) -> usize {
-        self.0.last().map_or(0, |top| self.0.len() * 32 - top.leading_zeros() as usize)
+        self.0
+            .last()
+            .map_or(0, |top| self.0.len() * 32 - top.leading_zeros() as usize)
     }
 
     pub fn mul_add(&mut self, factor: u32, addend: u32) {
@@ -93,7 +95,10 @@ impl Big {
     }
 
     fn cmp(&self, other: &Big) -> Ordering {
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
+        self.0
+            .len()
+            .cmp(&other.0.len())
+            .then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
     }
 
     /// `self / divisor` as a 66-bit-or-wider integer significand: returns `(q, exponent, sticky)`

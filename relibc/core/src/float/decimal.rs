@@ -46,7 +46,10 @@ impl Decimal {
     #[must_use]
     pub fn exact(value: &Float) -> Decimal {
         if value.mantissa == 0 {
-            return Decimal { digits: Vec::new(), point: 1 };
+            return Decimal {
+                digits: Vec::new(),
+                point: 1,
+            };
         }
         let odd = value.mantissa.trailing_zeros();
         let mut mantissa = value.mantissa >> odd;
@@ -135,7 +138,10 @@ impl Decimal {
     /// The digit with weight 10^`power`, zero where there is none.
     #[must_use]
     pub fn digit(&self, power: i64) -> u8 {
-        usize::try_from(i64::from(self.point) - 1 - power).ok().and_then(|i| self.digits.get(i).copied()).unwrap_or(0)
+        usize::try_from(i64::from(self.point) - 1 - power)
+            .ok()
+            .and_then(|i| self.digits.get(i).copied())
+            .unwrap_or(0)
     }
 
     /// The exponent of scientific notation; zero for zero.

@@ -19,11 +19,23 @@ pub struct Format {
 }
 
 /// IEEE binary32.
-pub const F32: Format = Format { bits: 24, min_exp: -125, max_exp: 128 };
+pub const F32: Format = Format {
+    bits: 24,
+    min_exp: -125,
+    max_exp: 128,
+};
 /// IEEE binary64.
-pub const F64: Format = Format { bits: 53, min_exp: -1021, max_exp: 1024 };
+pub const F64: Format = Format {
+    bits: 53,
+    min_exp: -1021,
+    max_exp: 1024,
+};
 /// x87 extended precision, `long double` on x86_64.
-pub const F80: Format = Format { bits: 64, min_exp: -16381, max_exp: 16384 };
+pub const F80: Format = Format {
+    bits: 64,
+    min_exp: -16381,
+    max_exp: 16384,
+};
 
 /// What kind of number a [`Float`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +74,12 @@ impl Float {
             0 => (Class::Finite, fraction, -1074),
             _ => (Class::Finite, fraction | 1 << 52, field - 1075),
         };
-        Float { negative: bits >> 63 != 0, class, mantissa, exponent }
+        Float {
+            negative: bits >> 63 != 0,
+            class,
+            mantissa,
+            exponent,
+        }
     }
 
     /// Takes an x87 extended number apart, given as its ten bytes in memory order.
@@ -79,7 +96,12 @@ impl Float {
             0 => (Class::Finite, mantissa, -16445),
             _ => (Class::Finite, mantissa, field - 16446),
         };
-        Float { negative, class, mantissa, exponent }
+        Float {
+            negative,
+            class,
+            mantissa,
+            exponent,
+        }
     }
 
     /// Puts a number back together as x87 extended bytes. The significand must already fit: callers
@@ -142,7 +164,11 @@ impl Float {
                 let want = format.bits as i32 - (64 - self.mantissa.leading_zeros() as i32);
                 let exponent = (self.exponent - want).max(least);
                 let shift = self.exponent - exponent;
-                let m = if shift >= 0 { self.mantissa << shift } else { self.mantissa >> -shift };
+                let m = if shift >= 0 {
+                    self.mantissa << shift
+                } else {
+                    self.mantissa >> -shift
+                };
                 if m >> fraction == 0 {
                     m
                 } else {

@@ -26,7 +26,9 @@ pub struct Token {
 }
 
 fn matches(at: &impl Fn(usize) -> u8, from: usize, word: &[u8]) -> bool {
-    word.iter().enumerate().all(|(i, c)| at(from + i).to_ascii_lowercase() == *c)
+    word.iter()
+        .enumerate()
+        .all(|(i, c)| at(from + i).to_ascii_lowercase() == *c)
 }
 
 /// Finds the number at the start of a text, leading space already skipped. `at(i)` gives the i-th
@@ -34,8 +36,15 @@ fn matches(at: &impl Fn(usize) -> u8, from: usize, word: &[u8]) -> bool {
 pub fn scan(at: impl Fn(usize) -> u8) -> Option<Token> {
     let mut i = usize::from(matches!(at(0), b'+' | b'-'));
     if matches(&at, i, b"inf") {
-        let len = if matches(&at, i + 3, b"inity") { i + 8 } else { i + 3 };
-        return Some(Token { kind: TokenKind::Infinity, len });
+        let len = if matches(&at, i + 3, b"inity") {
+            i + 8
+        } else {
+            i + 3
+        };
+        return Some(Token {
+            kind: TokenKind::Infinity,
+            len,
+        });
     }
     if matches(&at, i, b"nan") {
         i += 3;
@@ -48,16 +57,29 @@ pub fn scan(at: impl Fn(usize) -> u8) -> Option<Token> {
                 i = j + 1;
             }
         }
-        return Some(Token { kind: TokenKind::Nan, len: i });
+        return Some(Token {
+            kind: TokenKind::Nan,
+            len: i,
+        });
     }
     let hex = at(i) == b'0'
         && matches!(at(i + 1), b'x' | b'X')
         && (at(i + 2).is_ascii_hexdigit() || (at(i + 2) == b'.' && at(i + 3).is_ascii_hexdigit()));
-    let (kind, marker) = if hex { (TokenKind::Hex, b'p') } else { (TokenKind::Decimal, b'e') };
+    let (kind, marker) = if hex {
+        (TokenKind::Hex, b'p')
+    } else {
+        (TokenKind::Decimal, b'e')
+    };
     if hex {
         i += 2;
     }
-    let is_digit = |c: u8| if hex { c.is_ascii_hexdigit() } else { c.is_ascii_digit() };
+    let is_digit = |c: u8| {
+        if hex {
+            c.is_ascii_hexdigit()
+        } else {
+            c.is_ascii_digit()
+        }
+    };
     let mut digits = 0;
     while is_digit(at(i)) {
         i += 1;
@@ -117,9 +139,17 @@ fn exponent(text: &[u8], marker: u8) -> (&[u8], i64) {
 
 /// Rounds `(m + sticky/2) × 2^exp` to a format.
 fn round(negative: bool, m: u128, exp: i64, sticky: bool, format: Format) -> Converted {
-    let finite = |mantissa, exponent| Float { negative, class: Class::Finite, mantissa, exponent };
+    let finite = |mantissa, exponent| Float {
+        negative,
+        class: Class::Finite,
+        mantissa,
+        exponent,
+    };
     if m == 0 {
-        return Converted { value: finite(0, 0), out_of_range: sticky };
+        return Converted {
+            value: finite(0, 0),
+            out_of_range: sticky,
+        };
     }
     let width = i64::from(128 - m.leading_zeros());
     let least = i64::from(format.min_exp) - i64::from(format.bits);
@@ -141,8 +171,17 @@ fn round(negative: bool, m: u128, exp: i64, sticky: bool, format: Format) -> Con
         kept >>= 1;
         target += 1;
     }
-    if kept >> (format.bits - 1) != 0 && target + i64::from(format.bits) > i64::from(format.max_exp) {
-        return Converted { value: Float { negative, class: Class::Infinite, mantissa: 0, exponent: 0 }, out_of_range: true };
+    if kept >> (format.bits - 1) != 0 && target + i64::from(format.bits) > i64::from(format.max_exp)
+    {
+        return Converted {
+            value: Float {
+                negative,
+                class: Class::Infinite,
+                mantissa: 0,
+                exponent: 0,
+            },
+            out_of_range: true,
+        };
     }
     // Tininess is detected after rounding, as x86 does: a result that reaches the smallest normal
     // number only by rounding is tiny if it would still be below with an unbounded exponent.
@@ -158,7 +197,10 @@ fn round(negative: bool, m: u128, exp: i64, sticky: bool, format: Format) -> Con
     } else {
         false
     };
-    Converted { value: finite(kept as u64, target as i32), out_of_range: tiny && inexact }
+    Converted {
+        value: finite(kept as u64, target as i32),
+        out_of_range: tiny && inexact,
+    }
 }
 
 fn hex(negative: bool, text: &[u8], format: Format) -> Converted {
@@ -245,13 +287,27 @@ fn decimal(negative: bool, text: &[u8], format: Format) -> Converted {
 #[must_use]
 pub fn convert(text: &[u8], kind: TokenKind, format: Format) -> Converted {
     let negative = text.first() == Some(&b'-');
-    let body = if matches!(text.first(), Some(b'+' | b'-')) { &text[1..] } else { text };
-    let special = |class| Converted { value: Float { negative, class, mantissa: 0, exponent: 0 }, out_of_range: false };
+    let body = if matches!(text.first(), Some(b'+' | b'-')) {
+        &text[1..]
+    } else {
+        text
+    };
+    let special = |class| Converted {
+        value: Float {
+            negative,
+            class,
+            mantissa: 0,
+            exponent: 0,
+        },
+        out_of_range: false,
+    };
     match kind {
         TokenKind::Infinity => special(Class::Infinite),
         TokenKind::Nan => special(Class::Nan),
         TokenKind::Hex => hex(negative, &body[2..], format),
-        TokenKind::Decimal => fast(negative, body, format).unwrap_or_else(|| decimal(negative, body, format)),
+        TokenKind::Decimal => {
+            fast(negative, body, format).unwrap_or_else(|| decimal(negative, body, format))
+        }
     }
 }
 
@@ -268,5 +324,8 @@ fn fast(negative: bool, body: &[u8], format: Format) -> Option<Converted> {
     } else {
         return None;
     };
-    Some(Converted { value: Float { negative, ..value }, out_of_range: false })
+    Some(Converted {
+        value: Float { negative, ..value },
+        out_of_range: false,
+    })
 }

@@ -104,7 +104,14 @@ impl<H: Host> Run<'_, H> {
     }
 
     /// Writes `prefix zeros body` padded to the width.
-    fn field(&mut self, spec: &Spec, width: usize, prefix: &[u8], zeros: usize, body: &[u8]) -> Result<(), Errno> {
+    fn field(
+        &mut self,
+        spec: &Spec,
+        width: usize,
+        prefix: &[u8],
+        zeros: usize,
+        body: &[u8],
+    ) -> Result<(), Errno> {
         let fill = width.saturating_sub(prefix.len() + zeros + self.units(body));
         if !spec.left {
             self.pad(b' ', fill)?;
@@ -119,8 +126,19 @@ impl<H: Host> Run<'_, H> {
     }
 
     /// A floating-point or other body with a sign, zero-filled after the sign if asked.
-    fn number(&mut self, spec: &Spec, width: usize, prefix: &[u8], body: &[u8], zero_fill: bool) -> Result<(), Errno> {
-        let zeros = if zero_fill && !spec.left { width.saturating_sub(prefix.len() + body.len()) } else { 0 };
+    fn number(
+        &mut self,
+        spec: &Spec,
+        width: usize,
+        prefix: &[u8],
+        body: &[u8],
+        zero_fill: bool,
+    ) -> Result<(), Errno> {
+        let zeros = if zero_fill && !spec.left {
+            width.saturating_sub(prefix.len() + body.len())
+        } else {
+            0
+        };
         self.field(spec, width, prefix, zeros, body)
     }
 
@@ -134,7 +152,8 @@ impl<H: Host> Run<'_, H> {
         let mut out = Vec::new();
         let mut buffer = [0; 4];
         for (i, c) in wide.iter().enumerate() {
-            let n = multibyte::encode(self.options.charset, *c, &mut buffer).ok_or(errno::EILSEQ)?;
+            let n =
+                multibyte::encode(self.options.charset, *c, &mut buffer).ok_or(errno::EILSEQ)?;
             if (self.options.wide && i >= limit) || (!self.options.wide && out.len() + n > limit) {
                 break;
             }
@@ -160,7 +179,13 @@ impl<H: Host> Run<'_, H> {
         Ok(text)
     }
 
-    fn convert(&mut self, spec: &Spec, width: usize, precision: Option<usize>, value: Value) -> Result<(), Errno> {
+    fn convert(
+        &mut self,
+        spec: &Spec,
+        width: usize,
+        precision: Option<usize>,
+        value: Value,
+    ) -> Result<(), Errno> {
         let int = if let Value::Int(v) = value { v } else { 0 };
         let address = if let Value::Pointer(p) = value { p } else { 0 };
         match spec.conversion {
@@ -177,13 +202,35 @@ impl<H: Host> Run<'_, H> {
                 };
                 self.integer(spec, width, precision, sign, v.unsigned_abs(), 10)
             }
-            b'u' => self.integer(spec, width, precision, b"", spec.length.zero_extend(int), 10),
+            b'u' => self.integer(
+                spec,
+                width,
+                precision,
+                b"",
+                spec.length.zero_extend(int),
+                10,
+            ),
             b'o' => self.integer(spec, width, precision, b"", spec.length.zero_extend(int), 8),
             b'x' | b'X' | b'b' | b'B' => {
                 let v = spec.length.zero_extend(int);
-                let base = if matches!(spec.conversion, b'b' | b'B') { 2 } else { 16 };
+                let base = if matches!(spec.conversion, b'b' | b'B') {
+                    2
+                } else {
+                    16
+                };
                 let prefix = [b'0', spec.conversion];
-                self.integer(spec, width, precision, if spec.alternate && v != 0 { &prefix } else { b"" }, v, base)
+                self.integer(
+                    spec,
+                    width,
+                    precision,
+                    if spec.alternate && v != 0 {
+                        &prefix
+                    } else {
+                        b""
+                    },
+                    v,
+                    base,
+                )
             }
             b'p' => {
                 if address == 0 {
@@ -201,7 +248,8 @@ impl<H: Host> Run<'_, H> {
             b'c' if spec.length == Length::Long => {
                 let c = int as u32;
                 let mut buffer = [0; 4];
-                let n = multibyte::encode(self.options.charset, c, &mut buffer).ok_or(errno::EILSEQ)?;
+                let n =
+                    multibyte::encode(self.options.charset, c, &mut buffer).ok_or(errno::EILSEQ)?;
                 self.text(spec, width, &buffer[..n])
             }
             b'c' => {
@@ -214,7 +262,11 @@ impl<H: Host> Run<'_, H> {
             b's' => {
                 let limit = precision.unwrap_or(usize::MAX);
                 let text = if address == 0 {
-                    if limit >= 6 { b"(null)".to_vec() } else { Vec::new() }
+                    if limit >= 6 {
+                        b"(null)".to_vec()
+                    } else {
+                        Vec::new()
+                    }
                 } else if spec.length == Length::Long {
                     let wide = self.host.wide_string(address, limit);
                     self.narrow(&wide, limit)?
@@ -227,26 +279,47 @@ impl<H: Host> Run<'_, H> {
                 self.text(spec, width, &text)
             }
             b'm' => {
-                let text = errno::text(self.options.errno).map_or(&b"Unknown error"[..], core::ffi::CStr::to_bytes);
-                self.text(spec, width, &text[..text.len().min(precision.unwrap_or(usize::MAX))])
+                let text = errno::text(self.options.errno)
+                    .map_or(&b"Unknown error"[..], core::ffi::CStr::to_bytes);
+                self.text(
+                    spec,
+                    width,
+                    &text[..text.len().min(precision.unwrap_or(usize::MAX))],
+                )
             }
             b'n' => {
-                self.host.store(address, spec.length.bytes(), self.count as i64);
+                self.host
+                    .store(address, spec.length.bytes(), self.count as i64);
                 Ok(())
             }
             _ => {
-                let Value::Float(value) = value else { return Err(errno::EINVAL) };
-                let (sign, body, finite) = number::format_float(spec, &value, precision, self.options.rounding)?;
+                let Value::Float(value) = value else {
+                    return Err(errno::EINVAL);
+                };
+                let (sign, body, finite) =
+                    number::format_float(spec, &value, precision, self.options.rounding)?;
                 self.number(spec, width, &sign, &body, spec.zero && finite)
             }
         }
     }
 
-    fn integer(&mut self, spec: &Spec, width: usize, precision: Option<usize>, prefix: &[u8], value: u64, base: u64) -> Result<(), Errno> {
+    fn integer(
+        &mut self,
+        spec: &Spec,
+        width: usize,
+        precision: Option<usize>,
+        prefix: &[u8],
+        value: u64,
+        base: u64,
+    ) -> Result<(), Errno> {
         let mut buffer = [0; 64];
         let mut at = buffer.len();
         let mut rest = value;
-        let alphabet: &[u8; 16] = if spec.conversion == b'X' { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let alphabet: &[u8; 16] = if spec.conversion == b'X' {
+            b"0123456789ABCDEF"
+        } else {
+            b"0123456789abcdef"
+        };
         while rest != 0 {
             at -= 1;
             buffer[at] = alphabet[(rest % base) as usize];
@@ -271,7 +344,11 @@ fn width_of(value: i32, spec: &mut Spec) -> Result<usize, Errno> {
         spec.left = true;
     }
     let width = value.unsigned_abs() as usize;
-    if width >= i32::MAX as usize { Err(errno::EOVERFLOW) } else { Ok(width) }
+    if width >= i32::MAX as usize {
+        Err(errno::EOVERFLOW)
+    } else {
+        Ok(width)
+    }
 }
 
 /// Formats; the result is the number of bytes (characters in the wide family) written.
@@ -281,14 +358,22 @@ fn width_of(value: i32, spec: &mut Spec) -> Result<usize, Errno> {
 /// `EOVERFLOW` for more than `INT_MAX` of output, and whatever [`Host::put`] says.
 pub fn format<H: Host>(host: &mut H, format: &[u8], options: Options) -> Result<i32, Errno> {
     let positional = positional_arguments(format)?;
-    let arguments: Option<Vec<Value>> = positional.map(|types| types.into_iter().map(|t| host.argument(t)).collect());
-    let mut run = Run { host, options, count: 0 };
+    let arguments: Option<Vec<Value>> =
+        positional.map(|types| types.into_iter().map(|t| host.argument(t)).collect());
+    let mut run = Run {
+        host,
+        options,
+        count: 0,
+    };
     for piece in Pieces::new(format) {
         match piece? {
             Piece::Text(text) => run.put(text)?,
             Piece::Spec(mut spec) => {
                 let fetch = |run: &mut Run<H>, position: usize, kind: Type| match &arguments {
-                    Some(list) => list.get(position.wrapping_sub(1)).copied().ok_or(errno::EINVAL),
+                    Some(list) => list
+                        .get(position.wrapping_sub(1))
+                        .copied()
+                        .ok_or(errno::EINVAL),
                     None => Ok(run.host.argument(kind)),
                 };
                 let width = match spec.width {
@@ -363,5 +448,9 @@ fn positional_arguments(format: &[u8]) -> Result<Option<Vec<Type>>, Errno> {
     if sequential {
         return Err(errno::EINVAL);
     }
-    types.into_iter().collect::<Option<Vec<_>>>().map(Some).ok_or(errno::EINVAL)
+    types
+        .into_iter()
+        .collect::<Option<Vec<_>>>()
+        .map(Some)
+        .ok_or(errno::EINVAL)
 }

@@ -11,7 +11,12 @@ const MAX_PLACES: usize = 1 << 28;
 
 /// Formats a number for one of `aAeEfFgG`. Returns the sign and prefix, the rest, and whether zeros
 /// may fill the field.
-pub fn format_float(spec: &Spec, value: &Float, precision: Option<usize>, rounding: Rounding) -> Result<(Vec<u8>, Vec<u8>, bool), Errno> {
+pub fn format_float(
+    spec: &Spec,
+    value: &Float,
+    precision: Option<usize>,
+    rounding: Rounding,
+) -> Result<(Vec<u8>, Vec<u8>, bool), Errno> {
     let upper = spec.conversion.is_ascii_uppercase();
     let mut sign = Vec::new();
     if value.negative {
@@ -56,7 +61,11 @@ pub fn format_float(spec: &Spec, value: &Float, precision: Option<usize>, roundi
             let mut decimal = Decimal::exact(value);
             decimal.round(significant as i64, rounding, value.negative);
             let exponent = i64::from(decimal.exponent());
-            let shown = if spec.alternate { significant } else { decimal.digits.len().max(1) };
+            let shown = if spec.alternate {
+                significant
+            } else {
+                decimal.digits.len().max(1)
+            };
             if exponent < -4 || exponent >= significant as i64 {
                 scientific(&decimal, shown - 1, spec.alternate, upper)
             } else {
@@ -154,7 +163,11 @@ fn hex(spec: &Spec, value: &Float, precision: Option<usize>, rounding: Rounding)
         }
     }
     let first = carry_digit.unwrap_or(mantissa >> fraction_bits);
-    let alphabet: &[u8; 16] = if spec.conversion == b'A' { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    let alphabet: &[u8; 16] = if spec.conversion == b'A' {
+        b"0123456789ABCDEF"
+    } else {
+        b"0123456789abcdef"
+    };
     let mut out = alloc::vec![alphabet[(first & 15) as usize]];
     match precision {
         Some(p) => places = p,
@@ -169,7 +182,11 @@ fn hex(spec: &Spec, value: &Float, precision: Option<usize>, rounding: Rounding)
     }
     for i in 1..=places {
         let shift = fraction_bits - 4 * i as i32;
-        out.push(if shift < 0 { b'0' } else { alphabet[(mantissa >> shift & 15) as usize] });
+        out.push(if shift < 0 {
+            b'0'
+        } else {
+            alphabet[(mantissa >> shift & 15) as usize]
+        });
     }
     out.push(if spec.conversion == b'A' { b'P' } else { b'p' });
     out.push(if exponent < 0 { b'-' } else { b'+' });

@@ -150,7 +150,9 @@ impl<'f> Pieces<'f> {
         }
         let mut value = 0usize;
         for c in &self.rest[..digits] {
-            value = value.saturating_mul(10).saturating_add(usize::from(c - b'0'));
+            value = value
+                .saturating_mul(10)
+                .saturating_add(usize::from(c - b'0'));
         }
         if value >= i32::MAX as usize {
             return Err(errno::EOVERFLOW);
@@ -165,7 +167,11 @@ impl<'f> Pieces<'f> {
         match self.number()? {
             Some(n) if self.rest.first() == Some(&b'$') => {
                 self.rest = &self.rest[1..];
-                if n == 0 { Err(errno::EINVAL) } else { Ok(Some(n)) }
+                if n == 0 {
+                    Err(errno::EINVAL)
+                } else {
+                    Ok(Some(n))
+                }
             }
             _ => {
                 self.rest = before;
@@ -226,7 +232,10 @@ impl<'f> Pieces<'f> {
         let (length, taken) = Length::parse(self.rest);
         spec.length = length;
         self.rest = &self.rest[taken..];
-        let (Some(conversion), rest) = (self.rest.first().copied(), self.rest.get(1..).unwrap_or(&[])) else {
+        let (Some(conversion), rest) = (
+            self.rest.first().copied(),
+            self.rest.get(1..).unwrap_or(&[]),
+        ) else {
             return Err(errno::EINVAL);
         };
         self.rest = rest;
@@ -235,8 +244,8 @@ impl<'f> Pieces<'f> {
                 spec.length = Length::Long;
                 conversion.to_ascii_lowercase()
             }
-            b'd' | b'i' | b'o' | b'u' | b'x' | b'X' | b'b' | b'B' | b'e' | b'E' | b'f' | b'F' | b'g' | b'G' | b'a' | b'A' | b'c' | b's' | b'p'
-            | b'n' | b'm' => conversion,
+            b'd' | b'i' | b'o' | b'u' | b'x' | b'X' | b'b' | b'B' | b'e' | b'E' | b'f' | b'F'
+            | b'g' | b'G' | b'a' | b'A' | b'c' | b's' | b'p' | b'n' | b'm' => conversion,
             _ => return Err(errno::EINVAL),
         };
         Ok(spec)
@@ -250,7 +259,11 @@ impl<'f> Iterator for Pieces<'f> {
         if self.rest.is_empty() {
             return None;
         }
-        let text = self.rest.iter().position(|c| *c == b'%').unwrap_or(self.rest.len());
+        let text = self
+            .rest
+            .iter()
+            .position(|c| *c == b'%')
+            .unwrap_or(self.rest.len());
         if text > 0 {
             let (piece, rest) = self.rest.split_at(text);
             self.rest = rest;

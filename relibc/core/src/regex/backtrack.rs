@@ -28,7 +28,13 @@ struct Search<'s> {
 }
 
 pub(super) fn find(tree: &Node, text: &Text, spans: &mut Vec<Option<Span>>) -> Result<bool, Error> {
-    let mut search = Search { text, start: 0, groups: Vec::new(), best: None, steps: 0 };
+    let mut search = Search {
+        text,
+        start: 0,
+        groups: Vec::new(),
+        best: None,
+        steps: 0,
+    };
     for start in 0..=text.len() {
         search.start = start;
         search.groups = alloc::vec![None; spans.len()];
@@ -63,7 +69,9 @@ impl Search<'_> {
                 Ok(())
             }
             Rest::Nodes([], rest) => self.go(rest, at, depth),
-            Rest::Nodes([first, others @ ..], rest) => self.node(first, at, &Rest::Nodes(others, rest), depth),
+            Rest::Nodes([first, others @ ..], rest) => {
+                self.node(first, at, &Rest::Nodes(others, rest), depth)
+            }
             Rest::Close(number, from, rest) => {
                 let old = self.groups[*number];
                 self.groups[*number] = Some((*from, at));
@@ -83,11 +91,29 @@ impl Search<'_> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn repeat(&mut self, node: &Node, done: u32, min: u32, max: Option<u32>, at: usize, rest: &Rest<'_>, depth: usize) -> Result<(), Error> {
+    fn repeat(
+        &mut self,
+        node: &Node,
+        done: u32,
+        min: u32,
+        max: Option<u32>,
+        at: usize,
+        rest: &Rest<'_>,
+        depth: usize,
+    ) -> Result<(), Error> {
         if max.is_none_or(|m| done < m) {
-            self.node(node, at, &Rest::Repeat(node, done + 1, min, max, at, rest), depth)?;
+            self.node(
+                node,
+                at,
+                &Rest::Repeat(node, done + 1, min, max, at, rest),
+                depth,
+            )?;
         }
-        if done >= min { self.go(rest, at, depth + 1) } else { Ok(()) }
+        if done >= min {
+            self.go(rest, at, depth + 1)
+        } else {
+            Ok(())
+        }
     }
 
     fn node(&mut self, node: &Node, at: usize, rest: &Rest<'_>, depth: usize) -> Result<(), Error> {
@@ -112,7 +138,9 @@ impl Search<'_> {
                     Ok(())
                 }
             }
-            Node::Group(number, inner) => self.node(inner, at, &Rest::Close(*number, at, rest), depth),
+            Node::Group(number, inner) => {
+                self.node(inner, at, &Rest::Close(*number, at, rest), depth)
+            }
             Node::Concat(nodes) => self.go(&Rest::Nodes(nodes, rest), at, depth),
             Node::Alternate(nodes) => nodes.iter().try_for_each(|n| self.node(n, at, rest, depth)),
             Node::Repeat(inner, min, max) => {
@@ -121,7 +149,9 @@ impl Search<'_> {
                 }
                 // One character each round: no recursion over the rounds.
                 let mut count = 0;
-                while max.is_none_or(|m| count < m) && self.single(inner, at + count as usize) == Some(true) {
+                while max.is_none_or(|m| count < m)
+                    && self.single(inner, at + count as usize) == Some(true)
+                {
                     count += 1;
                 }
                 while count >= *min {
@@ -134,10 +164,20 @@ impl Search<'_> {
                 Ok(())
             }
             Node::BackReference(number) => {
-                let Some((from, to)) = self.groups[*number] else { return Ok(()) };
+                let Some((from, to)) = self.groups[*number] else {
+                    return Ok(());
+                };
                 let len = to - from;
-                let same = at + len <= self.text.len() && (0..len).all(|i| self.text.same(self.text.chars[from + i], self.text.chars[at + i]));
-                if same { self.go(rest, at + len, depth) } else { Ok(()) }
+                let same = at + len <= self.text.len()
+                    && (0..len).all(|i| {
+                        self.text
+                            .same(self.text.chars[from + i], self.text.chars[at + i])
+                    });
+                if same {
+                    self.go(rest, at + len, depth)
+                } else {
+                    Ok(())
+                }
             }
         }
     }

@@ -152,7 +152,9 @@ impl Text {
         let mut chars = Vec::new();
         let mut offsets = Vec::new();
         chars.try_reserve(text.len()).map_err(|_| Error::Space)?;
-        offsets.try_reserve(text.len() + 1).map_err(|_| Error::Space)?;
+        offsets
+            .try_reserve(text.len() + 1)
+            .map_err(|_| Error::Space)?;
         let mut at = 0;
         while at < text.len() {
             offsets.push(at);
@@ -169,7 +171,12 @@ impl Text {
             }
         }
         offsets.push(text.len());
-        Ok(Text { chars, offsets, flags, options })
+        Ok(Text {
+            chars,
+            offsets,
+            flags,
+            options,
+        })
     }
 
     fn len(&self) -> usize {
@@ -192,7 +199,9 @@ impl Text {
     }
 
     fn same(&self, a: u32, b: u32) -> bool {
-        a == b || (self.options.ignore_case && (to_lower(a) == to_lower(b) || to_upper(a) == to_upper(b)))
+        a == b
+            || (self.options.ignore_case
+                && (to_lower(a) == to_lower(b) || to_upper(a) == to_upper(b)))
     }
 
     fn any(&self, c: u32) -> bool {
@@ -200,7 +209,8 @@ impl Text {
     }
 
     fn in_set(&self, set: &Set, c: u32) -> bool {
-        set.contains(c, self.options.ignore_case) && !(self.options.newline && c == 10 && set.is_negated())
+        set.contains(c, self.options.ignore_case)
+            && !(self.options.newline && c == 10 && set.is_negated())
     }
 }
 
@@ -213,7 +223,12 @@ impl Regex {
         let chars = crate::fnmatch::characters(pattern, options.charset);
         let (tree, groups, back_references) = parse::parse(&chars, options.extended)?;
         let program = program::Program::compile(&tree)?;
-        Ok(Regex { program, groups, options, tree: back_references.then_some(tree) })
+        Ok(Regex {
+            program,
+            groups,
+            options,
+            tree: back_references.then_some(tree),
+        })
     }
 
     /// Number of groups (`re_nsub`).
@@ -227,7 +242,12 @@ impl Regex {
     ///
     /// # Errors
     /// [`Error::Space`] when memory or the step limit of back-references is exhausted.
-    pub fn find(&self, text: &[u8], wanted: usize, flags: Flags) -> Result<Option<Vec<Option<Span>>>, Error> {
+    pub fn find(
+        &self,
+        text: &[u8],
+        wanted: usize,
+        flags: Flags,
+    ) -> Result<Option<Vec<Option<Span>>>, Error> {
         let text = Text::new(text, self.options, flags)?;
         let mut spans = alloc::vec![None; self.groups + 1];
         if let Some(tree) = &self.tree {
@@ -235,7 +255,9 @@ impl Regex {
                 return Ok(None);
             }
         } else {
-            let Some(whole) = self.program.find(&text) else { return Ok(None) };
+            let Some(whole) = self.program.find(&text) else {
+                return Ok(None);
+            };
             spans[0] = Some(whole);
             if wanted > 1 && self.groups > 0 {
                 submatch::assign(&self.program, &text, whole, &mut spans);

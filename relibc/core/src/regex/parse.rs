@@ -23,7 +23,14 @@ struct Parser<'p> {
 
 /// Parses a pattern: the tree, the number of groups, and whether there are back-references.
 pub(super) fn parse(text: &[u32], extended: bool) -> Result<(Node, usize, bool), Error> {
-    let mut parser = Parser { text, at: 0, extended, groups: 0, closed: Vec::new(), back_references: false };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        extended,
+        groups: 0,
+        closed: Vec::new(),
+        back_references: false,
+    };
     let tree = parser.alternatives(0)?;
     if parser.at < text.len() {
         return Err(Error::Parenthesis);
@@ -34,7 +41,12 @@ pub(super) fn parse(text: &[u32], extended: bool) -> Result<(Node, usize, bool),
 impl Parser<'_> {
     /// The byte at an offset from here; 0 at the end, 1 for what is not ASCII.
     fn peek(&self, offset: usize) -> u8 {
-        self.text.get(self.at + offset).map_or(0, |c| u8::try_from(*c).ok().filter(|b| *b != 0 && *b < 128).unwrap_or(1))
+        self.text.get(self.at + offset).map_or(0, |c| {
+            u8::try_from(*c)
+                .ok()
+                .filter(|b| *b != 0 && *b < 128)
+                .unwrap_or(1)
+        })
     }
 
     fn ended(&self) -> bool {
@@ -43,7 +55,11 @@ impl Parser<'_> {
 
     /// Whether an operator stands here: bare in extended syntax, after a backslash in basic.
     fn operator(&self, c: u8) -> bool {
-        if self.extended { self.peek(0) == c } else { self.peek(0) == b'\\' && self.peek(1) == c }
+        if self.extended {
+            self.peek(0) == c
+        } else {
+            self.peek(0) == b'\\' && self.peek(1) == c
+        }
     }
 
     fn skip_operator(&mut self) {
@@ -59,7 +75,11 @@ impl Parser<'_> {
             self.skip_operator();
             list.push(self.sequence(depth)?);
         }
-        Ok(if list.len() == 1 { list.remove(0) } else { Node::Alternate(list) })
+        Ok(if list.len() == 1 {
+            list.remove(0)
+        } else {
+            Node::Alternate(list)
+        })
     }
 
     fn sequence(&mut self, depth: u32) -> Result<Node, Error> {
@@ -145,10 +165,18 @@ impl Parser<'_> {
                 self.at = begin;
                 return Ok(None);
             }
-            return Err(if self.ended() { Error::Brace } else { Error::Count });
+            return Err(if self.ended() {
+                Error::Brace
+            } else {
+                Error::Count
+            });
         }
         if !self.operator(b'}') {
-            return Err(if self.ended() { Error::Brace } else { Error::Count });
+            return Err(if self.ended() {
+                Error::Brace
+            } else {
+                Error::Count
+            });
         }
         self.skip_operator();
         let min = min.unwrap_or(0);
@@ -183,13 +211,23 @@ impl Parser<'_> {
             }
             b'[' => {
                 self.at += 1;
-                Ok(Node::Set(Box::new(Set::parse(self.text, &mut self.at, Rules { bang: false, escape: false })?)))
+                Ok(Node::Set(Box::new(Set::parse(
+                    self.text,
+                    &mut self.at,
+                    Rules {
+                        bang: false,
+                        escape: false,
+                    },
+                )?)))
             }
             b'^' if self.extended || first => {
                 self.at += 1;
                 Ok(Node::Assert(Assertion::LineStart))
             }
-            b'$' if self.extended || self.at + 1 == self.text.len() || (self.peek(1) == b'\\' && matches!(self.peek(2), b')' | b'|')) => {
+            b'$' if self.extended
+                || self.at + 1 == self.text.len()
+                || (self.peek(1) == b'\\' && matches!(self.peek(2), b')' | b'|')) =>
+            {
                 self.at += 1;
                 Ok(Node::Assert(Assertion::LineEnd))
             }
@@ -198,7 +236,11 @@ impl Parser<'_> {
                 let begin = self.at;
                 let interval = self.interval();
                 self.at = begin + 1;
-                if matches!(interval, Ok(None)) { Ok(Node::Char(c)) } else { Err(Error::Repeat) }
+                if matches!(interval, Ok(None)) {
+                    Ok(Node::Char(c))
+                } else {
+                    Err(Error::Repeat)
+                }
             }
             b'\\' => self.escape(start),
             _ => {
@@ -209,13 +251,21 @@ impl Parser<'_> {
     }
 
     fn escape(&mut self, start: bool) -> Result<Node, Error> {
-        let Some(c) = self.text.get(self.at + 1).copied() else { return Err(Error::Escape) };
+        let Some(c) = self.text.get(self.at + 1).copied() else {
+            return Err(Error::Escape);
+        };
         let byte = self.peek(1);
         if byte == b'{' && !self.extended && start {
             return Err(Error::Repeat);
         }
         self.at += 2;
-        let word = |negated| Node::Set(Box::new(Set::class(Class::Alnum, negated, Some(u32::from(b'_')))));
+        let word = |negated| {
+            Node::Set(Box::new(Set::class(
+                Class::Alnum,
+                negated,
+                Some(u32::from(b'_')),
+            )))
+        };
         let space = |negated| Node::Set(Box::new(Set::class(Class::Space, negated, None)));
         Ok(match byte {
             b'1'..=b'9' => {

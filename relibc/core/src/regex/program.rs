@@ -68,7 +68,15 @@ impl Edge {
 
 impl Program {
     pub fn compile(tree: &Node) -> Result<Program, Error> {
-        let mut program = Program { forward: Vec::new(), backward: Vec::new(), root: Fragment { entry: 0, exit: 0, shape: Shape::Leaf } };
+        let mut program = Program {
+            forward: Vec::new(),
+            backward: Vec::new(),
+            root: Fragment {
+                entry: 0,
+                exit: 0,
+                shape: Shape::Leaf,
+            },
+        };
         program.root = program.build(tree)?;
         Ok(program)
     }
@@ -90,16 +98,26 @@ impl Program {
     fn leaf(&mut self, edge: Edge) -> Result<Fragment, Error> {
         let (entry, exit) = (self.state()?, self.state()?);
         self.link(entry, edge, exit);
-        Ok(Fragment { entry, exit, shape: Shape::Leaf })
+        Ok(Fragment {
+            entry,
+            exit,
+            shape: Shape::Leaf,
+        })
     }
 
     fn concat(&mut self, parts: Vec<Fragment>) -> Result<Fragment, Error> {
-        let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return self.leaf(Edge::Empty) };
+        let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+            return self.leaf(Edge::Empty);
+        };
         let (entry, exit) = (first.entry, last.exit);
         for pair in parts.windows(2) {
             self.link(pair[0].exit, Edge::Empty, pair[1].entry);
         }
-        Ok(Fragment { entry, exit, shape: Shape::Concat(parts) })
+        Ok(Fragment {
+            entry,
+            exit,
+            shape: Shape::Concat(parts),
+        })
     }
 
     fn wrap(&mut self, inner: Fragment, star: bool) -> Result<Fragment, Error> {
@@ -113,7 +131,15 @@ impl Program {
         self.link(inner.exit, Edge::Empty, if star { hub } else { exit });
         self.link(hub, Edge::Empty, exit);
         let inner = Box::new(inner);
-        Ok(Fragment { entry, exit, shape: if star { Shape::Star(inner) } else { Shape::Optional(inner) } })
+        Ok(Fragment {
+            entry,
+            exit,
+            shape: if star {
+                Shape::Star(inner)
+            } else {
+                Shape::Optional(inner)
+            },
+        })
     }
 
     fn build(&mut self, node: &Node) -> Result<Fragment, Error> {
@@ -126,7 +152,11 @@ impl Program {
             Node::Assert(a) => self.leaf(Edge::Assert(*a)),
             Node::Group(number, inner) => {
                 let inner = self.build(inner)?;
-                Ok(Fragment { entry: inner.entry, exit: inner.exit, shape: Shape::Group(*number, Box::new(inner)) })
+                Ok(Fragment {
+                    entry: inner.entry,
+                    exit: inner.exit,
+                    shape: Shape::Group(*number, Box::new(inner)),
+                })
             }
             Node::Concat(nodes) => {
                 let mut parts = Vec::new();
@@ -144,7 +174,11 @@ impl Program {
                     self.link(part.exit, Edge::Empty, exit);
                     parts.push(part);
                 }
-                Ok(Fragment { entry, exit, shape: Shape::Alternate(parts) })
+                Ok(Fragment {
+                    entry,
+                    exit,
+                    shape: Shape::Alternate(parts),
+                })
             }
             Node::Repeat(inner, min, max) => {
                 let mut parts = Vec::new();
@@ -215,7 +249,9 @@ impl Program {
             if end != NONE && best.is_none_or(|(start, _)| end <= start) {
                 best = Some((end, at));
             }
-            let Some(c) = text.chars.get(at).copied() else { break };
+            let Some(c) = text.chars.get(at).copied() else {
+                break;
+            };
             for s in live.drain(..) {
                 let start = core::mem::replace(&mut current[s], NONE);
                 if best.is_some_and(|(b, _)| start > b) {
@@ -241,18 +277,50 @@ impl Program {
 
     /// Walks from a fragment's entry at `from` and calls `reached(position)` wherever its exit is
     /// reached, not beyond `limit`.
-    pub fn ends(&self, fragment: &Fragment, text: &Text, from: usize, limit: usize, reached: &mut dyn FnMut(usize)) {
-        self.walk(&self.forward, fragment.entry, fragment.exit, text, from, limit, true, &mut |state, at| {
-            if state == fragment.exit {
-                reached(at);
-            }
-        });
+    pub fn ends(
+        &self,
+        fragment: &Fragment,
+        text: &Text,
+        from: usize,
+        limit: usize,
+        reached: &mut dyn FnMut(usize),
+    ) {
+        self.walk(
+            &self.forward,
+            fragment.entry,
+            fragment.exit,
+            text,
+            from,
+            limit,
+            true,
+            &mut |state, at| {
+                if state == fragment.exit {
+                    reached(at);
+                }
+            },
+        );
     }
 
     /// Walks backwards from a fragment's exit at `from` down to `limit`, telling every state and
     /// position from which the exit can be reached.
-    pub fn origins(&self, fragment: &Fragment, text: &Text, from: usize, limit: usize, reached: &mut dyn FnMut(usize, usize)) {
-        self.walk(&self.backward, fragment.exit, fragment.entry, text, from, limit, false, reached);
+    pub fn origins(
+        &self,
+        fragment: &Fragment,
+        text: &Text,
+        from: usize,
+        limit: usize,
+        reached: &mut dyn FnMut(usize, usize),
+    ) {
+        self.walk(
+            &self.backward,
+            fragment.exit,
+            fragment.entry,
+            text,
+            from,
+            limit,
+            false,
+            reached,
+        );
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -282,17 +350,31 @@ impl Program {
                 if s == stop {
                     continue;
                 }
-                stack.extend(edges[s].iter().filter(|(edge, _)| edge.free(text, at)).map(|(_, to)| *to));
+                stack.extend(
+                    edges[s]
+                        .iter()
+                        .filter(|(edge, _)| edge.free(text, at))
+                        .map(|(_, to)| *to),
+                );
             }
             if at == limit {
                 return;
             }
-            let c = if ahead { text.chars[at] } else { text.chars[at - 1] };
+            let c = if ahead {
+                text.chars[at]
+            } else {
+                text.chars[at - 1]
+            };
             for s in live {
                 if s == stop {
                     continue;
                 }
-                stack.extend(edges[s].iter().filter(|(edge, _)| edge.takes(text, c)).map(|(_, to)| *to));
+                stack.extend(
+                    edges[s]
+                        .iter()
+                        .filter(|(edge, _)| edge.takes(text, c))
+                        .map(|(_, to)| *to),
+                );
             }
             if stack.is_empty() {
                 return;

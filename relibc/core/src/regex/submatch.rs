@@ -25,7 +25,10 @@ struct Positions {
 
 impl Positions {
     fn new((low, high): Span) -> Positions {
-        Positions { low, bits: alloc::vec![false; high - low + 1] }
+        Positions {
+            low,
+            bits: alloc::vec![false; high - low + 1],
+        }
     }
 
     fn add(&mut self, at: usize) {
@@ -44,7 +47,9 @@ fn clear(fragment: &Fragment, spans: &mut [Option<Span>]) {
             spans[*number] = None;
             clear(inner, spans);
         }
-        Shape::Concat(parts) | Shape::Alternate(parts) => parts.iter().for_each(|p| clear(p, spans)),
+        Shape::Concat(parts) | Shape::Alternate(parts) => {
+            parts.iter().for_each(|p| clear(p, spans))
+        }
         Shape::Star(inner) | Shape::Optional(inner) => clear(inner, spans),
     }
 }
@@ -60,13 +65,20 @@ fn has_groups(fragment: &Fragment) -> bool {
 
 impl Run<'_> {
     /// The farthest end of `fragment` from `from` that `allowed` accepts.
-    fn farthest(&self, fragment: &Fragment, from: usize, limit: usize, allowed: &dyn Fn(usize) -> bool) -> Option<usize> {
+    fn farthest(
+        &self,
+        fragment: &Fragment,
+        from: usize,
+        limit: usize,
+        allowed: &dyn Fn(usize) -> bool,
+    ) -> Option<usize> {
         let mut best = None;
-        self.program.ends(fragment, self.text, from, limit, &mut |at| {
-            if allowed(at) {
-                best = best.max(Some(at));
-            }
-        });
+        self.program
+            .ends(fragment, self.text, from, limit, &mut |at| {
+                if allowed(at) {
+                    best = best.max(Some(at));
+                }
+            });
         best
     }
 
@@ -83,12 +95,16 @@ impl Run<'_> {
             }
             Shape::Concat(parts) => {
                 // For each part the positions at which it may begin.
-                let mut begins: BTreeMap<usize, Positions> = parts.iter().map(|p| (p.entry, Positions::new(span))).collect();
-                self.program.origins(fragment, self.text, end, start, &mut |state, at| {
-                    if let Some(set) = begins.get_mut(&state) {
-                        set.add(at);
-                    }
-                });
+                let mut begins: BTreeMap<usize, Positions> = parts
+                    .iter()
+                    .map(|p| (p.entry, Positions::new(span)))
+                    .collect();
+                self.program
+                    .origins(fragment, self.text, end, start, &mut |state, at| {
+                        if let Some(set) = begins.get_mut(&state) {
+                            set.add(at);
+                        }
+                    });
                 let mut at = start;
                 for (i, part) in parts.iter().enumerate() {
                     let next = match parts.get(i + 1) {
@@ -101,7 +117,9 @@ impl Run<'_> {
                 }
             }
             Shape::Alternate(parts) => {
-                let taken = parts.iter().find(|p| self.farthest(p, start, end, &|q| q == end).is_some());
+                let taken = parts
+                    .iter()
+                    .find(|p| self.farthest(p, start, end, &|q| q == end).is_some());
                 if let Some(part) = taken {
                     self.visit(part, span, spans);
                 }
@@ -114,11 +132,12 @@ impl Run<'_> {
             }
             Shape::Star(inner) => {
                 let mut begins = Positions::new(span);
-                self.program.origins(fragment, self.text, end, start, &mut |state, at| {
-                    if state == fragment.entry {
-                        begins.add(at);
-                    }
-                });
+                self.program
+                    .origins(fragment, self.text, end, start, &mut |state, at| {
+                        if state == fragment.entry {
+                            begins.add(at);
+                        }
+                    });
                 let mut at = start;
                 if start == end {
                     if self.farthest(inner, at, end, &|q| q == end).is_some() {
@@ -129,7 +148,10 @@ impl Run<'_> {
                 }
                 while at < end {
                     let from = at;
-                    let Some(next) = self.farthest(inner, at, end, &|q| q > from && begins.has(q)) else { return };
+                    let Some(next) = self.farthest(inner, at, end, &|q| q > from && begins.has(q))
+                    else {
+                        return;
+                    };
                     clear(inner, spans);
                     self.visit(inner, (at, next), spans);
                     at = next;

@@ -82,33 +82,41 @@ fn is_space(c: u8) -> bool {
 }
 
 impl<H: Host> Run<'_, H> {
-    fn next(&mut self) {
+    fn advance(&mut self) {
         self.host.consume();
         self.read += 1;
     }
 
     fn skip_space(&mut self) -> Result<(), Errno> {
         while self.host.peek()?.is_some_and(is_space) {
-            self.next();
+            self.advance();
         }
         Ok(())
     }
 
     /// Takes bytes while `accept` allows the growing text, at most `width` of them.
-    fn collect(&mut self, width: usize, accept: &mut dyn FnMut(&[u8], u8) -> bool) -> Result<Vec<u8>, Stop> {
+    fn collect(
+        &mut self,
+        width: usize,
+        accept: &mut dyn FnMut(&[u8], u8) -> bool,
+    ) -> Result<Vec<u8>, Stop> {
         let mut text = Vec::new();
         while text.len() < width {
             match self.host.peek()? {
                 Some(c) if accept(&text, c) => {
                     text.push(c);
-                    self.next();
+                    self.advance();
                 }
                 Some(_) => break,
                 None if text.is_empty() => return Err(Stop::Ended),
                 None => break,
             }
         }
-        if text.is_empty() { Err(Stop::Mismatch) } else { Ok(text) }
+        if text.is_empty() {
+            Err(Stop::Mismatch)
+        } else {
+            Ok(text)
+        }
     }
 
     fn store(&mut self, d: &Directive, value: Store<'_>) -> Result<(), Stop> {
@@ -143,7 +151,12 @@ impl<H: Host> Run<'_, H> {
                 }
             }
             let radix = if base == 0 {
-                if c == b'0' && at == 0 { 10 } else { base = 10; 10 }
+                if c == b'0' && at == 0 {
+                    10
+                } else {
+                    base = 10;
+                    10
+                }
             } else {
                 base
             };
@@ -161,7 +174,11 @@ impl<H: Host> Run<'_, H> {
         } else {
             parsed.unsigned(u64::MAX).0
         };
-        let bytes = if d.conversion == b'p' { 8 } else { d.length.bytes() };
+        let bytes = if d.conversion == b'p' {
+            8
+        } else {
+            d.length.bytes()
+        };
         self.store(d, Store::Int(bytes, value))
     }
 
@@ -182,7 +199,12 @@ impl<H: Host> Run<'_, H> {
     }
 
     /// `c`, `s` and `[`: bytes, or wide characters with `l`.
-    fn characters(&mut self, d: &Directive, accept: &dyn Fn(u8) -> bool, accept_wide: &dyn Fn(u32) -> bool) -> Result<(), Stop> {
+    fn characters(
+        &mut self,
+        d: &Directive,
+        accept: &dyn Fn(u8) -> bool,
+        accept_wide: &dyn Fn(u32) -> bool,
+    ) -> Result<(), Stop> {
         let fixed = d.conversion == b'c';
         let width = d.width.unwrap_or(if fixed { 1 } else { usize::MAX });
         if d.length != Length::Long {
@@ -207,17 +229,19 @@ impl<H: Host> Run<'_, H> {
                 if !accept_wide(c) {
                     break;
                 }
-                self.next();
+                self.advance();
             } else {
                 while step == Decoded::Incomplete {
-                    self.next();
-                    let Some(byte) = self.host.peek()? else { return Err(Stop::Error(errno::EILSEQ)) };
+                    self.advance();
+                    let Some(byte) = self.host.peek()? else {
+                        return Err(Stop::Error(errno::EILSEQ));
+                    };
                     step = multibyte::decode(self.charset, &mut state, &[byte]);
                 }
                 if step == Decoded::Invalid {
                     return Err(Stop::Error(errno::EILSEQ));
                 }
-                self.next();
+                self.advance();
             }
             if let Decoded::Char(c, _) = step {
                 if !accept_wide(c) {
@@ -244,11 +268,15 @@ impl<H: Host> Run<'_, H> {
             b'b' => self.integer(d, 2),
             b'a' | b'A' | b'e' | b'E' | b'f' | b'F' | b'g' | b'G' => self.float(d),
             b'c' => self.characters(d, &|_| true, &|_| true),
-            b's' => self.characters(d, &|c| !is_space(c), &|c| !crate::ctype::is_wide(crate::ctype::Class::Space, c)),
+            b's' => self.characters(d, &|c| !is_space(c), &|c| {
+                !crate::ctype::is_wide(crate::ctype::Class::Space, c)
+            }),
             b'[' => {
                 let set = byte_set(d.set);
                 let wide = wide_set(self.charset, d.set);
-                self.characters(d, &|c| set[usize::from(c)] != d.negate, &|c| wide.iter().any(|(a, b)| (*a..=*b).contains(&c)) != d.negate)
+                self.characters(d, &|c| set[usize::from(c)] != d.negate, &|c| {
+                    wide.iter().any(|(a, b)| (*a..=*b).contains(&c)) != d.negate
+                })
             }
             b'n' => {
                 let read = self.read;
@@ -265,14 +293,19 @@ fn float_prefix(text: &[u8], c: u8) -> bool {
     let body = &text[sign..];
     let c = c.to_ascii_lowercase();
     let Some(first) = body.first() else {
-        return c.is_ascii_digit() || matches!(c, b'.' | b'i' | b'n') || (text.is_empty() && matches!(c, b'+' | b'-'));
+        return c.is_ascii_digit()
+            || matches!(c, b'.' | b'i' | b'n')
+            || (text.is_empty() && matches!(c, b'+' | b'-'));
     };
     match first.to_ascii_lowercase() {
         b'i' => b"infinity".get(body.len()) == Some(&c),
         b'n' => match body.len() {
             1 | 2 => b"nan"[body.len()] == c,
             3 => c == b'(',
-            _ => body.last() != Some(&b')') && (c.is_ascii_alphanumeric() || matches!(c, b'_' | b')')),
+            _ => {
+                body.last() != Some(&b')')
+                    && (c.is_ascii_alphanumeric() || matches!(c, b'_' | b')'))
+            }
         },
         _ => {
             let hex = body.len() >= 2 && body[1].eq_ignore_ascii_case(&b'x');
@@ -285,8 +318,16 @@ fn float_prefix(text: &[u8], c: u8) -> bool {
             if body.len() == 1 && *first == b'0' && c == b'x' {
                 return true;
             }
-            let digit = |d: &u8| if hex { d.is_ascii_hexdigit() } else { d.is_ascii_digit() };
-            digit(&c) || (c == b'.' && !tail.contains(&b'.')) || (c == marker && tail.iter().any(digit))
+            let digit = |d: &u8| {
+                if hex {
+                    d.is_ascii_hexdigit()
+                } else {
+                    d.is_ascii_digit()
+                }
+            };
+            digit(&c)
+                || (c == b'.' && !tail.contains(&b'.'))
+                || (c == marker && tail.iter().any(digit))
         }
     }
 }
@@ -342,7 +383,11 @@ fn parse(format: &[u8]) -> Result<(Directive<'_>, &[u8]), Errno> {
         let n = rest.iter().take_while(|c| c.is_ascii_digit()).count();
         let (digits, tail) = rest.split_at(n);
         *rest = tail;
-        (n > 0).then(|| digits.iter().fold(0usize, |v, c| v.saturating_mul(10).saturating_add(usize::from(c - b'0'))))
+        (n > 0).then(|| {
+            digits.iter().fold(0usize, |v, c| {
+                v.saturating_mul(10).saturating_add(usize::from(c - b'0'))
+            })
+        })
     }
     let mut position = 0;
     let mut width = number(&mut rest);
@@ -374,7 +419,9 @@ fn parse(format: &[u8]) -> Result<(Directive<'_>, &[u8]), Errno> {
     }
     let (length, taken) = Length::parse(rest);
     rest = &rest[taken..];
-    let Some((&conversion, mut rest)) = rest.split_first() else { return Err(errno::EINVAL) };
+    let Some((&conversion, mut rest)) = rest.split_first() else {
+        return Err(errno::EINVAL);
+    };
     let (conversion, length) = match conversion {
         b'S' | b'C' => (conversion.to_ascii_lowercase(), Length::Long),
         other => (other, length),
@@ -389,16 +436,38 @@ fn parse(format: &[u8]) -> Result<(Directive<'_>, &[u8]), Errno> {
             rest = &rest[1..];
         }
         // A bracket right at the start belongs to the set.
-        let end = rest.iter().skip(1).position(|c| *c == b']').ok_or(errno::EINVAL)? + 1;
+        let end = rest
+            .iter()
+            .skip(1)
+            .position(|c| *c == b']')
+            .ok_or(errno::EINVAL)?
+            + 1;
         set = &rest[..end];
         rest = &rest[end + 1..];
     }
-    Ok((Directive { suppress, allocate, width, length, conversion, position, set, negate }, rest))
+    Ok((
+        Directive {
+            suppress,
+            allocate,
+            width,
+            length,
+            conversion,
+            position,
+            set,
+            negate,
+        },
+        rest,
+    ))
 }
 
 /// Scans input by a format.
 pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset) -> Outcome {
-    let mut run = Run { host, charset, read: 0, assigned: 0 };
+    let mut run = Run {
+        host,
+        charset,
+        read: 0,
+        assigned: 0,
+    };
     let mut rest = format;
     while let Some((&c, tail)) = rest.split_first() {
         let result = if is_space(c) {
@@ -417,7 +486,7 @@ pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset) -> Outcome {
             let skip = if c == b'%' { run.skip_space() } else { Ok(()) };
             match skip.and_then(|()| run.host.peek()) {
                 Ok(Some(found)) if found == c => {
-                    run.next();
+                    run.advance();
                     Ok(())
                 }
                 Ok(Some(_)) => Err(Stop::Mismatch),

@@ -6,10 +6,30 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// Names of the days, Sunday first.
-pub(super) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(super) const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 /// Names of the months.
-pub(super) const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+pub(super) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 fn pick<'n>(names: &[&'n str], index: i32, len: Option<usize>) -> &'n str {
     match usize::try_from(index).ok().and_then(|i| names.get(i)) {
@@ -36,7 +56,11 @@ fn iso_week(tm: &Tm) -> (i64, i64) {
 
 fn weeks_in(year: i64) -> i64 {
     let first = (days(year, 0, 1) + 4).rem_euclid(7);
-    if first == 4 || (first == 3 && is_leap(year)) { 53 } else { 52 }
+    if first == 4 || (first == 3 && is_leap(year)) {
+        53
+    } else {
+        52
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -54,7 +78,11 @@ impl Field {
             b'0' | b'+' => b'0',
             _ => pad,
         };
-        let width = if self.flag == b'-' { self.width } else { self.width.max(width) };
+        let width = if self.flag == b'-' {
+            self.width
+        } else {
+            self.width.max(width)
+        };
         let mut text = String::new();
         let _ = write!(text, "{}", value.unsigned_abs());
         let signed = value < 0;
@@ -70,8 +98,15 @@ impl Field {
     }
 
     fn text(&self, out: &mut Vec<u8>, text: &[u8]) {
-        let pad = if matches!(self.flag, b'0' | b'+') { b'0' } else { b' ' };
-        out.extend(core::iter::repeat_n(pad, self.width.saturating_sub(text.len())));
+        let pad = if matches!(self.flag, b'0' | b'+') {
+            b'0'
+        } else {
+            b' '
+        };
+        out.extend(core::iter::repeat_n(
+            pad,
+            self.width.saturating_sub(text.len()),
+        ));
         let from = out.len();
         out.extend_from_slice(text);
         if self.upper {
@@ -93,7 +128,14 @@ pub fn strftime(format: &[u8], tm: &Tm, zone: &[u8], to_time: &dyn Fn(&Tm) -> i6
     out
 }
 
-fn expand(out: &mut Vec<u8>, format: &[u8], tm: &Tm, zone: &[u8], to_time: &dyn Fn(&Tm) -> i64, depth: u32) {
+fn expand(
+    out: &mut Vec<u8>,
+    format: &[u8],
+    tm: &Tm,
+    zone: &[u8],
+    to_time: &dyn Fn(&Tm) -> i64,
+    depth: u32,
+) {
     let mut rest = format;
     while let Some((&c, tail)) = rest.split_first() {
         rest = tail;
@@ -102,8 +144,14 @@ fn expand(out: &mut Vec<u8>, format: &[u8], tm: &Tm, zone: &[u8], to_time: &dyn 
             continue;
         }
         let start = rest;
-        let mut field = Field { flag: 0, width: 0, upper: false, swap: false };
-        while let Some((&f @ (b'_' | b'-' | b'0' | b'+' | b'^' | b'#'), tail)) = rest.split_first() {
+        let mut field = Field {
+            flag: 0,
+            width: 0,
+            upper: false,
+            swap: false,
+        };
+        while let Some((&f @ (b'_' | b'-' | b'0' | b'+' | b'^' | b'#'), tail)) = rest.split_first()
+        {
             match f {
                 b'^' => field.upper = true,
                 b'#' => field.swap = true,
@@ -129,12 +177,20 @@ fn expand(out: &mut Vec<u8>, format: &[u8], tm: &Tm, zone: &[u8], to_time: &dyn 
             if depth < 3 {
                 expand(&mut inner, format, tm, zone, to_time, depth + 1);
             }
-            Field { swap: false, ..field }.text(out, &inner);
+            Field {
+                swap: false,
+                ..field
+            }
+            .text(out, &inner);
         };
         let year = i64::from(tm.year) + 1900;
         let hour12 = (tm.hour.rem_euclid(24) + 11) % 12 + 1;
         // `#` makes names upper case, except where that is what they are already.
-        let names = Field { upper: field.upper || field.swap, swap: false, ..field };
+        let names = Field {
+            upper: field.upper || field.swap,
+            swap: false,
+            ..field
+        };
         match conversion {
             b'a' => names.text(out, pick(&DAYS, tm.wday, Some(3)).as_bytes()),
             b'A' => names.text(out, pick(&DAYS, tm.wday, None).as_bytes()),
@@ -157,7 +213,11 @@ fn expand(out: &mut Vec<u8>, format: &[u8], tm: &Tm, zone: &[u8], to_time: &dyn 
             b'M' => field.number(out, tm.min.into(), 2, b'0'),
             b'n' => out.push(b'\n'),
             b'p' => field.text(out, if tm.hour >= 12 { b"PM" } else { b"AM" }),
-            b'P' => Field { swap: true, ..field }.text(out, if tm.hour >= 12 { b"pm" } else { b"am" }),
+            b'P' => Field {
+                swap: true,
+                ..field
+            }
+            .text(out, if tm.hour >= 12 { b"pm" } else { b"am" }),
             b'r' => sub(out, b"%I:%M:%S %p"),
             b'R' => sub(out, b"%H:%M"),
             b's' => field.number(out, to_time(tm), 1, b'0'),
@@ -165,17 +225,28 @@ fn expand(out: &mut Vec<u8>, format: &[u8], tm: &Tm, zone: &[u8], to_time: &dyn 
             b't' => out.push(b'\t'),
             b'T' | b'X' => sub(out, b"%H:%M:%S"),
             b'u' => field.number(out, (i64::from(tm.wday) + 6).rem_euclid(7) + 1, 1, b'0'),
-            b'U' => field.number(out, (i64::from(tm.yday) + 7 - i64::from(tm.wday)).div_euclid(7), 2, b'0'),
+            b'U' => field.number(
+                out,
+                (i64::from(tm.yday) + 7 - i64::from(tm.wday)).div_euclid(7),
+                2,
+                b'0',
+            ),
             b'V' => field.number(out, iso_week(tm).0, 2, b'0'),
             b'w' => field.number(out, tm.wday.into(), 1, b'0'),
-            b'W' => field.number(out, (i64::from(tm.yday) + 7 - (i64::from(tm.wday) + 6).rem_euclid(7)).div_euclid(7), 2, b'0'),
+            b'W' => field.number(
+                out,
+                (i64::from(tm.yday) + 7 - (i64::from(tm.wday) + 6).rem_euclid(7)).div_euclid(7),
+                2,
+                b'0',
+            ),
             b'y' => field.number(out, year.rem_euclid(100), 2, b'0'),
             b'Y' => field.number(out, year, 0, b'0'),
             b'z' if tm.isdst < 0 => {}
             b'z' => {
                 let offset = tm.gmtoff;
                 let value = offset.abs() / 3600 * 100 + offset.abs() / 60 % 60;
-                let digits = if field.flag == b'-' { 0 } else { 4 }.max(field.width.saturating_sub(1));
+                let digits =
+                    if field.flag == b'-' { 0 } else { 4 }.max(field.width.saturating_sub(1));
                 let sign = if offset < 0 { b'-' } else { b'+' };
                 let mut text = Vec::new();
                 Field { width: 0, ..field }.number(&mut text, value, digits, b'0');

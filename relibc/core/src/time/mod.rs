@@ -42,7 +42,11 @@ pub const DAY: i64 = 86_400;
 #[must_use]
 pub fn days(year: i64, month: i64, day: i64) -> i64 {
     // Years begin in March here, so that the leap day is the last one.
-    let (y, m) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
+    let (y, m) = if month < 2 {
+        (year - 1, month + 10)
+    } else {
+        (year, month - 2)
+    };
     let (era, of_era) = (y.div_euclid(400), y.rem_euclid(400));
     let of_year = (153 * m + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
@@ -57,7 +61,11 @@ pub fn date(days: i64) -> (i64, i64, i64) {
     let of_year = day - (365 * of_era + of_era / 4 - of_era / 100);
     let m = (5 * of_year + 2) / 153;
     let (month, carry) = if m < 10 { (m + 2, 0) } else { (m - 10, 1) };
-    (era * 400 + of_era + carry, month, of_year - (153 * m + 2) / 5 + 1)
+    (
+        era * 400 + of_era + carry,
+        month,
+        of_year - (153 * m + 2) / 5 + 1,
+    )
 }
 
 /// Whether a year has 366 days.
@@ -108,13 +116,20 @@ pub fn make_time(tm: &Tm, zone: &Zone) -> Option<(i64, Tm)> {
     let valid = |t: i64| zone.at(t).offset == local - t;
     let candidates = near.map(|offset| local - offset);
     let wanted = (tm.isdst >= 0).then_some(tm.isdst > 0);
-    let exact = candidates.iter().copied().find(|t| valid(*t) && wanted.is_none_or(|w| zone.at(*t).dst == w));
+    let exact = candidates
+        .iter()
+        .copied()
+        .find(|t| valid(*t) && wanted.is_none_or(|w| zone.at(*t).dst == w));
     let time = match (exact, wanted) {
         (Some(t), _) => t,
         // The caller insists on the other kind of time: its offset applies.
         (None, Some(w)) => match zone.nearest_offset(local, w) {
             Some(offset) => local - offset,
-            None => candidates.iter().copied().find(|t| valid(*t)).unwrap_or(local - near[0]),
+            None => candidates
+                .iter()
+                .copied()
+                .find(|t| valid(*t))
+                .unwrap_or(local - near[0]),
         },
         // A time that the clocks skip: what it would have been without the change.
         (None, None) => local - near[0],

@@ -17,7 +17,11 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn space(&mut self) {
-        while self.text.get(self.at).is_some_and(|c| matches!(c, b'\t'..=b'\r' | b' ')) {
+        while self
+            .text
+            .get(self.at)
+            .is_some_and(|c| matches!(c, b'\t'..=b'\r' | b' '))
+        {
             self.at += 1;
         }
     }
@@ -36,7 +40,11 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        let digits = self.text[self.at..].iter().take(width).take_while(|c| c.is_ascii_digit()).count();
+        let digits = self.text[self.at..]
+            .iter()
+            .take(width)
+            .take_while(|c| c.is_ascii_digit())
+            .count();
         if digits == 0 {
             return None;
         }
@@ -59,7 +67,10 @@ impl Reader<'_> {
         for full in [true, false] {
             for (i, name) in names.iter().enumerate() {
                 let name = if full { name } else { &name[..3] };
-                if text.get(..name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name.as_bytes())) {
+                if text
+                    .get(..name.len())
+                    .is_some_and(|t| t.eq_ignore_ascii_case(name.as_bytes()))
+                {
                     self.at += name.len();
                     return Some(i as i32);
                 }
@@ -91,7 +102,13 @@ impl Reader<'_> {
             }
             let (&conversion, tail) = rest.split_first()?;
             rest = tail;
-            let mut sub = |format: &[u8]| if depth < 3 { self.run(format, to_tm, depth + 1) } else { None };
+            let mut sub = |format: &[u8]| {
+                if depth < 3 {
+                    self.run(format, to_tm, depth + 1)
+                } else {
+                    None
+                }
+            };
             match conversion {
                 b'c' => sub(b"%a %b %e %H:%M:%S %Y")?,
                 b'D' | b'x' => sub(b"%m/%d/%y")?,
@@ -225,7 +242,12 @@ impl Reader<'_> {
 
 /// Reads a time by a format into `tm`; the number of bytes read, or `None` where they do not match.
 /// `to_tm` breaks a time down in the local zone, for `%s`.
-pub fn strptime(text: &[u8], format: &[u8], tm: &mut Tm, to_tm: &dyn Fn(i64) -> Option<Tm>) -> Option<usize> {
+pub fn strptime(
+    text: &[u8],
+    format: &[u8],
+    tm: &mut Tm,
+    to_tm: &dyn Fn(i64) -> Option<Tm>,
+) -> Option<usize> {
     let mut r = Reader {
         text,
         at: 0,
@@ -254,12 +276,17 @@ pub fn strptime(text: &[u8], format: &[u8], tm: &mut Tm, to_tm: &dyn Fn(i64) -> 
         (None, None) => {}
     }
     let year = i64::from(r.tm.year) + 1900;
-    if r.day_known && (0..12).contains(&r.tm.mon) && (1..=31).contains(&r.tm.mday) && !r.yday_known {
+    if r.day_known && (0..12).contains(&r.tm.mon) && (1..=31).contains(&r.tm.mday) && !r.yday_known
+    {
         let day = days(year, r.tm.mon.into(), r.tm.mday.into());
         r.tm.wday = (day + 4).rem_euclid(7) as i32;
         r.tm.yday = (day - days(year, 0, 1)) as i32;
     } else if r.yday_known && r.tm.mday == 0 {
-        let whole = break_down((days(year, 0, 1) + i64::from(r.tm.yday)) * super::DAY, 0, false)?;
+        let whole = break_down(
+            (days(year, 0, 1) + i64::from(r.tm.yday)) * super::DAY,
+            0,
+            false,
+        )?;
         (r.tm.mon, r.tm.mday, r.tm.wday) = (whole.mon, whole.mday, whole.wday);
     }
     Some(r.at)

@@ -29,7 +29,11 @@ impl Change {
             Day::Julian(n) => first + n - 1 + i64::from(n >= 60 && is_leap(year)),
             Day::Month(month, week, weekday) => {
                 let first = days(year, month - 1, 1);
-                let next = if month == 12 { days(year + 1, 0, 1) } else { days(year, month, 1) };
+                let next = if month == 12 {
+                    days(year + 1, 0, 1)
+                } else {
+                    days(year, month, 1)
+                };
                 let mut day = first + (weekday - (first + 4)).rem_euclid(7) + (week - 1) * 7;
                 while day >= next {
                     day -= 7;
@@ -70,7 +74,10 @@ impl Text<'_> {
         let (name, rest) = if text.first() == Some(&b'<') {
             let end = text.iter().position(|c| *c == b'>')?;
             let name = &text[1..end];
-            if !name.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-')) {
+            if !name
+                .iter()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-'))
+            {
                 return None;
             }
             (name, &text[end + 1..])
@@ -87,7 +94,9 @@ impl Text<'_> {
         if n == 0 || n > 3 {
             return None;
         }
-        let value = self.0[..n].iter().fold(0, |v, c| v * 10 + i64::from(c - b'0'));
+        let value = self.0[..n]
+            .iter()
+            .fold(0, |v, c| v * 10 + i64::from(c - b'0'));
         self.0 = &self.0[n..];
         (value <= max).then_some(value)
     }
@@ -113,13 +122,25 @@ impl Text<'_> {
             Day::Julian(self.number(365).filter(|n| *n >= 1)?)
         } else if self.eat(b'M') {
             let month = self.number(12).filter(|n| *n >= 1)?;
-            let week = if self.eat(b'.') { self.number(5).filter(|n| *n >= 1)? } else { return None };
-            let weekday = if self.eat(b'.') { self.number(6)? } else { return None };
+            let week = if self.eat(b'.') {
+                self.number(5).filter(|n| *n >= 1)?
+            } else {
+                return None;
+            };
+            let weekday = if self.eat(b'.') {
+                self.number(6)?
+            } else {
+                return None;
+            };
             Day::Month(month, week, weekday)
         } else {
             Day::Zero(self.number(365)?)
         };
-        let time = if self.eat(b'/') { self.time(167)? } else { 7200 };
+        let time = if self.eat(b'/') {
+            self.time(167)?
+        } else {
+            7200
+        };
         Some(Change { day, time })
     }
 }
@@ -132,8 +153,13 @@ impl PosixZone {
         let std_name = text.name()?;
         let std_offset = -text.time(24)?;
         let usual = |day| Change { day, time: 7200 };
-        let mut zone =
-            PosixZone { std_name, std_offset, dst: None, start: usual(Day::Month(3, 2, 0)), end: usual(Day::Month(11, 1, 0)) };
+        let mut zone = PosixZone {
+            std_name,
+            std_offset,
+            dst: None,
+            start: usual(Day::Month(3, 2, 0)),
+            end: usual(Day::Month(11, 1, 0)),
+        };
         if text.0.is_empty() {
             return Some(zone);
         }
@@ -156,13 +182,20 @@ impl PosixZone {
     /// Whether daylight saving time holds at a time.
     #[must_use]
     pub fn is_dst(&self, time: i64) -> bool {
-        let Some((_, dst_offset)) = &self.dst else { return false };
+        let Some((_, dst_offset)) = &self.dst else {
+            return false;
+        };
         let (year, ..) = super::date(time.saturating_add(self.std_offset).div_euclid(DAY));
         // A rule that begins late in a year or ends early in it also concerns its neighbours.
         let mut state: Option<(i64, bool)> = None;
         for y in [year - 1, year, year + 1] {
-            for (at, dst) in [(self.start.seconds(y) - self.std_offset, true), (self.end.seconds(y) - dst_offset, false)] {
-                if at <= time && state.is_none_or(|(best, was)| at > best || (at == best && dst && !was)) {
+            for (at, dst) in [
+                (self.start.seconds(y) - self.std_offset, true),
+                (self.end.seconds(y) - dst_offset, false),
+            ] {
+                if at <= time
+                    && state.is_none_or(|(best, was)| at > best || (at == best && dst && !was))
+                {
                     state = Some((at, dst));
                 }
             }

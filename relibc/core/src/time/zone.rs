@@ -62,7 +62,10 @@ fn header(data: &mut &[u8]) -> Option<Counts> {
     if head.get(..4)? != b"TZif" {
         return None;
     }
-    let mut counts = head.get(20..)?.chunks_exact(4).map(|c| number(c).and_then(|n| usize::try_from(n).ok()));
+    let mut counts = head
+        .get(20..)?
+        .chunks_exact(4)
+        .map(|c| number(c).and_then(|n| usize::try_from(n).ok()));
     Some(Counts {
         version: *head.get(4)?,
         utc_flags: counts.next()??,
@@ -94,17 +97,37 @@ impl Zone {
     /// Coordinated universal time.
     #[must_use]
     pub fn utc() -> Zone {
-        Zone { transitions: Vec::new(), kinds: alloc::vec![Kind { offset: 0, dst: false, name: "UTC".into() }], rule: None }
+        Zone {
+            transitions: Vec::new(),
+            kinds: alloc::vec![Kind {
+                offset: 0,
+                dst: false,
+                name: "UTC".into()
+            }],
+            rule: None,
+        }
     }
 
     /// A zone by rules.
     #[must_use]
     pub fn from_rule(rule: PosixZone) -> Zone {
-        let mut kinds = alloc::vec![Kind { offset: rule.std_offset, dst: false, name: rule.std_name.clone() }];
+        let mut kinds = alloc::vec![Kind {
+            offset: rule.std_offset,
+            dst: false,
+            name: rule.std_name.clone()
+        }];
         if let Some((name, offset)) = &rule.dst {
-            kinds.push(Kind { offset: *offset, dst: true, name: name.clone() });
+            kinds.push(Kind {
+                offset: *offset,
+                dst: true,
+                name: name.clone(),
+            });
         }
-        Zone { transitions: Vec::new(), kinds, rule: Some(rule) }
+        Zone {
+            transitions: Vec::new(),
+            kinds,
+            rule: Some(rule),
+        }
     }
 
     /// A zone by the contents of a TZif file; `None` if they are not one. Leap seconds are ignored:
@@ -129,7 +152,11 @@ impl Zone {
         for k in raw.chunks_exact(6) {
             let name = names.get(usize::from(k[5])..)?;
             let name = &name[..name.iter().position(|c| *c == 0)?];
-            kinds.push(Kind { offset: number(&k[..4])?, dst: k[4] != 0, name: core::str::from_utf8(name).ok()?.into() });
+            kinds.push(Kind {
+                offset: number(&k[..4])?,
+                dst: k[4] != 0,
+                name: core::str::from_utf8(name).ok()?.into(),
+            });
         }
         let mut transitions = Vec::new();
         for (t, i) in times.chunks_exact(word).zip(indices) {
@@ -149,34 +176,59 @@ impl Zone {
         } else {
             None
         };
-        Some(Zone { transitions, kinds, rule })
+        Some(Zone {
+            transitions,
+            kinds,
+            rule,
+        })
     }
 
     /// What holds at a time.
     #[must_use]
     pub fn at(&self, time: i64) -> Local<'_> {
         let index = self.transitions.partition_point(|(t, _)| *t <= time);
-        if index == self.transitions.len() {
-            if let Some(rule) = &self.rule {
-                return match &rule.dst {
-                    Some((name, offset)) if rule.is_dst(time) => Local { offset: *offset, dst: true, name },
-                    _ => Local { offset: rule.std_offset, dst: false, name: &rule.std_name },
-                };
-            }
+        if index == self.transitions.len()
+            && let Some(rule) = &self.rule
+        {
+            return match &rule.dst {
+                Some((name, offset)) if rule.is_dst(time) => Local {
+                    offset: *offset,
+                    dst: true,
+                    name,
+                },
+                _ => Local {
+                    offset: rule.std_offset,
+                    dst: false,
+                    name: &rule.std_name,
+                },
+            };
         }
         let kind = match index.checked_sub(1) {
             Some(i) => &self.kinds[self.transitions[i].1],
             // Before the first transition the first kind holds.
             None => &self.kinds[0],
         };
-        Local { offset: kind.offset, dst: kind.dst, name: &kind.name }
+        Local {
+            offset: kind.offset,
+            dst: kind.dst,
+            name: &kind.name,
+        }
     }
 
     /// The offset of the given kind of time that is in use nearest to a local time, if any.
     pub(super) fn nearest_offset(&self, local: i64, dst: bool) -> Option<i64> {
         // Two years of months around cover every seasonal rule.
         const MONTH: i64 = 30 * super::DAY;
-        (0..=24).flat_map(|m| [local.saturating_sub(m * MONTH), local.saturating_add(m * MONTH)]).map(|t| self.at(t)).find(|l| l.dst == dst).map(|l| l.offset)
+        (0..=24)
+            .flat_map(|m| {
+                [
+                    local.saturating_sub(m * MONTH),
+                    local.saturating_add(m * MONTH),
+                ]
+            })
+            .map(|t| self.at(t))
+            .find(|l| l.dst == dst)
+            .map(|l| l.offset)
     }
 
     /// `tzname`, `timezone` and `daylight`: the names of standard and daylight saving time most
@@ -186,7 +238,10 @@ impl Zone {
         let last = |dst: bool| -> Option<(&str, i64)> {
             match &self.rule {
                 Some(r) if !dst => Some((&r.std_name, r.std_offset)),
-                Some(PosixZone { dst: Some((name, offset)), .. }) => Some((name, *offset)),
+                Some(PosixZone {
+                    dst: Some((name, offset)),
+                    ..
+                }) => Some((name, *offset)),
                 _ => self
                     .transitions
                     .iter()

@@ -95,7 +95,9 @@ impl Device for Backend {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
         match self {
             // SAFETY: the slice is valid for writing.
-            Backend::Descriptor(fd) => count(unsafe { sys::read(*fd, buffer.as_mut_ptr().cast(), buffer.len()) }),
+            Backend::Descriptor(fd) => {
+                count(unsafe { sys::read(*fd, buffer.as_mut_ptr().cast(), buffer.len()) })
+            }
             Backend::Fixed(m) => m.read(buffer),
             Backend::Growing(m) => m.read(buffer),
             Backend::Closed => Err(errno::EBADF),
@@ -104,7 +106,9 @@ impl Device for Backend {
     fn write(&mut self, data: &[u8]) -> Result<usize, Errno> {
         match self {
             // SAFETY: the slice is valid for reading.
-            Backend::Descriptor(fd) => count(unsafe { sys::write(*fd, data.as_ptr().cast(), data.len()) }),
+            Backend::Descriptor(fd) => {
+                count(unsafe { sys::write(*fd, data.as_ptr().cast(), data.len()) })
+            }
             Backend::Fixed(m) => m.write(data),
             Backend::Growing(m) => m.write(data),
             Backend::Closed => Err(errno::EBADF),

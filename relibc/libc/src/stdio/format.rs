@@ -47,7 +47,9 @@ impl Host for Call<'_> {
     }
     fn store(&mut self, address: usize, size: usize, value: i64) {
         // SAFETY: the caller's object of that size.
-        unsafe { core::ptr::copy_nonoverlapping(value.to_le_bytes().as_ptr(), address as *mut u8, size) };
+        unsafe {
+            core::ptr::copy_nonoverlapping(value.to_le_bytes().as_ptr(), address as *mut u8, size)
+        };
     }
     fn put(&mut self, text: &[u8]) -> Result<(), Errno> {
         (self.put)(text)
@@ -65,8 +67,18 @@ fn rounding() -> relibc_core::float::Rounding {
     }
 }
 
-unsafe fn run(format: &[u8], list: *mut List, wide: bool, put: &mut dyn FnMut(&[u8]) -> Result<(), Errno>) -> c_int {
-    let options = Options { charset: crate::locale::charset(), wide, rounding: rounding(), errno: last_error().0 };
+unsafe fn run(
+    format: &[u8],
+    list: *mut List,
+    wide: bool,
+    put: &mut dyn FnMut(&[u8]) -> Result<(), Errno>,
+) -> c_int {
+    let options = Options {
+        charset: crate::locale::charset(),
+        wide,
+        rounding: rounding(),
+        errno: last_error().0,
+    };
     match printf::format(&mut Call { list, put }, format, options) {
         Ok(n) => n,
         Err(e) => {

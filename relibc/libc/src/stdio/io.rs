@@ -35,9 +35,22 @@ unsafe fn mode(text: *const c_char) -> Option<Mode> {
         (true, false) => flags::O_RDONLY,
         _ => flags::O_WRONLY,
     };
-    bits |= if text.contains(&b'x') { flags::O_EXCL } else { 0 };
-    bits |= if text.contains(&b'e') { flags::O_CLOEXEC } else { 0 };
-    Some(Mode { readable, writable, append, flags: bits })
+    bits |= if text.contains(&b'x') {
+        flags::O_EXCL
+    } else {
+        0
+    };
+    bits |= if text.contains(&b'e') {
+        flags::O_CLOEXEC
+    } else {
+        0
+    };
+    Some(Mode {
+        readable,
+        writable,
+        append,
+        flags: bits,
+    })
 }
 
 fn fail<T>(e: Errno, value: T) -> T {
@@ -76,7 +89,11 @@ fn get(file: &mut FILE) -> c_int {
 
 /// Reading from a terminal shows what is waiting on standard output first.
 unsafe fn before_reading(file: &mut FILE) {
-    if file.stream.would_fill() && file.stream.buffering() != Buffering::Full && !core::ptr::eq(file, stdout) && (*stdout).try_acquire() {
+    if file.stream.would_fill()
+        && file.stream.buffering() != Buffering::Full
+        && !core::ptr::eq(file, stdout)
+        && (*stdout).try_acquire()
+    {
         if (*stdout).stream.buffering() == Buffering::Line && (*stdout).stream.pending() > 0 {
             let _ = (*stdout).stream.flush();
         }
@@ -90,7 +107,9 @@ unsafe fn get_byte(file: &mut FILE) -> c_int {
 }
 
 unsafe fn read_into(memory: *mut c_void, size: usize, count: usize, file: &mut FILE) -> usize {
-    let Some(total) = size.checked_mul(count).filter(|t| *t > 0) else { return 0 };
+    let Some(total) = size.checked_mul(count).filter(|t| *t > 0) else {
+        return 0;
+    };
     before_reading(file);
     let (n, result) = file.stream.read(from_raw_parts_mut(memory.cast(), total));
     if let Err(e) = result {
@@ -100,12 +119,16 @@ unsafe fn read_into(memory: *mut c_void, size: usize, count: usize, file: &mut F
 }
 
 unsafe fn write_from(memory: *const c_void, size: usize, count: usize, file: &mut FILE) -> usize {
-    let Some(total) = size.checked_mul(count).filter(|t| *t > 0) else { return 0 };
+    let Some(total) = size.checked_mul(count).filter(|t| *t > 0) else {
+        return 0;
+    };
     put(file, from_raw_parts(memory.cast(), total)) / size
 }
 
 unsafe fn read_line(buffer: *mut c_char, size: c_int, file: &mut FILE) -> *mut c_char {
-    let Some(room) = usize::try_from(size).ok().and_then(|s| s.checked_sub(1)) else { return fail(errno::EINVAL, null_mut()) };
+    let Some(room) = usize::try_from(size).ok().and_then(|s| s.checked_sub(1)) else {
+        return fail(errno::EINVAL, null_mut());
+    };
     before_reading(file);
     let mut line = alloc::vec::Vec::new();
     let result = file.stream.read_until(b'\n', room, &mut line);

@@ -6,10 +6,10 @@ mod io;
 mod scan;
 
 pub use device::Backend;
+pub(crate) use format::narrow as narrow_text;
 pub use format::*;
 pub use io::*;
 pub use scan::*;
-pub(crate) use format::narrow as narrow_text;
 
 use crate::sys::{Lock, isatty, sched_yield};
 use core::ffi::c_int;
@@ -40,7 +40,10 @@ const fn standard(fd: c_int, readable: bool) -> FILE {
         stream: Stream::new(Backend::Descriptor(fd), readable, !readable, false),
         settled: false,
         orientation: 0,
-        wide_state: State { partial: 0, missing: 0 },
+        wide_state: State {
+            partial: 0,
+            missing: 0,
+        },
         next: core::ptr::null_mut(),
     }
 }
@@ -100,7 +103,10 @@ impl FILE {
             self.depth.fetch_add(1, Ordering::Relaxed);
             return true;
         }
-        let taken = self.owner.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        let taken = self
+            .owner
+            .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok();
         if taken {
             self.depth.store(1, Ordering::Relaxed);
         }

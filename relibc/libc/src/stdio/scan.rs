@@ -64,7 +64,11 @@ impl<S: Source> Host for Call<S> {
             };
             let (data, unit, zero): (&[u8], usize, bool) = match &value {
                 Store::Bytes(b, z) => (b, 1, *z),
-                Store::Wide(w, z) => (core::slice::from_raw_parts(w.as_ptr().cast(), w.len() * 4), 4, *z),
+                Store::Wide(w, z) => (
+                    core::slice::from_raw_parts(w.as_ptr().cast(), w.len() * 4),
+                    4,
+                    *z,
+                ),
                 _ => (&[], 0, false),
             };
             if unit > 0 && allocate {
@@ -76,7 +80,9 @@ impl<S: Source> Host for Call<S> {
                 target = memory;
             }
             match value {
-                Store::Int(size, v) => core::ptr::copy_nonoverlapping(v.to_le_bytes().as_ptr(), target, size),
+                Store::Int(size, v) => {
+                    core::ptr::copy_nonoverlapping(v.to_le_bytes().as_ptr(), target, size)
+                }
                 Store::Float(v) => target.cast::<f32>().write(v),
                 Store::Double(v) => target.cast::<f64>().write(v),
                 Store::LongDouble(v) => target.cast::<[u8; 10]>().write(v),
@@ -93,7 +99,11 @@ impl<S: Source> Host for Call<S> {
 }
 
 unsafe fn run(source: impl Source, format: &[u8], list: *mut List) -> c_int {
-    let mut call = Call { source, list, start: *list };
+    let mut call = Call {
+        source,
+        list,
+        start: *list,
+    };
     match scanf::scan(&mut call, format, crate::locale::charset()) {
         Outcome::Assigned(n) => n,
         Outcome::End(e) => {
