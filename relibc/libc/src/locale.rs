@@ -199,7 +199,7 @@ c_api! {
             return name_of(first).as_ptr().cast_mut();
         }
         let mut at = 0;
-        let text = &mut *(&raw mut MIXED);
+        let text = &mut MIXED;
         for i in range {
             let part = name_of(UTF8[i].load(Ordering::Relaxed)).to_bytes();
             text[at..at + part.len()].copy_from_slice(part);

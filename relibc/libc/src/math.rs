@@ -58,7 +58,7 @@ fn rintf_now(x: f32) -> f32 {
 
 /// Converts an integral value; what does not fit gives the integer the hardware gives.
 fn to_long(x: f64) -> c_long {
-    if x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x) {
         x as c_long
     } else {
         c_long::MIN

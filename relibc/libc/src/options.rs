@@ -72,7 +72,7 @@ unsafe fn parse(
             identity: (o.flag as usize, o.val, o.has_arg),
         });
     }
-    let at = &mut *(&raw mut POSITION);
+    let at = &mut POSITION;
     // The program may move the index; inside a cluster that starts over.
     if optind <= 0 {
         *at = Position::default();

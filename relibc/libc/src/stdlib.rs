@@ -174,7 +174,7 @@ unsafe fn sort_by(
         &mut |i, j| compare(at(i).cast(), at(j).cast()) < 0,
         &mut |i, j| {
             // SAFETY: two different elements of the array. Words where the size allows.
-            if size % 8 == 0 && base as usize % 8 == 0 {
+            if size.is_multiple_of(8) && (base as usize).is_multiple_of(8) {
                 for k in 0..size / 8 {
                     core::ptr::swap(at(i).cast::<u64>().add(k), at(j).cast::<u64>().add(k));
                 }
@@ -200,7 +200,7 @@ static mut CURRENT: *mut u32 = null_mut();
 unsafe fn current() -> &'static mut [u32] {
     if CURRENT.is_null() {
         CURRENT = (&raw mut STATE).cast();
-        Feedback::seed(&mut *(&raw mut STATE), 3, 1);
+        Feedback::seed(&mut STATE, 3, 1);
     }
     core::slice::from_raw_parts_mut(CURRENT, Feedback::words(Feedback::kind_of(*CURRENT)))
 }
@@ -240,7 +240,7 @@ c_api! {
 
     fn rand_r(seed: *mut c_uint) -> c_int { random::rand_r(&mut *seed) }
     fn srand(seed: c_uint) { RANDOM.with(|| RAND = seed); }
-    fn rand() -> c_int { RANDOM.with(|| random::rand_r(&mut *(&raw mut RAND))) }
+    fn rand() -> c_int { RANDOM.with(|| random::rand_r(&mut RAND)) }
     fn random() -> c_long { RANDOM.with(|| c_long::from(Feedback::next(current()))) }
     fn srandom(seed: c_uint) {
         RANDOM.with(|| {
@@ -270,12 +270,12 @@ c_api! {
             old
         })
     }
-    fn drand48() -> f64 { RANDOM.with(|| (*(&raw const RAND48)).double(&mut *(&raw mut STATE48))) }
-    fn lrand48() -> c_long { RANDOM.with(|| (*(&raw const RAND48)).long(&mut *(&raw mut STATE48))) }
-    fn mrand48() -> c_long { RANDOM.with(|| (*(&raw const RAND48)).signed(&mut *(&raw mut STATE48))) }
-    fn erand48(state: *mut [u16; 3]) -> f64 { RANDOM.with(|| (*(&raw const RAND48)).double(&mut *state)) }
-    fn nrand48(state: *mut [u16; 3]) -> c_long { RANDOM.with(|| (*(&raw const RAND48)).long(&mut *state)) }
-    fn jrand48(state: *mut [u16; 3]) -> c_long { RANDOM.with(|| (*(&raw const RAND48)).signed(&mut *state)) }
+    fn drand48() -> f64 { RANDOM.with(|| RAND48.double(&mut STATE48)) }
+    fn lrand48() -> c_long { RANDOM.with(|| RAND48.long(&mut STATE48)) }
+    fn mrand48() -> c_long { RANDOM.with(|| RAND48.signed(&mut STATE48)) }
+    fn erand48(state: *mut [u16; 3]) -> f64 { RANDOM.with(|| RAND48.double(&mut *state)) }
+    fn nrand48(state: *mut [u16; 3]) -> c_long { RANDOM.with(|| RAND48.long(&mut *state)) }
+    fn jrand48(state: *mut [u16; 3]) -> c_long { RANDOM.with(|| RAND48.signed(&mut *state)) }
     fn srand48(seed: c_long) {
         RANDOM.with(|| {
             STATE48 = random::seed48(seed as u32);
@@ -303,7 +303,7 @@ c_api! {
         static mut TEXT: [u8; 7] = [0; 7];
         let (text, n) = integer::l64a(value as u32);
         TEXT = [0; 7];
-        (&mut *(&raw mut TEXT))[..n].copy_from_slice(&text[..n]);
+        (&mut TEXT)[..n].copy_from_slice(&text[..n]);
         (&raw mut TEXT).cast()
     }
     fn getsubopt(option: *mut *mut c_char, tokens: *const *mut c_char, value: *mut *mut c_char) -> c_int {

@@ -20,7 +20,7 @@ fn has_zero(word: usize) -> bool {
 unsafe fn find(memory: *const u8, byte: u8, size: usize) -> *const u8 {
     let mut at = memory;
     let end = memory.wrapping_add(size);
-    while at != end && at as usize % 8 != 0 {
+    while at != end && !(at as usize).is_multiple_of(8) {
         if *at == byte {
             return at;
         }

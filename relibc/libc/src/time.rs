@@ -48,7 +48,7 @@ unsafe fn intern(name: &str) -> *mut c_char {
     let Ok(name) = CString::new(name) else {
         return UTC.cast_mut();
     };
-    let names = &mut *(&raw mut NAMES);
+    let names = &mut NAMES;
     if let Some(known) = names.get(&name) {
         return known.as_ptr().cast_mut();
     }
@@ -82,11 +82,10 @@ unsafe fn load(setting: &[u8]) -> Zone {
         Some(rest) => (rest, true),
         None => (setting, false),
     };
-    if !only_file {
-        if let Some(rule) = PosixZone::parse(name) {
+    if !only_file
+        && let Some(rule) = PosixZone::parse(name) {
             return Zone::from_rule(rule);
         }
-    }
     let mut path = Vec::new();
     if name.is_empty() {
         return Zone::utc();
@@ -108,8 +107,8 @@ unsafe fn load(setting: &[u8]) -> Zone {
 unsafe fn refresh() -> &'static Zone {
     let variable = getenv(c"TZ".as_ptr());
     let setting = (!variable.is_null()).then(|| crate::string::bytes(variable).to_vec());
-    let zone = &mut *(&raw mut ZONE);
-    if zone.is_none() || *(&raw const SETTING) != setting {
+    let zone = &mut ZONE;
+    if zone.is_none() || SETTING != setting {
         let saved = sys::last_error();
         let new = match &setting {
             Some(text) => load(text),

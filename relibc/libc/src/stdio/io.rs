@@ -416,7 +416,7 @@ c_api! {
     }
     fn fgetpos(file: *mut FILE, position: *mut i64) -> c_int {
         *position = tell(file);
-        c_int::from(*position < 0) * -1
+        -c_int::from(*position < 0)
     }
     fn fsetpos(file: *mut FILE, position: *const i64) -> c_int { seek(file, *position, 0) }
     fn feof(file: *mut FILE) -> c_int { locked(file, |f| c_int::from(f.stream.is_eof())) }
