@@ -16,6 +16,7 @@
     unsafe_op_in_unsafe_fn,
     clippy::missing_safety_doc,
     clippy::undocumented_unsafe_blocks,
+    clippy::deref_addrof,
     static_mut_refs
 )]
 #![allow(non_upper_case_globals, non_camel_case_types)]

@@ -82,10 +82,9 @@ unsafe fn load(setting: &[u8]) -> Zone {
         Some(rest) => (rest, true),
         None => (setting, false),
     };
-    if !only_file
-        && let Some(rule) = PosixZone::parse(name) {
-            return Zone::from_rule(rule);
-        }
+    if !only_file && let Some(rule) = PosixZone::parse(name) {
+        return Zone::from_rule(rule);
+    }
     let mut path = Vec::new();
     if name.is_empty() {
         return Zone::utc();
