@@ -32,3 +32,4 @@ pub mod scanf;
 pub mod sort;
 pub mod stream;
 pub mod time;
+pub mod users;

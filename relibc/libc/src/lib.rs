@@ -54,6 +54,8 @@ pub mod stdio;
 pub mod stdlib;
 pub mod string;
 pub mod sys;
+#[cfg(target_os = "redox")]
+mod system;
 pub mod time;
 pub mod va;
 pub mod wchar;
