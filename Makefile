@@ -88,7 +88,7 @@ $(IMAGE): $(IMAGE_CONFIG) $(wildcard config/*.toml) $(KERNEL) $(LOADER) $(INITFS
 $(KERNEL) $(LOADER) $(INITFS) $(HOST)/mkimage: ;
 
 image:
-	$(Q)$(MAKE) --no-print-directory $(IMAGE)
+	$(Q)$(MAKE) --no-print-directory --silent $(IMAGE)
 
 all: deps tools kernel loader initfs image
 
@@ -116,7 +116,7 @@ probe: loader tools
 test: deps
 	$(call say,tests on this host)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
-	$(Q)$(MAKE) --no-print-directory probe test-programs $(if $(HAS_KERNEL),kernel)
+	$(Q)$(MAKE) --no-print-directory --silent probe test-programs $(if $(HAS_KERNEL),kernel)
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 

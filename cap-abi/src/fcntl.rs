@@ -38,3 +38,7 @@ pub struct LeaseParams {
 
 /// Revoke when the last descriptor of the lease is closed.
 pub const LEASE_REVOKE_ON_CLOSE: u32 = 1;
+/// The copy has a description of its own: its position begins at 0, its status flags are clear, and what
+/// happens to either is not seen through the original. The scheme behind still sees one object, and
+/// hears of its end when original and copies are all closed.
+pub const LEASE_FRESH_DESCRIPTION: u32 = 1 << 1;

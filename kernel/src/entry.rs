@@ -1,8 +1,9 @@
 //! Where the machine-dependent layer calls in, and how the kernel begins.
 
 use crate::{
-    arch,
+    arch::{self, SyscallAnswer},
     context::Context,
+    error::{Halt, mux},
     kernel::{self, Kernel},
     memory::space::Access,
 };
@@ -20,19 +21,34 @@ mod code {
 /// Runs `f`, then decides who goes on. With nobody ready the frame is taken from the CPU, which then
 /// waits for interrupts.
 #[inline]
-fn enter(f: impl FnOnce(&mut Kernel)) {
+fn enter<T>(f: impl FnOnce(&mut Kernel) -> T) -> Option<T> {
     kernel::with(|kernel| {
-        f(kernel);
+        let result = f(kernel);
         if !kernel.leave() {
             // SAFETY: no frame at all is always allowed.
             unsafe { arch::set_current_frame(core::ptr::null_mut()) };
         }
-    });
+        result
+    })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn kernel_syscall() {
-    enter(Kernel::system_call);
+extern "C" fn kernel_syscall(
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    number: usize,
+) -> SyscallAnswer {
+    const NONE: SyscallAnswer = SyscallAnswer { value: 0, store: 0 };
+    let answer = enter(|kernel| match kernel.dispatch(number, a, b, c, d, e) {
+        // A context that is gone by now has ended itself, which is never answered.
+        Ok(value) => SyscallAnswer { value, store: 1 },
+        Err(Halt::Errno(errno)) => SyscallAnswer { value: mux(Err(errno)), store: 1 },
+        Err(Halt::Blocked | Halt::Retry) => NONE,
+    });
+    answer.unwrap_or(NONE)
 }
 
 #[unsafe(no_mangle)]

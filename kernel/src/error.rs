@@ -1,6 +1,7 @@
 //! How a system call ends when it does not simply succeed.
 
-use syscall::error::Error;
+use kernel_core::lease::LeaseError;
+use syscall::error::{EINVAL, ELOOP, ENOMEM, ESTALE, Error};
 
 /// Why a system call has no result to store now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,18 @@ impl From<Error> for Halt {
 
 impl From<kernel_core::NoMemory> for Halt {
     fn from(_: kernel_core::NoMemory) -> Self {
-        Self::Errno(syscall::error::ENOMEM)
+        Self::Errno(ENOMEM)
+    }
+}
+
+impl From<LeaseError> for Halt {
+    fn from(error: LeaseError) -> Self {
+        Self::Errno(match error {
+            LeaseError::Revoked => ESTALE,
+            LeaseError::TooDeep => ELOOP,
+            LeaseError::UnknownFlag => EINVAL,
+            LeaseError::NoMemory => ENOMEM,
+        })
     }
 }
 

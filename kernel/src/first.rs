@@ -113,7 +113,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         .map_err(|_| Failure::Step("first address space", syscall::error::ENOMEM))?;
     let mut tables = Slab::new();
     let table = tables
-        .insert(crate::descriptor::FileTable { entries: Table::new(), refs: 1 })
+        .insert(crate::descriptor::FileTable { entries: Table::new(), refs: 1, users: 1 })
         .map_err(|_| Failure::Step("first table", syscall::error::ENOMEM))?;
     let kernel = Kernel {
         memory,
@@ -138,6 +138,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         waiters: WaitTable::new(),
         timers: Timers::new(),
         denials: Denials::default(),
+        closing: None,
         irqs: Irqs::new(),
         console: Console::new(),
         realtime_base: arch::time::realtime_at_boot_ns(),
@@ -213,7 +214,8 @@ impl Kernel {
     fn grant_roots(&mut self) -> Outcome<[KernelSchemeInfo; ROOTS.len()]> {
         let mut number = CAPABILITY_FD;
         let mut grant = |kernel: &mut Self, kind| {
-            let description = Description::new(kind, syscall::flag::O_RDWR);
+            let mut description = Description::new(kind, syscall::flag::O_RDWR);
+            description.positioned = kind == Kind::Root(GlobalSchemes::Sys);
             let fd = kernel.install(description, Rights::FULL, None, number, false)?;
             number = number.saturating_add(1);
             Ok::<usize, Halt>(fd)
@@ -309,7 +311,7 @@ impl Kernel {
             *place = byte;
         }
         if let Some(old) = old {
-            self.release_table(old);
+            self.leave_table(old);
         }
         self.install_thread(id)
     }

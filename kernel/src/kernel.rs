@@ -75,6 +75,8 @@ pub struct Kernel {
     pub waiters: WaitTable,
     /// Deadlines.
     pub timers: crate::context::sched::Timers,
+    /// While a description is being closed: the first of those that are to be closed after it.
+    pub closing: Option<Option<Id<Description>>>,
     /// Refused calls.
     pub denials: Denials,
     /// Interrupt lines in user hands.

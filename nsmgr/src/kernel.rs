@@ -1,6 +1,9 @@
 //! What the namespace manager does with descriptors.
 
-use cap_abi::{FD_ANY_UPPER, Rights, fcntl::LeaseParams};
+use cap_abi::{
+    FD_ANY_UPPER, Rights,
+    fcntl::{LEASE_FRESH_DESCRIPTION, LeaseParams},
+};
 use nsmgr_server::Kernel;
 use redox_rt::{
     Error, Result,
@@ -21,12 +24,12 @@ const fn number(error: Error) -> i32 {
 
 /// A revocable copy and what revokes it. The copy outlives the lease unless that is revoked: a
 /// binding that goes does not take what was opened through it along.
-fn lease(fd: &Fd, rights: Rights) -> Result<(Fd, Fd)> {
+fn lease(fd: &Fd, rights: Rights, flags: u32) -> Result<(Fd, Fd)> {
     let mut params = LeaseParams {
         derived: FD_ANY_UPPER,
         lease: FD_ANY_UPPER,
         rights: rights.bits(),
-        flags: 0,
+        flags,
     };
     sys::lease(fd.raw(), &mut params)?;
     Ok((Fd::from_raw(params.derived), Fd::from_raw(params.lease)))
@@ -45,7 +48,7 @@ impl Kernel for System<'_> {
     }
 
     fn lease(&mut self, fd: &Fd, rights: Rights) -> core::result::Result<(Fd, Fd), i32> {
-        lease(fd, rights).map_err(number)
+        lease(fd, rights, 0).map_err(number)
     }
 
     fn beneath(&mut self, fd: &Fd) -> core::result::Result<(), i32> {
@@ -62,7 +65,7 @@ impl Kernel for System<'_> {
     }
 
     fn copy(&mut self, fd: &Fd) -> core::result::Result<Fd, i32> {
-        lease(fd, Rights::FULL)
+        lease(fd, Rights::FULL, LEASE_FRESH_DESCRIPTION)
             .map(|(copy, _)| copy)
             .map_err(number)
     }

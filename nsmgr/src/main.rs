@@ -15,8 +15,8 @@
 
 extern crate alloc;
 
+mod handler;
 mod kernel;
-mod socket;
 
 use cap_abi::auxv::AT_CUPRITE_SCHEME_CAP;
 use nsmgr_api::start::{FIRST_NAMESPACE, SOCKET, STATUS_ROOT};
@@ -25,6 +25,7 @@ use nsmgr_server::Server;
 use redox_rt::{eprintln, fd::Fd, start::Start, sys};
 use syscall::flag::{CLOCK_MONOTONIC, CLOCK_REALTIME};
 
+use handler::Service;
 use kernel::System;
 
 redox_rt::entry!(main);
@@ -35,7 +36,7 @@ fn main(start: &Start) -> i32 {
         return 1;
     };
     let socket = Fd::from_raw(SOCKET);
-    let mut system = System { socket: &socket };
+    let system = System { socket: &socket };
     let mut server = Server::new(Limits::default(), keys(start), Fd::from_raw(capability));
     // The numbers that the starter made descriptors for.
     let numbers = (server.first_namespace(), server.status_root());
@@ -43,7 +44,7 @@ fn main(start: &Start) -> i32 {
         eprintln!("nsmgr: its first handles are {numbers:?}, which nobody has descriptors for");
         return 1;
     }
-    match socket::serve(&socket, &mut server, &mut system) {
+    match scheme_loop::serve(&socket, &mut Service { server, system }) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("nsmgr: its socket: {error}");

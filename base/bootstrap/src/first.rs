@@ -43,12 +43,20 @@ impl fmt::Display for Failure<'_> {
     }
 }
 
-fn step<'a>(name: &'static str) -> impl Fn(Error) -> Failure<'a> {
+pub fn step<'a>(name: &'static str) -> impl Fn(Error) -> Failure<'a> {
     move |e| Failure::Step(name, e)
 }
 
 /// Where a program with `grant=all` finds its copy of the initfs.
 const INITFS_ADDRESS: usize = 0x6000_0000_0000;
+
+/// Whether the command line names a program to be started in place of the system.
+pub fn is_asked_for(start: &Start) -> bool {
+    start
+        .aux_bytes(auxv::AT_CUPRITE_CMDLINE, auxv::AT_CUPRITE_CMDLINE_LEN)
+        .and_then(|line| CommandLine::parse(line).ok())
+        .is_some_and(|line| line.init.is_some())
+}
 
 /// Runs the program to its end and answers the exit code as a shell would show it.
 pub fn run(start: &Start, roots: &Roots) -> Result<u8, Failure<'static>> {
@@ -60,15 +68,16 @@ pub fn run(start: &Start, roots: &Roots) -> Result<u8, Failure<'static>> {
         .unwrap_or(b"");
     let command_line = CommandLine::parse(line).map_err(|_| Failure::CommandLine)?;
     let archive = Archive::new(image).map_err(Failure::Initfs)?;
-    let program = core::str::from_utf8(command_line.init)
+    let init = command_line.init.unwrap_or(b"init");
+    let program = core::str::from_utf8(init)
         .ok()
         .and_then(|path| archive.lookup(path))
         .and_then(|entry| match entry.kind {
             Kind::File(bytes) => Some(bytes),
             _ => None,
         })
-        .ok_or(Failure::NotFound(command_line.init))?;
-    let context = start_program(roots, &command_line, program, image)?;
+        .ok_or(Failure::NotFound(init))?;
+    let context = start_program(roots, init, &command_line, program, image)?;
     let status = event::wait_for_end(
         roots
             .get(GlobalSchemes::Event)
@@ -76,16 +85,17 @@ pub fn run(start: &Start, roots: &Roots) -> Result<u8, Failure<'static>> {
         context.get(),
     )
     .map_err(step("waiting for the program"))?;
-    Ok(report(command_line.init, status))
+    Ok(report(init, status))
 }
 
 fn start_program(
     roots: &Roots,
+    init: &[u8],
     line: &CommandLine<'_>,
     program: &[u8],
     initfs: &[u8],
 ) -> Result<Context, Failure<'static>> {
-    let mut args = [line.init; 1 + bootstrap_core::MAX_ARGS];
+    let mut args = [init; 1 + bootstrap_core::MAX_ARGS];
     for (place, arg) in args.iter_mut().skip(1).zip(line.args()) {
         *place = arg;
     }
@@ -132,7 +142,7 @@ fn start_program(
         process: None,
         auxv: if line.grant_all { &vector } else { &[] },
         blobs: blob.as_slice(),
-        attributes: spawn::attributes(line.init, FIRST_PID),
+        attributes: spawn::attributes(init, FIRST_PID),
     };
     let proc_root = roots.get(GlobalSchemes::Proc).map_err(step("proc root"))?;
     let context = Context::new(proc_root).map_err(step("new context"))?;
@@ -197,7 +207,7 @@ impl Everything {
 }
 
 /// Says how a program ended, and answers the exit code as a shell would show it.
-fn report(name: &[u8], status: Status) -> u8 {
+pub fn report(name: &[u8], status: Status) -> u8 {
     match status {
         Status::Ended(word) => wait::shell_code(word),
         Status::Exception {

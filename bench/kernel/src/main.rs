@@ -18,7 +18,7 @@ use daemons::Daemons;
 use measure::{measure, measure_few, measure_with};
 use redox_rt::{
     Fd, Result,
-    context::{AddressSpace, Context},
+    context::{AddressSpace, Context, Status},
     fork::{Forked, fork_into},
     memory::Mapping,
     start::Start,
@@ -75,11 +75,11 @@ fn run(start: &Start) -> Result<()> {
 fn calls(pipe: &Fd) -> Result<()> {
     const NO_SUCH_CALL: usize = 0xfff;
     // SAFETY: there is no such call, so nothing happens.
-    measure("null_call", || unsafe { syscall::syscall0(NO_SUCH_CALL) });
+    measure("null-call", || unsafe { syscall::syscall0(NO_SUCH_CALL) });
     let end = pipe.open(b"", O_RDONLY)?;
     // SAFETY: the command only asks.
     measure("fcntl", || unsafe { sys::fcntl(end.raw(), F_GETFD, 0) });
-    measure("dup_close", || {
+    measure("dup-close", || {
         if let Ok(copy) = sys::dup(end.raw(), b"", cap_abi::FD_ANY) {
             let _ = sys::close(copy);
         }
@@ -92,7 +92,7 @@ fn memory() -> Result<()> {
     const PAGES: usize = measure::ROUNDS as usize + measure::WARM_UP as usize;
     let mut mapping = Mapping::new(PAGES * syscall::PAGE_SIZE)?;
     let mut pages = mapping.bytes().chunks_exact_mut(syscall::PAGE_SIZE);
-    measure("page_fault", || {
+    measure("page-fault", || {
         if let Some([first, ..]) = pages.next() {
             // SAFETY: a byte of the mapping, which is borrowed mutably.
             unsafe { core::ptr::from_mut(first).write_volatile(1) };
@@ -103,9 +103,9 @@ fn memory() -> Result<()> {
 
 /// A context's life without running.
 fn contexts(proc: &Fd) -> Result<()> {
-    measure("context_create_destroy", || Context::new(proc).map(drop));
+    measure("context-create-destroy", || Context::new(proc).map(drop));
     let space = AddressSpace::new(proc)?;
-    measure("addrspace_create_destroy", || space.new_empty().map(drop));
+    measure("space-create-destroy", || space.new_empty().map(drop));
     Ok(())
 }
 
@@ -121,19 +121,16 @@ fn switches(proc: &Fd, pipe: &Fd) -> Result<()> {
         while there.read(&mut byte) == Ok(1) && byte == [0] {
             let _ = back_write.write(&byte);
         }
-        while there.read(&mut byte).is_err() || byte != [2] {
-            sys::sched_yield();
-        }
         redox_rt::exit(0);
     }
     drop((there, back_write));
     let mut byte = [0];
-    measure("pipe_ping_pong", || {
+    measure("pipe-ping-pong", || {
         let _ = there_write.write(&[0]);
         let _ = back.read(&mut byte);
     });
     there_write.write_exact(&[1])?;
-    // The child waits in a read; to have two that yield to each other it must not.
+    wait_for_end(&child)?;
     let yielder = Context::new(proc)?;
     let stop = SharedWord::new()?;
     if let Forked::Child = fork_into(&yielder, None)? {
@@ -142,9 +139,16 @@ fn switches(proc: &Fd, pipe: &Fd) -> Result<()> {
         }
         redox_rt::exit(0);
     }
-    measure_with("context_switch", 2, || sys::sched_yield());
+    measure_with("context-switch", 2, || sys::sched_yield());
     stop.word().store(1, Ordering::Relaxed);
-    sys::sched_yield();
+    wait_for_end(&yielder)
+}
+
+/// Waits until a context is gone with all it held, so that its end is not part of what is measured next.
+fn wait_for_end(context: &Context) -> Result<()> {
+    while !matches!(context.get().status()?, Status::Ended(_)) {
+        sys::sched_yield();
+    }
     Ok(())
 }
 
@@ -177,15 +181,15 @@ fn pipe_pair(pipe: &Fd) -> Result<(Fd, Fd)> {
 /// Calls of schemes in other processes.
 fn schemes(proc: &Fd, capability: &Fd) -> Result<()> {
     let Daemons { direct, redirecting } = daemons::start(proc, capability)?;
-    measure("scheme_call", || sys::call(direct.raw(), CallFlags::empty(), &[]));
-    measure("scheme_open_close", || open_close(&direct));
-    measure("redirect_open_close", || open_close(&redirecting));
+    measure("user-call", || sys::call(direct.raw(), CallFlags::empty(), &[]));
+    measure("user-open-close", || open_close(&direct));
+    measure("redirect-open-close", || open_close(&redirecting));
     let file = direct.open(b"file", O_RDONLY)?;
     let mut page = vec![0_u8; syscall::PAGE_SIZE];
-    measure("scheme_read_16", || file.read(page.get_mut(..16).unwrap_or(&mut [])));
-    measure("scheme_read_4k", || file.read(&mut page));
+    measure("user-read-16", || file.read(page.get_mut(..16).unwrap_or(&mut [])));
+    measure("user-read-4k", || file.read(&mut page));
     let mut big = Mapping::new(1 << 20)?;
-    measure_few("scheme_read_1m", || file.read(big.bytes()));
+    measure_few("user-read-1m", || file.read(big.bytes()));
     Ok(())
 }
 

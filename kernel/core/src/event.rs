@@ -55,6 +55,8 @@ pub struct Registration {
     interest: EventFlags,
     ready: EventFlags,
     data: usize,
+    /// The caller's name for what will fire it.
+    alarm: Option<u64>,
 }
 
 impl HasLink<0> for Queue {
@@ -159,13 +161,22 @@ impl Events {
         })
     }
 
-    /// Removes a queue and its registrations. Alarms of it that are armed are gone too.
+    /// Removes a queue and its registrations. Reserved events of it are gone too.
     pub fn destroy(&mut self, queue: QueueId) {
+        self.destroy_with(queue, |_| {});
+    }
+
+    /// As [`Events::destroy`]; `unfired` gets what [`Events::name_alarm`] was told of each reserved event
+    /// that will not be fired any more.
+    pub fn destroy_with(&mut self, queue: QueueId, mut unfired: impl FnMut(u64)) {
         while let Some(id) = self
             .queues
             .get(queue)
             .and_then(|queue| queue.registrations.front())
         {
+            if let Some(alarm) = self.registrations.get(id).and_then(|r| r.alarm) {
+                unfired(alarm);
+            }
             self.unregister(id);
         }
         self.woken.remove(&mut self.queues, queue);
@@ -253,11 +264,24 @@ impl Events {
         self.add(queue, None, number, EventFlags::all(), data)
     }
 
+    /// Remembers the caller's name for what will fire a reserved event.
+    pub fn name_alarm(&mut self, alarm: RegistrationId, name: u64) {
+        if let Some(registration) = self.registrations.get_mut(alarm) {
+            registration.alarm = Some(name);
+        }
+    }
+
     /// Makes a reserved event pending. It is gone once it is read. `false` when its queue is gone
     /// or it has been disarmed.
     pub fn fire(&mut self, alarm: RegistrationId, flags: EventFlags) -> bool {
         self.make_pending(alarm, flags);
-        self.registrations.contains(alarm)
+        match self.registrations.get_mut(alarm) {
+            Some(registration) => {
+                registration.alarm = None;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes a reserved event back, pending or not. `false` when it is gone.
@@ -367,6 +391,7 @@ impl Events {
             interest,
             ready: EventFlags::empty(),
             data,
+            alarm: None,
         })?;
         owner.registrations.push_back(&mut self.registrations, id);
         Ok(id)

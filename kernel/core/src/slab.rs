@@ -334,14 +334,27 @@ impl<T> Slab<T> {
 
     /// Removes and returns the object named `id`, if it still lives.
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
+        let mut removed = None;
+        self.remove_with(id, |value| removed = value.take());
+        removed
+    }
+
+    /// Empties the slot of `id` by `empty`, if its object still lives. Whether it did.
+    #[inline]
+    fn remove_with(&mut self, id: Id<T>, empty: impl FnOnce(&mut Option<T>)) -> bool {
         let chunk_index = (id.index >> CHUNK_SHIFT) as usize;
         let bit = id.index & CHUNK_MASK;
-        let slot = self.chunks.get_mut(chunk_index)?.get_mut(bit as usize)?;
+        let Some(slot) = self.chunks.get_mut(chunk_index).and_then(|c| c.get_mut(bit as usize))
+        else {
+            return false;
+        };
+        let Some(occupancy) = self.occupancy.get_mut(chunk_index) else {
+            return false;
+        };
         if slot.generation != id.generation.get() {
-            return None;
+            return false;
         }
-        let value = slot.value.take()?;
-        let occupancy = self.occupancy.get_mut(chunk_index)?;
+        empty(&mut slot.value);
         let mask = 1u32.wrapping_shl(bit);
         let was_full = occupancy.taken == u32::MAX;
         match slot.generation.checked_add(1) {
@@ -359,7 +372,13 @@ impl<T> Slab<T> {
         }
         self.len = self.len.saturating_sub(1);
         self.give_back(1);
-        Some(value)
+        true
+    }
+
+    /// Removes and drops the object named `id`, if it still lives. Whether it did.
+    #[inline]
+    pub fn discard(&mut self, id: Id<T>) -> bool {
+        self.remove_with(id, |value| *value = None)
     }
 
     /// Gives back the empty chunk that is otherwise kept for the next insertion.

@@ -18,13 +18,14 @@ const WINDOW_MIN: usize = 0x7000_0000_0000;
 const READ_WRITE: MapFlags = MapFlags::PROT_READ.union(MapFlags::PROT_WRITE);
 
 impl Kernel {
-    /// Reserves a range in a space, in which nothing can be accessed.
+    /// Reserves a range in a space, in which nothing can be accessed. It is private, because a copy
+    /// of a space gets all pages of what is shared, touched or not.
     pub fn reserve_in(&mut self, id: Id<Space>, size: usize) -> Outcome {
         let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
         let request = Request {
             address: 0,
             size,
-            flags: MapFlags::PROT_NONE | MapFlags::MAP_SHARED,
+            flags: MapFlags::PROT_NONE | MapFlags::MAP_PRIVATE,
             min: WINDOW_MIN,
         };
         Ok(space.memory.map_anon(&mut self.memory, &request, &mut |_| {})?)

@@ -77,9 +77,7 @@ impl Kernel {
 
     fn end_map(&mut self, id: Id<MapRecord>) {
         let Some(scheme) = self.maps.get(id).map(|record| record.scheme) else { return };
-        if self.schemes.get(scheme).is_some() {
-            self.post(scheme, Node::Note(id));
-        } else {
+        if !self.post(scheme, Node::Note(id)) {
             self.maps.remove(id);
         }
     }

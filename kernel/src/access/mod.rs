@@ -40,6 +40,16 @@ impl From<BadAddress> for Halt {
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
 
+/// A submission entry as it is in memory.
+#[inline]
+pub fn sqe_words(sqe: &Sqe) -> [u64; 8] {
+    const { assert!(size_of::<Sqe>() == 64) };
+    let head =
+        u64::from(sqe.opcode) | u64::from(sqe.sqe_flags.bits()) << 8 | u64::from(sqe.tag) << 32;
+    let [a, b, c, d, e, f] = sqe.args;
+    [head, a, b, c, d, e, f, sqe.caller]
+}
+
 impl Kernel {
     #[inline]
     fn space_and_memory(&mut self, id: Id<Space>) -> Outcome<(&mut AddrSpace, &mut Memory)> {
@@ -49,8 +59,9 @@ impl Kernel {
         }
     }
 
+    /// Reads a value.
     #[inline]
-    fn read_plain<T: Plain>(&mut self, space: Id<Space>, address: usize) -> Outcome<T> {
+    pub fn read_plain<T: Plain>(&mut self, space: Id<Space>, address: usize) -> Outcome<T> {
         let (space, memory) = self.space_and_memory(space)?;
         Ok(user::read(space, memory, address)?)
     }
@@ -178,12 +189,7 @@ impl Kernel {
     /// Writes a submission entry.
     #[inline]
     pub fn write_sqe(&mut self, space: Id<Space>, address: usize, sqe: &Sqe) -> Outcome<()> {
-        const { assert!(size_of::<Sqe>() == 64) };
-        let head = u64::from(sqe.opcode)
-            | u64::from(sqe.sqe_flags.bits()) << 8
-            | u64::from(sqe.tag) << 32;
-        let [a, b, c, d, e, f] = sqe.args;
-        self.write_plain(space, address, &[head, a, b, c, d, e, f, sqe.caller])
+        self.write_plain(space, address, &sqe_words(sqe))
     }
 
     /// Writes file information. Padding is zero.

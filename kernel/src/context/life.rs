@@ -29,6 +29,9 @@ impl Kernel {
     /// A new context that is not started, with an empty descriptor table and no address space.
     pub fn create_context(&mut self) -> Outcome<Id<Context>> {
         let table = self.create_table(Table::new())?;
+        if let Some(table) = self.tables.get_mut(table) {
+            table.users = 1;
+        }
         let state = UserState::new(0, 0).ok_or(Halt::Errno(ENOMEM));
         let made = state.and_then(|state| {
             self.contexts
@@ -57,7 +60,7 @@ impl Kernel {
                 })
                 .map_err(|_| Halt::Errno(ENOMEM))
         });
-        made.inspect_err(|_| self.release_table(table))
+        made.inspect_err(|_| self.leave_table(table))
     }
 
     /// A descriptor table with one reference.
@@ -65,7 +68,7 @@ impl Kernel {
         &mut self,
         entries: Table<crate::descriptor::Description>,
     ) -> Outcome<Id<FileTable>> {
-        self.tables.insert(FileTable { entries, refs: 1 }).map_err(|_| Halt::Errno(ENOMEM))
+        self.tables.insert(FileTable { entries, refs: 1, users: 0 }).map_err(|_| Halt::Errno(ENOMEM))
     }
 
     /// An address space with one reference.
@@ -144,7 +147,7 @@ impl Kernel {
             self.memory.release(signal.proc_frame);
         }
         if let Some(table) = table {
-            self.release_table(table);
+            self.leave_table(table);
         }
         if let Some(space) = space {
             self.release_space(space);
@@ -163,7 +166,7 @@ impl Kernel {
         {
             if let Some(mut context) = self.contexts.remove(id) {
                 if let Some(table) = context.table.take() {
-                    self.release_table(table);
+                    self.leave_table(table);
                 }
                 if let Some(space) = context.space.take() {
                     self.release_space(space);

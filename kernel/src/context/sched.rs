@@ -90,6 +90,39 @@ impl Kernel {
     }
 
     fn leave_slowly(&mut self) -> bool {
+        if self.hand_off() {
+            return true;
+        }
+        self.leave_by_choice()
+    }
+
+    /// Goes to the context that a message was handed to, when nothing else is to be done.
+    #[inline]
+    fn hand_off(&mut self) -> bool {
+        let (Some(next), Some(current)) = (self.handoff, self.current) else { return false };
+        let Some((from, to)) = self.contexts.get2_mut(current, next) else { return false };
+        let (Some(space), Some(table)) = (to.space, to.table) else { return false };
+        if to.status != Status::Ready || to.stopped || to.retry || to.interrupted {
+            return false;
+        }
+        let Some(target) = self.spaces.get(space) else { return false };
+        self.handoff = None;
+        self.attention = false;
+        self.switches = self.switches.wrapping_add(1);
+        from.state.save();
+        let running = is_runnable(from);
+        crate::entry::load(to, target.memory.root().address());
+        self.current = Some(next);
+        self.current_table = table;
+        self.current_space = space;
+        if running {
+            self.run.push_front(&mut self.contexts, current);
+        }
+        true
+    }
+
+    #[cold]
+    fn leave_by_choice(&mut self) -> bool {
         loop {
             self.attention = false;
             let Some(next) = self.choose() else {
@@ -125,7 +158,7 @@ impl Kernel {
         if interrupted {
             context.state.frame.set_result(mux(Err(EINTR)));
         } else {
-            self.system_call();
+            self.repeat_call();
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 use cap_abi::{Rights, fcntl::*, scheme::CREATE_SCHEME};
 use core::mem::size_of;
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id, table::InsertError};
 use syscall::{data::NewFdParams, error::*, flag::*, schemev2::Opcode};
 
 /// `F_DUPFD_CLOEXEC` as the C library has it.
@@ -77,8 +77,7 @@ impl Kernel {
                     self.leases.retain(lease);
                 }
                 let args = [object, 0, 0, 0, 0, 0];
-                let mut call = crate::syscall::file::plain(scheme, Opcode::Dup, args);
-                call.beneath = !entry.rights.contains(Rights::ESCAPE);
+                let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Dup, args);
                 call.payload =
                     Payload::Bytes { base, len, direction: Direction::In, text: false };
                 call.then = Then::Open(Open {
@@ -94,7 +93,7 @@ impl Kernel {
             Kind::SchemeCapability => {
                 self.expect_payload(base, len, CREATE_SCHEME)?;
                 let number = self.vacate(table, number, replace)?;
-                self.create_scheme(number)
+                self.create_scheme(entry.lease, number)
             }
             Kind::Socket(scheme) => {
                 if len != size_of::<NewFdParams>() {
@@ -102,7 +101,7 @@ impl Kernel {
                 }
                 let params = self.read_new_fd_params(base)?;
                 let number = self.vacate(table, number, replace)?;
-                self.create_own_fd(scheme, &params, number)
+                self.create_own_fd(scheme, &params, entry.lease, number)
             }
             kind => {
                 let opened = self.kernel_dup(kind, base, len)?;
@@ -177,7 +176,13 @@ impl Kernel {
                 entry.cloexec = command == F_DUPFD_CLOEXEC;
                 self.retain_entry(entry)?;
                 let placed = match self.tables.get_mut(table) {
-                    Some(table) => table.entries.insert_from(argument, entry).map_err(Halt::from),
+                    Some(table) => table.entries.insert_from(argument, entry).map_err(|error| {
+                        match error {
+                            // POSIX: the argument is bad here, not the descriptor.
+                            InsertError::OutOfRange => Halt::Errno(EINVAL),
+                            error => error.into(),
+                        }
+                    }),
                     None => fail(EBADF),
                 };
                 placed.inspect_err(|_| self.drop_entry(entry))
@@ -212,11 +217,11 @@ impl Kernel {
             }
             F_SCHEME_DECLARE => self.declare(fd, argument),
             _ => {
-                let entry = self.entry(fd, Rights::FCNTL)?;
+                let entry = self.entry(fd, rights::fcntl(command))?;
                 match self.description(entry.desc)?.kind {
                     Kind::User { scheme, number } => {
                         let args = [number, command as u64, argument as u64, 0, 0, 0];
-                        let call = crate::syscall::file::plain(scheme, Opcode::Fcntl, args);
+                        let call = crate::syscall::file::plain(scheme, &entry, Opcode::Fcntl, args);
                         self.call_scheme(call)
                     }
                     _ => fail(EINVAL),
@@ -254,13 +259,31 @@ impl Kernel {
         let space = self.current_space;
         let mut params = self.read_lease_params(address)?;
         let rights = Rights::from_bits(params.rights).ok_or(Halt::Errno(EINVAL))?;
-        if params.flags & !LEASE_REVOKE_ON_CLOSE != 0 {
+        if params.flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_FRESH_DESCRIPTION) != 0 {
             return fail(EINVAL);
         }
         let mut copy = self.entry(fd, Rights::empty())?;
         // Nothing is made before it is known that the numbers can be told.
         self.write_lease_params(space, address, &params)?;
-        let lease = self.leases.derive(copy.lease, params.flags).map_err(|_| Halt::Errno(ENOMEM))?;
+        let fresh = params.flags & LEASE_FRESH_DESCRIPTION != 0;
+        if fresh {
+            copy.desc = self.fresh_description(copy.desc)?;
+        } else {
+            let description = self.description(copy.desc)?;
+            description.refs = description.refs.saturating_add(1);
+        }
+        // One use of the lease is the copy's, one control the other descriptor's.
+        let on_close = params.flags & LEASE_REVOKE_ON_CLOSE;
+        let lease = match self.leases.derive(copy.lease, on_close) {
+            Ok(lease) => lease,
+            Err(error) => {
+                self.release_description(copy.desc);
+                return Err(error.into());
+            }
+        };
+        copy.rights &= rights;
+        copy.cloexec = false;
+        copy.lease = Some(lease);
         let control = self.install(
             Description::new(Kind::Lease(lease), O_RDWR),
             Rights::FULL,
@@ -269,17 +292,12 @@ impl Kernel {
             true,
         );
         let control = match control {
-            Ok(control) => control,
-            Err(halt) => return Err(halt),
+            Ok(number) => number,
+            Err(halt) => {
+                self.drop_entry(copy);
+                return Err(halt);
+            }
         };
-        copy.rights &= rights;
-        copy.cloexec = false;
-        let description = self.descriptions.get_mut(copy.desc);
-        if let Some(description) = description {
-            description.refs = description.refs.saturating_add(1);
-        }
-        self.leases.retain(lease);
-        copy.lease = Some(lease);
         let derived = self
             .place(self.current_table, params.derived, copy)
             .inspect_err(|_| self.drop_entry(copy));
@@ -295,6 +313,21 @@ impl Kernel {
                 Err(halt)
             }
         }
+    }
+
+    /// Another description of what `id` describes, with one reference, which holds one to `id` or to what
+    /// that is itself a copy of.
+    fn fresh_description(&mut self, id: Id<Description>) -> Outcome<Id<Description>> {
+        let original = self.description(id)?;
+        let origin = original.origin.unwrap_or(id);
+        let mut fresh = Description::new(original.kind, original.flags as usize & O_ACCMODE);
+        fresh.positioned = original.positioned;
+        fresh.notify_detach = original.notify_detach;
+        fresh.origin = Some(origin);
+        let fresh = self.descriptions.insert(fresh).map_err(|_| Halt::Errno(ENOMEM))?;
+        let origin = self.description(origin)?;
+        origin.refs = origin.refs.saturating_add(1);
+        Ok(fresh)
     }
 
     /// Tells a scheme that asked for it that an entry of some process goes away.
@@ -314,20 +347,40 @@ impl Kernel {
         }
     }
 
-    /// The last reference to a description is gone: its object hears of it, or goes with it.
-    pub fn close_description(&mut self, id: Id<Description>) {
-        let Some(description) = self.descriptions.get(id) else { return };
-        let (kind, watched) = (description.kind, description.subject.is_some());
-        if watched {
-            self.forget_description(id);
+    /// The last reference to a description is gone: its object hears of it, or goes with it. It is
+    /// `entangled` if it is watched or a copy of another.
+    #[inline]
+    pub fn close_description(&mut self, id: Id<Description>, kind: Kind, entangled: bool) {
+        if entangled && self.disentangle(id) {
+            return;
         }
         if let Kind::User { scheme, .. } = kind
-            && self.schemes.get(scheme).is_some()
+            && self.post(scheme, crate::scheme::user::Node::Close(id))
         {
             // The description stays as the message of its own end.
-            return self.post(scheme, crate::scheme::user::Node::Close(id));
+            return;
         }
         self.descriptions.remove(id);
+        self.close_object(kind);
+    }
+
+    /// Frees a description that ends of its watchers. `true`: it was a copy, and is gone; its object is
+    /// its origin's.
+    #[cold]
+    fn disentangle(&mut self, id: Id<Description>) -> bool {
+        let Some(description) = self.descriptions.get(id) else { return true };
+        let origin = description.origin;
+        if description.subject.is_some() {
+            self.forget_description(id);
+        }
+        let Some(origin) = origin else { return false };
+        self.descriptions.discard(id);
+        self.release_description(origin);
+        true
+    }
+
+    /// Gives up an object that no description refers to (any more).
+    pub fn close_object(&mut self, kind: Kind) {
         match kind {
             Kind::Socket(scheme) => self.close_scheme(scheme),
             Kind::Lease(lease) => {

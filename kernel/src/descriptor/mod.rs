@@ -29,6 +29,8 @@ pub struct FileTable {
     pub entries: table::Table<Description>,
     /// How many contexts and handles refer to it.
     pub refs: u32,
+    /// How many of these are contexts.
+    pub users: u32,
 }
 
 /// An open file description: what `dup` shares.
@@ -49,8 +51,13 @@ pub struct Description {
     pub subject: Option<SubjectId>,
     /// Links of those that event queues watch.
     pub watch: Link<Description>,
+    /// The description that this one is a leased copy of, and keeps: the object hears of that one's end
+    /// only.
+    pub origin: Option<Id<Description>>,
     /// Next in its scheme's message queue, once the last entry is gone.
     pub next_message: Option<Node>,
+    /// Next among those that are to be closed once the one that is being closed is done with.
+    pub next_closing: Option<Id<Description>>,
 }
 
 impl Description {
@@ -65,8 +72,16 @@ impl Description {
             notify_detach: false,
             subject: None,
             watch: Link::new(),
+            origin: None,
             next_message: None,
+            next_closing: None,
         }
+    }
+
+    /// Whether something else than its object concerns its end: watchers, or another description.
+    #[inline]
+    const fn is_entangled(&self) -> bool {
+        self.subject.is_some() || self.origin.is_some()
     }
 
     /// Whether calls through it should not wait.
@@ -187,7 +202,8 @@ impl Kernel {
         })
     }
 
-    /// Puts a new description behind a new entry of the running context's table.
+    /// Puts a new description behind a new entry of the running context's table. On failure its object
+    /// is given up.
     pub fn install(
         &mut self,
         description: Description,
@@ -196,9 +212,13 @@ impl Kernel {
         number: usize,
         cloexec: bool,
     ) -> Outcome {
+        let kind = description.kind;
         let desc = match self.descriptions.insert(description) {
             Ok(desc) => desc,
-            Err(_) => return fail(ENOMEM),
+            Err(_) => {
+                self.close_object(kind);
+                return fail(ENOMEM);
+            }
         };
         if let Some(lease) = lease {
             self.leases.retain(lease);
@@ -226,12 +246,70 @@ impl Kernel {
     }
 
     /// Gives up one reference to a description; the last one closes it.
+    ///
+    /// Closing an object can give up further descriptions: those of a table whose last handle it was,
+    /// and so on, as deep as a program likes. They wait in a list, so that the kernel's stack does not
+    /// grow with it. An object of a user scheme gives up nothing.
+    #[inline]
     pub fn release_description(&mut self, id: Id<Description>) {
         let Some(description) = self.descriptions.get_mut(id) else { return };
         description.refs = description.refs.saturating_sub(1);
-        if description.refs == 0 {
-            self.close_description(id);
+        if description.refs > 0 {
+            return;
         }
+        let (kind, entangled) = (description.kind, description.is_entangled());
+        if let Kind::User { .. } = kind {
+            self.close_description(id, kind, entangled);
+        } else {
+            self.close_in_turn(id);
+        }
+    }
+
+    fn close_in_turn(&mut self, id: Id<Description>) {
+        if let Some(waiting) = &mut self.closing {
+            if let Some(description) = self.descriptions.get_mut(id) {
+                description.next_closing = waiting.replace(id);
+            }
+            return;
+        }
+        let mut next = Some(id);
+        while let Some(id) = next {
+            let Some(description) = self.descriptions.get_mut(id) else { break };
+            let (kind, entangled) = (description.kind, description.is_entangled());
+            self.closing = Some(description.next_closing.take());
+            self.close_description(id, kind, entangled);
+            next = self.closing.take().flatten();
+        }
+        self.closing = None;
+    }
+
+    /// Takes a reference to a table.
+    pub fn retain_table(&mut self, id: Id<FileTable>) {
+        if let Some(table) = self.tables.get_mut(id) {
+            table.refs = table.refs.saturating_add(1);
+        }
+    }
+
+    /// Takes a reference to a table for a context that is to use it.
+    pub fn use_table(&mut self, id: Id<FileTable>) {
+        if let Some(table) = self.tables.get_mut(id) {
+            table.refs = table.refs.saturating_add(1);
+            table.users = table.users.saturating_add(1);
+        }
+    }
+
+    /// Gives up a context's reference to a table. After the last context every entry is closed, even if
+    /// there are handles: the table may hold one of itself, and would stay for ever.
+    pub fn leave_table(&mut self, id: Id<FileTable>) {
+        let Some(table) = self.tables.get_mut(id) else { return };
+        table.users = table.users.saturating_sub(1);
+        while let Some(table) = self.tables.get_mut(id).filter(|table| table.users == 0)
+            && let Some((_, entry)) = table.entries.pop_first()
+        {
+            self.detach(entry);
+            self.drop_entry(entry);
+        }
+        self.release_table(id);
     }
 
     /// Gives up a table's reference; the last one closes every entry.
@@ -252,8 +330,14 @@ impl Kernel {
     /// Removes the entry `fd` from the running context's table and gives up its references.
     pub fn close_fd(&mut self, fd: usize) -> Outcome {
         let entry = self.table()?.entries.remove(fd).ok_or(Halt::Errno(EBADF))?;
-        self.detach(entry);
-        self.drop_entry(entry);
+        if let Some(lease) = entry.lease {
+            self.leases.release(lease);
+        }
+        let Some(description) = self.descriptions.get_mut(entry.desc) else { return Ok(0) };
+        if description.notify_detach {
+            self.detach(entry);
+        }
+        self.release_description(entry.desc);
         Ok(0)
     }
 }

@@ -134,6 +134,11 @@ impl Kernel {
         self.events.register(queue, &mut description.subject, number, interest, data, ready)?;
         let has = description.subject.is_some();
         if has && !had {
+            if let Kind::Socket(scheme) = kind
+                && let Some(scheme) = self.schemes.get_mut(scheme)
+            {
+                scheme.watched = true;
+            }
             self.watched.bucket(kind).push_back(&mut self.descriptions, id);
         }
         self.wake_queues();
@@ -144,7 +149,7 @@ impl Kernel {
             return Ok(size_of::<Event>());
         }
         let args = [object, interest.bits() as u64, 0, 0, 0, 0];
-        let mut call = crate::syscall::file::plain(scheme, Opcode::Fevent, args);
+        let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Fevent, args);
         call.then = Then::Watch(id);
         self.call_scheme(call)
     }
@@ -162,9 +167,12 @@ impl Kernel {
     fn event_timer(&mut self, queue: QueueId, address: usize) -> Outcome {
         let deadline = self.read_timespec(self.current_space, address)?;
         let registration = self.events.arm(queue, EVENT_TIMEOUT_ID, address)?;
-        if self.timers.set(deadline, Alarm::Event(registration)).is_err() {
-            self.events.disarm(registration);
-            return fail(ENOMEM);
+        match self.timers.set(deadline, Alarm::Event(registration)) {
+            Ok(timer) => self.events.name_alarm(registration, timer.raw()),
+            Err(_) => {
+                self.events.disarm(registration);
+                return fail(ENOMEM);
+            }
         }
         self.arm();
         Ok(size_of::<Event>())
@@ -234,6 +242,11 @@ impl Kernel {
 
     /// The last descriptor of a queue is gone.
     pub fn event_close(&mut self, queue: QueueId) {
-        self.events.destroy(queue);
+        let timers = &mut self.timers;
+        self.events.destroy_with(queue, |alarm| {
+            if let Some(timer) = Id::from_raw(alarm) {
+                timers.cancel(timer);
+            }
+        });
     }
 }

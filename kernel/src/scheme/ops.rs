@@ -121,7 +121,7 @@ impl Kernel {
         match kind {
             Kind::Pipe(pipe, _) => self.pipe_dup(pipe, buffer),
             Kind::Proc(handle) => self.proc_open(caller, handle, buffer),
-            Kind::Root(scheme) => self.open_root(caller, scheme, buffer, O_RDWR),
+            Kind::Root(scheme) => self.open_root(caller, scheme, buffer, O_RDONLY),
             _ => fail(EINVAL),
         }
     }
@@ -201,7 +201,10 @@ impl Kernel {
                     self.write_stat(self.current_space, base, &stat)?;
                     Ok(0)
                 }
-                Some(StdFsCallKind::Fsync) => Ok(0),
+                Some(StdFsCallKind::Fsync) => {
+                    self.require(&entry, Rights::SYNC)?;
+                    Ok(0)
+                }
                 _ => fail(EOPNOTSUPP),
             };
         }
@@ -272,6 +275,7 @@ impl Kernel {
             Kind::Event(queue) => self.event_close(queue),
             Kind::Irq(line) => self.irq_close(line),
             Kind::Proc(handle) => self.proc_close(handle),
+            Kind::Time(clock) => self.cancel_alarm(clock),
             _ => {}
         }
     }

@@ -142,12 +142,6 @@ impl Kernel {
         self.context_handle(id, aspect)
     }
 
-    fn retain_table(&mut self, id: Id<FileTable>) {
-        if let Some(table) = self.tables.get_mut(id) {
-            table.refs = table.refs.saturating_add(1);
-        }
-    }
-
     fn copy_table(&mut self, id: Id<FileTable>) -> Outcome<Id<FileTable>> {
         let entries = match self.tables.get(id) {
             Some(table) => table.entries.try_clone()?,
@@ -539,18 +533,18 @@ impl Kernel {
         let Kind::Proc(Handle::Table(table)) = self.description(entry.desc)?.kind else {
             return fail(EINVAL);
         };
-        self.retain_table(table);
         let context = self.contexts.get_mut(id).ok_or(Halt::Errno(ESRCH))?;
         if context.status == Status::Dead {
-            self.release_table(table);
             return fail(ESRCH);
         }
+        self.use_table(table);
+        let Some(context) = self.contexts.get_mut(id) else { return fail(ESRCH) };
         let old = context.table.replace(table);
         if self.current == Some(id) {
             self.current_table = table;
         }
         if let Some(old) = old {
-            self.release_table(old);
+            self.leave_table(old);
         }
         Ok(())
     }
@@ -738,7 +732,9 @@ impl Kernel {
                 entry.cloexec = false;
                 self.retain_entry(entry)?;
                 let number = self.replace_entry(target, b, entry)?;
-                if verb == FileTableVerb::Move {
+                // Moved onto itself it is where it belongs.
+                let same = target == self.current_table && number == a;
+                if verb == FileTableVerb::Move && !same {
                     self.close_fd(a)?;
                 }
                 Ok(number)

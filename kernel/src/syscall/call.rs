@@ -12,7 +12,10 @@ use crate::{
         },
     },
 };
-use cap_abi::{Rights, resolve::AT_FLAG_BENEATH};
+use cap_abi::{
+    Rights,
+    resolve::{AT_FLAG_BENEATH, RESOLVE_BENEATH},
+};
 use core::mem::size_of;
 use kernel_core::{rights, slab::Id};
 use syscall::{
@@ -43,31 +46,74 @@ impl Kernel {
         let count = flags_and_count & 0xff;
         let flags =
             CallFlags::from_bits(flags_and_count & !0xff).ok_or(Halt::Errno(EINVAL))?;
+        const UNCOMMON: CallFlags =
+            CallFlags::FD.union(CallFlags::CONSUME).union(CallFlags::MULTIPLE_FDS2);
+        if flags.intersects(UNCOMMON) || count > SQE_METADATA {
+            return self.call_uncommonly(fd, base, len, flags, metadata, count);
+        }
+        let entry = self.entry(fd, Rights::empty())?;
+        let description = self.description(entry.desc)?;
+        let kind = description.kind;
+        let nonblocking = description.nonblocking();
+        let mut words = [0; SQE_METADATA];
+        if count == SQE_METADATA {
+            words = self.read_plain(self.current_space, metadata)?;
+        } else if count > 0 {
+            let filled = words.get_mut(..count).unwrap_or(&mut []);
+            self.read_words(self.current_space, metadata, filled)?;
+        }
+        match kind {
+            Kind::User { scheme, number } => {
+                self.call_one(&entry, scheme, number, base, len, flags, words)
+            }
+            Kind::Socket(scheme) => {
+                self.socket_call(scheme, base, len, flags, words, nonblocking)
+            }
+            kind => {
+                let [a, b, c] = words;
+                self.kernel_call(entry, kind, base, len, flags, &[a, b, c, 0, 0, 0, 0, 0])
+            }
+        }
+    }
+
+    /// Calls that pass descriptors, name two objects, give theirs up, or say much.
+    #[cold]
+    fn call_uncommonly(
+        &mut self,
+        fd: usize,
+        base: usize,
+        len: usize,
+        flags: CallFlags,
+        metadata: usize,
+        count: usize,
+    ) -> Outcome {
         if count > MAX_METADATA {
             return fail(EINVAL);
         }
         let mut words = [0; MAX_METADATA];
-        if count > 0 {
-            self.read_words(self.current_space, metadata, words.get_mut(..count).unwrap_or(&mut []))?;
-        }
+        let filled = words.get_mut(..count).unwrap_or(&mut []);
+        self.read_words(self.current_space, metadata, filled)?;
         if flags.contains(CallFlags::MULTIPLE_FDS2) {
             return self.call_two(fd, base, len, flags, words, count);
         }
         let entry = self.entry(fd, Rights::empty())?;
         let description = self.description(entry.desc)?;
         let kind = description.kind;
+        let [a, b, c, ..] = words;
         if let Kind::Socket(scheme) = kind {
             let nonblocking = description.nonblocking();
-            let [a, b, c, ..] = words;
             return self.socket_call(scheme, base, len, flags, [a, b, c], nonblocking);
         }
         let outcome = if flags.contains(CallFlags::FD) {
             self.pass_descriptors(entry, kind, base, len, flags, words, count)
         } else {
-            let Kind::User { scheme, number } = kind else {
-                return self.kernel_call(entry, kind, base, len, flags, &words);
-            };
-            self.call_one(entry, scheme, number, base, len, flags, words, count)
+            match kind {
+                Kind::User { .. } if count > SQE_METADATA => fail(EINVAL),
+                Kind::User { scheme, number } => {
+                    self.call_one(&entry, scheme, number, base, len, flags, [a, b, c])
+                }
+                kind => self.kernel_call(entry, kind, base, len, flags, &words),
+            }
         };
         if flags.contains(CallFlags::CONSUME) && matches!(outcome, Ok(_) | Err(Halt::Blocked)) {
             // The request is ahead of the close in the scheme's queue.
@@ -76,36 +122,36 @@ impl Kernel {
         outcome
     }
 
+    #[inline]
     #[allow(clippy::too_many_arguments)]
     fn call_one(
         &mut self,
-        entry: Entry,
+        entry: &Entry,
         scheme: Id<Scheme>,
         number: u64,
         base: usize,
         len: usize,
         flags: CallFlags,
-        words: [u64; MAX_METADATA],
-        count: usize,
+        [a, mut b, c]: [u64; SQE_METADATA],
     ) -> Outcome {
-        if count > SQE_METADATA {
-            return fail(EINVAL);
-        }
-        let [a, mut b, c, ..] = words;
         let (opcode, direction, text, beneath) = if flags.contains(CallFlags::STD_FS) {
             let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(Halt::Errno(EOPNOTSUPP))?;
-            self.require(&entry, rights::std_fs(kind))?;
+            self.require(entry, rights::std_fs(kind))?;
             if matches!(kind, StdFsCallKind::Frenameat | StdFsCallKind::Flinkat) {
                 return fail(EINVAL);
             }
             let takes_path = kind == StdFsCallKind::Unlinkat;
-            let beneath = takes_path && self.check_beneath(scheme, &entry)?;
-            if beneath {
-                b |= u64::from(AT_FLAG_BENEATH) | cap_abi::resolve::RESOLVE_BENEATH as u64;
+            let mut beneath = !entry.rights.contains(Rights::ESCAPE);
+            if takes_path {
+                b = self.resolve_flags(scheme, entry, b as usize)? as u64;
+                beneath = b as usize & RESOLVE_BENEATH != 0;
+                if beneath {
+                    b |= u64::from(AT_FLAG_BENEATH);
+                }
             }
             (Opcode::StdFsCall, direction_of(kind, len)?, takes_path, beneath)
         } else {
-            self.require(&entry, Rights::CALL)?;
+            self.require(entry, Rights::CALL)?;
             let direction = match (flags.contains(CallFlags::READ), flags.contains(CallFlags::WRITE))
             {
                 (false, false) | (true, true) => Direction::Both,
@@ -183,10 +229,12 @@ impl Kernel {
         if scheme != other {
             return fail(EXDEV);
         }
-        let mut beneath = false;
+        let mut beneath = !(a.rights & b.rights).contains(Rights::ESCAPE);
         if standard && direction == Direction::In {
-            beneath = self.check_beneath(scheme, &a)? | self.check_beneath(scheme, &b)?;
+            let asked = argument & u64::from(AT_FLAG_BENEATH) != 0;
+            beneath |= asked;
             if beneath {
+                self.resolve_flags(scheme, &a, RESOLVE_BENEATH)?;
                 argument |= u64::from(AT_FLAG_BENEATH);
             }
         }
@@ -241,6 +289,7 @@ impl Kernel {
                 }
                 let mut call = super::file::plain(
                     scheme,
+                    &entry,
                     Opcode::Sendfd,
                     [number, send.bits() as u64, a, fds as u64, 0, 0],
                 );
@@ -268,6 +317,7 @@ impl Kernel {
                 }
                 let mut call = super::file::plain(
                     scheme,
+                    &entry,
                     Opcode::Recvfd,
                     [number, receive.bits() as u64, fds as u64, a, b, 0],
                 );

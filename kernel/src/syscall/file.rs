@@ -16,7 +16,7 @@ use crate::{
 };
 use cap_abi::Rights;
 use core::mem::size_of;
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id};
 use syscall::{
     data::Stat,
     error::*,
@@ -27,15 +27,15 @@ use syscall::{
 /// Longest single read or write; more is done in part, as POSIX allows.
 const MAX_TRANSFER: usize = 1 << 30;
 
-/// A call of a user scheme with everything else at its most common.
-pub const fn plain(scheme: Id<Scheme>, opcode: Opcode, args: [u64; 6]) -> Call {
+/// A call of a user scheme through a descriptor, with everything else at its most common.
+pub const fn plain(scheme: Id<Scheme>, entry: &Entry, opcode: Opcode, args: [u64; 6]) -> Call {
     Call {
         scheme,
         opcode,
         args,
         credentials: true,
         multiple_ids: false,
-        beneath: false,
+        beneath: !entry.rights.contains(Rights::ESCAPE),
         payload: Payload::None,
         then: Then::Value,
     }
@@ -56,7 +56,8 @@ impl Kernel {
         self.transfer(entry, base, len, None, Direction::In)
     }
 
-    /// `SYS_READ2`: at an offset (all ones: the description's), with status flags of its own.
+    /// `SYS_READ2`: at an offset (all ones: the description's), with status flags of its own (all
+    /// ones: the description's).
     pub fn sys_read2(
         &mut self,
         fd: usize,
@@ -65,7 +66,7 @@ impl Kernel {
         offset: usize,
         flags: usize,
     ) -> Outcome {
-        let entry = self.entry(fd, Rights::READ | Rights::SEEK)?;
+        let entry = self.entry(fd, rights::positioned(Rights::READ, offset))?;
         self.transfer(entry, base, len, Some((offset as u64, flags)), Direction::Out)
     }
 
@@ -78,7 +79,7 @@ impl Kernel {
         offset: usize,
         flags: usize,
     ) -> Outcome {
-        let entry = self.entry(fd, Rights::WRITE | Rights::SEEK)?;
+        let entry = self.entry(fd, rights::positioned(Rights::WRITE, offset))?;
         self.transfer(entry, base, len, Some((offset as u64, flags)), Direction::In)
     }
 
@@ -97,8 +98,13 @@ impl Kernel {
         let mut offset = if positioned { description.offset } else { u64::MAX };
         let mut moves = positioned;
         if let Some((given, flags)) = at {
-            status = (status & !(O_NONBLOCK | O_APPEND)) | status_of(flags)?;
+            if flags != usize::MAX {
+                status = (status & !(O_NONBLOCK | O_APPEND)) | status_of(flags)?;
+            }
             if given != u64::MAX {
+                if !positioned && !matches!(kind, Kind::User { .. } | Kind::Root(_)) {
+                    return fail(ESPIPE);
+                }
                 offset = given;
                 moves = false;
             }
@@ -118,7 +124,7 @@ impl Kernel {
         };
         let opcode = if direction == Direction::In { Opcode::Write } else { Opcode::Read };
         let flags = (status & O_FCNTL_MASK) as u64;
-        let mut call = plain(scheme, opcode, [number, 0, 0, offset, flags, 0]);
+        let mut call = plain(scheme, &entry, opcode, [number, 0, 0, offset, flags, 0]);
         call.payload = Payload::Bytes { base, len, direction, text: false };
         if moves {
             call.then = Then::Advance(entry.desc);
@@ -143,7 +149,7 @@ impl Kernel {
                     let size = self.kernel_size(kind)?;
                     return self.seek_to_end(entry.desc, size, displacement);
                 };
-                let mut call = plain(scheme, Opcode::Fsize, [number, 0, 0, 0, 0, 0]);
+                let mut call = plain(scheme, &entry, Opcode::Fsize, [number, 0, 0, 0, 0, 0]);
                 call.then = Then::SeekEnd(entry.desc, displacement);
                 return self.call_scheme(call);
             }
@@ -188,9 +194,9 @@ impl Kernel {
 
     /// `SYS_FCHOWN`.
     pub fn sys_fchown(&mut self, fd: usize, uid: usize, gid: usize) -> Outcome {
-        let (scheme, number, _) = self.user_object(fd, Rights::ATTR)?;
+        let (scheme, number, entry) = self.user_object(fd, Rights::ATTR)?;
         let args = [number, uid as u64, gid as u64, 0, 0, 0];
-        self.call_scheme(plain(scheme, Opcode::Fchown, args))
+        self.call_scheme(plain(scheme, &entry, Opcode::Fchown, args))
     }
 
     /// `SYS_FSYNC`.
@@ -198,7 +204,7 @@ impl Kernel {
         let entry = self.entry(fd, Rights::SYNC)?;
         match self.description(entry.desc)?.kind {
             Kind::User { scheme, number } => {
-                self.call_scheme(plain(scheme, Opcode::Fsync, [number, 0, 0, 0, 0, 0]))
+                self.call_scheme(plain(scheme, &entry, Opcode::Fsync, [number, 0, 0, 0, 0, 0]))
             }
             _ => Ok(0),
         }
@@ -212,7 +218,7 @@ impl Kernel {
         let entry = self.entry(fd, Rights::STAT)?;
         match self.description(entry.desc)?.kind {
             Kind::User { scheme, number } => {
-                let mut call = plain(scheme, Opcode::Fstat, [number, 0, 0, 0, 0, 0]);
+                let mut call = plain(scheme, &entry, Opcode::Fstat, [number, 0, 0, 0, 0, 0]);
                 call.payload = Payload::Bytes {
                     base,
                     len: size_of::<Stat>(),
@@ -231,8 +237,8 @@ impl Kernel {
 
     /// `SYS_FPATH`.
     pub fn sys_fpath(&mut self, fd: usize, base: usize, len: usize) -> Outcome {
-        let (scheme, number, _) = self.user_object(fd, Rights::STAT)?;
-        let mut call = plain(scheme, Opcode::Fpath, [number, 0, 0, 0, 0, 0]);
+        let (scheme, number, entry) = self.user_object(fd, Rights::STAT)?;
+        let mut call = plain(scheme, &entry, Opcode::Fpath, [number, 0, 0, 0, 0, 0]);
         let len = len.min(PATH_MAX);
         call.payload = Payload::Bytes { base, len, direction: Direction::Out, text: false };
         self.call_scheme(call)
@@ -244,8 +250,8 @@ impl Kernel {
         if len > PATH_MAX {
             return fail(ENAMETOOLONG);
         }
-        let (scheme, number, _) = self.user_object(fd, Rights::RENAME | Rights::ESCAPE)?;
-        let mut call = plain(scheme, opcode, [number, 0, 0, 0, 0, 0]);
+        let (scheme, number, entry) = self.user_object(fd, Rights::RENAME | Rights::ESCAPE)?;
+        let mut call = plain(scheme, &entry, opcode, [number, 0, 0, 0, 0, 0]);
         call.payload = Payload::Bytes { base, len, direction: Direction::In, text: true };
         self.call_scheme(call)
     }
@@ -267,18 +273,15 @@ impl Kernel {
         match self.description(entry.desc)?.kind {
             Kind::User { scheme, number } => {
                 let args = [number, flags.bits() as u64, 0, 0, 0, 0];
-                self.call_scheme(plain(scheme, Opcode::Fevent, args))
+                self.call_scheme(plain(scheme, &entry, Opcode::Fevent, args))
             }
             kind => Ok((self.kernel_readiness(entry.desc, kind) & flags).bits()),
         }
     }
 }
 
-/// The status flags in `RwFlags`, or in the `O_*` form.
+/// The status flags in `RwFlags`.
 fn status_of(flags: usize) -> Outcome {
-    if flags == usize::MAX {
-        return Ok(0);
-    }
     let known = RwFlags::NONBLOCK.bits() | RwFlags::APPEND.bits();
     if flags & !(known as usize) != 0 {
         return fail(EINVAL);

@@ -39,12 +39,16 @@ impl Kernel {
         if map.flags.contains(MapFlags::MAP_SHARED) == map.flags.contains(MapFlags::MAP_PRIVATE) {
             return fail(EINVAL);
         }
+        // Larger than any space; the rounding up below it cannot overflow.
+        if map.size > kernel_core::paging::USER_END {
+            return fail(ENOMEM);
+        }
         let record = self
             .maps
             .insert(MapRecord::new(scheme, number, map.offset as u64, map.size, map.flags))
             .map_err(|_| Halt::Errno(ENOMEM))?;
         let args = [number, map.size as u64, map.flags.bits() as u64, map.offset as u64, 0, 0];
-        let mut call = super::file::plain(scheme, Opcode::MmapPrep, args);
+        let mut call = super::file::plain(scheme, &entry, Opcode::MmapPrep, args);
         call.then = Then::Map(MapIntent {
             record,
             address: map.address,

@@ -14,10 +14,9 @@ use crate::{
 use syscall::{error::ENOSYS, number::*};
 
 impl Kernel {
-    /// Performs the system call that the running context's registers describe, and stores its result
-    /// unless the context now waits.
-    #[inline]
-    pub fn system_call(&mut self) {
+    /// Performs again the system call that the running context's registers still describe, and stores its
+    /// result unless the context waits once more.
+    pub fn repeat_call(&mut self) {
         let Some(context) = self.this() else { return };
         let number = context.state.frame.number();
         let [a, b, c, d, e, _] = context.state.frame.args();
@@ -32,8 +31,12 @@ impl Kernel {
         }
     }
 
+    /// Performs a system call of the running context.
+    ///
+    /// # Errors
+    /// `ENOSYS` for a number that is none; those of the call.
     #[inline]
-    fn dispatch(
+    pub fn dispatch(
         &mut self,
         number: usize,
         a: usize,

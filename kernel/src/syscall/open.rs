@@ -30,7 +30,7 @@ impl Kernel {
     /// Adds what the descriptor demands to resolution flags, and refuses flags that the scheme has
     /// not declared to honour.
     #[inline]
-    fn resolve_flags(&mut self, scheme: Id<Scheme>, entry: &Entry, flags: usize) -> Outcome {
+    pub fn resolve_flags(&mut self, scheme: Id<Scheme>, entry: &Entry, flags: usize) -> Outcome {
         let mut flags = flags;
         if !entry.rights.contains(Rights::ESCAPE) {
             flags |= RESOLVE_BENEATH;

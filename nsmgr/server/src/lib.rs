@@ -21,8 +21,7 @@
 
 extern crate alloc;
 
-mod request;
 mod server;
 
-pub use request::{Payload, payload_of};
+pub use scheme_core::{Payload, payload_of};
 pub use server::{Kernel, Reply, Root, Server};

@@ -7,6 +7,7 @@ use common::{Object, UID, World, result};
 use nsmgr_api::{self as api, ForkFlags, RegisterFlags, UnbindFlags, Verb};
 use nsmgr_server::payload_of;
 use syscall::{
+    StdFsCallKind,
     dirent::DirentIter,
     error::*,
     flag::*,
@@ -197,13 +198,17 @@ fn directories_are_read_in_pieces() {
         expected.push(name);
     }
     let list = result(&world.open(world.first, "/scheme", O_DIRECTORY).cqe).unwrap();
-    for size in [64, 100, 4096] {
+    let getdents = StdFsCallKind::Getdents as u64;
+    for (size, standard) in [(64, false), (100, true), (4096, false), (4096, true)] {
         let (mut names, mut position) = (Vec::new(), 0);
         loop {
             let mut buffer = vec![0; size];
-            let got = world
-                .value(Opcode::Getdents, list, [19, position, UID], &mut buffer)
-                .unwrap();
+            let (opcode, args) = if standard {
+                (Opcode::StdFsCall, [getdents, position, 19])
+            } else {
+                (Opcode::Getdents, [19, position, UID])
+            };
+            let got = world.value(opcode, list, args, &mut buffer).unwrap();
             for entry in DirentIter::new(&buffer[..got as usize]) {
                 let (header, name) = entry.unwrap();
                 position = header.next_opaque_id;

@@ -7,6 +7,7 @@
 
 use cap_abi::auxv::{AT_CUPRITE_CLOSE_FD, AT_REDOX_SIGIGN, AT_REDOX_SIGPROCMASK, AT_REDOX_UMASK};
 use cap_abi::fcntl::FD_CLOEXEC;
+use libredox::protocol::ProcCall;
 use syscall::error::{Error, Result};
 use syscall::flag::UPPER_FDTBL_TAG;
 use syscall::{ESRCH, F_GETFD};
@@ -68,6 +69,10 @@ fn try_exec(command: &Command<'_>) -> Result<core::convert::Infallible> {
         Some(switch.raw()),
     ];
     close_marked(own.file_table()?, &keep)?;
+    if process::process_fd().is_some() {
+        // The manager forgets this program's signal pages.
+        process::call(ProcCall::DisableSetpgid, &mut [], &[])?;
+    }
     // With the address space the kernel forgets this program's signal handlers.
     switch.switch(&space, entry.sp, entry.ip)?;
     Err(Error::new(syscall::EIO))

@@ -135,6 +135,6 @@ fn copy_process(context: &Context, process: Option<&Fd>, sp: usize) -> Result<()
     let space = own.address_space()?.copy()?;
     new.switch_address_space(&space, sp, __redox_rt_fork_child as *const () as usize)?;
     // After the switch: handlers are handlers of an address space.
-    signal::register_copy(new)?;
+    signal::register_copy(new, process)?;
     new.start()
 }

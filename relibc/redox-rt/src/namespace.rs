@@ -142,6 +142,12 @@ pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
 /// Binds a scheme to a name in a namespace that may insert: asks for a register handle of that name
 /// and sends it the scheme's root, which leaves this process if that works.
 pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
+    let handle = Fd::from_raw(register_handle(namespace, name)?);
+    sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
+}
+
+/// A descriptor that binds a name, once, to the scheme whose root is sent to it.
+pub fn register_handle(namespace: usize, name: &[u8]) -> Result<usize> {
     let mut request = [0u8; size_of::<usize>() + 256];
     let (verb, rest) = request.split_at_mut(size_of::<usize>());
     verb.copy_from_slice(&(NsDup::IssueRegister as usize).to_ne_bytes());
@@ -151,8 +157,7 @@ pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     let request = request
         .get(..size_of::<usize>() + name.len())
         .unwrap_or(&[]);
-    let handle = Fd::from_raw(sys::dup(namespace, request, sys::FD_ANY_UPPER)?);
-    sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
+    sys::dup(namespace, request, sys::FD_ANY_UPPER)
 }
 
 /// A new namespace with the named schemes of this one; `prefix*` names every one that begins so.

@@ -3,10 +3,15 @@
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use libredox::protocol::{ProcCall, ProcMeta};
+pub use libredox::protocol::{ProcKillTarget, WaitFlags};
 use syscall::error::{Error, Result};
 use syscall::flag::CallFlags;
 use syscall::{EINVAL, ENOSYS, ESRCH};
 
+use crate::context::{AddressSpace, Context};
+use crate::fd::Fd;
+use crate::fork::{Forked, fork_into};
+use crate::spawn::{self, Command, Role};
 use crate::sys;
 use crate::tcb::{NONE, Tcb};
 
@@ -126,4 +131,178 @@ pub fn credentials_of(fd: usize, pid: usize) -> Result<ProcMeta> {
         ens,
         rns,
     })
+}
+
+/// Another process, by its descriptor: it can be waited for, polled and signalled, and passed on.
+#[derive(Debug)]
+pub struct Reference(Fd);
+
+impl Reference {
+    /// Waits for the process's end and answers its status word (see `rt_core::wait`).
+    pub fn wait(&self) -> Result<u32> {
+        let mut word = [0; size_of::<usize>()];
+        self.0.read_exact(&mut word)?;
+        Ok(usize::from_ne_bytes(word) as u32)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        let verb = libredox::protocol::PidfdCall::SendSignal as u64;
+        self.0.call(&[verb, signal as u64]).map(drop)
+    }
+
+    /// The descriptor.
+    #[must_use]
+    pub const fn fd(&self) -> &Fd {
+        &self.0
+    }
+}
+
+fn own() -> Result<usize> {
+    process_fd().ok_or(Error::new(ENOSYS))
+}
+
+fn ask(process: usize, what: &[u8]) -> Result<Fd> {
+    sys::dup(process, what, sys::FD_ANY_UPPER).map(Fd::from_raw)
+}
+
+/// The main thread of the process behind a descriptor from the process manager.
+fn main_thread(process: &Fd) -> Result<Context> {
+    ask(process.raw(), b"context-0").map(Context::from_fd)
+}
+
+/// Makes a copy of this process; the parent is told the child's number. `ENOSYS` without a process
+/// manager.
+pub fn fork() -> Result<Option<u32>> {
+    let child = ask(own()?, b"fork")?;
+    let context = main_thread(&child)?;
+    let pid = context.get().attributes()?.pid;
+    match fork_into(&context, Some(&child))? {
+        Forked::Parent => Ok(Some(pid)),
+        Forked::Child => {
+            // The copy has no such descriptors.
+            core::mem::forget((child, context));
+            Ok(None)
+        }
+    }
+}
+
+/// Starts a program as a child of this process and answers its number. Of `command`, `process` and
+/// `attributes` do not count, except for the name: they are the process manager's to say.
+pub fn spawn(command: &Command<'_>) -> Result<u32> {
+    spawn_as(ask(own()?, b"fork")?, command)
+}
+
+/// Starts a program as a process that the manager has made and that has not started yet: what `fork`
+/// of a process descriptor gave, or `first` of the manager's root.
+pub fn spawn_as(process: Fd, command: &Command<'_>) -> Result<u32> {
+    let context = main_thread(&process)?;
+    let pid = context.get().attributes()?.pid;
+    let space = Tcb::current()
+        .and_then(Tcb::thread_fd)
+        .ok_or(Error::new(ESRCH))?
+        .address_space()?
+        .new_empty()?;
+    let name = command.attributes.debug_name;
+    let len = name.iter().position(|&b| b == 0).unwrap_or(name.len());
+    let mut name = name;
+    let name = name.get_mut(..len).unwrap_or(&mut []);
+    call_on(process.raw(), ProcCall::Rename, name, &[])?;
+    call_on(process.raw(), ProcCall::DisableSetpgid, &mut [], &[])?;
+    spawn_in(&process, &context, &space, command)?;
+    Ok(pid)
+}
+
+fn spawn_in(
+    process: &Fd,
+    context: &Context,
+    space: &AddressSpace,
+    command: &Command<'_>,
+) -> Result<()> {
+    let command = Command {
+        process: Some(Role {
+            from: process.raw(),
+            rights: sys::Rights::FULL,
+        }),
+        ..*command
+    };
+    spawn::start_in(context, space, &command)
+}
+
+/// Whose change of state to wait for.
+#[derive(Clone, Copy, Debug)]
+pub enum Awaited {
+    /// Any child's.
+    Any,
+    /// This child's.
+    Child(u32),
+    /// That of a child in this group; 0 is the caller's own.
+    Group(u32),
+}
+
+/// `waitpid`: a child whose state has changed, and its status word (see `rt_core::wait`); `None` when
+/// none has and `WNOHANG` was asked for.
+pub fn wait(awaited: Awaited, flags: WaitFlags) -> Result<Option<(u32, u32)>> {
+    let (verb, who) = match awaited {
+        Awaited::Any => (ProcCall::Waitpid, 0),
+        Awaited::Child(pid) => (ProcCall::Waitpid, pid),
+        Awaited::Group(group) => (ProcCall::Waitpgid, group),
+    };
+    let mut word = [0; size_of::<usize>()];
+    let pid = call(verb, &mut word, &[u64::from(who), flags.bits() as u64])?;
+    Ok((pid != 0).then_some((pid as u32, usize::from_ne_bytes(word) as u32)))
+}
+
+/// Sends a signal; 0 only asks whether it could be sent.
+pub fn kill(target: ProcKillTarget, signal: i32) -> Result<()> {
+    let args = [target.raw() as u64, signal as u64];
+    call(ProcCall::Kill, &mut [], &args).map(drop)
+}
+
+/// A reference to a process; `None` is this one.
+pub fn reference(pid: Option<u32>) -> Result<Reference> {
+    let Some(mut rest) = pid else {
+        return ask(own()?, b"pidfd").map(Reference);
+    };
+    let mut name = *b"pidfd-0000000000";
+    for place in name.iter_mut().skip(b"pidfd-".len()).rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    ask(own()?, &name).map(Reference)
+}
+
+/// The parent's number.
+pub fn parent() -> Result<u32> {
+    call(ProcCall::Getppid, &mut [], &[]).map(|pid| pid as u32)
+}
+
+/// Puts a process (0: this one) into a group (0: one of its own).
+pub fn set_group(pid: u32, group: u32) -> Result<()> {
+    let args = [u64::from(pid), u64::from(group)];
+    call(ProcCall::Setpgid, &mut [], &args).map(drop)
+}
+
+/// The group of a process (0: this one).
+pub fn group(pid: u32) -> Result<u32> {
+    call(ProcCall::Setpgid, &mut [], &[u64::from(pid), u64::MAX]).map(|pid| pid as u32)
+}
+
+/// The session of a process (0: this one).
+pub fn session(pid: u32) -> Result<u32> {
+    call(ProcCall::Getsid, &mut [], &[u64::from(pid)]).map(|pid| pid as u32)
+}
+
+/// Begins a session.
+pub fn new_session() -> Result<u32> {
+    call(ProcCall::Setsid, &mut [], &[]).map(|pid| pid as u32)
+}
+
+/// Changes identities: real, effective and saved user, then the same of groups. `None` keeps one.
+pub fn set_ids(ids: [Option<u32>; 6]) -> Result<()> {
+    let mut bytes = [0u8; 24];
+    for (place, id) in bytes.chunks_exact_mut(4).zip(ids) {
+        place.copy_from_slice(&id.unwrap_or(u32::MAX).to_ne_bytes());
+    }
+    call(ProcCall::SetResugid, &mut bytes, &[]).map(drop)
 }

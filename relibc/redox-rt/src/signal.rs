@@ -11,7 +11,7 @@ mod frame;
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use libredox::protocol::ProcCall;
+use libredox::protocol::{ProcCall, ThreadCall};
 use rt_core::signal::{self as rules, Action, AlternateStack, Delivery};
 use rt_core::wait;
 use syscall::error::{Error, Result};
@@ -24,6 +24,7 @@ use syscall::{
 pub use frame::{SigInfo, Ucontext};
 
 use crate::context::ContextRef;
+use crate::fd::Fd;
 use crate::futex::{self, Mutex};
 use crate::memory::Mapping;
 use crate::tcb::{SignalArea, Tcb};
@@ -64,10 +65,27 @@ pub fn init(ignored: u64, blocked: u64) -> Result<()> {
     tcb.control.set_allowset(!(blocked & !rules::UNBLOCKABLE));
     READY.store(1, Ordering::Release);
     register(tcb, context)?;
-    match process::call(ProcCall::SyncSigPctl, &mut [], &[]) {
-        Err(e) if e.errno != syscall::ENOSYS => Err(e),
-        _ => Ok(()),
+    process::process_fd().map_or(Ok(()), |fd| tell_manager(fd, tcb))
+}
+
+/// Tells the process manager, through a process's descriptor, where the signal pages are.
+fn tell_manager(process: usize, tcb: &Tcb) -> Result<()> {
+    let addresses = [
+        core::ptr::from_ref(&PROCESS) as u64,
+        core::ptr::from_ref(&tcb.control) as u64,
+    ];
+    process::call_on(process, ProcCall::SyncSigPctl, &mut [], &addresses).map(drop)
+}
+
+/// The same for a thread that does not run yet, through its own descriptor.
+pub(crate) fn tell_manager_of_thread(thread: &Fd, tcb: &Tcb) -> Result<()> {
+    if READY.load(Ordering::Acquire) == 0 {
+        return Ok(());
     }
+    let verb = ThreadCall::SyncSigTctl as u64;
+    thread
+        .call(&[verb, core::ptr::from_ref(&tcb.control) as u64])
+        .map(drop)
 }
 
 /// Gives a thread its dispatch stack and tells the kernel of it.
@@ -98,9 +116,12 @@ pub(crate) fn inherit(new: &Tcb, context: ContextRef) -> Result<()> {
 }
 
 /// The same handlers for the context of a forked child, whose memory is a copy of this one's.
-pub(crate) fn register_copy(context: ContextRef) -> Result<()> {
+pub(crate) fn register_copy(context: ContextRef, process: Option<&Fd>) -> Result<()> {
     match Tcb::current() {
-        Some(tcb) if READY.load(Ordering::Acquire) != 0 => register(tcb, context),
+        Some(tcb) if READY.load(Ordering::Acquire) != 0 => {
+            register(tcb, context)?;
+            process.map_or(Ok(()), |process| tell_manager(process.raw(), tcb))
+        }
         _ => Ok(()),
     }
 }
@@ -508,7 +529,7 @@ fn take_next(tcb: &Tcb) -> Option<Taken> {
 fn queued_info(taken: &mut Taken) {
     // `libredox::protocol::RtSigInfo`: the value, a code, user and process.
     let mut bytes = [0u8; size_of::<libredox::protocol::RtSigInfo>()];
-    if process::call(ProcCall::Sigdeq, &mut bytes, &[u64::from(taken.signal) - 1]).is_ok() {
+    if process::call(ProcCall::Sigdeq, &mut bytes, &[u64::from(taken.signal)]).is_ok() {
         let word = |at: usize| {
             bytes
                 .get(at..at + 4)
@@ -581,6 +602,18 @@ fn current_mask(tcb: &Tcb) -> u64 {
     !allowed(&tcb.control) & !rules::UNBLOCKABLE
 }
 
+/// Stops the process; without a manager, this thread, which then is all the kernel knows of.
+fn stop(tcb: &Tcb) {
+    if process::process_fd().is_some() {
+        if let Ok(pid) = process::pid() {
+            let own = libredox::protocol::ProcKillTarget::SingleProc(pid as usize);
+            let _ = process::kill(own, i32::from(rules::SIGSTOP));
+        }
+    } else if let Some(context) = tcb.thread_fd() {
+        let _ = context.tell(ContextVerb::Stop);
+    }
+}
+
 fn end(signal: u8) -> ! {
     crate::exit::exit_with_status(wait::signaled(signal))
 }
@@ -603,9 +636,7 @@ fn prepare(tcb: &Tcb, interrupted: &Ucontext, taken: &Taken) -> Option<*mut fram
         Delivery::Nothing => return None,
         Delivery::Terminate => end(taken.signal),
         Delivery::Stop => {
-            if let Some(context) = tcb.thread_fd() {
-                let _ = context.tell(ContextVerb::Stop);
-            }
+            stop(tcb);
             return None;
         }
         Delivery::Call(call) => call,

@@ -125,7 +125,7 @@ pub struct Command<'a> {
     pub auxv: &'a [(usize, usize)],
     /// Data behind further entries of the auxiliary vector.
     pub blobs: &'a [Blob<'a>],
-    /// Identity and name.
+    /// Identity and name, where no process manager says what they are.
     pub attributes: ProcSchemeAttrs,
 }
 
@@ -171,7 +171,9 @@ pub fn start_in(context: &Context, space: &AddressSpace, command: &Command<'_>) 
         directory: command.directory.map(|_| DIRECTORY),
     };
     let entry = load(space, command, &numbers)?;
-    context.get().set_attributes(&command.attributes)?;
+    if command.process.is_none() {
+        context.get().set_attributes(&command.attributes)?;
+    }
     context
         .get()
         .switch_address_space(space, entry.sp, entry.ip)?;

@@ -49,19 +49,22 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
-    fn new_context(self) -> Result<Context> {
+    /// A new context and, from the manager, the thread's descriptor, which keeps it until it is started.
+    fn new_context(self) -> Result<(Context, Option<Fd>)> {
         match self {
             Self::Manager => {
                 let process = process::process_fd().ok_or(Error::new(ESRCH))?;
-                sys::dup(process, b"new-thread", sys::FD_ANY_UPPER)
-                    .map(|fd| Context::from_fd(Fd::from_raw(fd)))
+                let thread = sys::dup(process, b"new-thread", sys::FD_ANY_UPPER)?;
+                let thread = Fd::from_raw(thread);
+                let context = Context::from_fd(thread.dup(b"context")?);
+                Ok((context, Some(thread)))
             }
             Self::Kernel(root) => {
                 let context = Context::new(root)?;
                 if let Some(own) = Tcb::current().and_then(Tcb::thread_fd) {
                     context.get().set_attributes(&own.attributes()?)?;
                 }
-                Ok(context)
+                Ok((context, None))
             }
         }
     }
@@ -102,7 +105,7 @@ pub unsafe fn spawn_raw(
         .get_mut(at..)
         .ok_or(Error::new(EINVAL))?
         .copy_from_slice(&words);
-    let context = source.new_context()?;
+    let (context, thread) = source.new_context()?;
     context.get().set_file_table(&own.file_table()?)?;
     let block = Block(tcb::allocate(context.fd().raw())?);
     // SAFETY: just allocated; the new thread does not run yet.
@@ -120,6 +123,9 @@ pub unsafe fn spawn_raw(
     )?;
     // After the switch: handlers are handlers of an address space.
     crate::signal::inherit(new, context.get())?;
+    if let Some(thread) = &thread {
+        crate::signal::tell_manager_of_thread(thread, new)?;
+    }
     LIVE.fetch_add(1, Ordering::Relaxed);
     if let Err(e) = context.get().start() {
         LIVE.fetch_sub(1, Ordering::Relaxed);

@@ -86,6 +86,11 @@ impl From<redox_rt::Error> for Failure {
     }
 }
 
+/// Prints the reason of the last failure: for processes whose failure is another process's to report.
+pub fn explain() {
+    println!("  {}", REASON.lock().get());
+}
+
 /// A named case.
 pub type Case = (&'static str, fn() -> Outcome);
 

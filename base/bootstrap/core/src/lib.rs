@@ -2,7 +2,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | `init=NAME` | the program of the initfs to start; `init` unless said |
+//! | `init=NAME` | the program of the initfs to start in place of the system |
 //! | `grant=all` | it gets the kernel's scheme roots, the scheme-creation capability and the initfs |
 //! | `--` | every further word is an argument of that program |
 //!
@@ -17,8 +17,8 @@ pub const MAX_ARGS: usize = 64;
 /// A parsed command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine<'a> {
-    /// Path of the first program in the initfs.
-    pub init: &'a [u8],
+    /// Path in the initfs of a program to start in place of the system.
+    pub init: Option<&'a [u8]>,
     /// Whether it gets everything that the first process has.
     pub grant_all: bool,
     args: [&'a [u8]; MAX_ARGS],
@@ -33,7 +33,7 @@ impl<'a> CommandLine<'a> {
     /// Parses. What is not UTF-8 is passed on as it is.
     pub fn parse(line: &'a [u8]) -> Result<Self, TooManyArguments> {
         let mut parsed = Self {
-            init: b"init",
+            init: None,
             grant_all: false,
             args: [&[]; MAX_ARGS],
             arg_count: 0,
@@ -51,7 +51,7 @@ impl<'a> CommandLine<'a> {
                     parsed.arg_count += 1;
                 }
             } else if let Some(name) = word.strip_prefix(b"init=") {
-                parsed.init = name;
+                parsed.init = Some(name);
             } else if let Some(what) = word.strip_prefix(b"grant=") {
                 parsed.grant_all = what == b"all";
             }
@@ -73,10 +73,11 @@ mod tests {
     #[test]
     fn lines() {
         let rows: &[(&str, &str, bool, &[&[u8]])] = &[
-            ("", "init", false, &[]),
+            ("", "", false, &[]),
+            ("quiet -- a init=b", "", false, &[b"a", b"init=b"]),
             ("quiet init=ktest", "ktest", false, &[]),
             ("init=a init=b grant=all", "b", true, &[]),
-            ("grant=all grant=none", "init", false, &[]),
+            ("grant=all grant=none", "", false, &[]),
             (
                 "  init=sys/call\t--  one init=x -- ",
                 "sys/call",
@@ -84,12 +85,12 @@ mod tests {
                 &[b"one", b"init=x", b"--"],
             ),
             ("init=t\n\0", "t", false, &[]),
-            ("reinit=x xgrant=all", "init", false, &[]),
+            ("reinit=x xgrant=all", "", false, &[]),
         ];
         for (line, init, grant_all, args) in rows {
             let got = CommandLine::parse(line.as_bytes()).unwrap();
             assert_eq!(
-                (got.init, got.grant_all, got.args()),
+                (got.init.unwrap_or(b""), got.grant_all, got.args()),
                 (init.as_bytes(), *grant_all, *args),
                 "{line:?}"
             );

@@ -39,8 +39,22 @@ pub mod status;
 mod wait;
 pub mod wire;
 
+/// What the process manager and whoever starts it agree on: the descriptors it finds, and the number of
+/// the root handle that its starter makes a descriptor for.
+pub mod start {
+    const PRIVATE: usize = 1 << (usize::BITS - 2);
+    /// Its socket.
+    pub const SOCKET: usize = PRIVATE | 16;
+    /// The root of the kernel's proc scheme.
+    pub const PROC_ROOT: usize = PRIVATE | 17;
+    /// The root of the kernel's event scheme.
+    pub const EVENT_ROOT: usize = PRIVATE | 18;
+    /// Number of the root handle.
+    pub const ROOT: u64 = 0;
+}
+
 pub use credentials::{Ids, SetIds};
 pub use handle::{Made, Ready};
-pub use manager::{Answer, Data, Effect, Errno, Manager, Tag, World};
+pub use manager::{Answer, Attributes, Data, Effect, Errno, Manager, Tag, World};
 pub use process::{Death, Limits, NAME_LEN, Pid, RESOURCES, State};
 pub use signal::{Action, SIGNALS, default_action};

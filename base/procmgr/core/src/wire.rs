@@ -16,7 +16,7 @@
 //! | `Kill` | `ProcKillTarget`, signal | 0 | |
 //! | `Sigq` | `ProcKillTarget`, signal | 0 | in: `RtSigInfo`; `pid` and `uid` are the sender's, whatever it says |
 //! | `Sigdeq` | signal | 0 | out: `RtSigInfo` |
-//! | `SyncSigPctl` | | 0 | the shell's affair |
+//! | `SyncSigPctl` | address of the `SigProcControl`, address of the first thread's `Sigcontrol` | 0 | the shell's affair |
 //! | `Rename` | | 0 | in: at most 32 bytes |
 //! | `DisableSetpgid` | | 0 | the process has executed a program |
 //! | `GetProcCredentials` | process or 0 | 0 | out: `ProcMeta` |
@@ -27,7 +27,9 @@
 //!
 //! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
 //! `[PidfdCall::SendSignal, signal, group]`. On a thread handle: `[ThreadCall::SignalThread, signal]`
-//! and `[ThreadCall::SyncSigTctl]` (the shell's affair).
+//! and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the shell's affair).
+//!
+//! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 

@@ -60,10 +60,28 @@ use super::{fault, irq, regs};
 use core::arch::global_asm;
 use syscall::IntRegisters;
 
+/// What becomes of a system call's caller.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SyscallAnswer {
+    /// The result.
+    pub value: usize,
+    /// 1: it is to be stored in the caller's frame, which still exists. 0: it is not.
+    pub store: usize,
+}
+
 // What the rest of the kernel provides. All run with interrupts off on the kernel stack.
 unsafe extern "C" {
-    /// A context made a system call; its arguments are in the current frame.
-    safe fn kernel_syscall();
+    /// A context made a system call. Its registers are in the current frame; what the call is about is
+    /// handed over as well, to save looking there.
+    safe fn kernel_syscall(
+        a: usize,
+        b: usize,
+        c: usize,
+        d: usize,
+        e: usize,
+        number: usize,
+    ) -> SyscallAnswer;
     /// A context touched `address` in a way that its page table does not allow; `code` is the
     /// CPU's error code (bit 0: page present, 1: write, 2: user, 3: reserved bit, 4: fetch).
     safe fn kernel_page_fault(address: usize, code: usize);
@@ -136,7 +154,14 @@ global_asm!(
     "mov [rbx + {r13}], r13",
     "mov [rbx + {r14}], r14",
     "mov [rbx + {r15}], r15",
+    "mov rcx, r10",
+    "mov r9, rax",
     "call {kernel_syscall}",
+    // The answer is the caller's, whoever goes on now.
+    "test edx, edx",
+    "jz 2f",
+    "mov [rbx + {rax}], rax",
+    "2:",
     "cmp rbx, gs:[{frame}]",
     "jne exit_to_user",
     "cmp qword ptr [rbx + {slow}], 0",

@@ -5,7 +5,7 @@
 //! boot CPU's kernel stack, and nothing has been allocated from the heap. The rest of the kernel
 //! provides these functions, `extern "C"` and not mangled, all called with interrupts off:
 //!
-//! * `kernel_syscall()`, the arguments being in `*current_frame()`;
+//! * `kernel_syscall(a, b, c, d, e, number)`, which answers a [`SyscallAnswer`];
 //! * `kernel_page_fault(address: usize, code: usize)`;
 //! * `kernel_exception(kind: usize, code: usize, address: usize)`, the kind being the vector and the
 //!   address that of the instruction;
@@ -41,7 +41,7 @@ pub use boot::{free_memory, managed_ranges};
 pub use cpu::{
     Features, cpu_id, cpu_name, current_frame, features, hardware_random, set_current_frame,
 };
-pub use entry::{enter_user, idle};
+pub use entry::{SyscallAnswer, enter_user, idle};
 pub use fault::{FAILED, exception_name, nmi_count, stop_after_panic};
 pub use fpu::FpuArea;
 pub use frame::TrapFrame;

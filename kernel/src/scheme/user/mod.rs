@@ -24,7 +24,11 @@ use crate::{
 };
 use alloc::vec::Vec;
 use cap_abi::Rights;
-use kernel_core::{lease::LeaseId, list::List, slab::Id};
+use kernel_core::{
+    lease::LeaseId,
+    list::List,
+    slab::{Id, Slab},
+};
 use payload::{Payload, Placed};
 use syscall::schemev2::{Opcode, Sqe};
 
@@ -41,11 +45,57 @@ pub struct Scheme {
     /// Messages that wait to be read.
     pub queue: queue::Queue,
     /// Threads of the daemon that wait for messages.
-    pub readers: List<Context>,
-    /// The socket's description, which event queues may watch.
+    pub readers: Readers,
+    /// The socket's description.
     pub socket: Id<Description>,
+    /// Event queues watch the socket.
+    pub watched: bool,
     /// Replies that answered no request under way.
     pub stray_replies: u64,
+}
+
+/// Threads of a daemon that wait for messages. The first stands apart from the list, since most daemons
+/// have one thread, and it comes and goes with every request.
+#[derive(Default)]
+pub struct Readers {
+    first: Option<Id<Context>>,
+    others: List<Context>,
+}
+
+impl Readers {
+    /// The one to be served next.
+    #[inline]
+    pub const fn front(&self) -> Option<Id<Context>> {
+        self.first
+    }
+
+    /// Whether nobody waits.
+    pub const fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Adds a thread, behind the others.
+    #[inline]
+    pub fn push(&mut self, contexts: &mut Slab<Context>, id: Id<Context>) {
+        if self.first.is_none() {
+            self.first = Some(id);
+        } else {
+            self.others.push_back(contexts, id);
+        }
+    }
+
+    /// Takes a thread out, wherever among them it is.
+    #[inline]
+    pub fn remove(&mut self, contexts: &mut Slab<Context>, id: Id<Context>) {
+        if self.first == Some(id) {
+            self.first = None;
+            if !self.others.is_empty() {
+                self.first = self.others.pop_front(contexts);
+            }
+        } else {
+            self.others.remove(contexts, id);
+        }
+    }
 }
 
 /// An element of a scheme's message queue.

@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     error::{Outcome, fail},
     kernel::{Kernel, Space},
-    memory::{Frame, PAGE_SIZE},
+    memory::{Frame, PAGE_SIZE, user::UserSlice},
 };
 use kernel_core::slab::Id;
 use syscall::error::*;
@@ -176,7 +176,8 @@ impl Kernel {
         let Some(daemon) = self.schemes.get(scheme).map(|scheme| scheme.space) else {
             return fail(ENODEV);
         };
-        let end = base.checked_add(len).ok_or(crate::error::Halt::Errno(EFAULT))?;
+        UserSlice::new(base, len)?;
+        let end = base.wrapping_add(len);
         let offset = base % PAGE_SIZE;
         let first = base.wrapping_sub(offset);
         let pages_end = end.next_multiple_of(PAGE_SIZE);

@@ -1,7 +1,7 @@
 //! The queue of messages for a scheme: first in, first out, through the objects themselves.
 
 use super::Node;
-use crate::kernel::Kernel;
+use crate::{descriptor::Description, kernel::Kernel};
 use kernel_core::slab::Id;
 
 /// Head and tail of a scheme's messages.
@@ -22,6 +22,15 @@ impl Queue {
         self.head.is_none()
     }
 
+    /// The description whose end is the only message there is.
+    #[inline]
+    pub fn only_close(&self) -> Option<Id<Description>> {
+        match self.head {
+            Some(Node::Close(id)) if self.head == self.tail => Some(id),
+            _ => None,
+        }
+    }
+
     /// The first message.
     pub const fn front(&self) -> Option<Node> {
         self.head
@@ -39,20 +48,25 @@ impl Kernel {
         }
     }
 
-    /// Appends a message. Its object must stay in its slab, and in no other queue, until popped.
-    pub fn enqueue(&mut self, scheme: Id<super::Scheme>, node: Node) {
-        let Some(next) = self.next_of(node) else { return };
-        *next = None;
-        let Some(queue) = self.schemes.get_mut(scheme).map(|scheme| &mut scheme.queue) else {
-            return;
-        };
+    /// Appends a message and gives the scheme. Its object must stay in its slab, and in no other queue,
+    /// until popped; its link is empty as long as it is in none.
+    #[inline]
+    pub fn enqueue(
+        &mut self,
+        scheme: Id<super::Scheme>,
+        node: Node,
+    ) -> Option<&mut super::Scheme> {
+        let queue = &mut self.schemes.get_mut(scheme)?.queue;
         let last = queue.tail.replace(node);
-        if last.is_none() {
-            queue.head = Some(node);
+        match last {
+            None => queue.head = Some(node),
+            Some(last) => {
+                if let Some(next) = self.next_of(last) {
+                    *next = Some(node);
+                }
+            }
         }
-        if let Some(next) = last.and_then(|last| self.next_of(last)) {
-            *next = Some(node);
-        }
+        self.schemes.get_mut(scheme)
     }
 
     /// Takes the first message.

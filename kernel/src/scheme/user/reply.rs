@@ -1,6 +1,6 @@
 //! Answers on their way back from a scheme.
 
-use super::{Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then, payload::{Direction, Payload}};
+use super::{Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then, payload::{Direction, Payload, Placed}};
 use crate::{
     context::{Context, Status, Wait},
     descriptor::{Denial, Entry},
@@ -50,6 +50,9 @@ impl Kernel {
             return Ok(());
         };
         if opcode == CqeOpcode::RespondRegular as u8 {
+            if self.answer_plainly(caller, cqe.result) {
+                return Ok(());
+            }
             let result = demux(cqe.result);
             if let Ok(number) = result {
                 self.name_object(caller, number as u64, cqe);
@@ -58,6 +61,31 @@ impl Kernel {
             return Ok(());
         }
         self.reply_specially(scheme, caller, opcode, cqe)
+    }
+
+    /// Answers a call that moved no bytes and asks for nothing but its number, in one look. `false`: it is
+    /// another kind of call, and nothing was done.
+    #[inline]
+    fn answer_plainly(&mut self, caller: Id<Context>, result: u64) -> bool {
+        let Some(context) = self.contexts.get_mut(caller) else { return false };
+        let request = &mut context.request;
+        if request.cancelled
+            || !matches!(request.then, Then::Value)
+            || !matches!(request.placed, Placed::Nowhere)
+        {
+            return false;
+        }
+        request.stage = Stage::Idle;
+        context.state.frame.set_result(result as usize);
+        context.wait = Wait::None;
+        context.status = Status::Ready;
+        if self.reply_handoff && self.handoff.is_none() && !context.stopped {
+            self.handoff = Some(caller);
+            self.attention = true;
+        } else {
+            self.enqueue_ready(caller);
+        }
+        true
     }
 
     #[cold]
@@ -144,7 +172,7 @@ impl Kernel {
         }
         let then = core::mem::replace(&mut request.then, Then::Value);
         let copied = match request.placed {
-            super::payload::Placed::Nowhere => Ok(()),
+            Placed::Nowhere => Ok(()),
             _ => self.unplace_payload(caller, result.ok()),
         };
         let Some(context) = self.contexts.get_mut(caller) else { return };
@@ -329,10 +357,10 @@ impl Kernel {
                 self.leases.release(lease);
                 match joined {
                     Ok(joined) => entry.lease = Some(joined),
-                    Err(_) => {
+                    Err(error) => {
                         entry.lease = None;
                         self.drop_entry(entry);
-                        return fail(ENOMEM);
+                        return Err(error.into());
                     }
                 }
             }
@@ -404,7 +432,9 @@ impl Kernel {
                 };
                 let number =
                     self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))?;
+                // Nobody would know of a descriptor whose number cannot be told.
                 self.write_word(space, address, number)
+                    .inspect_err(|_| self.withdraw(table, number))
             })();
             if let Err(halt) = placed {
                 outcome = Err(halt);
@@ -415,6 +445,14 @@ impl Kernel {
             self.drop_entry(entry);
         }
         outcome
+    }
+
+    /// Takes an entry that was just placed out of a table again.
+    fn withdraw(&mut self, table: Id<crate::descriptor::FileTable>, number: usize) {
+        let entry = self.tables.get_mut(table).and_then(|table| table.entries.remove(number));
+        if let Some(entry) = entry {
+            self.drop_entry(entry);
+        }
     }
 
     /// Drops the descriptors that were on their way with a call.
@@ -555,7 +593,12 @@ impl Kernel {
                     self.leases.release(own);
                     open.lease = Some(joined);
                 }
-                Err(_) => return Err(ENOMEM),
+                Err(error) => {
+                    return Err(match Halt::from(error) {
+                        Halt::Errno(errno) => errno,
+                        Halt::Blocked | Halt::Retry => EIO,
+                    });
+                }
             },
         }
         Ok(())

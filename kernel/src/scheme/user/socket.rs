@@ -1,6 +1,6 @@
 //! The daemon's end of a scheme: its socket.
 
-use super::{Node, Scheme, Stage, window::Window};
+use super::{Node, Readers, Scheme, Stage, window::Window};
 use crate::{
     context::{ReadForm, SocketRead, Status, Wait, WaitPlace},
     descriptor::Description,
@@ -10,7 +10,7 @@ use crate::{
 };
 use cap_abi::Rights;
 use core::mem::size_of;
-use kernel_core::{list::List, slab::Id};
+use kernel_core::{lease::LeaseId, slab::Id};
 use syscall::{
     data::NewFdParams,
     error::*,
@@ -22,8 +22,9 @@ use syscall::{
 const MAX_REPLIES: usize = 256;
 
 impl Kernel {
-    /// `dup(capability, "create-scheme")`: a new scheme, of which the caller gets the socket.
-    pub fn create_scheme(&mut self, number: usize) -> Outcome {
+    /// `dup(capability, "create-scheme")`: a new scheme, of which the caller gets the socket, under
+    /// the capability's lease.
+    pub fn create_scheme(&mut self, lease: Option<LeaseId>, number: usize) -> Outcome {
         let space = self.current_space;
         let socket = self
             .descriptions
@@ -35,8 +36,9 @@ impl Kernel {
             features: 0,
             rooted: false,
             queue: super::queue::Queue::new(),
-            readers: List::new(),
+            readers: Readers::default(),
             socket,
+            watched: false,
             stray_replies: 0,
         });
         let Ok(scheme) = scheme else {
@@ -47,12 +49,11 @@ impl Kernel {
         if let Some(description) = self.descriptions.get_mut(socket) {
             description.kind = Kind::Socket(scheme);
         }
-        let entry = crate::descriptor::Entry {
-            desc: socket,
-            rights: Rights::FULL,
-            lease: None,
-            cloexec: false,
-        };
+        if let Some(lease) = lease {
+            self.leases.retain(lease);
+        }
+        let entry =
+            crate::descriptor::Entry { desc: socket, rights: Rights::FULL, lease, cloexec: false };
         if let Err(halt) = self.open_window(scheme) {
             self.drop_entry(entry);
             return Err(halt);
@@ -60,11 +61,13 @@ impl Kernel {
         self.place(self.current_table, number, entry).inspect_err(|_| self.drop_entry(entry))
     }
 
-    /// `dup(socket, NewFdParams)`: a descriptor of one of the scheme's own objects.
+    /// `dup(socket, NewFdParams)`: a descriptor of one of the scheme's own objects, under the
+    /// socket's lease.
     pub fn create_own_fd(
         &mut self,
         id: Id<Scheme>,
         params: &NewFdParams,
+        lease: Option<LeaseId>,
         number: usize,
     ) -> Outcome {
         let Some(scheme) = self.schemes.get_mut(id) else { return fail(ENODEV) };
@@ -74,7 +77,7 @@ impl Kernel {
         description.offset = params.offset;
         description.positioned = NewFdFlags::from_bits_truncate(params.internal_flags)
             .contains(NewFdFlags::POSITIONED);
-        self.install(description, Rights::FULL, None, number, false)
+        self.install(description, Rights::FULL, lease, number, false)
     }
 
     /// `read(socket)`: requests.
@@ -188,7 +191,7 @@ impl Kernel {
         context.waiting_in = Some(WaitPlace::Socket(scheme));
         self.attention = true;
         if let Some(target) = self.schemes.get_mut(scheme) {
-            target.readers.push_back(&mut self.contexts, id);
+            target.readers.push(&mut self.contexts, id);
         }
         Err(Halt::Blocked)
     }
@@ -196,6 +199,25 @@ impl Kernel {
     /// The last descriptor of the socket is gone: the scheme ends. Every caller, waiting or served, is
     /// answered `ENODEV`; later calls find nothing.
     pub fn close_scheme(&mut self, id: Id<Scheme>) {
+        self.discard_messages(id);
+        loop {
+            let Some(reader) = self.schemes.get(id).and_then(|scheme| scheme.readers.front())
+            else {
+                break;
+            };
+            self.wake_with(reader, Err(ENODEV));
+        }
+        self.answer_all_under_way(id);
+        // What those calls held may have been the scheme's own, and gone with a message to it.
+        self.discard_messages(id);
+        if let Some(mut scheme) = self.schemes.remove(id) {
+            self.close_window(&mut scheme);
+            self.release_space(scheme.space);
+        }
+    }
+
+    /// Empties the queue of a scheme that ends.
+    fn discard_messages(&mut self, id: Id<Scheme>) {
         while let Some(node) = self.dequeue(id) {
             match node {
                 Node::Call(caller) => self.finish(caller, Err(ENODEV)),
@@ -207,18 +229,6 @@ impl Kernel {
                     self.maps.remove(record);
                 }
             }
-        }
-        loop {
-            let Some(reader) = self.schemes.get(id).and_then(|scheme| scheme.readers.front())
-            else {
-                break;
-            };
-            self.wake_with(reader, Err(ENODEV));
-        }
-        self.answer_all_under_way(id);
-        if let Some(mut scheme) = self.schemes.remove(id) {
-            self.close_window(&mut scheme);
-            self.release_space(scheme.space);
         }
     }
 

@@ -2,9 +2,12 @@
 
 use super::{Call, Node, Request, Scheme, Stage, Then, payload::Payload};
 use crate::{
+    access::sqe_words,
     context::{Context, ReadForm, Status, Wait},
+    descriptor::Description,
     error::{Halt, Outcome, fail, mux},
     kernel::{Kernel, Space},
+    memory::user,
 };
 use cap_abi::scheme::SQE_BENEATH;
 use core::mem::size_of;
@@ -34,10 +37,11 @@ impl Kernel {
     #[inline]
     pub fn call_scheme(&mut self, call: Call) -> Outcome {
         let Some(caller) = self.current else { return fail(ESRCH) };
-        if self.schemes.get(call.scheme).is_none() {
+        let Some(target) = self.schemes.get(call.scheme) else {
             self.give_up(call.then);
             return fail(ENODEV);
-        }
+        };
+        let window = target.window.base();
         let Some(context) = self.contexts.get_mut(caller) else { return fail(ESRCH) };
         let request = &mut context.request;
         request.scheme = Some(call.scheme);
@@ -61,6 +65,12 @@ impl Kernel {
             args: call.args,
             caller: u64::from(context.attrs.pid),
         };
+        if let Payload::Bytes { len: 0, .. } = call.payload {
+            // Nothing to place; the pointer only has to be one that a slice may have.
+            request.payload = Payload::None;
+            let [_, pointer, ..] = &mut request.sqe.args;
+            *pointer = window as u64;
+        }
         if call.credentials {
             let [.., last] = &mut request.sqe.args;
             *last = u64::from(context.attrs.euid) | u64::from(context.attrs.egid) << 32;
@@ -80,33 +90,91 @@ impl Kernel {
             return self.finish(caller, Err(ENODEV));
         };
         let reader = target.readers.front();
-        if let Some(reader) = reader
-            && target.queue.is_empty()
-        {
-            let Some(context) = self.contexts.get(reader) else { return };
-            let (Wait::Socket(read), Some(space)) = (context.wait, context.space) else { return };
-            match self.hand_over(caller, scheme, space, read.buffer) {
-                Handed::Delivered => self.complete_reader(reader, Ok(read.form.result(1)), true),
-                Handed::Answered => {}
-                Handed::ReaderFault => {
-                    self.complete_reader(reader, Err(EFAULT), false);
-                    self.queue_call(caller, scheme);
-                }
+        let ahead = target.queue.only_close();
+        let direct = target.queue.is_empty() || ahead.is_some() && self.reads_several(reader);
+        let Some(reader) = reader.filter(|_| direct) else {
+            self.queue_call(caller, scheme);
+            if reader.is_some() {
+                self.feed(scheme, true);
             }
             return;
+        };
+        let has_payload =
+            self.contexts.get(caller).is_some_and(|c| c.request.payload != Payload::None);
+        if has_payload && let Err(errno) = self.present_payload(caller, scheme) {
+            return self.finish(caller, Err(errno));
         }
-        self.queue_call(caller, scheme);
-        if reader.is_some() {
+        if self.hand_directly(caller, scheme, reader, ahead).is_none() {
+            let _ = self.unplace_payload(caller, None);
+            self.complete_reader(reader, Err(EFAULT), false);
+            self.queue_call(caller, scheme);
+            // Other threads of the daemon may be waiting.
             self.feed(scheme, true);
         }
+    }
+
+    /// Gives a request, whose buffer is placed, to the first reader, which runs next. The message of a
+    /// description that was closed goes ahead of it. `None`: the reader's own buffer is bad; no message
+    /// was delivered.
+    #[inline]
+    fn hand_directly(
+        &mut self,
+        caller: Id<Context>,
+        scheme: Id<Scheme>,
+        reader: Id<Context>,
+        ahead: Option<Id<Description>>,
+    ) -> Option<()> {
+        let (context, daemon) = self.contexts.get2_mut(caller, reader)?;
+        let Wait::Socket(read) = daemon.wait else { return None };
+        let space = self.spaces.get_mut(daemon.space?)?;
+        let mut buffer = read.buffer;
+        if let Some(closed) = ahead {
+            let number = self.descriptions.get(closed)?.kind.user_number();
+            let words = sqe_words(&one_way(Opcode::CloseMsg, [number, 0, 0, 0, 0, 0], 0));
+            user::write(&mut space.memory, &mut self.memory, buffer, &words).ok()?;
+            buffer = buffer.wrapping_add(size_of::<Sqe>());
+        }
+        let words = sqe_words(&context.request.sqe);
+        user::write(&mut space.memory, &mut self.memory, buffer, &words).ok()?;
+        let count = if ahead.is_some() { 2 } else { 1 };
+        context.request.stage = Stage::UnderWay;
+        daemon.waiting_in = None;
+        daemon.wait = Wait::None;
+        daemon.status = Status::Ready;
+        daemon.state.frame.set_result(read.form.result(count));
+        let stopped = daemon.stopped;
+        let target = self.schemes.get_mut(scheme)?;
+        target.readers.remove(&mut self.contexts, reader);
+        if let Some(closed) = ahead {
+            target.queue = super::queue::Queue::new();
+            self.descriptions.discard(closed);
+        }
+        if self.handoff.is_none() && !stopped {
+            self.handoff = Some(reader);
+            self.attention = true;
+        } else {
+            self.enqueue_ready(reader);
+        }
+        Some(())
+    }
+
+    /// Whether a reader has room for more than one message.
+    fn reads_several(&self, reader: Option<Id<Context>>) -> bool {
+        matches!(
+            reader.and_then(|id| self.contexts.get(id)).map(|context| context.wait),
+            Some(Wait::Socket(read)) if read.capacity > 1
+        )
     }
 
     fn queue_call(&mut self, caller: Id<Context>, scheme: Id<Scheme>) {
         if let Some(context) = self.contexts.get_mut(caller) {
             context.request.stage = Stage::Pending;
         }
-        self.enqueue(scheme, Node::Call(caller));
-        self.socket_ready(scheme);
+        let Some(target) = self.enqueue(scheme, Node::Call(caller)) else { return };
+        if target.watched {
+            let socket = target.socket;
+            self.notify_description(socket, EventFlags::EVENT_READ);
+        }
     }
 
     /// Gives what waits in the queue to the threads that wait for it. With `handoff`, the first of them
@@ -128,7 +196,6 @@ impl Kernel {
     }
 
     /// Ends a daemon thread's wait; with `handoff`, it runs next.
-    #[inline]
     fn complete_reader(&mut self, reader: Id<Context>, result: Result<usize, i32>, handoff: bool) {
         self.leave_wait(reader);
         let Some(context) = self.contexts.get_mut(reader) else { return };
@@ -186,7 +253,7 @@ impl Kernel {
             self.dequeue(scheme);
             match node {
                 Node::Close(id) => {
-                    self.descriptions.remove(id);
+                    self.descriptions.discard(id);
                 }
                 Node::Note(id) => {
                     self.maps.remove(id);
@@ -206,38 +273,44 @@ impl Kernel {
         space: Id<Space>,
         at: usize,
     ) -> Handed {
-        let Some(context) = self.contexts.get_mut(caller) else { return Handed::Answered };
-        let has_payload = context.request.payload != Payload::None;
-        if has_payload {
-            let Some(caller_space) = context.space else { return Handed::Answered };
-            match self.place_payload(caller, caller_space, scheme) {
-                Ok((address, len)) => {
-                    if let Some(context) = self.contexts.get_mut(caller) {
-                        let [_, pointer, length, ..] = &mut context.request.sqe.args;
-                        *pointer = address as u64;
-                        *length = len as u64;
-                    }
-                }
-                Err(Halt::Errno(errno)) => {
-                    self.finish(caller, Err(errno));
-                    return Handed::Answered;
-                }
-                Err(_) => {
-                    self.finish(caller, Err(EIO));
-                    return Handed::Answered;
-                }
-            }
+        let Some(context) = self.contexts.get(caller) else { return Handed::Answered };
+        if context.request.payload != Payload::None
+            && let Err(errno) = self.present_payload(caller, scheme)
+        {
+            self.finish(caller, Err(errno));
+            return Handed::Answered;
         }
         let Some(context) = self.contexts.get_mut(caller) else { return Handed::Answered };
-        let sqe = context.request.sqe;
-        if self.write_sqe(space, at, &sqe).is_err() {
+        let Some(daemon) = self.spaces.get_mut(space) else { return Handed::ReaderFault };
+        let words = sqe_words(&context.request.sqe);
+        if user::write(&mut daemon.memory, &mut self.memory, at, &words).is_err() {
             let _ = self.unplace_payload(caller, None);
             return Handed::ReaderFault;
         }
-        if let Some(context) = self.contexts.get_mut(caller) {
-            context.request.stage = Stage::UnderWay;
-        }
+        context.request.stage = Stage::UnderWay;
         Handed::Delivered
+    }
+
+    /// Places the buffer of a request and notes in its entry where it is.
+    #[inline]
+    fn present_payload(&mut self, caller: Id<Context>, scheme: Id<Scheme>) -> Result<(), i32> {
+        let space = self.contexts.get(caller).and_then(|context| context.space);
+        let placed = match space {
+            Some(space) => self.place_payload(caller, space, scheme),
+            None => fail(EFAULT),
+        };
+        match placed {
+            Ok((address, len)) => {
+                if let Some(context) = self.contexts.get_mut(caller) {
+                    let [_, pointer, length, ..] = &mut context.request.sqe.args;
+                    *pointer = address as u64;
+                    *length = len as u64;
+                }
+                Ok(())
+            }
+            Err(Halt::Errno(errno)) => Err(errno),
+            Err(_) => Err(EIO),
+        }
     }
 
     fn hand_cancel(&mut self, caller: Id<Context>, space: Id<Space>, at: usize) -> Handed {
@@ -267,16 +340,7 @@ impl Kernel {
         space: Id<Space>,
         at: usize,
     ) -> Handed {
-        // No context has the index of all ones, so an answer to this tag finds nobody.
-        let sqe = Sqe {
-            opcode: opcode as u8,
-            sqe_flags: SqeFlags::ONEWAY,
-            _rsvd: 0,
-            tag: u32::MAX,
-            args,
-            caller: pid,
-        };
-        match self.write_sqe(space, at, &sqe) {
+        match self.write_sqe(space, at, &one_way(opcode, args, pid)) {
             Ok(()) => Handed::Delivered,
             Err(_) => Handed::ReaderFault,
         }
@@ -304,26 +368,17 @@ impl Kernel {
     }
 
     /// Queues a one-way message. It rides along with the next request, or goes when this CPU has
-    /// nothing else handed to it.
-    pub fn post(&mut self, scheme: Id<Scheme>, node: Node) {
-        self.enqueue(scheme, node);
-        self.nudge(scheme);
-        self.socket_ready(scheme);
-    }
-
-    fn nudge(&mut self, scheme: Id<Scheme>) {
-        if let Some(target) = self.schemes.get(scheme)
-            && !target.readers.is_empty()
-        {
+    /// nothing else handed to it. `false`: the scheme is gone, and the message still the caller's.
+    pub fn post(&mut self, scheme: Id<Scheme>, node: Node) -> bool {
+        let Some(target) = self.enqueue(scheme, node) else { return false };
+        let (awaited, watched, socket) = (!target.readers.is_empty(), target.watched, target.socket);
+        if awaited {
             self.note_message(scheme);
         }
-    }
-
-    fn socket_ready(&mut self, scheme: Id<Scheme>) {
-        let Some(socket) = self.schemes.get(scheme).map(|scheme| scheme.socket) else { return };
-        if self.descriptions.get(socket).is_some_and(|description| description.subject.is_some()) {
+        if watched {
             self.notify_description(socket, EventFlags::EVENT_READ);
         }
+        true
     }
 
     /// Gives up what an unanswered call's continuation holds.
@@ -350,6 +405,20 @@ impl Kernel {
             | Then::Watch(..)
             | Then::SendFd => {}
         }
+    }
+}
+
+/// A message that expects no answer.
+#[inline]
+fn one_way(opcode: Opcode, args: [u64; 6], pid: u64) -> Sqe {
+    // No context has the index of all ones, so an answer to this tag finds nobody.
+    Sqe {
+        opcode: opcode as u8,
+        sqe_flags: SqeFlags::ONEWAY,
+        _rsvd: 0,
+        tag: u32::MAX,
+        args,
+        caller: pid,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Where a request's bytes are.
 
-use syscall::schemev2::{Opcode, Sqe};
+use syscall::{
+    flag::StdFsCallKind,
+    schemev2::{Opcode, Sqe},
+};
 
 /// The memory that a request points to, as the kernel gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,5 +42,22 @@ pub fn payload_of(sqe: &Sqe) -> Payload {
         }
     } else {
         Payload { address: 0, len: 0 }
+    }
+}
+
+/// Whether a request's payload is only written to.
+#[must_use]
+pub fn is_output(sqe: &Sqe) -> bool {
+    use StdFsCallKind::{Fstat, Fstatvfs, GetLock, Getdents, Relpathat};
+    let [_, _, _, kind, ..] = sqe.args;
+    match Opcode::try_from_raw(sqe.opcode) {
+        Some(
+            Opcode::Read | Opcode::Getdents | Opcode::Fpath | Opcode::Fstat | Opcode::Fstatvfs,
+        ) => true,
+        Some(Opcode::StdFsCall) => matches!(
+            StdFsCallKind::try_from_raw(kind as u8),
+            Some(Getdents | Fstat | Fstatvfs | Relpathat | GetLock)
+        ),
+        _ => false,
     }
 }

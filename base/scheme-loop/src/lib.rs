@@ -1,0 +1,260 @@
+//! The loop of a scheme daemon: requests in, answers out, one system call for both.
+//!
+//! What the daemon is about is its [`Handler`]; finding a request's bytes, keeping answers until they
+//! are written, and closing what goes along with them is here. Bytes that a handler is shown cannot
+//! change while it looks at them.
+#![no_std]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+
+use redox_rt::{
+    Error, Result,
+    fd::{Fd, create_scheme_fd},
+    sys,
+};
+use scheme_core::{Payload, payload_of};
+use syscall::{
+    EINTR, EIO,
+    flag::{CallFlags, O_DIRECTORY, O_RDONLY},
+    schemev2::{Cqe, NewFdFlags, Sqe},
+};
+
+/// Most requests fetched at once.
+const REQUESTS: usize = 8;
+/// Answers and events that wait to be written; more are written at once.
+const ANSWERS: usize = 16;
+/// What the kernel copies; longer payloads are the caller's own memory, which it can change while it is
+/// looked at.
+const COPIED: usize = 4096;
+
+const SQE: usize = size_of::<Sqe>();
+const CQE: usize = size_of::<Cqe>();
+
+/// What both directions of the system call share.
+struct Buffer([u8; REQUESTS * SQE]);
+
+// Answers are written from the memory that requests are read to.
+const _: () = assert!(ANSWERS * CQE <= REQUESTS * SQE);
+
+/// What a daemon does with requests.
+pub trait Handler {
+    /// Most bytes of input that a request may have. A handler is shown one byte more of a longer one,
+    /// and is to refuse it.
+    const LONGEST_INPUT: usize;
+
+    /// Takes a request. What is said to it is pushed to `out`, now or later.
+    ///
+    /// # Errors
+    /// Those of the socket, which end the loop.
+    fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()>;
+}
+
+/// Answers that wait to be written.
+pub struct Answers<'a> {
+    socket: &'a Fd,
+    list: [Cqe; ANSWERS],
+    count: usize,
+}
+
+impl Answers<'_> {
+    /// Has an answer or event written, at the latest before the next requests are fetched.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    #[inline]
+    pub fn push(&mut self, cqe: Cqe) -> Result<()> {
+        if self.count == ANSWERS {
+            self.flush()?;
+        }
+        if let Some(place) = self.list.get_mut(self.count) {
+            *place = cqe;
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes an answer that names a descriptor, then closes that.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn push_with(&mut self, cqe: Cqe, fd: Fd) -> Result<()> {
+        self.push(cqe)?;
+        let written = self.flush();
+        drop(fd);
+        written
+    }
+
+    fn waiting(&self) -> &[Cqe] {
+        self.list.get(..self.count).unwrap_or(&[])
+    }
+
+    /// Puts the answers at the beginning of a buffer; gives their number.
+    fn stage(&mut self, buffer: &mut Buffer) -> usize {
+        for (place, cqe) in buffer.0.chunks_exact_mut(CQE).zip(self.waiting()) {
+            place.copy_from_slice(cqe);
+        }
+        core::mem::take(&mut self.count)
+    }
+
+    /// Writes the answers without waiting for requests.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn flush(&mut self) -> Result<()> {
+        let mut buffer = Buffer([0; _]);
+        let mut rest = 0..self.stage(&mut buffer) * CQE;
+        while let Some(bytes) = buffer.0.get(rest.clone()).filter(|bytes| !bytes.is_empty()) {
+            match self.socket.write(bytes) {
+                Ok(0) => return Err(Error::new(EIO)),
+                Ok(written) => rest.start += written,
+                Err(error) if error.errno == EINTR => (),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Serves until the socket ends.
+///
+/// # Errors
+/// Those of the socket.
+pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
+    let mut buffer = Buffer([0; _]);
+    let mut answers = Answers {
+        socket,
+        list: [Cqe::default(); ANSWERS],
+        count: 0,
+    };
+    let mut copy = Vec::new();
+    loop {
+        let staged = answers.stage(&mut buffer);
+        let metadata = [0, staged as u64, REQUESTS as u64];
+        let done = match sys::call_read_write(
+            socket.raw(),
+            &mut buffer.0,
+            CallFlags::empty(),
+            &metadata,
+        ) {
+            Ok(done) => done,
+            // Nothing has been written then.
+            Err(error) if error.errno == EINTR => {
+                answers.count = staged;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(fetched) = done.checked_sub(staged) else {
+            return Ok(());
+        };
+        if fetched == 0 && staged == 0 {
+            return Ok(());
+        }
+        for bytes in buffer.0.chunks_exact(SQE).take(fetched) {
+            let mut sqe = Sqe::default();
+            sqe.copy_from_slice(bytes);
+            let payload = payload_bytes(&sqe, &mut copy, H::LONGEST_INPUT);
+            handler.handle(&sqe, payload, &mut answers)?;
+        }
+    }
+}
+
+/// The bytes that a request points to. What a handler reads cannot change under its eyes: it is
+/// memory that the kernel copied to, or a copy made here.
+fn payload_bytes<'a>(sqe: &Sqe, copy: &'a mut Vec<u8>, longest: usize) -> &'a mut [u8] {
+    let Payload { address, len } = payload_of(sqe);
+    if len == 0 {
+        return &mut [];
+    }
+    let is_output = scheme_core::is_output(sqe);
+    let memory = core::ptr::with_exposed_provenance_mut::<u8>(address);
+    if len <= COPIED || is_output {
+        // SAFETY: the kernel gives the address of `len` bytes that are this request's until it is
+        // answered, and no two requests' overlap. What is longer than a page is only written here.
+        return unsafe { core::slice::from_raw_parts_mut(memory, len) };
+    }
+    // One byte more than may be says that it is too long.
+    let len = len.min(longest.saturating_add(1));
+    copy.clear();
+    if copy.try_reserve(len).is_err() {
+        return &mut [];
+    }
+    // SAFETY: as above, the memory is there; its owner may write to it meanwhile, so that it is read
+    // as bytes that mean nothing, through a pointer, once. The copy has room for `len` bytes, all of
+    // which are written.
+    unsafe {
+        core::ptr::copy_nonoverlapping(memory, copy.as_mut_ptr(), len);
+        copy.set_len(len);
+    }
+    copy.as_mut_slice()
+}
+
+/// A request that is answered later, with bytes for its caller.
+#[derive(Debug)]
+pub struct Parked {
+    tag: u32,
+    payload: Payload,
+}
+
+impl Parked {
+    /// Keeps what is needed to answer a request.
+    ///
+    /// # Safety
+    /// The request must not be answered, except through [`Parked::answer`].
+    #[must_use]
+    pub unsafe fn new(sqe: &Sqe) -> Self {
+        Self {
+            tag: sqe.tag,
+            payload: payload_of(sqe),
+        }
+    }
+
+    /// Fills the caller's payload from its beginning, as far as there is room, and gives the answer.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn answer(
+        self,
+        result: core::result::Result<usize, i32>,
+        data: &[u8],
+        out: &mut Answers<'_>,
+    ) -> Result<()> {
+        let len = data.len().min(self.payload.len);
+        if len > 0 {
+            let memory = core::ptr::with_exposed_provenance_mut::<u8>(self.payload.address);
+            // SAFETY: the memory is the request's until it is answered, which it has not been; it has
+            // at least `len` bytes, none of which are the daemon's.
+            unsafe { core::ptr::copy_nonoverlapping(data.as_ptr(), memory, len) };
+        }
+        out.push(scheme_core::reply::value(self.tag, result))
+    }
+}
+
+/// What a daemon does that was started as `scheme_core::start` says: declares its features, makes
+/// itself known by its root, and serves. Answers its exit code; errors are written to descriptor 2.
+pub fn run<H: Handler>(name: &str, features: usize, root: u64, handler: &mut H) -> i32 {
+    let socket = Fd::from_raw(scheme_core::start::SOCKET);
+    let register = Fd::from_raw(scheme_core::start::REGISTER);
+    if let Err(error) = publish(&socket, register, features, root) {
+        redox_rt::eprintln!("{name}: making itself known: {error}");
+        return 1;
+    }
+    match serve(&socket, handler) {
+        Ok(()) => 0,
+        Err(error) => {
+            redox_rt::eprintln!("{name}: its socket: {error}");
+            1
+        }
+    }
+}
+
+fn publish(socket: &Fd, register: Fd, features: usize, root: u64) -> Result<()> {
+    if features != 0 {
+        sys::declare_features(socket.raw(), features)?;
+    }
+    let positioned = NewFdFlags::POSITIONED.bits();
+    let root = create_scheme_fd(socket, root as usize, 0, O_RDONLY | O_DIRECTORY, positioned)?;
+    register.send(root, &[]).map(drop)
+}

@@ -1,0 +1,196 @@
+use super::*;
+use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR};
+use treefs::{Config, SparsePages};
+
+const NOW: TimeSpec = TimeSpec {
+    tv_sec: 5,
+    tv_nsec: 0,
+};
+
+struct Client {
+    server: Server<SparsePages>,
+    root: u64,
+    /// What the kernel adds to every request.
+    flags: u8,
+    ids: u64,
+}
+
+impl Client {
+    fn new() -> Self {
+        let fs = Fs::new(Config::default(), Caller::SUPERUSER, NOW).unwrap();
+        let mut server = Server::new(fs);
+        let root = server.root().unwrap() as u64;
+        Self {
+            server,
+            root,
+            flags: 0,
+            ids: 0,
+        }
+    }
+
+    fn ask(&mut self, opcode: Opcode, args: [u64; 6], payload: &mut [u8]) -> i64 {
+        let sqe = Sqe {
+            opcode: opcode as u8,
+            sqe_flags: SqeFlags::from_bits_retain(self.flags),
+            tag: 3,
+            args,
+            ..Sqe::default()
+        };
+        let cqe = self.server.handle(&sqe, payload, NOW).unwrap();
+        assert_eq!(cqe.tag, 3);
+        cqe.result as i64
+    }
+
+    fn open(&mut self, dir: u64, path: &str, flags: usize) -> i64 {
+        let mut path = path.as_bytes().to_vec();
+        let args = [dir, 0, 0, flags as u64, 0, self.ids];
+        self.ask(Opcode::OpenAt, args, &mut path)
+    }
+
+    fn standard(&mut self, handle: u64, kind: StdFsCallKind, arg: u64, payload: &mut [u8]) -> i64 {
+        let header = size_of::<syscall::dirent::DirentHeader>() as u64;
+        self.ask(
+            Opcode::StdFsCall,
+            [handle, 0, 0, kind as u64, arg, header],
+            payload,
+        )
+    }
+
+    fn names(&mut self, dir: u64, room: usize) -> Vec<String> {
+        let (mut names, mut after) = (Vec::new(), 0);
+        loop {
+            let mut buffer = vec![0; room];
+            let len = self.standard(dir, StdFsCallKind::Getdents, after, &mut buffer);
+            assert!(len >= 0, "{len}");
+            if len == 0 {
+                return names;
+            }
+            let mut rest = &buffer[..len as usize];
+            while !rest.is_empty() {
+                after = u64::from_ne_bytes(rest[8..16].try_into().unwrap());
+                let record = usize::from(u16::from_ne_bytes(rest[16..18].try_into().unwrap()));
+                let name = &rest[size_of::<syscall::dirent::DirentHeader>()..record];
+                let end = name.iter().position(|byte| *byte == 0).unwrap();
+                names.push(String::from_utf8(name[..end].to_vec()).unwrap());
+                rest = &rest[record..];
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_made_written_read_listed_and_removed() {
+    let mut c = Client::new();
+    let root = c.root;
+    assert!(c.open(root, "d", O_CREAT | O_DIRECTORY | 0o755) >= 0);
+    for n in 0..20 {
+        let f = c.open(root, &format!("d/f{n}"), O_CREAT | O_RDWR | 0o644);
+        assert!(f >= 0, "{f}");
+        let mut data = *b"hello";
+        assert_eq!(
+            c.ask(Opcode::Write, [f as u64, 0, 0, 2, 0, 0], &mut data),
+            5
+        );
+        let mut back = [9; 8];
+        assert_eq!(c.ask(Opcode::Read, [f as u64, 0, 0, 0, 0, 0], &mut back), 7);
+        assert_eq!(&back, b"\0\0hello\x09");
+    }
+    let d = c.open(root, "d", O_DIRECTORY | O_RDONLY) as u64;
+    let wanted: Vec<_> = (0..20).map(|n| format!("f{n}")).collect();
+    for room in [40, 64, 200, 4096] {
+        assert_eq!(c.names(d, room), wanted, "{room}");
+    }
+    assert_eq!(c.standard(d, StdFsCallKind::Getdents, 0, &mut [0; 20]), -22);
+    let mut name = *b"f7";
+    assert_eq!(c.standard(d, StdFsCallKind::Unlinkat, 0, &mut name), 0);
+    assert_eq!(c.names(d, 4096).len(), 19);
+    assert_eq!(c.standard(d, StdFsCallKind::Unlinkat, 0, &mut name), -2);
+}
+
+#[test]
+fn a_limited_descriptor_confines_every_way_to_name() {
+    let mut c = Client::new();
+    let root = c.root;
+    c.open(root, "in", O_CREAT | O_DIRECTORY | 0o755);
+    c.open(root, "out", O_CREAT | O_RDWR | 0o644);
+    let dir = c.open(root, "in", O_DIRECTORY | O_RDONLY) as u64;
+    let file = c.open(dir, "f", O_CREAT | O_RDWR | 0o644) as u64;
+    assert!(c.open(dir, "../out", O_RDONLY) >= 0);
+    assert_eq!(c.open(dir, "../out", O_RDONLY | RESOLVE_BENEATH), -1);
+    c.flags = SQE_BENEATH;
+    assert_eq!(c.open(dir, "../out", O_RDONLY), -1);
+    let mut path = *b"../out";
+    assert_eq!(c.ask(Opcode::UnlinkAt, [dir, 0, 0, 0, 0, 0], &mut path), -1);
+    assert_eq!(c.standard(dir, StdFsCallKind::Unlinkat, 0, &mut path), -1);
+    c.flags |= SqeFlags::MULTIPLE_IDS.bits();
+    let rename = StdFsCallKind::Frenameat as u64;
+    let mut names = *b"f\0../f";
+    assert_eq!(
+        c.ask(Opcode::StdFsCall, [dir, 0, 0, rename, 0, dir], &mut names),
+        -1
+    );
+    let link = StdFsCallKind::Flinkat as u64;
+    let mut name = *b"../f";
+    assert_eq!(
+        c.ask(Opcode::StdFsCall, [file, 0, 0, link, 0, dir], &mut name),
+        -1
+    );
+    let mut name = *b"g";
+    assert_eq!(
+        c.ask(Opcode::StdFsCall, [file, 0, 0, link, 0, dir], &mut name),
+        0
+    );
+}
+
+#[test]
+fn standard_calls_are_judged_by_who_opened() {
+    let mut c = Client::new();
+    let root = c.root;
+    let own = c.open(root, "f", O_CREAT | O_RDWR | 0o666) as u64;
+    c.ids = 7;
+    let other = c.open(root, "f", O_RDWR) as u64;
+    assert_eq!(c.standard(other, StdFsCallKind::Fchmod, 0o600, &mut []), -1);
+    assert_eq!(c.standard(own, StdFsCallKind::Fchmod, 0o600, &mut []), 0);
+    assert_eq!(c.open(root, "f", O_RDWR), -13);
+}
+
+#[test]
+fn senseless_requests_are_refused() {
+    let mut c = Client::new();
+    let root = c.root;
+    for opcode in 0..=u8::MAX {
+        let Some(opcode) = Opcode::try_from_raw(opcode) else {
+            continue;
+        };
+        for handle in [root, 99, u64::MAX] {
+            for flags in [0, SqeFlags::MULTIPLE_IDS.bits(), SQE_BENEATH] {
+                c.flags = flags;
+                for len in [0, 1, 7, 100] {
+                    let args = [handle, 1, 2, u64::MAX, u64::MAX, u64::MAX];
+                    c.ask(opcode, args, &mut vec![0xff; len]);
+                }
+            }
+        }
+    }
+    c.flags = 0;
+    assert_eq!(c.ask(Opcode::Read, [99, 0, 0, 0, 0, 0], &mut [0; 4]), -9);
+    assert_eq!(
+        c.ask(Opcode::Fstat, [root, 0, 0, 0, 0, 0], &mut [0; 4]),
+        -22
+    );
+}
+
+#[test]
+fn a_closed_handle_is_gone() {
+    let mut c = Client::new();
+    let file = c.open(c.root, "f", O_CREAT | O_RDWR | 0o644) as u64;
+    let sqe = Sqe {
+        opcode: Opcode::CloseMsg as u8,
+        sqe_flags: SqeFlags::ONEWAY,
+        args: [file, 0, 0, 0, 0, 0],
+        ..Sqe::default()
+    };
+    assert!(c.server.handle(&sqe, &mut [], NOW).is_none());
+    assert_eq!(c.ask(Opcode::Fsize, [file, 0, 0, 0, 0, 0], &mut []), -9);
+    assert_eq!(c.server.openers.len(), 1);
+}

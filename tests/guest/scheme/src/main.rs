@@ -1,0 +1,62 @@
+//! Tests of user schemes on the machine: daemons in processes of their own, driven through every
+//! message kind, good and bad.
+//!
+//! The argument names a group. Every group needs `grant=all`.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod cancel;
+mod create;
+mod daemon;
+mod death;
+mod fds;
+mod leases;
+mod maps;
+mod messages;
+mod payload;
+mod redirect;
+mod rights;
+mod stress;
+mod unmodified;
+mod world;
+
+use redox_rt::start::Start;
+use world::{GID, PID, UID};
+
+redox_rt::entry!(main);
+
+const GROUPS: &[(&str, fn() -> i32)] = &[
+    ("create", create::run),
+    ("messages", messages::run),
+    ("payload", payload::run),
+    ("fds", fds::run),
+    ("maps", maps::run),
+    ("cancel", cancel::run),
+    ("unmodified", unmodified::run),
+    ("death", death::run),
+    ("redirect", redirect::run),
+    ("rights", rights::run),
+    ("leases", leases::run),
+    ("stress", stress::run),
+];
+
+fn main(start: &Start) -> i32 {
+    if world::find(start).is_none() || world::identify(PID, UID, GID).is_err() {
+        redox_rt::eprintln!("test-scheme: needs grant=all");
+        return 2;
+    }
+    let mut code = 0;
+    for argument in start.args().skip(1) {
+        let name = argument.to_bytes();
+        match GROUPS.iter().find(|(group, _)| group.as_bytes() == name) {
+            Some((_, run)) => code = code.max(run()),
+            None => {
+                redox_rt::eprintln!("test-scheme: no group `{}`", name.escape_ascii());
+                code = 2;
+            }
+        }
+    }
+    code
+}
