@@ -96,6 +96,7 @@ fn defined() -> BTreeSet<String> {
     files(&folder("libc/src"), "rs", &mut list);
     let mut out: BTreeSet<String> = [
         "memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen", "strtold", "wcstold",
+        "setjmp", "_setjmp", "longjmp", "_longjmp", "sigsetjmp", "siglongjmp",
     ]
     .map(String::from)
     .into();
@@ -110,25 +111,6 @@ fn defined() -> BTreeSet<String> {
             out.insert(name);
             rest = tail;
         }
-    }
-    // These are declared for use here and defined by the system's part.
-    for name in [
-        "malloc",
-        "realloc",
-        "free",
-        "posix_memalign",
-        "abort",
-        "open",
-        "close",
-        "read",
-        "write",
-        "lseek",
-        "fcntl",
-        "isatty",
-        "getenv",
-        "sched_yield",
-    ] {
-        out.remove(name);
     }
     out
 }
