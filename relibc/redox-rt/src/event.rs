@@ -17,6 +17,12 @@ impl Queue {
         root.open(b"", O_RDWR).map(Self)
     }
 
+    /// A queue that was opened elsewhere.
+    #[must_use]
+    pub const fn from_fd(fd: Fd) -> Self {
+        Self(fd)
+    }
+
     /// Asks for events of `fd`, which come with `data`. Replaces what was asked before.
     pub fn watch(&self, fd: usize, flags: EventFlags, data: usize) -> Result<()> {
         self.0.write_exact(&Event {

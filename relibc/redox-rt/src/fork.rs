@@ -36,13 +36,17 @@ pub fn fork_into(context: &Context, process: Option<&Fd>) -> Result<Forked> {
         process,
         result: Ok(()),
     };
+    let inhibited = Tcb::current().is_some_and(signal::is_inhibited);
     // SAFETY: `copy` is called with the job, which outlives the call.
     let answer = unsafe { fork_point(copy, &raw mut job) };
     if answer == 0 {
         // The child's descriptors have the parent's numbers; only cached facts differ.
         process::set_process_fd(process::process_fd());
-        if let Some(tcb) = Tcb::current() {
-            signal::forget_pending(tcb);
+        if let Some(tcb) = Tcb::current()
+            && !inhibited
+        {
+            // The copy was made while nothing could be delivered.
+            signal::allow_delivery(tcb);
         }
         return Ok(Forked::Child);
     }
@@ -133,6 +137,7 @@ fn copy_process(context: &Context, process: Option<&Fd>, sp: usize) -> Result<()
         gsbase: 0,
     })?;
     let space = own.address_space()?.copy()?;
+    signal::forget_pending_in(&space, tcb)?;
     new.switch_address_space(&space, sp, __redox_rt_fork_child as *const () as usize)?;
     // After the switch: handlers are handlers of an address space.
     signal::register_copy(new, process)?;

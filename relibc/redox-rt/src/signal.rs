@@ -23,7 +23,7 @@ use syscall::{
 
 pub use frame::{SigInfo, Ucontext};
 
-use crate::context::ContextRef;
+use crate::context::{AddressSpace, ContextRef};
 use crate::fd::Fd;
 use crate::futex::{self, Mutex};
 use crate::memory::Mapping;
@@ -135,12 +135,15 @@ pub fn inherited() -> (u64, u64) {
     (ignored, Tcb::current().map_or(0, current_mask))
 }
 
-/// In the child of a fork: nothing is pending.
-pub(crate) fn forget_pending(tcb: &Tcb) {
-    PROCESS.pending.store(0, Ordering::Relaxed);
+/// In the memory that the child of a fork will have: nothing is pending. It is done before the child runs
+/// and before anybody can send it a signal, so that none is forgotten that is its own.
+pub(crate) fn forget_pending_in(space: &AddressSpace, tcb: &Tcb) -> Result<()> {
+    space.write(&0u64.to_ne_bytes(), PROCESS.pending.as_ptr() as usize)?;
     for word in &tcb.control.word {
-        word.fetch_and(!0xffff_ffff, Ordering::Relaxed);
+        let allowed = word.load(Ordering::Relaxed) & !0xffff_ffff;
+        space.write(&allowed.to_ne_bytes(), word.as_ptr() as usize)?;
     }
+    Ok(())
 }
 
 /// Blocks everything and inhibits delivery for good: the thread is about to end.
@@ -175,6 +178,17 @@ fn inhibit(control: &Sigcontrol) {
         flags | SigcontrolFlags::INHIBIT_DELIVERY.bits(),
         Ordering::Release,
     );
+}
+
+/// Whether nothing is delivered to a thread now.
+pub(crate) fn is_inhibited(tcb: &Tcb) -> bool {
+    let flags = tcb.control.control_flags.load(Ordering::Relaxed);
+    flags & SigcontrolFlags::INHIBIT_DELIVERY.bits() != 0
+}
+
+/// Allows delivery in the child of a fork, and delivers what has come since it was started.
+pub(crate) fn allow_delivery(tcb: &Tcb) {
+    uninhibit(&tcb.control);
 }
 
 /// Allows delivery again, and delivers what has become deliverable meanwhile.

@@ -6,7 +6,6 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use std::panic;
 
 use crate::{Entry, Fixture, Item};
 
@@ -104,7 +103,7 @@ fn pairs(table: &toml::Table, keys: &[&str]) -> Vec<(String, String)> {
 pub fn fixture(which: Which, root: &str) -> Fixture {
     let table = table();
     let mut entries = Fixture::new();
-    let below = |path: &str| std::format!("{ROOT_NAME}/{path}");
+    let below = |path: &str| alloc::format!("{ROOT_NAME}/{path}");
     entries.push(Entry::new(ROOT_NAME, Item::Dir(0o755)));
     let section = match which {
         Which::Resolve => "tree",

@@ -1,0 +1,352 @@
+//! Unit files: what they say, in which order units are started, and which are started again.
+//!
+//! A unit is a TOML file `NAME.service`:
+//!
+//! ```toml
+//! [unit]
+//! description = "Files in memory"
+//! requires = ["log"]              # units that are started before
+//!
+//! [service]
+//! cmd = "ramfsd"                  # a path, or a program in /scheme/initfs/bin
+//! args = ["file"]
+//! type = { scheme = "file" }      # or "daemon", "oneshot", "console"
+//! restart = "on-failure"          # or "always", "never" (the default)
+//! schemes = ["log", "tty*"]       # what its namespace holds; nothing unless said
+//! ```
+//!
+//! | type | what it has | started when |
+//! |---|---|---|
+//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once | it has bound NAME |
+//! | `"daemon"` | | it runs |
+//! | `"oneshot"` | | it has ended well |
+//! | `"console"` | the console | everything else is started; its end is the system's |
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+extern crate alloc;
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+
+use serde::Deserialize;
+
+/// How a unit file's name ends.
+pub const SUFFIX: &str = ".service";
+
+/// A unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its file's name without [`SUFFIX`].
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Names of units that are started before.
+    pub requires: Vec<String>,
+    /// What is run.
+    pub service: Service,
+}
+
+/// What a unit runs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// A path, or the name of a program of the initial file system.
+    pub cmd: String,
+    /// Its arguments, without its name.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Whether it is started again.
+    #[serde(default)]
+    pub restart: Restart,
+    /// What its namespace holds: names, or `prefix*`.
+    #[serde(default)]
+    pub schemes: Vec<String>,
+}
+
+/// What a unit is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It serves a scheme of this name.
+    Scheme(String),
+    /// It runs.
+    Daemon,
+    /// It does something and ends.
+    Oneshot,
+    /// It is what the user sees.
+    Console,
+}
+
+/// When a unit that has ended is started again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Not at all.
+    #[default]
+    Never,
+    /// When it did not exit with 0.
+    OnFailure,
+    /// Always.
+    Always,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    unit: Header,
+    service: Service,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    requires: Vec<String>,
+}
+
+/// Why a unit is not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The file does not say what a unit file says; with the reason and its place.
+    Malformed(String),
+    /// It requires a unit that there is not.
+    Missing(String),
+    /// It requires itself, perhaps by way of others.
+    Cycle,
+    /// It requires one that is not started.
+    Blocked(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => f.write_str(why),
+            Self::Missing(name) => write!(f, "it requires `{name}`, which there is not"),
+            Self::Cycle => f.write_str("it requires itself, perhaps by way of others"),
+            Self::Blocked(name) => write!(f, "it requires `{name}`, which is not started"),
+        }
+    }
+}
+
+/// Reads a unit file.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
+    let file: File = toml::from_str(text).map_err(|e| Error::Malformed(place(text, &e)))?;
+    let bad = |what: &str| Err(Error::Malformed(what.to_string()));
+    if file.service.cmd.is_empty() {
+        return bad("`cmd` is empty");
+    }
+    if matches!(&file.service.kind, Kind::Scheme(scheme) if scheme.is_empty()) {
+        return bad("the scheme's name is empty");
+    }
+    let name = name.strip_suffix(SUFFIX).unwrap_or(name);
+    Ok(Unit {
+        name: name.to_string(),
+        description: file.unit.description,
+        requires: file.unit.requires,
+        service: file.service,
+    })
+}
+
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |text| text.split('\n').count());
+    alloc::format!("line {line}: {}", error.message())
+}
+
+/// The order in which units are started: each after those it requires, otherwise by name; what is a
+/// console, last. With the units that cannot be started, and why.
+#[must_use]
+pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
+    units.sort_by(|a, b| {
+        let last = |unit: &Unit| unit.service.kind == Kind::Console;
+        (last(a), &a.name).cmp(&(last(b), &b.name))
+    });
+    let mut refused: Vec<(Unit, Error)> = Vec::new();
+    let names: Vec<String> = units.iter().map(|unit| unit.name.clone()).collect();
+    let mut started: Vec<Unit> = Vec::new();
+    let mut waiting = Vec::new();
+    for unit in units {
+        match unit.requires.iter().find(|name| !names.contains(name)) {
+            Some(name) => {
+                let error = Error::Missing(name.clone());
+                refused.push((unit, error));
+            }
+            None => waiting.push(unit),
+        }
+    }
+    loop {
+        let done = |list: &[Unit], name: &String| list.iter().any(|unit| unit.name == *name);
+        let ready = waiting
+            .iter()
+            .position(|unit| unit.requires.iter().all(|name| done(&started, name)));
+        if let Some(index) = ready {
+            started.push(waiting.remove(index));
+            continue;
+        }
+        let blocked = waiting.iter().enumerate().find_map(|(index, unit)| {
+            let of = |name: &&String| refused.iter().any(|(other, _)| other.name == **name);
+            let name = unit.requires.iter().find(of)?;
+            Some((index, Error::Blocked(name.clone())))
+        });
+        let Some((index, error)) = blocked else {
+            break;
+        };
+        refused.push((waiting.remove(index), error));
+    }
+    refused.extend(waiting.into_iter().map(|unit| (unit, Error::Cycle)));
+    (started, refused)
+}
+
+/// How often a unit is started again before it is given up.
+const RESTARTS: u32 = 5;
+
+/// How often a unit has been started again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attempts(u32);
+
+impl Attempts {
+    /// Whether a unit that ended, well or not, is to be started again now.
+    pub const fn again(&mut self, restart: Restart, well: bool) -> bool {
+        let wanted = match restart {
+            Restart::Never => false,
+            Restart::OnFailure => !well,
+            Restart::Always => true,
+        };
+        if !wanted || self.0 >= RESTARTS {
+            return false;
+        }
+        self.0 = self.0.saturating_add(1);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RAMFS: &str = r#"
+        [unit]
+        description = "Files in memory"
+        requires = ["log"]
+        [service]
+        cmd = "ramfsd"
+        args = ["file", "8"]
+        type = { scheme = "file" }
+        restart = "on-failure"
+    "#;
+
+    fn unit(name: &str, requires: &[&str]) -> Unit {
+        let mut unit = parse(name, "[service]\ncmd = 'x'\ntype = 'daemon'").unwrap();
+        unit.requires = requires.iter().map(ToString::to_string).collect();
+        unit
+    }
+
+    #[test]
+    fn a_unit_is_read() {
+        let unit = parse("20_ramfs.service", RAMFS).unwrap();
+        assert_eq!(unit.name, "20_ramfs");
+        assert_eq!(unit.requires, ["log"]);
+        assert_eq!(unit.service.args, ["file", "8"]);
+        assert_eq!(unit.service.kind, Kind::Scheme("file".to_string()));
+        assert_eq!(unit.service.restart, Restart::OnFailure);
+        assert!(unit.service.schemes.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let rows = [
+            ("", "line 1: "),
+            ("[service]\ntype = 'daemon'", "missing field `cmd`"),
+            ("[service]\ncmd = 'x'\ntype = 'demon'", "line 3: "),
+            ("[service]\ncmd = 'x'\ntype = 'daemon'\nfoo = 1", "line 4: "),
+            ("[service]\ncmd = 'x'\ntype = 'daemon'\nrestart = 'often'", "line 4: "),
+            ("[service]\ncmd = ''\ntype = 'daemon'", "`cmd` is empty"),
+            ("[service]\ncmd = 'x'\ntype = { scheme = '' }", "name is empty"),
+            ("[service\n", "line 1: "),
+        ];
+        for (text, wanted) in rows {
+            let Err(Error::Malformed(why)) = parse("a", text) else {
+                panic!("{text}");
+            };
+            assert!(why.contains(wanted), "{text:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn units_come_after_what_they_require() {
+        type Row<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [&'a str], &'a [(&'a str, Error)]);
+        let missing = |name: &str| Error::Missing(name.to_string());
+        let blocked = |name: &str| Error::Blocked(name.to_string());
+        let rows: &[Row<'_>] = &[
+            (&[("b", &[]), ("a", &[])], &["a", "b"], &[]),
+            (&[("a", &["b"]), ("b", &["c"]), ("c", &[])], &["c", "b", "a"], &[]),
+            (
+                &[("a", &["b"]), ("b", &["a"]), ("c", &[]), ("d", &["d"])],
+                &["c"],
+                &[("a", Error::Cycle), ("b", Error::Cycle), ("d", Error::Cycle)],
+            ),
+            (
+                &[("a", &["x"]), ("b", &["a"]), ("c", &["b"]), ("d", &[])],
+                &["d"],
+                &[("a", missing("x")), ("b", blocked("a")), ("c", blocked("b"))],
+            ),
+        ];
+        for (units, wanted, refused) in rows {
+            let units = units.iter().map(|(name, requires)| unit(name, requires));
+            let (started, not) = order(units.collect());
+            let names: Vec<_> = started.iter().map(|unit| unit.name.as_str()).collect();
+            assert_eq!(names, *wanted);
+            let not: Vec<_> = not
+                .iter()
+                .map(|(unit, error)| (unit.name.as_str(), error.clone()))
+                .collect();
+            assert_eq!(not, *refused);
+        }
+    }
+
+    #[test]
+    fn the_console_is_last() {
+        let mut console = unit("a", &[]);
+        console.service.kind = Kind::Console;
+        let (started, _) = order(vec![console, unit("z", &[])]);
+        assert_eq!(started.last().unwrap().name, "a");
+    }
+
+    #[test]
+    fn a_unit_is_given_up_some_time() {
+        let rows = [
+            (Restart::Never, false, 0),
+            (Restart::OnFailure, true, 0),
+            (Restart::OnFailure, false, RESTARTS),
+            (Restart::Always, true, RESTARTS),
+        ];
+        for (restart, well, wanted) in rows {
+            let mut attempts = Attempts::default();
+            let count = (0..100).take_while(|_| attempts.again(restart, well)).count();
+            assert_eq!(count as u32, wanted, "{restart:?} {well}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Starting a scheme's daemon, until its name is bound.
+
+use alloc::format;
+
+use init_core::Unit;
+use nsmgr_api::Verb;
+use redox_rt::{
+    Error, Fd, Result,
+    event::Queue,
+    fd::create_scheme,
+    namespace as ns, process, sys,
+};
+use scheme_core::start::{REGISTER, SOCKET};
+use syscall::{
+    EAGAIN, ENODEV, EventFlags,
+    flag::{CallFlags, O_DIRECTORY, O_RDONLY, O_RDWR},
+};
+
+use crate::{namespace, program::Program};
+
+const CAPABILITY: &[u8] = b"/scheme/namespace/scheme-creation-cap";
+const EVENTS: &[u8] = b"/scheme/event";
+
+/// Starts a unit's daemon and waits until its scheme can be named, or it has ended (`ENODEV`).
+pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
+    let names = namespace()?;
+    forget(names, scheme)?;
+    let open = |path, flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
+    let socket = create_scheme(&open(CAPABILITY, O_RDWR)?, 0)?;
+    let register = Fd::from_raw(ns::register_handle(names, scheme.as_bytes())?);
+    let queue = Queue::from_fd(open(EVENTS, O_RDWR)?);
+    let payload = nsmgr_api::watch_payload();
+    let changes = Fd::from_raw(sys::dup(names, &payload, sys::FD_ANY_UPPER)?);
+    queue.watch(changes.raw(), EventFlags::EVENT_READ, 0)?;
+    let pid = Program::bare(unit)
+        .give(&socket, SOCKET)
+        .give(&register, REGISTER)
+        .start()?;
+    // Its end is the scheme's: nobody else holds the socket.
+    drop((socket, register));
+    let daemon = process::reference(Some(pid))?;
+    queue.watch(daemon.fd().raw(), EventFlags::EVENT_READ, 1)?;
+    let root = format!("/scheme/{scheme}");
+    loop {
+        // With this flag the namespace answers, and does not ask the scheme.
+        match open(root.as_bytes(), O_RDONLY | O_DIRECTORY) {
+            Err(error) if error.errno == ENODEV => {}
+            Ok(_) => return Ok(pid),
+            Err(error) => return Err(error),
+        }
+        if queue.next()?.data == 1 {
+            return Err(Error::new(ENODEV));
+        }
+        let mut generation = [0; size_of::<u64>()];
+        match changes.read(&mut generation) {
+            Err(error) if error.errno != EAGAIN => return Err(error),
+            _ => {}
+        }
+    }
+}
+
+/// Takes away the name of a daemon that has ended.
+fn forget(names: usize, scheme: &str) -> Result<()> {
+    let verb = [Verb::Unbind as u64, 0];
+    match sys::call_write(names, scheme.as_bytes(), CallFlags::empty(), &verb) {
+        Err(error) if error.errno != ENODEV => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,82 @@
+//! A file system in memory.
+//!
+//! `ramfsd NAME [MIB]`: the name its scheme is bound under, which decides about absolute links (`file`
+//! is where plain absolute paths lead), and how much it holds. Its root belongs to user 0; everybody
+//! may make files in it, and remove their own.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::string::String;
+
+use cap_abi::scheme::FEATURE_RESOLVE;
+use redox_rt::{Result, eprintln, start::Start, sys};
+use scheme_loop::{Answers, Handler};
+use syscall::{flag::CLOCK_REALTIME, schemev2::Sqe};
+use treefs::{Caller, Config, Fs, SparsePages, TimeSpec};
+use treefs_server::Server;
+
+redox_rt::entry!(main);
+
+const MIB: u64 = 1 << 20;
+/// How much it holds unless said otherwise.
+const DEFAULT_MIB: u64 = 16;
+/// Everybody may make files, and remove their own.
+const ROOT_MODE: u16 = 0o1777;
+
+struct Service(Server<SparsePages>);
+
+impl Handler for Service {
+    // Longer writes are done in part.
+    const LONGEST_INPUT: usize = 1 << 16;
+
+    fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
+        match self.0.handle(sqe, payload, now()) {
+            Some(cqe) => out.push(cqe),
+            None => Ok(()),
+        }
+    }
+}
+
+fn now() -> TimeSpec {
+    sys::clock_gettime(CLOCK_REALTIME).unwrap_or_default()
+}
+
+fn main(start: &Start) -> i32 {
+    let text = |n| start.arg(n).and_then(|arg| arg.to_str().ok());
+    let Some(name) = text(1) else {
+        eprintln!("ramfsd: usage: ramfsd NAME [MIB]");
+        return 2;
+    };
+    let size = match text(2).map(str::parse) {
+        None => DEFAULT_MIB,
+        Some(Ok(mib)) => mib,
+        Some(Err(_)) => {
+            eprintln!("ramfsd: the size is not a number of MiB");
+            return 2;
+        }
+    };
+    let config = Config {
+        max_bytes: size.saturating_mul(MIB),
+        max_inodes: 1 << 16,
+        max_handles: 1 << 16,
+        device: 2,
+        scheme: String::from(name),
+        default: name == "file",
+        root_mode: ROOT_MODE,
+    };
+    let server = Fs::new(config, Caller::SUPERUSER, now())
+        .map_err(|error| error.errno())
+        .map(Server::new)
+        .and_then(|mut server| server.root().map(|root| (server, root)));
+    match server {
+        Ok((server, root)) => {
+            scheme_loop::run("ramfsd", FEATURE_RESOLVE, root as u64, &mut Service(server))
+        }
+        Err(errno) => {
+            eprintln!("ramfsd: no root: error {errno}");
+            1
+        }
+    }
+}

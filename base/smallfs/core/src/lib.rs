@@ -1,0 +1,246 @@
+//! Schemes of one file: `null`, `zero`, `rand`, `log`.
+//!
+//! | scheme | `read` | `write` |
+//! |---|---|---|
+//! | `null` | the end | takes everything |
+//! | `zero` | zeros | takes everything |
+//! | `rand` | random bytes | mixes them in |
+//! | `log` | what was logged, the last 64 KiB of it | logs lines; those through `log/NAME` begin with `NAME: ` |
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+extern crate alloc;
+
+mod log;
+mod random;
+
+pub use log::Log;
+pub use random::Random;
+
+use alloc::vec::Vec;
+
+use gen_slab::{Key, Slab};
+use scheme_core::reply;
+use syscall::{
+    Stat, StdFsCallKind,
+    error as errno,
+    flag::{EventFlags, MODE_CHR, O_DIRECTORY, O_RDONLY, O_WRONLY},
+    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+};
+
+type Result<T> = core::result::Result<T, i32>;
+
+/// What is behind a scheme of one file.
+pub trait Device {
+    /// What it keeps for a handle.
+    type Handle: Default;
+
+    /// Opens a path; the empty one is the file itself.
+    ///
+    /// # Errors
+    /// An error number.
+    fn open(&mut self, path: &str) -> Result<Self::Handle> {
+        if path.is_empty() {
+            Ok(Self::Handle::default())
+        } else {
+            Err(errno::ENOENT)
+        }
+    }
+
+    /// Reads; gives how much.
+    fn read(&mut self, handle: &mut Self::Handle, buffer: &mut [u8]) -> usize;
+
+    /// Writes all.
+    fn write(&mut self, handle: &mut Self::Handle, bytes: &[u8]);
+
+    /// The last descriptor of a handle is gone.
+    fn close(&mut self, _handle: Self::Handle) {}
+}
+
+/// Reads the end, takes everything.
+#[derive(Debug, Default)]
+pub struct Null;
+
+impl Device for Null {
+    type Handle = ();
+
+    fn read(&mut self, (): &mut (), _buffer: &mut [u8]) -> usize {
+        0
+    }
+
+    fn write(&mut self, (): &mut (), _bytes: &[u8]) {}
+}
+
+/// Reads zeros, takes everything.
+#[derive(Debug, Default)]
+pub struct Zero;
+
+impl Device for Zero {
+    type Handle = ();
+
+    fn read(&mut self, (): &mut (), buffer: &mut [u8]) -> usize {
+        buffer.fill(0);
+        buffer.len()
+    }
+
+    fn write(&mut self, (): &mut (), _bytes: &[u8]) {}
+}
+
+struct Open<H> {
+    handle: H,
+    read: bool,
+    write: bool,
+}
+
+/// Most handles at once.
+const HANDLES: usize = 1 << 16;
+
+/// A device and its handles.
+pub struct Server<D: Device> {
+    device: D,
+    handles: Slab<Open<D::Handle>>,
+}
+
+impl<D: Device> Server<D> {
+    /// Serves a device.
+    #[must_use]
+    pub const fn new(device: D) -> Self {
+        Self {
+            device,
+            handles: Slab::new(),
+        }
+    }
+
+    /// Makes the scheme's root: it can be opened through, not read.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn root(&mut self) -> Result<u64> {
+        self.insert(Open {
+            handle: D::Handle::default(),
+            read: false,
+            write: false,
+        })
+    }
+
+    /// The device.
+    pub const fn device(&mut self) -> &mut D {
+        &mut self.device
+    }
+
+    /// Answers a request, unless it is one that wants no answer.
+    pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Option<Cqe> {
+        let [handle, ..] = sqe.args;
+        let opcode = Opcode::try_from_raw(sqe.opcode);
+        if let Some(Opcode::CloseMsg) = opcode
+            && let Some(open) = self.handles.remove(Key::from_raw(handle))
+        {
+            self.device.close(open.handle);
+        }
+        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
+            return None;
+        }
+        if let Some(Opcode::OpenAt) = opcode {
+            let [_, _, _, flags, ..] = sqe.args;
+            return Some(match self.open(handle, payload, flags as usize) {
+                Ok(number) => reply::opened(sqe.tag, number, NewFdFlags::empty()),
+                Err(error) => reply::value(sqe.tag, Err(error)),
+            });
+        }
+        let answer = match opcode {
+            Some(opcode) => self.answer(opcode, sqe, payload),
+            None => Err(errno::ENOSYS),
+        };
+        Some(reply::value(sqe.tag, answer))
+    }
+
+    fn insert(&mut self, open: Open<D::Handle>) -> Result<u64> {
+        if self.handles.len() >= HANDLES {
+            return Err(errno::EMFILE);
+        }
+        self.handles
+            .insert(open)
+            .map(Key::raw)
+            .map_err(|_| errno::ENOMEM)
+    }
+
+    fn open(&mut self, dir: u64, path: &[u8], flags: usize) -> Result<u64> {
+        self.handles.get(Key::from_raw(dir)).ok_or(errno::EBADF)?;
+        if flags & O_DIRECTORY == O_DIRECTORY {
+            return Err(errno::ENOTDIR);
+        }
+        let path = core::str::from_utf8(path).map_err(|_| errno::EINVAL)?;
+        let handle = self.device.open(path)?;
+        self.insert(Open {
+            handle,
+            read: flags & O_RDONLY != 0,
+            write: flags & O_WRONLY != 0,
+        })
+    }
+
+    fn answer(&mut self, opcode: Opcode, sqe: &Sqe, payload: &mut [u8]) -> Result<usize> {
+        let [handle, asked, _, kind, ..] = sqe.args;
+        let open = self
+            .handles
+            .get_mut(Key::from_raw(handle))
+            .ok_or(errno::EBADF)?;
+        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
+            return Err(errno::EOPNOTSUPP);
+        }
+        match opcode {
+            Opcode::Read if open.read => Ok(self.device.read(&mut open.handle, payload)),
+            Opcode::Write if open.write => {
+                self.device.write(&mut open.handle, payload);
+                Ok(payload.len())
+            }
+            Opcode::Read | Opcode::Write => Err(errno::EBADF),
+            Opcode::Fevent => {
+                let ready = EventFlags::EVENT_READ | EventFlags::EVENT_WRITE;
+                Ok((EventFlags::from_bits_truncate(asked as usize) & ready).bits())
+            }
+            Opcode::Fstat => stat(payload),
+            Opcode::StdFsCall => match StdFsCallKind::try_from_raw(kind as u8) {
+                Some(StdFsCallKind::Fstat) => stat(payload),
+                Some(StdFsCallKind::Fsync) => Ok(0),
+                _ => Err(errno::EOPNOTSUPP),
+            },
+            Opcode::Fsize | Opcode::Fsync | Opcode::Close | Opcode::Ftruncate => Ok(0),
+            Opcode::Fcntl | Opcode::Dup => Err(errno::EINVAL),
+            _ => Err(errno::EOPNOTSUPP),
+        }
+    }
+}
+
+fn stat(payload: &mut [u8]) -> Result<usize> {
+    let stat = Stat {
+        st_mode: MODE_CHR | 0o666,
+        st_nlink: 1,
+        st_blksize: 4096,
+        ..Stat::default()
+    };
+    payload
+        .get_mut(..stat.len())
+        .ok_or(errno::EINVAL)?
+        .copy_from_slice(&stat);
+    Ok(0)
+}
+
+/// Appends without aborting when there is no memory: then the bytes are lost.
+fn append(to: &mut Vec<u8>, bytes: &[u8]) {
+    if to.try_reserve(bytes.len()).is_ok() {
+        to.extend_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests;

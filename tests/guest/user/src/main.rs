@@ -1,0 +1,29 @@
+//! Tests of the system's servers, as processes see them: run by `init`, in the whole namespace.
+//!
+//! The first argument picks a group: `names` (the namespace manager), `processes` (the process
+//! manager), `files` (path resolution in the file systems).
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod files;
+mod names;
+mod processes;
+mod scheme;
+
+use redox_rt::start::Start;
+
+redox_rt::entry!(main);
+
+fn main(start: &Start) -> i32 {
+    match start.arg(1).map(core::ffi::CStr::to_bytes) {
+        Some(b"names") => names::run(),
+        Some(b"processes") => processes::run(),
+        Some(b"files") => files::run(),
+        other => {
+            redox_rt::eprintln!("test-user: no group {other:?}");
+            2
+        }
+    }
+}

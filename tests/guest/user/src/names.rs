@@ -1,0 +1,328 @@
+//! The namespace manager's rules.
+
+use alloc::{string::String, vec, vec::Vec};
+
+use guest_test::{Outcome, check, check_eq, check_error};
+use nsmgr_api::{self as api, ForkFlags, NsPermissions, UnbindFlags, Verb};
+use redox_rt::{Error, Fd, Result, fs, namespace as ns, process, process::Awaited, sys};
+use syscall::{
+    E2BIG, EACCES, EEXIST, EINVAL, ENODEV, ENOENT, EPERM, ESTALE, F_GETFL, F_SETFL,
+    dirent::DirentIter,
+    flag::{CallFlags, O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR},
+};
+
+use crate::scheme;
+
+pub fn run() -> i32 {
+    guest_test::run!["names" =>
+        a_path_is_opened_where_its_name_leads, the_listing_is_stable_and_resumes,
+        what_is_not_bound_is_no_device, without_a_namespace_nothing_is_found,
+        a_fork_holds_what_was_named, unknown_names_are_told, permissions_only_shrink,
+        a_register_handle_binds_once, malformed_payloads_are_refused,
+        the_scheme_sees_the_true_caller, roots_share_nothing, revoking_ends_what_was_opened,
+        a_destroyed_namespace_takes_everything_along, a_dead_scheme_is_no_device,
+    ]
+}
+
+fn own() -> Result<usize> {
+    ns::namespace().ok_or(Error::new(ENOENT))
+}
+
+fn at(namespace: usize, path: &str, flags: usize) -> Result<Fd> {
+    sys::openat(namespace, path.as_bytes(), flags, sys::FD_ANY_UPPER).map(Fd::from_raw)
+}
+
+fn ask(namespace: usize, payload: &[u8]) -> Result<Fd> {
+    sys::dup(namespace, payload, sys::FD_ANY_UPPER).map(Fd::from_raw)
+}
+
+fn fork(namespace: usize, names: &[&str]) -> Result<Fd> {
+    let names = names.iter().map(|name| name.as_bytes());
+    ask(namespace, &api::fork_payload(names))
+}
+
+fn list_in_pieces(namespace: usize, room: usize) -> Result<Vec<String>> {
+    let listing = at(namespace, "/scheme", O_RDONLY | O_DIRECTORY)?;
+    let (mut names, mut after) = (Vec::new(), 0);
+    loop {
+        let mut buffer = vec![0; room];
+        let len = fs::getdents(listing.raw(), &mut buffer, after)?;
+        if len == 0 {
+            return Ok(names);
+        }
+        for entry in DirentIter::new(buffer.get(..len).unwrap_or(&[])) {
+            let (header, name) = entry.map_err(|_| Error::new(syscall::EIO))?;
+            after = header.next_opaque_id;
+            let name = name.split(|byte| *byte == 0).next().unwrap_or(&[]);
+            names.push(String::from_utf8_lossy(name).into_owned());
+        }
+    }
+}
+
+fn a_path_is_opened_where_its_name_leads() -> Outcome {
+    let ns = own()?;
+    for path in ["/scheme/zero", "/scheme/zero/", "scheme/zero", "zero:"] {
+        let zero = at(ns, path, O_RDONLY)?;
+        let mut bytes = [7; 16];
+        check_eq!(zero.read(&mut bytes)?, 16, "{path}");
+        check_eq!(bytes, [0; 16], "{path}");
+    }
+    let motd = at(ns, "/scheme/initfs/etc/init.d/zero.service", O_RDONLY)?;
+    let mut text = [0; 6];
+    motd.read_exact(&mut text)?;
+    check_eq!(&text, b"[unit]");
+    // A kernel scheme too, whose objects have no names.
+    check!(at(ns, "/scheme/event", O_RDWR).is_ok());
+    Ok(())
+}
+
+fn the_listing_is_stable_and_resumes() -> Outcome {
+    let ns = own()?;
+    let all = list_in_pieces(ns, 4096)?;
+    for name in ["debug", "file", "initfs", "kernel.proc", "memory", "null", "rand", "zero"] {
+        check!(all.iter().any(|listed| listed == name), "{name}");
+    }
+    for room in [48, 64, 100, 4096] {
+        check_eq!(list_in_pieces(ns, room)?, all, "{room}");
+    }
+    let listing = at(ns, "/scheme", O_RDONLY | O_DIRECTORY)?;
+    check_error!(fs::getdents(listing.raw(), &mut [0; 20], 0), EINVAL);
+    Ok(())
+}
+
+fn what_is_not_bound_is_no_device() -> Outcome {
+    let ns = own()?;
+    for path in ["/scheme/nosuch", "/scheme/nosuch/x", "nosuch:x", "/scheme/zer", "/scheme/zeros"] {
+        check_error!(at(ns, path, O_RDONLY), ENODEV, "{path}");
+        check_error!(sys::unlinkat(ns, path.as_bytes(), 0), ENODEV, "{path}");
+    }
+    Ok(())
+}
+
+fn without_a_namespace_nothing_is_found() -> Outcome {
+    let kept = ns::set_namespace(None);
+    let absent = ns::open(b"/scheme/zero", O_RDONLY, sys::FD_ANY_UPPER);
+    let file = ns::open(b"/", O_RDONLY, sys::FD_ANY_UPPER);
+    check!(ns::set_namespace(kept).is_none());
+    check_error!(absent, ENOENT);
+    check_error!(file, ENOENT);
+    check!(ns::open(b"/scheme/zero", O_RDONLY, sys::FD_ANY_UPPER).map(Fd::from_raw).is_ok());
+    Ok(())
+}
+
+fn a_fork_holds_what_was_named() -> Outcome {
+    let ns = own()?;
+    let rows: &[(&[&str], &[&str])] = &[
+        (&["zero"], &["zero"]),
+        (&["ze*", "null"], &["null", "zero"]),
+        (&["kernel.*"], &["kernel.acpi", "kernel.proc", "kernel.sys"]),
+        (&["nosuch*"], &[]),
+        (&[], &[]),
+    ];
+    for (named, held) in rows {
+        let fork = fork(ns, named)?;
+        let mut names = list_in_pieces(fork.raw(), 4096)?;
+        names.sort();
+        check_eq!(names, *held, "{named:?}");
+        for name in ["zero", "null", "rand"] {
+            let path = alloc::format!("/scheme/{name}");
+            let got = at(fork.raw(), &path, O_RDONLY);
+            if held.contains(&name) {
+                check!(got.is_ok(), "{named:?} {name}");
+            } else {
+                check_error!(got, ENODEV, "{named:?} {name}");
+            }
+        }
+    }
+    let everything = fork(ns, &["*"])?;
+    check_eq!(list_in_pieces(everything.raw(), 4096)?.len(), list_in_pieces(ns, 4096)?.len());
+    // Whoever has little can give no more.
+    let little = fork(ns, &["zero"])?;
+    check_error!(fork(little.raw(), &["zero", "null"]), ENODEV);
+    check_eq!(list_in_pieces(fork(little.raw(), &["*"])?.raw(), 4096)?, ["zero"]);
+    Ok(())
+}
+
+fn unknown_names_are_told() -> Outcome {
+    let ns = own()?;
+    check_error!(fork(ns, &["zero", "nosuch"]), ENODEV);
+    let names = [&b"zero"[..], b"nosuch"];
+    let lenient = ask(ns, &api::fork_with_payload(ForkFlags::SKIP_UNKNOWN, names))?;
+    check_eq!(list_in_pieces(lenient.raw(), 4096)?, ["zero"]);
+    Ok(())
+}
+
+fn permissions_only_shrink() -> Outcome {
+    let ns = own()?;
+    let blind = ask(ns, &api::shrink_payload(NsPermissions::empty()))?;
+    let fork_of_blind = fork(blind.raw(), &["*"])?;
+    let lister = ask(ns, &api::shrink_payload(NsPermissions::LIST))?;
+    let regrown = ask(blind.raw(), &api::shrink_payload(NsPermissions::all()));
+    for (which, fd) in [("shrunk", &blind), ("its fork", &fork_of_blind)] {
+        check_error!(at(fd.raw(), "/scheme", O_RDONLY | O_DIRECTORY), EACCES, "{which}");
+        check_error!(ns::register_handle(fd.raw(), b"test-x"), EACCES, "{which}");
+        let capability = "/scheme/namespace/scheme-creation-cap";
+        check_error!(at(fd.raw(), capability, O_RDWR), EACCES, "{which}");
+        check!(at(fd.raw(), "/scheme/zero", O_RDONLY).is_ok(), "{which}");
+    }
+    check!(at(lister.raw(), "/scheme", O_RDONLY | O_DIRECTORY).is_ok());
+    check_error!(ns::register_handle(lister.raw(), b"test-x"), EACCES);
+    if let Ok(regrown) = regrown {
+        check_error!(at(regrown.raw(), "/scheme", O_RDONLY | O_DIRECTORY), EACCES);
+    }
+    Ok(())
+}
+
+fn a_register_handle_binds_once() -> Outcome {
+    let ns = fork(own()?, &["zero"])?;
+    let served = scheme::serve()?;
+    let first = Fd::from_raw(ns::register_handle(ns.raw(), b"test-once")?);
+    check_error!(at(ns.raw(), "/scheme/test-once", O_RDONLY), ENODEV);
+    first.send(served.root.dup(b"")?, &[])?;
+    check!(at(ns.raw(), "/scheme/test-once", O_RDONLY).is_ok());
+    check_error!(first.send(served.root.dup(b"")?, &[]), EPERM);
+    check_error!(ns::register(ns.raw(), b"test-once", served.root.dup(b"")?.into_raw()), EEXIST);
+    sys::call_write(ns.raw(), b"test-once", CallFlags::empty(), &[Verb::Unbind as u64, 0])?;
+    check_error!(first.send(served.root.dup(b"")?, &[]), EPERM);
+    check_error!(at(ns.raw(), "/scheme/test-once", O_RDONLY), ENODEV);
+    // The parent never had it.
+    check_error!(at(own()?, "/scheme/test-once", O_RDONLY), ENODEV);
+    served.stop()?;
+    Ok(())
+}
+
+fn malformed_payloads_are_refused() -> Outcome {
+    let ns = own()?;
+    let word = |value: usize| value.to_ne_bytes();
+    let good = api::fork_payload([&b"zero"[..]]);
+    let mut payloads: Vec<Vec<u8>> = vec![vec![0; 1], vec![0xff; 7], vec![0xff; 9], vec![0; 17]];
+    for discriminant in [0, 1, 2, 3, 99, 0x100, 0x101, 0x102, 0x103, usize::MAX] {
+        for len in [0, 1, usize::MAX, isize::MAX as usize] {
+            let mut payload = word(discriminant).to_vec();
+            payload.extend_from_slice(&word(len));
+            payload.extend_from_slice(b"zero/..");
+            payloads.push(payload);
+        }
+    }
+    for cut in 1..good.len() {
+        payloads.push(good.get(..cut).unwrap_or(&[]).to_vec());
+    }
+    for name in [&b""[..], b".", b"..", b"a/b", b"a\0", b"a*", b"namespace", b"\xff", &[b'a'; 256]] {
+        payloads.push(api::issue_register_payload(name));
+    }
+    let mut refused = 0;
+    for payload in &payloads {
+        match ask(ns, payload) {
+            // An empty list of names, and an empty set of permissions, mean something.
+            Ok(_) => {}
+            Err(error) => {
+                refused += 1;
+                let known = matches!(error.errno, EINVAL | E2BIG | ENODEV);
+                check!(known, "{}: {error}", payload.escape_ascii());
+            }
+        }
+        check!(at(ns, "/scheme/zero", O_RDONLY).is_ok(), "{}", payload.escape_ascii());
+    }
+    check!(refused > payloads.len() / 2, "{refused} of {}", payloads.len());
+    for name in [&b""[..], b".", b"..", b"a/b", b"a*", b"namespace"] {
+        check_error!(ask(ns, &api::issue_register_payload(name)), EINVAL, "{}", name.escape_ascii());
+    }
+    for verb in [0, 1, 0xff, 0x103, u64::MAX] {
+        check_error!(sys::call(ns, CallFlags::empty(), &[verb, 0]), EINVAL, "{verb}");
+    }
+    Ok(())
+}
+
+fn the_scheme_sees_the_true_caller() -> Outcome {
+    let ns = fork(own()?, &["zero"])?;
+    let served = scheme::serve()?;
+    ns::register(ns.raw(), b"test-teller", served.root.dup(b"")?.into_raw())?;
+    let file = at(ns.raw(), "/scheme/test-teller", O_RDONLY)?;
+    check_eq!(scheme::told(&file)?, (process::pid()?, 0));
+    let Some(child) = process::fork()? else {
+        let told = process::set_ids([Some(1234), Some(1234), Some(1234), None, None, None])
+            .and_then(|()| at(ns.raw(), "/scheme/test-teller", O_RDONLY))
+            .and_then(|file| scheme::told(&file));
+        let good = told.is_ok() && told == process::pid().map(|pid| (pid, 1234));
+        redox_rt::exit(if good { 7 } else { 1 })
+    };
+    let ended = process::wait(Awaited::Child(child), process::WaitFlags::empty())?;
+    check_eq!(ended, Some((child, rt_core::wait::exited(7))));
+    served.stop()?;
+    Ok(())
+}
+
+fn roots_share_nothing() -> Outcome {
+    let ns = own()?;
+    let status = |fd: &Fd| {
+        // SAFETY: the command takes no argument.
+        unsafe { sys::fcntl(fd.raw(), F_GETFL, 0) }
+    };
+    let one = at(ns, "/scheme/file", O_RDONLY | O_DIRECTORY)?;
+    let two = at(ns, "/scheme/file", O_RDONLY | O_DIRECTORY)?;
+    let before = status(&two)?;
+    // SAFETY: the argument is a mask.
+    unsafe { sys::fcntl(one.raw(), F_SETFL, O_NONBLOCK) }?;
+    sys::lseek(one.raw(), 5, syscall::SEEK_SET)?;
+    check!(status(&one)? & O_NONBLOCK != 0);
+    check_eq!(status(&two)?, before);
+    check_eq!(sys::lseek(two.raw(), 0, syscall::SEEK_CUR)?, 0);
+    let three = at(ns, "/scheme/file", O_RDONLY | O_DIRECTORY)?;
+    check_eq!(status(&three)?, before);
+    // Closing one closes nothing for the others, nor for the scheme.
+    drop((one, two));
+    let mut buffer = [0; 512];
+    check!(fs::getdents(three.raw(), &mut buffer, 0).is_ok());
+    check!(at(ns, "/scheme/file/", O_RDONLY | O_DIRECTORY).is_ok());
+    Ok(())
+}
+
+fn revoking_ends_what_was_opened() -> Outcome {
+    let ns = fork(own()?, &["zero"])?;
+    let served = scheme::serve()?;
+    ns::register(ns.raw(), b"test-gone", served.root.dup(b"")?.into_raw())?;
+    let heir = fork(ns.raw(), &["test-gone"])?;
+    let file = at(ns.raw(), "/scheme/test-gone", O_RDONLY)?;
+    let inherited = at(heir.raw(), "/scheme/test-gone", O_RDONLY)?;
+    let root = at(heir.raw(), "/scheme/test-gone", O_RDONLY | O_DIRECTORY)?;
+    let revoke = [Verb::Unbind as u64, UnbindFlags::REVOKE.bits()];
+    let unbind = |fd: &Fd| sys::call_write(fd.raw(), b"test-gone", CallFlags::empty(), &revoke);
+    check_error!(unbind(&heir), EPERM);
+    check!(scheme::told(&file).is_ok());
+    unbind(&ns)?;
+    check_error!(scheme::told(&file), ESTALE);
+    check_error!(scheme::told(&inherited), ESTALE);
+    check_error!(root.open(b"", O_RDONLY), ESTALE);
+    check_error!(at(ns.raw(), "/scheme/test-gone", O_RDONLY), ENODEV);
+    served.stop()?;
+    Ok(())
+}
+
+fn a_destroyed_namespace_takes_everything_along() -> Outcome {
+    let payload = api::fork_with_payload(ForkFlags::DESTROYABLE, [&b"zero"[..]]);
+    let ns = ask(own()?, &payload)?;
+    let file = at(ns.raw(), "/scheme/zero", O_RDONLY)?;
+    let below = fork(ns.raw(), &["zero"])?;
+    let file_below = at(below.raw(), "/scheme/zero", O_RDONLY)?;
+    let mut byte = [0];
+    check_eq!(file.read(&mut byte)?, 1);
+    sys::call(ns.raw(), CallFlags::empty(), &[Verb::Destroy as u64, 0])?;
+    check_error!(file.read(&mut byte), ESTALE);
+    check_error!(file_below.read(&mut byte), ESTALE);
+    check_error!(at(ns.raw(), "/scheme/zero", O_RDONLY), ESTALE);
+    check_error!(at(below.raw(), "/scheme/zero", O_RDONLY), ESTALE);
+    check!(at(own()?, "/scheme/zero", O_RDONLY).is_ok());
+    Ok(())
+}
+
+fn a_dead_scheme_is_no_device() -> Outcome {
+    let ns = fork(own()?, &["zero"])?;
+    let served = scheme::serve()?;
+    ns::register(ns.raw(), b"test-dead", served.root.dup(b"")?.into_raw())?;
+    let file = at(ns.raw(), "/scheme/test-dead", O_RDONLY)?;
+    check!(scheme::told(&file).is_ok());
+    served.stop()?;
+    check_error!(scheme::told(&file), ENODEV);
+    check_error!(at(ns.raw(), "/scheme/test-dead", O_RDONLY), ENODEV);
+    Ok(())
+}
