@@ -5,8 +5,6 @@ use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use cap_abi::auxv::{AT_REDOX_CWD_LEN, AT_REDOX_CWD_PTR};
 use libredox::protocol::{ProcCall, ProcMeta, WaitFlags};
-use redox_rt::context::Context;
-use redox_rt::fork::{Forked, fork_into};
 use redox_rt::futex::Mutex;
 use redox_rt::signal::restartable;
 use redox_rt::spawn::{self, Command, Image};
@@ -26,32 +24,19 @@ static HANDLERS: Mutex<Vec<[Option<Handler>; 3]>> = Mutex::new(Vec::new());
 
 /// A new process with one thread, a copy of the calling one. Answers the child's number, 0 in it.
 pub(crate) unsafe fn fork_process() -> Result<usize> {
-    let manager = process::process_fd().ok_or(Error::new(ENOSYS))?;
     let handlers: Vec<[Option<Handler>; 3]> = HANDLERS.lock().clone();
     for before in handlers.iter().rev().filter_map(|h| h[0]) {
         before();
     }
-    let result = copy(manager);
-    let which = if matches!(result, Ok(0)) { 2 } else { 1 };
+    let result = super::heap::while_quiet(process::fork);
+    let which = if matches!(result, Ok(None)) { 2 } else { 1 };
+    if which == 2 {
+        thread::alone();
+    }
     for after in handlers.iter().filter_map(|h| h[which]) {
         after();
     }
-    result
-}
-
-fn copy(manager: usize) -> Result<usize> {
-    let child = Fd::from_raw(sys::dup(manager, b"fork", sys::FD_ANY_UPPER)?);
-    let context = Context::from_fd(child.dup(b"context-0")?);
-    let pid = context.get().attributes()?.pid as usize;
-    match super::heap::while_quiet(|| fork_into(&context, Some(&child)))? {
-        Forked::Parent => Ok(pid),
-        Forked::Child => {
-            // The child has neither of the two descriptors.
-            core::mem::forget((child, context));
-            thread::alone();
-            Ok(0)
-        }
-    }
+    result.map(|child| child.map_or(0, |pid| pid as usize))
 }
 
 /// The strings of a null-terminated array.
