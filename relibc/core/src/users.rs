@@ -32,7 +32,9 @@ pub struct Group<'a> {
 impl<'a> Group<'a> {
     /// The members' names.
     pub fn members(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
-        self.members.split(|&b| b == b',').filter(|name| !name.is_empty())
+        self.members
+            .split(|&b| b == b',')
+            .filter(|name| !name.is_empty())
     }
 }
 
@@ -45,7 +47,9 @@ fn fields(line: &[u8]) -> Option<(&[u8], impl Iterator<Item = &[u8]>)> {
     let old = !line.contains(&b';');
     let separator = if old { b':' } else { b';' };
     let mut fields = line.split(move |&b| b == separator);
-    let name = fields.next().filter(|name| !name.is_empty() && !name.starts_with(b"#"))?;
+    let name = fields
+        .next()
+        .filter(|name| !name.is_empty() && !name.starts_with(b"#"))?;
     if old {
         fields.next()?;
     }
@@ -124,14 +128,25 @@ mod tests {
             (b"sudo;1;user,admin", Some(sudo)),
             (b"sudo;x;1;user,admin", Some(sudo)),
             (b"sudo:x:1:user,admin", Some(sudo)),
-            (b"sudo;1", Some(Group { members: b"", ..sudo })),
+            (
+                b"sudo;1",
+                Some(Group {
+                    members: b"",
+                    ..sudo
+                }),
+            ),
             (b"sudo;x", None),
             (b"sudo", None),
         ];
         for (line, want) in rows {
             assert_eq!(group(line), *want, "{}", line.escape_ascii());
         }
-        let members: Vec<_> = Group { members: b",user,,admin", ..sudo }.members().collect();
+        let members: Vec<_> = Group {
+            members: b",user,,admin",
+            ..sudo
+        }
+        .members()
+        .collect();
         assert_eq!(members, [&b"user"[..], b"admin"]);
     }
 }

@@ -95,8 +95,20 @@ fn defined() -> BTreeSet<String> {
     let mut list = Vec::new();
     files(&folder("libc/src"), "rs", &mut list);
     let mut out: BTreeSet<String> = [
-        "memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen", "strtold", "wcstold",
-        "setjmp", "_setjmp", "longjmp", "_longjmp", "sigsetjmp", "siglongjmp",
+        "memcpy",
+        "memmove",
+        "memset",
+        "memcmp",
+        "bcmp",
+        "strlen",
+        "strtold",
+        "wcstold",
+        "setjmp",
+        "_setjmp",
+        "longjmp",
+        "_longjmp",
+        "sigsetjmp",
+        "siglongjmp",
     ]
     .map(String::from)
     .into();

@@ -350,7 +350,9 @@ pub fn wait_for(set: u64, limit: Option<&syscall::TimeSpec>) -> Result<SigInfo> 
     while area.waiting.load(Ordering::Acquire) != 0 && result.is_ok() {
         result = match futex::wait(&area.waiting, 1, limit) {
             Err(e) if e.errno == syscall::ETIMEDOUT => Err(e),
-            Err(e) if e.errno == EINTR && area.handlers.load(Ordering::Relaxed) != handlers => Err(e),
+            Err(e) if e.errno == EINTR && area.handlers.load(Ordering::Relaxed) != handlers => {
+                Err(e)
+            }
             _ => Ok(()),
         };
     }
@@ -362,7 +364,8 @@ pub fn wait_for(set: u64, limit: Option<&syscall::TimeSpec>) -> Result<SigInfo> 
     if !received {
         return Err(result.err().unwrap_or(Error::new(EINTR)));
     }
-    let [signal, sender, value, address] = area.received.each_ref().map(|w| w.load(Ordering::Relaxed));
+    let [signal, sender, value, address] =
+        area.received.each_ref().map(|w| w.load(Ordering::Relaxed));
     Ok(SigInfo {
         signal: (signal & 0xff) as i32,
         code: (signal >> 32) as i32,
@@ -391,8 +394,7 @@ fn hand_over(tcb: &Tcb, taken: &Taken) -> bool {
         place.store(word, Ordering::Relaxed);
     }
     // One is enough: the others stay pending.
-    tcb.control
-        .set_allowset(allowed(&tcb.control) & !awaited);
+    tcb.control.set_allowset(allowed(&tcb.control) & !awaited);
     area.awaited.store(0, Ordering::Relaxed);
     area.waiting.store(0, Ordering::Release);
     true

@@ -256,7 +256,10 @@ pub fn forget_others() {
 #[must_use]
 pub fn stack_of(tcb: &Tcb) -> (usize, usize) {
     match tcb.stack_len.load(Ordering::Relaxed) {
-        0 => (crate::spawn::STACK_TOP - crate::spawn::STACK_LEN, crate::spawn::STACK_LEN),
+        0 => (
+            crate::spawn::STACK_TOP - crate::spawn::STACK_LEN,
+            crate::spawn::STACK_LEN,
+        ),
         len => (tcb.stack.load(Ordering::Relaxed), len),
     }
 }

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int};
 
 use cap_abi::auxv;
+use libredox::protocol::O_CLOEXEC;
 use redox_rt::futex::Mutex;
 use redox_rt::start::Start;
 use redox_rt::{Error, Fd, Result, namespace, sys};
-use libredox::protocol::O_CLOEXEC;
 use syscall::flag::{O_DIRECTORY, O_STAT};
 use syscall::{EINVAL, ENOENT, ERANGE};
 
@@ -107,7 +107,8 @@ unsafe fn real(path: *const c_char, buffer: *mut c_char) -> Result<*mut c_char> 
         return allocate_text(&real);
     }
     // The caller's buffer has PATH_MAX bytes.
-    give_text(&real, buffer, libc::PATH_MAX as usize).map_err(|_| Error::new(syscall::ENAMETOOLONG))?;
+    give_text(&real, buffer, libc::PATH_MAX as usize)
+        .map_err(|_| Error::new(syscall::ENAMETOOLONG))?;
     Ok(buffer)
 }
 

@@ -16,6 +16,7 @@ const BUFFER: usize = 4096;
 const HEADER: usize = size_of::<DirentHeader>();
 
 /// An open directory.
+#[allow(clippy::upper_case_acronyms)]
 pub struct DIR {
     fd: Fd,
     buffer: Vec<u8>,
@@ -35,7 +36,14 @@ fn new(fd: Fd) -> Result<*mut DIR> {
     buffer.resize(BUFFER, 0);
     // SAFETY: all bytes zero is a valid `dirent`.
     let entry = unsafe { core::mem::zeroed() };
-    Ok(Box::into_raw(Box::new(DIR { fd, buffer, from: 0, to: 0, position: 0, entry })))
+    Ok(Box::into_raw(Box::new(DIR {
+        fd,
+        buffer,
+        from: 0,
+        to: 0,
+        position: 0,
+        entry,
+    })))
 }
 
 impl DIR {
@@ -49,7 +57,12 @@ impl DIR {
         }
         let bad = Error::new(EIO);
         let rest = self.buffer.get(self.from..self.to).ok_or(bad)?;
-        let word = |at: usize| rest.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes);
+        let word = |at: usize| {
+            rest.get(at..at + 8)?
+                .try_into()
+                .ok()
+                .map(u64::from_ne_bytes)
+        };
         let (inode, next) = (word(0).ok_or(bad)?, word(8).ok_or(bad)?);
         let [low, high, kind] = *rest.get(16..19).ok_or(bad)? else {
             return Err(bad);
@@ -62,7 +75,12 @@ impl DIR {
         self.entry.d_type = kind;
         self.entry.d_reclen = size_of::<libc::dirent>() as u16;
         let room = self.entry.d_name.len() - 1;
-        for (place, &byte) in self.entry.d_name.iter_mut().zip(name.iter().take(room).chain([&0])) {
+        for (place, &byte) in self
+            .entry
+            .d_name
+            .iter_mut()
+            .zip(name.iter().take(room).chain([&0]))
+        {
             *place = byte as c_char;
         }
         self.position = next;
@@ -77,7 +95,12 @@ impl DIR {
 
 unsafe fn open(path: *const c_char) -> Result<*mut DIR> {
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    new(Fd::from_raw(open_at(libc::AT_FDCWD, text(path)?, flags, 0)?))
+    new(Fd::from_raw(open_at(
+        libc::AT_FDCWD,
+        text(path)?,
+        flags,
+        0,
+    )?))
 }
 
 fn adopt(number: c_int) -> Result<*mut DIR> {

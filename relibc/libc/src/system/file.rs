@@ -32,7 +32,11 @@ pub(crate) fn open_at(dir: c_int, path: &[u8], flags: c_int, mode: c_int) -> Res
     if beneath {
         raw |= RESOLVE_BENEATH;
     }
-    restartable(|| at(dir, path, beneath, |base, rest| sys::openat(base, rest, raw, sys::FD_ANY)))
+    restartable(|| {
+        at(dir, path, beneath, |base, rest| {
+            sys::openat(base, rest, raw, sys::FD_ANY)
+        })
+    })
 }
 
 /// Where shared memory has its names.
@@ -120,7 +124,9 @@ unsafe fn vectored(
     } else {
         core::slice::from_raw_parts(vectors, count)
     };
-    let total = vectors.iter().try_fold(0usize, |sum, v| sum.checked_add(v.iov_len));
+    let total = vectors
+        .iter()
+        .try_fold(0usize, |sum, v| sum.checked_add(v.iov_len));
     if total.is_none_or(|total| total > isize::MAX as usize) {
         return fail(EINVAL);
     }
@@ -147,7 +153,9 @@ unsafe fn write_vectors(number: c_int, vectors: *const libc::iovec, count: c_int
     let target = fd(number)?;
     if (2..=1024).contains(&count) && !vectors.is_null() {
         let list = core::slice::from_raw_parts(vectors, count as usize);
-        let total = list.iter().try_fold(0usize, |sum, v| sum.checked_add(v.iov_len));
+        let total = list
+            .iter()
+            .try_fold(0usize, |sum, v| sum.checked_add(v.iov_len));
         if total.is_some_and(|total| total <= GATHERED) {
             let mut buffer = [0u8; GATHERED];
             let mut len = 0;
@@ -175,8 +183,12 @@ unsafe fn control(number: c_int, command: c_int, argument: usize) -> Result<usiz
     }
     let target = fd(number)?;
     match command {
-        libc::F_GETLK | libc::F_SETLK | libc::F_SETLKW => lock(target, command, argument as *mut FileLock),
-        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC if argument as c_int as isize != argument as isize => {
+        libc::F_GETLK | libc::F_SETLK | libc::F_SETLKW => {
+            lock(target, command, argument as *mut FileLock)
+        }
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC
+            if argument as c_int as isize != argument as isize =>
+        {
             fail(EINVAL)
         }
         _ => restartable(|| sys::fcntl(target, command as usize, argument)),
@@ -196,7 +208,13 @@ unsafe fn lock(target: usize, command: c_int, record: *mut FileLock) -> Result<u
     let flags = syscall::CallFlags::STD_FS | syscall::CallFlags::READ | syscall::CallFlags::WRITE;
     let wait = u64::from(command == libc::F_SETLKW);
     let answer = restartable(|| {
-        sys::call_raw(target, record.cast(), size_of::<FileLock>(), flags, &[kind as u64, wait])
+        sys::call_raw(
+            target,
+            record.cast(),
+            size_of::<FileLock>(),
+            flags,
+            &[kind as u64, wait],
+        )
     });
     match answer {
         Err(e) if matches!(e.errno, syscall::EOPNOTSUPP | syscall::ENOSYS) => fail(ENOLCK),
@@ -225,9 +243,15 @@ unsafe fn lock_whole(number: c_int, operation: c_int) -> Result<usize> {
         libc::LOCK_UN => F_UNLCK,
         _ => return fail(EINVAL),
     };
-    let mut record: FileLock = FileLock::default();
-    record.l_type = kind as _;
-    let command = if operation & libc::LOCK_NB != 0 { libc::F_SETLK } else { libc::F_SETLKW };
+    let mut record = FileLock {
+        l_type: kind as i16,
+        ..FileLock::default()
+    };
+    let command = if operation & libc::LOCK_NB != 0 {
+        libc::F_SETLK
+    } else {
+        libc::F_SETLKW
+    };
     lock(fd(number)?, command, &mut record)
 }
 
@@ -355,10 +379,7 @@ c_api! {
     }
     fn flock(number: c_int, operation: c_int) -> c_int { unit(lock_whole(number, operation).map(drop)) }
     fn lockf(number: c_int, command: c_int, len: i64) -> c_int {
-        let mut record: FileLock = FileLock::default();
-        record.l_type = 1;
-        record.l_whence = libc::SEEK_CUR as _;
-        record.l_len = len as _;
+        let mut record = FileLock { l_type: 1, l_whence: libc::SEEK_CUR as i16, l_len: len, ..FileLock::default() };
         let how = match command {
             libc::F_ULOCK => { record.l_type = F_UNLCK as _; libc::F_SETLK }
             libc::F_LOCK => libc::F_SETLKW,

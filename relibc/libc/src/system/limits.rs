@@ -13,15 +13,15 @@ use super::{fail, unit};
 /// `pathconf`: the same for every file system.
 pub(crate) fn of_path(name: c_int) -> c_long {
     match name {
-        0 => 127,          // _PC_LINK_MAX
-        1 | 2 => 255,      // _PC_MAX_CANON, _PC_MAX_INPUT
-        3 => 255,          // _PC_NAME_MAX
-        4 | 5 => 4096,     // _PC_PATH_MAX, _PC_PIPE_BUF
-        6 | 7 => 1,        // _PC_CHOWN_RESTRICTED, _PC_NO_TRUNC
-        8 => 0,            // _PC_VDISABLE
-        13 => 64,          // _PC_FILESIZEBITS
-        19 => 4096,        // _PC_SYMLINK_MAX
-        20 => 1,           // _PC_2_SYMLINKS
+        0 => 127,               // _PC_LINK_MAX
+        1 | 2 => 255,           // _PC_MAX_CANON, _PC_MAX_INPUT
+        3 => 255,               // _PC_NAME_MAX
+        4 | 5 => 4096,          // _PC_PATH_MAX, _PC_PIPE_BUF
+        6 | 7 => 1,             // _PC_CHOWN_RESTRICTED, _PC_NO_TRUNC
+        8 => 0,                 // _PC_VDISABLE
+        13 => 64,               // _PC_FILESIZEBITS
+        19 => 4096,             // _PC_SYMLINK_MAX
+        20 => 1,                // _PC_2_SYMLINKS
         9..=12 | 14..=18 => -1, // no limit, or not offered
         _ => {
             super::report(redox_rt::Error::new(EINVAL));
@@ -35,7 +35,9 @@ fn of_system(name: c_int) -> c_long {
         libc::_SC_ARG_MAX => rt_core::stack::MAX_LEN as c_long,
         libc::_SC_CLK_TCK => super::time::TICKS,
         libc::_SC_NGROUPS_MAX => 65536,
-        libc::_SC_OPEN_MAX => limit(libc::RLIMIT_NOFILE).map_or(-1, |l| c_long::try_from(l.rlim_cur).unwrap_or(-1)),
+        libc::_SC_OPEN_MAX => {
+            limit(libc::RLIMIT_NOFILE).map_or(-1, |l| c_long::try_from(l.rlim_cur).unwrap_or(-1))
+        }
         libc::_SC_STREAM_MAX | libc::_SC_CHILD_MAX => -1,
         libc::_SC_TZNAME_MAX => 255,
         libc::_SC_VERSION => 200_809,
@@ -75,7 +77,11 @@ fn limit(resource: c_int) -> Result<libc::rlimit> {
     match process::call(ProcCall::Rlimit, &mut payload, &[resource as u64, 0]) {
         // Without a manager there is only what the run-time itself keeps to.
         Err(e) if e.errno == ENOSYS => Ok(libc::rlimit {
-            rlim_cur: if resource == libc::RLIMIT_STACK { redox_rt::spawn::STACK_LEN as u64 } else { libc::RLIM_INFINITY },
+            rlim_cur: if resource == libc::RLIMIT_STACK {
+                redox_rt::spawn::STACK_LEN as u64
+            } else {
+                libc::RLIM_INFINITY
+            },
             rlim_max: libc::RLIM_INFINITY,
         }),
         Err(e) => Err(e),
@@ -85,7 +91,10 @@ fn limit(resource: c_int) -> Result<libc::rlimit> {
                 bytes.copy_from_slice(&payload[at..at + 8]);
                 u64::from_ne_bytes(bytes)
             };
-            Ok(libc::rlimit { rlim_cur: word(0), rlim_max: word(8) })
+            Ok(libc::rlimit {
+                rlim_cur: word(0),
+                rlim_max: word(8),
+            })
         }
     }
 }
@@ -110,8 +119,16 @@ fn put<const N: usize>(place: &mut [c_char; N], text: &[u8]) {
 /// The machine's name: the first line of `/etc/hostname`.
 fn host_name() -> Vec<u8> {
     let text = read_file(b"/etc/hostname").unwrap_or_default();
-    let line = text.split(|&b| b == b'\n').next().unwrap_or(&[]).trim_ascii();
-    if line.is_empty() { b"localhost".to_vec() } else { line.to_vec() }
+    let line = text
+        .split(|&b| b == b'\n')
+        .next()
+        .unwrap_or(&[])
+        .trim_ascii();
+    if line.is_empty() {
+        b"localhost".to_vec()
+    } else {
+        line.to_vec()
+    }
 }
 
 c_api! {

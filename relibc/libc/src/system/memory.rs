@@ -57,7 +57,11 @@ unsafe fn map(
             address as usize & !(PAGE_SIZE - 1)
         },
     };
-    let target = if anonymous { sys::ANONYMOUS } else { fd(number)? };
+    let target = if anonymous {
+        sys::ANONYMOUS
+    } else {
+        fd(number)?
+    };
     sys::fmap(target, &request).map(|at| at as *mut c_void)
 }
 

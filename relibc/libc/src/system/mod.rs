@@ -31,8 +31,8 @@ mod users;
 
 use core::ffi::{CStr, c_char, c_int};
 
-use relibc_core::errno::Errno;
 use redox_rt::{Error, Result};
+use relibc_core::errno::Errno;
 
 use crate::sys::set_errno;
 
@@ -144,6 +144,5 @@ pub(crate) unsafe fn allocate_text(text: &[u8]) -> Result<*mut c_char> {
 
 /// Opens a scheme's root as a private descriptor.
 pub(crate) fn open_scheme(path: &[u8], flags: usize) -> Result<redox_rt::Fd> {
-    redox_rt::namespace::open(path, flags, redox_rt::sys::FD_ANY_UPPER)
-        .map(redox_rt::Fd::from_raw)
+    redox_rt::namespace::open(path, flags, redox_rt::sys::FD_ANY_UPPER).map(redox_rt::Fd::from_raw)
 }

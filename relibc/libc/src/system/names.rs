@@ -64,7 +64,11 @@ fn entry(ip: IpAddr, port: u16, kind: c_int, protocol: c_int) -> Box<Entry> {
 }
 
 unsafe fn string<'a>(text: *const c_char) -> Option<&'a str> {
-    if text.is_null() { None } else { CStr::from_ptr(text).to_str().ok() }
+    if text.is_null() {
+        None
+    } else {
+        CStr::from_ptr(text).to_str().ok()
+    }
 }
 
 unsafe fn look_up(
@@ -100,10 +104,21 @@ unsafe fn look_up(
     if !matches!(family, libc::AF_UNSPEC | libc::AF_INET | libc::AF_INET6) {
         return EAI_FAMILY;
     }
-    let v6 = if flags & AI_PASSIVE != 0 { Ipv6Addr::UNSPECIFIED } else { Ipv6Addr::LOCALHOST };
-    let v4 = if flags & AI_PASSIVE != 0 { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let v6 = if flags & AI_PASSIVE != 0 {
+        Ipv6Addr::UNSPECIFIED
+    } else {
+        Ipv6Addr::LOCALHOST
+    };
+    let v4 = if flags & AI_PASSIVE != 0 {
+        Ipv4Addr::UNSPECIFIED
+    } else {
+        Ipv4Addr::LOCALHOST
+    };
     let both = [IpAddr::V6(v6), IpAddr::V4(v4)];
-    let local = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let local = [
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+    ];
     let parsed;
     let addresses: &[IpAddr] = match (node.is_null(), string(node)) {
         (true, _) => &both,
@@ -147,7 +162,10 @@ impl core::fmt::Write for Text<'_> {
     fn write_str(&mut self, s: &str) -> core::fmt::Result {
         // One byte stays for the NUL.
         let end = self.len + s.len();
-        let place = self.buffer.get_mut(self.len..end + 1).ok_or(core::fmt::Error)?;
+        let place = self
+            .buffer
+            .get_mut(self.len..end + 1)
+            .ok_or(core::fmt::Error)?;
         place[..s.len()].copy_from_slice(s.as_bytes());
         place[s.len()] = 0;
         self.len = end;

@@ -2,11 +2,13 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint};
 
-use cap_abi::resolve::{AT_FLAG_BENEATH, C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
 use cap_abi::Rights;
+use cap_abi::resolve::{AT_FLAG_BENEATH, C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use rt_core::path::Route;
-use syscall::flag::{O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY};
+use syscall::flag::{
+    O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
+};
 use syscall::{EACCES, EINVAL, ENOENT, EPERM, EXDEV, TimeSpec};
 
 use super::{bytes_mut, fail, fd, size, text, unit};
@@ -48,7 +50,11 @@ fn is_beneath(flags: c_int) -> bool {
 }
 
 fn resolve_bits(flags: c_int) -> usize {
-    if is_beneath(flags) { RESOLVE_BENEATH } else { 0 }
+    if is_beneath(flags) {
+        RESOLVE_BENEATH
+    } else {
+        0
+    }
 }
 
 /// Opens what a path names, for asking about it or changing its attributes.
@@ -89,7 +95,12 @@ fn convert(s: &syscall::Stat) -> libc::stat {
     out
 }
 
-unsafe fn stat_at(dir: c_int, path: *const c_char, out: *mut libc::stat, flags: c_int) -> Result<()> {
+unsafe fn stat_at(
+    dir: c_int,
+    path: *const c_char,
+    out: *mut libc::stat,
+    flags: c_int,
+) -> Result<()> {
     let stat = find(dir, text(path)?, flags)?.stat()?;
     out.write(convert(&stat));
     Ok(())
@@ -99,26 +110,43 @@ unsafe fn stat_at(dir: c_int, path: *const c_char, out: *mut libc::stat, flags: 
 pub(crate) unsafe fn set_times(target: usize, times: *const [Timespec; 2]) -> Result<()> {
     const NOW: c_long = libc::UTIME_NOW;
     const OMIT: c_long = libc::UTIME_OMIT;
-    let now = Timespec { tv_sec: 0, tv_nsec: NOW };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: NOW,
+    };
     let given = if times.is_null() { [now, now] } else { *times };
     if given.iter().all(|t| t.tv_nsec == OMIT) {
         return Ok(());
     }
     let old = sys::fstat(target)?;
-    let former = [(old.st_atime, old.st_atime_nsec), (old.st_mtime, old.st_mtime_nsec)];
+    let former = [
+        (old.st_atime, old.st_atime_nsec),
+        (old.st_mtime, old.st_mtime_nsec),
+    ];
     let mut new = [TimeSpec::default(); 2];
     for ((place, time), (seconds, nanoseconds)) in new.iter_mut().zip(given).zip(former) {
         *place = match time.tv_nsec {
             NOW => sys::clock_gettime(syscall::CLOCK_REALTIME)?,
-            OMIT => TimeSpec { tv_sec: seconds as i64, tv_nsec: nanoseconds as i32 },
-            n @ 0..=999_999_999 => TimeSpec { tv_sec: time.tv_sec, tv_nsec: n as i32 },
+            OMIT => TimeSpec {
+                tv_sec: seconds as i64,
+                tv_nsec: nanoseconds as i32,
+            },
+            n @ 0..=999_999_999 => TimeSpec {
+                tv_sec: time.tv_sec,
+                tv_nsec: n as i32,
+            },
             _ => return fail(EINVAL),
         };
     }
     fs::futimens(target, &new)
 }
 
-unsafe fn times_at(dir: c_int, path: *const c_char, times: *const [Timespec; 2], flags: c_int) -> Result<()> {
+unsafe fn times_at(
+    dir: c_int,
+    path: *const c_char,
+    times: *const [Timespec; 2],
+    flags: c_int,
+) -> Result<()> {
     set_times(find(dir, text(path)?, flags)?.raw(), times)
 }
 
@@ -133,19 +161,38 @@ fn times_of(times: *const [libc::timeval; 2]) -> Result<Option<[Timespec; 2]>> {
         if !(0..1_000_000).contains(&time.tv_usec) {
             return fail(EINVAL);
         }
-        *place = Timespec { tv_sec: time.tv_sec, tv_nsec: c_long::from(time.tv_usec) * 1000 };
+        *place = Timespec {
+            tv_sec: time.tv_sec,
+            tv_nsec: c_long::from(time.tv_usec) * 1000,
+        };
     }
     Ok(Some(new))
 }
 
-unsafe fn old_times(dir: c_int, path: *const c_char, times: *const [libc::timeval; 2], flags: c_int) -> Result<()> {
+unsafe fn old_times(
+    dir: c_int,
+    path: *const c_char,
+    times: *const [libc::timeval; 2],
+    flags: c_int,
+) -> Result<()> {
     let times = times_of(times)?;
-    times_at(dir, path, times.as_ref().map_or(core::ptr::null(), core::ptr::from_ref), flags)
+    times_at(
+        dir,
+        path,
+        times
+            .as_ref()
+            .map_or(core::ptr::null(), core::ptr::from_ref),
+        flags,
+    )
 }
 
 fn permitted(stat: &syscall::Stat, mode: c_int, effective: bool) -> Result<()> {
     let who = process::credentials()?;
-    let (user, group) = if effective { (who.euid, who.egid) } else { (who.ruid, who.rgid) };
+    let (user, group) = if effective {
+        (who.euid, who.egid)
+    } else {
+        (who.ruid, who.rgid)
+    };
     let bits = c_int::from(stat.st_mode);
     let directory = stat.st_mode & syscall::MODE_TYPE == syscall::MODE_DIR;
     let have = match () {
@@ -154,14 +201,23 @@ fn permitted(stat: &syscall::Stat, mode: c_int, effective: bool) -> Result<()> {
         () if group == stat.st_gid => bits >> 3 & 7,
         () => bits & 7,
     };
-    if mode & !have == 0 { Ok(()) } else { fail(EACCES) }
+    if mode & !have == 0 {
+        Ok(())
+    } else {
+        fail(EACCES)
+    }
 }
 
 unsafe fn access_at(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) -> Result<()> {
     if mode & !7 != 0 {
         return fail(EINVAL);
     }
-    let stat = find(dir, text(path)?, flags & !libc::AT_EACCESS & !libc::AT_SYMLINK_NOFOLLOW)?.stat()?;
+    let stat = find(
+        dir,
+        text(path)?,
+        flags & !libc::AT_EACCESS & !libc::AT_SYMLINK_NOFOLLOW,
+    )?
+    .stat()?;
     if mode == libc::F_OK {
         return Ok(());
     }
@@ -174,7 +230,9 @@ pub(crate) fn unlink_at(dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
         return fail(EINVAL);
     }
     let raw = (flags & libc::AT_REMOVEDIR) as usize | resolve_bits(flags);
-    at(dir, path, is_beneath(flags), |base, rest| sys::unlinkat(base, rest, raw))
+    at(dir, path, is_beneath(flags), |base, rest| {
+        sys::unlinkat(base, rest, raw)
+    })
 }
 
 /// Makes something by opening it.
@@ -208,7 +266,12 @@ fn symlink_at(target: &[u8], dir: c_int, path: &[u8]) -> Result<()> {
     link.close()
 }
 
-unsafe fn readlink_at(dir: c_int, path: *const c_char, out: *mut c_char, len: usize) -> Result<usize> {
+unsafe fn readlink_at(
+    dir: c_int,
+    path: *const c_char,
+    out: *mut c_char,
+    len: usize,
+) -> Result<usize> {
     if len == 0 {
         return fail(EINVAL);
     }
@@ -235,7 +298,7 @@ impl Base {
 
 /// The descriptor for a path in a call with two descriptors, which a namespace cannot pass on: of an
 /// absolute path it is its scheme's root.
-fn base<'p>(dir: c_int, path: &'p [u8], beneath: bool) -> Result<(Base, &'p [u8])> {
+fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
     if path.is_empty() {
         return fail(ENOENT);
     }
@@ -265,15 +328,33 @@ fn base<'p>(dir: c_int, path: &'p [u8], beneath: bool) -> Result<(Base, &'p [u8]
 }
 
 /// `renameat` with `RENAME_*` flags and `AT_RESOLVE_BENEATH`.
-unsafe fn rename_at(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: u32) -> Result<()> {
+unsafe fn rename_at(
+    old_dir: c_int,
+    old: *const c_char,
+    new_dir: c_int,
+    new: *const c_char,
+    flags: u32,
+) -> Result<()> {
     let beneath = flags & C_AT_RESOLVE_BENEATH != 0;
     let (old_base, old) = base(old_dir, text(old)?, beneath)?;
     let (new_base, new) = base(new_dir, text(new)?, beneath)?;
     let bits = if beneath { AT_FLAG_BENEATH } else { 0 };
-    fs::renameat(old_base.fd(), old, new_base.fd(), new, flags & !C_AT_RESOLVE_BENEATH | bits)
+    fs::renameat(
+        old_base.fd(),
+        old,
+        new_base.fd(),
+        new,
+        flags & !C_AT_RESOLVE_BENEATH | bits,
+    )
 }
 
-unsafe fn link_at(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: c_int) -> Result<()> {
+unsafe fn link_at(
+    old_dir: c_int,
+    old: *const c_char,
+    new_dir: c_int,
+    new: *const c_char,
+    flags: c_int,
+) -> Result<()> {
     // The bit of AT_SYMLINK_FOLLOW is AT_RESOLVE_BENEATH's; here it is the former.
     let follow = flags & libc::AT_SYMLINK_FOLLOW != 0;
     let how = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };

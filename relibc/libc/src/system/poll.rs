@@ -20,8 +20,14 @@ type Deadline = Option<TimeSpec>;
 
 fn interest(events: c_short) -> EventFlags {
     let mut flags = EventFlags::empty();
-    flags.set(EventFlags::EVENT_READ, events & (libc::POLLIN | libc::POLLRDNORM) != 0);
-    flags.set(EventFlags::EVENT_WRITE, events & (libc::POLLOUT | libc::POLLWRNORM) != 0);
+    flags.set(
+        EventFlags::EVENT_READ,
+        events & (libc::POLLIN | libc::POLLRDNORM) != 0,
+    );
+    flags.set(
+        EventFlags::EVENT_WRITE,
+        events & (libc::POLLOUT | libc::POLLWRNORM) != 0,
+    );
     flags
 }
 
@@ -42,12 +48,23 @@ fn event_bytes(event: &Event) -> &[u8] {
 }
 
 fn watch(queue: usize, number: usize, flags: EventFlags, data: usize) -> Result<()> {
-    sys::write(queue, event_bytes(&Event { id: number, flags, data })).map(drop)
+    sys::write(
+        queue,
+        event_bytes(&Event {
+            id: number,
+            flags,
+            data,
+        }),
+    )
+    .map(drop)
 }
 
 /// Whether a descriptor whose scheme knows no events counts as always ready: it is open.
 fn is_always_ready(e: &Error) -> bool {
-    matches!(e.errno, syscall::EOPNOTSUPP | syscall::ENOSYS | EPERM | EINVAL)
+    matches!(
+        e.errno,
+        syscall::EOPNOTSUPP | syscall::ENOSYS | EPERM | EINVAL
+    )
 }
 
 fn read_events(queue: usize, events: &mut [Event]) -> Result<usize> {
@@ -95,20 +112,33 @@ fn poll_until(fds: &mut [libc::pollfd], deadline: Deadline, look_only: bool) -> 
     }
     let mut looking = look_only || count_ready(fds) > 0;
     if let (Some(time), false) = (&deadline, looking) {
-        let timer = Event { id: EVENT_TIMEOUT_ID, flags: EventFlags::EVENT_READ, data: core::ptr::from_ref(time) as usize };
+        let timer = Event {
+            id: EVENT_TIMEOUT_ID,
+            flags: EventFlags::EVENT_READ,
+            data: core::ptr::from_ref(time) as usize,
+        };
         sys::write(queue.raw(), event_bytes(&timer))?;
     }
     if looking {
         set_nonblocking(queue.raw())?;
     }
-    let mut events = [const { Event { id: 0, flags: EventFlags::empty(), data: 0 } }; 16];
+    let mut events = [const {
+        Event {
+            id: 0,
+            flags: EventFlags::empty(),
+            data: 0,
+        }
+    }; 16];
     let mut due = false;
     loop {
         match read_events(queue.raw(), &mut events) {
             Ok(n) => {
                 for event in &events[..n.min(16)] {
                     due |= event.id == EVENT_TIMEOUT_ID;
-                    for p in fds.iter_mut().filter(|p| p.fd >= 0 && p.fd as usize == event.id) {
+                    for p in fds
+                        .iter_mut()
+                        .filter(|p| p.fd >= 0 && p.fd as usize == event.id)
+                    {
                         p.revents |= told(event.flags, p.events);
                     }
                 }
@@ -134,7 +164,10 @@ fn after(amount: Option<&Timespec>) -> Result<(Deadline, bool)> {
     let nanoseconds = now.tv_nsec + amount.tv_nsec;
     let carry = i64::from(nanoseconds >= 1_000_000_000);
     let deadline = TimeSpec {
-        tv_sec: now.tv_sec.saturating_add(amount.tv_sec).saturating_add(carry),
+        tv_sec: now
+            .tv_sec
+            .saturating_add(amount.tv_sec)
+            .saturating_add(carry),
         tv_nsec: nanoseconds % 1_000_000_000,
     };
     Ok((Some(deadline), amount.tv_sec == 0 && amount.tv_nsec == 0))
@@ -173,7 +206,11 @@ unsafe fn select_c(count: c_int, sets: [*mut Set; 3], amount: Option<&Timespec>)
         let asked = sets.iter().zip(kinds).filter(|&(&set, _)| has(set, n));
         let events = asked.fold(0, |all, (_, kind)| all | kind);
         if events != 0 {
-            fds.push(libc::pollfd { fd: n as c_int, events, revents: 0 });
+            fds.push(libc::pollfd {
+                fd: n as c_int,
+                events,
+                revents: 0,
+            });
         }
     }
     let (deadline, look_only) = after(amount)?;
@@ -182,7 +219,11 @@ unsafe fn select_c(count: c_int, sets: [*mut Set; 3], amount: Option<&Timespec>)
         return fail(EBADF);
     }
     let mut total = 0;
-    for (set, kind) in sets.into_iter().zip(kinds).filter(|(set, _)| !set.is_null()) {
+    for (set, kind) in sets
+        .into_iter()
+        .zip(kinds)
+        .filter(|(set, _)| !set.is_null())
+    {
         *set = [0; SET_BITS / 64];
         for p in fds.iter().filter(|p| p.revents & p.events & kind != 0) {
             (*set)[p.fd as usize / 64] |= 1 << (p.fd as usize % 64);
@@ -235,7 +276,12 @@ fn create_queue(flags: c_int) -> Result<usize> {
     Ok(number)
 }
 
-unsafe fn change(queue: c_int, operation: c_int, number: c_int, event: *const libc::epoll_event) -> Result<()> {
+unsafe fn change(
+    queue: c_int,
+    operation: c_int,
+    number: c_int,
+    event: *const libc::epoll_event,
+) -> Result<()> {
     let (queue_fd, target) = (fd(queue)?, fd(number)?);
     if queue == number {
         return fail(EINVAL);
@@ -261,7 +307,12 @@ unsafe fn change(queue: c_int, operation: c_int, number: c_int, event: *const li
         e if is_always_ready(&e) => Error::new(EPERM),
         e => e,
     })?;
-    let new = Interest { events: event.events, data: event.u64, told: false, disabled: false };
+    let new = Interest {
+        events: event.events,
+        data: event.u64,
+        told: false,
+        disabled: false,
+    };
     interests.insert(number, new);
     Ok(())
 }
@@ -273,7 +324,12 @@ fn ask_again(queue: c_int) -> Result<()> {
     for (&number, interest) in interests.iter_mut() {
         if interest.told && !interest.disabled && interest.events & libc::EPOLLET as u32 == 0 {
             interest.told = false;
-            watch(queue as usize, number as usize, of_epoll(interest.events), number as usize)?;
+            watch(
+                queue as usize,
+                number as usize,
+                of_epoll(interest.events),
+                number as usize,
+            )?;
         }
     }
     Ok(())
@@ -281,7 +337,13 @@ fn ask_again(queue: c_int) -> Result<()> {
 
 /// Reads what the queue has, without waiting.
 fn collect(queue: c_int, out: &mut [libc::epoll_event]) -> Result<usize> {
-    let mut events = [const { Event { id: 0, flags: EventFlags::empty(), data: 0 } }; 16];
+    let mut events = [const {
+        Event {
+            id: 0,
+            flags: EventFlags::empty(),
+            data: 0,
+        }
+    }; 16];
     let room = out.len().min(16);
     let count = match read_events(fd(queue)?, &mut events[..room]) {
         Err(e) if e.errno == EAGAIN => return Ok(0),
@@ -314,8 +376,16 @@ fn collect(queue: c_int, out: &mut [libc::epoll_event]) -> Result<usize> {
     Ok(filled)
 }
 
-unsafe fn wait_queue(queue: c_int, out: *mut libc::epoll_event, count: c_int, timeout: c_int) -> Result<usize> {
-    let count = usize::try_from(count).ok().filter(|&n| n > 0).ok_or(Error::new(EINVAL))?;
+unsafe fn wait_queue(
+    queue: c_int,
+    out: *mut libc::epoll_event,
+    count: c_int,
+    timeout: c_int,
+) -> Result<usize> {
+    let count = usize::try_from(count)
+        .ok()
+        .filter(|&n| n > 0)
+        .ok_or(Error::new(EINVAL))?;
     fd(queue)?;
     let out = core::slice::from_raw_parts_mut(out, count);
     let (deadline, look_only) = after(milliseconds(timeout).as_ref())?;
@@ -325,7 +395,11 @@ unsafe fn wait_queue(queue: c_int, out: *mut libc::epoll_event, count: c_int, ti
         if filled > 0 || look_only {
             return Ok(filled);
         }
-        let mut one = [libc::pollfd { fd: queue, events: libc::POLLIN, revents: 0 }];
+        let mut one = [libc::pollfd {
+            fd: queue,
+            events: libc::POLLIN,
+            revents: 0,
+        }];
         if poll_until(&mut one, deadline, false)? == 0 {
             return Ok(0);
         }

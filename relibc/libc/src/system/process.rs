@@ -4,13 +4,13 @@ use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_uint};
 
 use cap_abi::auxv::{AT_REDOX_CWD_LEN, AT_REDOX_CWD_PTR};
+use libredox::protocol::O_CLOEXEC;
 use libredox::protocol::{ProcCall, ProcMeta, WaitFlags};
 use redox_rt::futex::Mutex;
 use redox_rt::signal::restartable;
 use redox_rt::spawn::{self, Command, Image};
 use redox_rt::{Error, Fd, Result, process, sys};
 use rt_core::stack::Blob;
-use libredox::protocol::O_CLOEXEC;
 use syscall::flag::O_RDONLY;
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
@@ -63,21 +63,34 @@ const INTERPRETERS: usize = 4;
 /// How much of a file is looked at for `#!`.
 const LINE: usize = 256;
 
-/// Interpreter and its argument in a script's first line.
-fn interpreter(file: &Fd) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>> {
+/// A program and its one argument.
+type Interpreter = (Vec<u8>, Option<Vec<u8>>);
+
+/// The interpreter that a script's first line names.
+fn interpreter(file: &Fd) -> Result<Option<Interpreter>> {
     let mut head = [0u8; LINE];
     let len = file.read_full_at(&mut head, 0)?;
     let Some(line) = head.get(..len).and_then(|h| h.strip_prefix(b"#!")) else {
         return Ok(None);
     };
-    let line = line.split(|&b| b == b'\n').next().unwrap_or(&[]).trim_ascii();
-    let end = line.iter().position(|b| b" \t".contains(b)).unwrap_or(line.len());
+    let line = line
+        .split(|&b| b == b'\n')
+        .next()
+        .unwrap_or(&[])
+        .trim_ascii();
+    let end = line
+        .iter()
+        .position(|b| b" \t".contains(b))
+        .unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
     if name.is_empty() {
         return fail(ENOEXEC);
     }
     let rest = rest.trim_ascii();
-    Ok(Some((name.to_vec(), (!rest.is_empty()).then(|| rest.to_vec()))))
+    Ok(Some((
+        name.to_vec(),
+        (!rest.is_empty()).then(|| rest.to_vec()),
+    )))
 }
 
 fn open_program(path: &[u8]) -> Result<Fd> {
@@ -112,12 +125,22 @@ fn run_file(
         };
         file = open_program(&program)?;
         let rest = args.into_iter().skip(1);
-        args = [program.clone()].into_iter().chain(argument).chain([name]).chain(rest).collect();
+        args = [program.clone()]
+            .into_iter()
+            .chain(argument)
+            .chain([name])
+            .chain(rest)
+            .collect();
         name = program;
     }
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
     let cwd = super::cwd::text_for_exec();
-    let blobs = [Blob { address_tag: AT_REDOX_CWD_PTR, len_tag: AT_REDOX_CWD_LEN, unit: 1, data: &cwd }];
+    let blobs = [Blob {
+        address_tag: AT_REDOX_CWD_PTR,
+        len_tag: AT_REDOX_CWD_LEN,
+        unit: 1,
+        data: &cwd,
+    }];
     let base = name.rsplit(|&b| b == b'/').next().unwrap_or(&[]);
     // The manager's list shows the name; that it cannot is no reason not to run.
     let mut shown = base.get(..base.len().min(32)).unwrap_or(&[]).to_vec();
@@ -161,7 +184,11 @@ fn run_found(file: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Error {
     let search = unsafe { environment::get(b"PATH") }.unwrap_or(DEFAULT_PATH);
     let mut result = Error::new(ENOENT);
     for directory in search.split(|&b| b == b':') {
-        let directory: &[u8] = if directory.is_empty() { b"." } else { directory };
+        let directory: &[u8] = if directory.is_empty() {
+            b"."
+        } else {
+            directory
+        };
         let path = [directory, b"/", file].concat();
         let e = or_script(&path, run(&path, args, env));
         match e.errno {
@@ -177,10 +204,19 @@ fn run_found(file: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Error {
 pub(crate) const DEFAULT_PATH: &[u8] = b"/usr/bin:/bin";
 const SHELL: &[u8] = b"/bin/sh";
 
-unsafe fn exec_c(path: *const c_char, args: *const *const c_char, env: *const *const c_char, search: bool) -> c_int {
+unsafe fn exec_c(
+    path: *const c_char,
+    args: *const *const c_char,
+    env: *const *const c_char,
+    search: bool,
+) -> c_int {
     unit((|| {
         let (path, args, env) = (text(path)?, strings(args)?, strings(env)?);
-        Err(if search { run_found(path, &args, &env) } else { run(path, &args, &env) })
+        Err(if search {
+            run_found(path, &args, &env)
+        } else {
+            run(path, &args, &env)
+        })
     })())
 }
 
@@ -247,7 +283,11 @@ fn set_one(id: c_int, group: bool) -> c_int {
     let id = id as u32;
     let all = process::credentials().is_ok_and(|meta| meta.euid == 0);
     let others = if all { id } else { KEEP };
-    set_ids(if group { [KEEP, KEEP, KEEP, others, id, others] } else { [others, id, others, KEEP, KEEP, KEEP] })
+    set_ids(if group {
+        [KEEP, KEEP, KEEP, others, id, others]
+    } else {
+        [others, id, others, KEEP, KEEP, KEEP]
+    })
 }
 
 fn ask(verb: ProcCall, args: &[u64]) -> c_int {

@@ -2,9 +2,9 @@
 
 use core::ffi::{c_int, c_uint, c_void};
 
+use libredox::protocol::O_CLOEXEC;
 use redox_rt::Result;
 use redox_rt::signal::restartable;
-use libredox::protocol::O_CLOEXEC;
 use syscall::flag::O_RDONLY;
 use syscall::{EINVAL, EIO};
 

@@ -21,7 +21,9 @@ pub struct Semaphore {
 impl Semaphore {
     fn try_take(&self) -> bool {
         let take = |v: i32| (v > 0).then(|| v - 1);
-        self.value.fetch_update(Ordering::Acquire, Ordering::Relaxed, take).is_ok()
+        self.value
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, take)
+            .is_ok()
     }
 
     fn take(&self, limit: Option<(c_int, &Timespec)>) -> Result<()> {

@@ -14,7 +14,10 @@ use crate::sys::Timespec;
 
 pub(crate) fn set(start: &Start) -> Result<()> {
     let mask = |tag| start.aux(tag).unwrap_or(0) as u64;
-    rt::init(mask(auxv::AT_REDOX_SIGIGN), mask(auxv::AT_REDOX_SIGPROCMASK))
+    rt::init(
+        mask(auxv::AT_REDOX_SIGIGN),
+        mask(auxv::AT_REDOX_SIGPROCMASK),
+    )
 }
 
 fn to_action(a: &libc::sigaction) -> Action {
@@ -74,7 +77,11 @@ fn bit(signal: c_int) -> Result<u64> {
         .map_err(Error::new)
 }
 
-unsafe fn wait_for(set: *const u64, info: *mut libc::siginfo_t, limit: Option<TimeSpec>) -> Result<c_int> {
+unsafe fn wait_for(
+    set: *const u64,
+    info: *mut libc::siginfo_t,
+    limit: Option<TimeSpec>,
+) -> Result<c_int> {
     let taken = rt::wait_for(*set, limit.as_ref())?;
     if !info.is_null() {
         let mut out: libc::siginfo_t = core::mem::zeroed();
@@ -84,7 +91,9 @@ unsafe fn wait_for(set: *const u64, info: *mut libc::siginfo_t, limit: Option<Ti
         out.si_uid = taken.uid as c_int;
         out.si_addr = taken.address as *mut c_void;
         out.si_status = taken.status;
-        out.si_value = libc::sigval { sival_ptr: taken.value as *mut c_void };
+        out.si_value = libc::sigval {
+            sival_ptr: taken.value as *mut c_void,
+        };
         info.write(out);
     }
     Ok(taken.signal)
@@ -96,7 +105,10 @@ unsafe fn print(signal: c_int, prefix: *const c_char) {
     if prefix.is_null() || *prefix == 0 {
         redox_rt::eprintln!("{text}");
     } else {
-        redox_rt::eprintln!("{}: {text}", core::ffi::CStr::from_ptr(prefix).to_bytes().escape_ascii());
+        redox_rt::eprintln!(
+            "{}: {text}",
+            core::ffi::CStr::from_ptr(prefix).to_bytes().escape_ascii()
+        );
     }
 }
 

@@ -59,7 +59,8 @@ impl Action {
             }
             Self::Dup2(from, to) => super::file::dup2(*from, *to),
             Self::Open(to, path, flags, mode) => {
-                let new = super::file::open_at(libc::AT_FDCWD, path.to_bytes(), *flags, *mode)? as c_int;
+                let new =
+                    super::file::open_at(libc::AT_FDCWD, path.to_bytes(), *flags, *mode)? as c_int;
                 if new != *to {
                     let moved = super::file::dup2(new, *to);
                     super::file::close(new);
@@ -71,7 +72,11 @@ impl Action {
             Self::Chdir(path) => return super::cwd::change(path.to_bytes()),
             Self::Fchdir(fd) => return super::cwd::change_fd(*fd),
         };
-        if done == -1 { fail(crate::sys::errno()) } else { Ok(()) }
+        if done == -1 {
+            fail(crate::sys::errno())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -83,7 +88,13 @@ unsafe fn become_it(
     args: *const *const c_char,
     env: *const *const c_char,
 ) -> Result<()> {
-    let failed = |answer: c_int| if answer == -1 { fail(crate::sys::errno()) } else { Ok(()) };
+    let failed = |answer: c_int| {
+        if answer == -1 {
+            fail(crate::sys::errno())
+        } else {
+            Ok(())
+        }
+    };
     if let Some(a) = attributes.as_ref() {
         if a.flags & SETSID != 0 {
             failed(process::setsid())?;

@@ -45,7 +45,9 @@ unsafe fn with_names<T>(
 
 unsafe fn make_file(pattern: *mut c_char, suffix: c_int, flags: c_int) -> c_int {
     let flags = flags & !libc::O_ACCMODE | libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
-    int(with_names(pattern, suffix, || file::open_at(libc::AT_FDCWD, text(pattern)?, flags, 0o600)))
+    int(with_names(pattern, suffix, || {
+        file::open_at(libc::AT_FDCWD, text(pattern)?, flags, 0o600)
+    }))
 }
 
 c_api! {

@@ -41,19 +41,30 @@ unsafe fn get<T>(number: c_int, what: &[u8]) -> Result<T> {
 /// # Safety
 /// As [`get`].
 unsafe fn set<T>(number: c_int, what: &[u8], value: &T) -> Result<()> {
-    let bytes = core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), size_of::<T>());
+    let bytes =
+        core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<u8>(), size_of::<T>());
     derived(number, what)?.write_exact(bytes)
 }
 
 /// `ioctl`.
-pub(crate) unsafe fn control(number: c_int, request: c_ulong, argument: *mut c_void) -> Result<usize> {
+pub(crate) unsafe fn control(
+    number: c_int,
+    request: c_ulong,
+    argument: *mut c_void,
+) -> Result<usize> {
     match request {
-        libc::TCGETS => get::<Termios>(number, b"termios").map(|t| argument.cast::<Termios>().write(t))?,
+        libc::TCGETS => {
+            get::<Termios>(number, b"termios").map(|t| argument.cast::<Termios>().write(t))?
+        }
         libc::TCSETS => set(number, b"termios", &*argument.cast::<Termios>())?,
         libc::TCFLSH => set(number, b"flush", &(argument as usize))?,
-        libc::TIOCGPGRP => get::<c_int>(number, b"pgrp").map(|g| argument.cast::<c_int>().write(g))?,
+        libc::TIOCGPGRP => {
+            get::<c_int>(number, b"pgrp").map(|g| argument.cast::<c_int>().write(g))?
+        }
         libc::TIOCSPGRP => set(number, b"pgrp", &*argument.cast::<c_int>())?,
-        libc::TIOCGWINSZ => get::<WindowSize>(number, b"winsize").map(|w| argument.cast::<WindowSize>().write(w))?,
+        libc::TIOCGWINSZ => {
+            get::<WindowSize>(number, b"winsize").map(|w| argument.cast::<WindowSize>().write(w))?
+        }
         libc::TIOCSWINSZ => set(number, b"winsize", &*argument.cast::<WindowSize>())?,
         libc::TIOCSCTTY => set(number, b"sctty", &0usize)?,
         libc::FIOCLEX => super::file::control_cloexec(number, true)?,
@@ -61,7 +72,11 @@ pub(crate) unsafe fn control(number: c_int, request: c_ulong, argument: *mut c_v
             let target = fd(number)?;
             let now = sys::fcntl(target, libc::F_GETFL as usize, 0)?;
             let bit = libc::O_NONBLOCK as usize;
-            let new = if *argument.cast::<c_int>() != 0 { now | bit } else { now & !bit };
+            let new = if *argument.cast::<c_int>() != 0 {
+                now | bit
+            } else {
+                now & !bit
+            };
             sys::fcntl(target, libc::F_SETFL as usize, new)?;
         }
         _ => {

@@ -14,27 +14,41 @@ fn clock_number(clock: c_int) -> Result<usize> {
 
 pub(crate) fn now(clock: c_int) -> Result<Timespec> {
     let t = sys::clock_gettime(clock_number(clock)?)?;
-    Ok(Timespec { tv_sec: t.tv_sec, tv_nsec: c_long::from(t.tv_nsec) })
+    Ok(Timespec {
+        tv_sec: t.tv_sec,
+        tv_nsec: c_long::from(t.tv_nsec),
+    })
 }
 
 pub(crate) fn checked(time: &Timespec) -> Result<TimeSpec> {
     if !(0..1_000_000_000).contains(&time.tv_nsec) || time.tv_sec < 0 {
         return fail(EINVAL);
     }
-    Ok(TimeSpec { tv_sec: time.tv_sec, tv_nsec: time.tv_nsec as i32 })
+    Ok(TimeSpec {
+        tv_sec: time.tv_sec,
+        tv_nsec: time.tv_nsec as i32,
+    })
 }
 
 /// Sleeps an amount of time; on `EINTR` what was left is stored.
 unsafe fn sleep_for(time: &Timespec, left: *mut Timespec) -> Result<()> {
     sys::nanosleep(&checked(time)?).map_err(|(e, rest)| {
         if let Some(left) = left.as_mut() {
-            *left = Timespec { tv_sec: rest.tv_sec, tv_nsec: c_long::from(rest.tv_nsec) };
+            *left = Timespec {
+                tv_sec: rest.tv_sec,
+                tv_nsec: c_long::from(rest.tv_nsec),
+            };
         }
         e
     })
 }
 
-unsafe fn clock_sleep(clock: c_int, flags: c_int, time: &Timespec, left: *mut Timespec) -> Result<()> {
+unsafe fn clock_sleep(
+    clock: c_int,
+    flags: c_int,
+    time: &Timespec,
+    left: *mut Timespec,
+) -> Result<()> {
     if !matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC) {
         return fail(EINVAL);
     }

@@ -75,8 +75,19 @@ fn timespec(n: i128) -> Timespec {
 
 impl Timer {
     const fn new(clock: c_int, notice: Notice) -> Self {
-        let state = State { due: None, interval: 0, overruns: 0, ended: false };
-        Self { clock, notice, state: Mutex::new(state), changes: AtomicI32::new(0), thread: Mutex::new(None) }
+        let state = State {
+            due: None,
+            interval: 0,
+            overruns: 0,
+            ended: false,
+        };
+        Self {
+            clock,
+            notice,
+            state: Mutex::new(state),
+            changes: AtomicI32::new(0),
+            thread: Mutex::new(None),
+        }
     }
 
     fn now(&self) -> Result<i128> {
@@ -93,7 +104,9 @@ impl Timer {
             Notice::None => {}
             Notice::Signal(signal) => {
                 // SAFETY: no memory is involved.
-                let _ = unsafe { super::signal::kill(process::pid().map_or(0, |p| p as c_int), signal) };
+                let _ = unsafe {
+                    super::signal::kill(process::pid().map_or(0, |p| p as c_int), signal)
+                };
             }
             // SAFETY: the owner's function and its argument.
             Notice::Call(function, value) => unsafe { function(value) },
@@ -111,7 +124,11 @@ impl Timer {
             }
             let left = match state.due {
                 Some(due) if due <= now => {
-                    let late = if state.interval > 0 { (now - due) / state.interval } else { 0 };
+                    let late = if state.interval > 0 {
+                        (now - due) / state.interval
+                    } else {
+                        0
+                    };
                     state.overruns = c_int::try_from(late).unwrap_or(c_int::MAX);
                     state.due = (state.interval > 0).then(|| due + (late + 1) * state.interval);
                     drop(state);
@@ -122,7 +139,10 @@ impl Timer {
                 None => None,
             };
             drop(state);
-            let left = left.map(|t| TimeSpec { tv_sec: t.tv_sec, tv_nsec: t.tv_nsec as i32 });
+            let left = left.map(|t| TimeSpec {
+                tv_sec: t.tv_sec,
+                tv_nsec: t.tv_nsec as i32,
+            });
             match futex::wait(&self.changes, seen, left.as_ref()) {
                 Err(e) if !matches!(e.errno, ETIMEDOUT | EAGAIN | syscall::EINTR) => return,
                 _ => {}
@@ -134,7 +154,9 @@ impl Timer {
         let now = self.now()?;
         Ok(Setting {
             interval: timespec(state.interval),
-            value: state.due.map_or(Timespec::default(), |due| timespec((due - now).max(1))),
+            value: state
+                .due
+                .map_or(Timespec::default(), |due| timespec((due - now).max(1))),
         })
     }
 
@@ -160,7 +182,11 @@ impl Timer {
             return Ok(());
         }
         let before = redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, !0)))?;
-        let new = thread::spawn(&Attributes::new(), begin, core::ptr::from_ref(self) as usize);
+        let new = thread::spawn(
+            &Attributes::new(),
+            begin,
+            core::ptr::from_ref(self) as usize,
+        );
         redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, before)))?;
         *thread = Some(new? as usize);
         Ok(())
@@ -214,13 +240,25 @@ unsafe fn delete(timer: *mut Timer) -> Result<()> {
 }
 
 fn to_itimer(s: &Setting) -> libc::itimerval {
-    let value = |t: &Timespec| libc::timeval { tv_sec: t.tv_sec, tv_usec: (t.tv_nsec / 1000) as c_int };
-    libc::itimerval { it_interval: value(&s.interval), it_value: value(&s.value) }
+    let value = |t: &Timespec| libc::timeval {
+        tv_sec: t.tv_sec,
+        tv_usec: (t.tv_nsec / 1000) as c_int,
+    };
+    libc::itimerval {
+        it_interval: value(&s.interval),
+        it_value: value(&s.value),
+    }
 }
 
 fn from_itimer(v: &libc::itimerval) -> Setting {
-    let value = |t: &libc::timeval| Timespec { tv_sec: t.tv_sec, tv_nsec: i64::from(t.tv_usec) * 1000 };
-    Setting { interval: value(&v.it_interval), value: value(&v.it_value) }
+    let value = |t: &libc::timeval| Timespec {
+        tv_sec: t.tv_sec,
+        tv_nsec: i64::from(t.tv_usec) * 1000,
+    };
+    Setting {
+        interval: value(&v.it_interval),
+        value: value(&v.it_value),
+    }
 }
 
 unsafe fn set_alarm(new: &Setting) -> Result<Setting> {
@@ -267,4 +305,3 @@ c_api! {
 
 // SAFETY: what it points to is the owner's, who answers for its use by another thread.
 unsafe impl Sync for Timer {}
-

@@ -43,7 +43,10 @@ static HEADERS: AtomicUsize = AtomicUsize::new(0);
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 fn headers() -> &'static [ProgramHeader] {
-    let (address, count) = (HEADERS.load(Ordering::Acquire), COUNT.load(Ordering::Acquire));
+    let (address, count) = (
+        HEADERS.load(Ordering::Acquire),
+        COUNT.load(Ordering::Acquire),
+    );
     if address == 0 {
         return &[];
     }

@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
 
+use libredox::protocol::O_CLOEXEC;
 use redox_rt::futex::Mutex;
 use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, namespace, process, sys};
 use relibc_core::users::{Group, User, group, user};
-use libredox::protocol::O_CLOEXEC;
 use syscall::flag::O_RDONLY;
 use syscall::{ENOENT, ERANGE};
 
@@ -26,7 +26,9 @@ pub struct CGroup {
 
 pub(crate) fn read_file(path: &[u8]) -> Result<Vec<u8>> {
     let flags = O_RDONLY | O_CLOEXEC;
-    let file = Fd::from_raw(restartable(|| namespace::open(path, flags, sys::FD_ANY_UPPER))?);
+    let file = Fd::from_raw(restartable(|| {
+        namespace::open(path, flags, sys::FD_ANY_UPPER)
+    })?);
     let mut data = Vec::new();
     let mut chunk = [0u8; 1024];
     loop {
@@ -137,8 +139,16 @@ struct Place<T> {
     next: usize,
 }
 
-static USER: Mutex<Place<[u64; 7]>> = Mutex::new(Place { entry: [0; 7], buffer: Vec::new(), next: 0 });
-static GROUP: Mutex<Place<[u64; 4]>> = Mutex::new(Place { entry: [0; 4], buffer: Vec::new(), next: 0 });
+static USER: Mutex<Place<[u64; 7]>> = Mutex::new(Place {
+    entry: [0; 7],
+    buffer: Vec::new(),
+    next: 0,
+});
+static GROUP: Mutex<Place<[u64; 4]>> = Mutex::new(Place {
+    entry: [0; 4],
+    buffer: Vec::new(),
+    next: 0,
+});
 
 const _: () = assert!(size_of::<libc::passwd>() <= 56 && size_of::<CGroup>() <= 32);
 
@@ -148,7 +158,10 @@ fn in_place<E, W>(
 ) -> *mut E {
     let entry = (&raw mut place.entry).cast::<E>();
     loop {
-        let mut room = Room { at: place.buffer.as_mut_ptr(), left: place.buffer.len() };
+        let mut room = Room {
+            at: place.buffer.as_mut_ptr(),
+            left: place.buffer.len(),
+        };
         match find(entry, &mut room) {
             Ok(true) => return entry,
             Ok(false) => return null_mut(),
@@ -165,7 +178,11 @@ fn in_place<E, W>(
 }
 
 unsafe fn answer<T>(found: Result<bool>, entry: *mut T, result: *mut *mut T) -> c_int {
-    result.write(if matches!(found, Ok(true)) { entry } else { null_mut() });
+    result.write(if matches!(found, Ok(true)) {
+        entry
+    } else {
+        null_mut()
+    });
     code(found.map(drop))
 }
 

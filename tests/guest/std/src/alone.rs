@@ -33,7 +33,10 @@ fn environment() {
         std::env::set_var("ONE", "eins");
     }
     same(std::env::var("ONE").as_deref(), Ok("eins"));
-    same(std::env::vars().filter(|(name, _)| name == "ONE").count(), 1);
+    same(
+        std::env::vars().filter(|(name, _)| name == "ONE").count(),
+        1,
+    );
     // SAFETY: as above.
     unsafe { std::env::remove_var("ONE") };
     assert!(std::env::var("ONE").is_err());
@@ -41,7 +44,10 @@ fn environment() {
 }
 
 fn formats_floats() {
-    same(format!("{:.3} {:e}", 2.0f64.sqrt(), 1e300), "1.414 1e300".into());
+    same(
+        format!("{:.3} {:e}", 2.0f64.sqrt(), 1e300),
+        "1.414 1e300".into(),
+    );
     same((0.1f64 + 0.2).to_string(), "0.30000000000000004".into());
     same("2.5".parse::<f64>().map(f64::exp2), Ok(5.656854249492381));
 }
@@ -76,9 +82,17 @@ fn hash_map_is_seeded() {
     let map: HashMap<String, usize> = (0..100).map(|i| (format!("key {i}"), i)).collect();
     same(map.get("key 42"), Some(&42));
     same(map.values().sum::<usize>(), 4950);
-    let order = |_| (0..64).collect::<std::collections::HashSet<u32>>().into_iter().collect::<Vec<_>>();
+    let order = |_| {
+        (0..64)
+            .collect::<std::collections::HashSet<u32>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+    };
     let orders: Vec<Vec<u32>> = (0..8).map(order).collect();
-    assert!(orders.windows(2).any(|w| w[0] != w[1]), "every set has the same order");
+    assert!(
+        orders.windows(2).any(|w| w[0] != w[1]),
+        "every set has the same order"
+    );
 }
 
 fn clocks_move_on() {
@@ -87,7 +101,10 @@ fn clocks_move_on() {
     assert!(start.elapsed() >= Duration::from_millis(3));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     // The year 2020 has passed.
-    assert!(now.as_ref().is_ok_and(|d| d.as_secs() > 1_577_836_800), "{now:?}");
+    assert!(
+        now.as_ref().is_ok_and(|d| d.as_secs() > 1_577_836_800),
+        "{now:?}"
+    );
 }
 
 fn panic_unwinds() {
@@ -96,7 +113,10 @@ fn panic_unwinds() {
         list[std::hint::black_box(3)]
     });
     let text = caught.err().and_then(|e| e.downcast::<String>().ok());
-    assert!(text.as_deref().is_some_and(|t| t.contains("index is 3")), "{text:?}");
+    assert!(
+        text.as_deref().is_some_and(|t| t.contains("index is 3")),
+        "{text:?}"
+    );
 }
 
 fn panic_runs_destructors() {
@@ -120,7 +140,9 @@ fn panic_runs_destructors() {
 }
 
 fn absent_file_is_not_found() {
-    let error = std::fs::File::open("/scheme/nowhere/file").err().and_then(|e| e.raw_os_error());
+    let error = std::fs::File::open("/scheme/nowhere/file")
+        .err()
+        .and_then(|e| e.raw_os_error());
     // No namespace: ENOENT; one that does not bind the name: ENODEV.
     assert!(matches!(error, Some(2 | 19)), "{error:?}");
 }
@@ -134,6 +156,8 @@ fn bad_paths() {
 }
 
 fn sockets_are_refused() {
-    let error = std::net::TcpStream::connect("127.0.0.1:80").err().and_then(|e| e.raw_os_error());
+    let error = std::net::TcpStream::connect("127.0.0.1:80")
+        .err()
+        .and_then(|e| e.raw_os_error());
     same(error, Some(97));
 }

@@ -41,12 +41,21 @@ fn write_read_append() {
     let mut file = OpenOptions::new().append(true).open(&path).expect("open");
     file.write_all(b"second\n").expect("append");
     drop(file);
-    same(fs::read_to_string(&path).expect("read").as_str(), "first\nsecond\n");
+    same(
+        fs::read_to_string(&path).expect("read").as_str(),
+        "first\nsecond\n",
+    );
 }
 
 fn seek_and_positions() {
     let path = folder("seek").join("file");
-    let mut file = File::options().read(true).write(true).create(true).truncate(true).open(path).expect("open");
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .expect("open");
     file.write_all(b"0123456789").expect("write");
     same(file.seek(SeekFrom::Start(3)).ok(), Some(3));
     let mut two = [0; 2];
@@ -61,7 +70,10 @@ fn seek_and_positions() {
     let mut all = String::new();
     file.read_to_string(&mut all).expect("read");
     same(all.as_str(), "0ab3456789");
-    same(file.seek(SeekFrom::Current(-100)).err().map(|e| e.kind()), Some(ErrorKind::InvalidInput));
+    same(
+        file.seek(SeekFrom::Current(-100)).err().map(|e| e.kind()),
+        Some(ErrorKind::InvalidInput),
+    );
 }
 
 fn truncate_and_grow() {
@@ -77,7 +89,10 @@ fn truncate_and_grow() {
 fn exclusive_creation() {
     let path = folder("exclusive").join("file");
     File::create_new(&path).expect("the first");
-    same(File::create_new(&path).err().map(|e| e.kind()), Some(ErrorKind::AlreadyExists));
+    same(
+        File::create_new(&path).err().map(|e| e.kind()),
+        Some(ErrorKind::AlreadyExists),
+    );
 }
 
 fn directories() {
@@ -89,14 +104,28 @@ fn directories() {
     let mut entries: Vec<(String, bool)> = fs::read_dir(&base)
         .expect("read_dir")
         .map(|e| e.expect("entry"))
-        .map(|e| (e.file_name().into_string().expect("utf-8"), e.file_type().expect("type").is_dir()))
+        .map(|e| {
+            (
+                e.file_name().into_string().expect("utf-8"),
+                e.file_type().expect("type").is_dir(),
+            )
+        })
         .collect();
     entries.sort();
     let want = [("a", false), ("b", false), ("c", false), ("d", true)];
     same(entries, want.map(|(n, d)| (n.to_string(), d)).to_vec());
-    same(fs::create_dir(base.join("d")).err().map(|e| e.kind()), Some(ErrorKind::AlreadyExists));
-    same(fs::remove_dir(&base).err().map(|e| e.kind()), Some(ErrorKind::DirectoryNotEmpty));
-    same(fs::remove_file(base.join("no")).err().map(|e| e.kind()), Some(ErrorKind::NotFound));
+    same(
+        fs::create_dir(base.join("d")).err().map(|e| e.kind()),
+        Some(ErrorKind::AlreadyExists),
+    );
+    same(
+        fs::remove_dir(&base).err().map(|e| e.kind()),
+        Some(ErrorKind::DirectoryNotEmpty),
+    );
+    same(
+        fs::remove_file(base.join("no")).err().map(|e| e.kind()),
+        Some(ErrorKind::NotFound),
+    );
 }
 
 fn rename_moves() {
@@ -105,7 +134,12 @@ fn rename_moves() {
     fs::write(base.join("from/file"), "text").expect("write");
     fs::write(base.join("other"), "old").expect("write");
     fs::rename(base.join("from/file"), base.join("other")).expect("rename");
-    same(fs::read_to_string(base.join("other")).expect("read").as_str(), "text");
+    same(
+        fs::read_to_string(base.join("other"))
+            .expect("read")
+            .as_str(),
+        "text",
+    );
     assert!(!base.join("from/file").exists());
     fs::rename(base.join("from"), base.join("to")).expect("rename a directory");
     assert!(base.join("to").is_dir());
@@ -115,15 +149,32 @@ fn links() {
     let base = folder("links");
     fs::write(base.join("file"), "text").expect("write");
     symlink("file", base.join("soft")).expect("symlink");
-    same(fs::read_link(base.join("soft")).expect("read_link"), PathBuf::from("file"));
-    same(fs::read_to_string(base.join("soft")).expect("read").as_str(), "text");
-    assert!(fs::symlink_metadata(base.join("soft")).expect("lstat").is_symlink());
+    same(
+        fs::read_link(base.join("soft")).expect("read_link"),
+        PathBuf::from("file"),
+    );
+    same(
+        fs::read_to_string(base.join("soft"))
+            .expect("read")
+            .as_str(),
+        "text",
+    );
+    assert!(
+        fs::symlink_metadata(base.join("soft"))
+            .expect("lstat")
+            .is_symlink()
+    );
     assert!(fs::metadata(base.join("soft")).expect("stat").is_file());
     fs::hard_link(base.join("file"), base.join("hard")).expect("hard_link");
     let [a, b] = ["file", "hard"].map(|n| fs::metadata(base.join(n)).expect("stat"));
     same((a.ino(), a.nlink()), (b.ino(), 2));
     symlink("loop", base.join("loop")).expect("symlink");
-    same(fs::metadata(base.join("loop")).err().and_then(|e| e.raw_os_error()), Some(40));
+    same(
+        fs::metadata(base.join("loop"))
+            .err()
+            .and_then(|e| e.raw_os_error()),
+        Some(40),
+    );
 }
 
 fn metadata() {
@@ -133,7 +184,10 @@ fn metadata() {
     same((stat.len(), stat.is_file()), (5, true));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
     same(fs::metadata(&path).expect("stat").mode() & 0o777, 0o640);
-    let written = fs::metadata(&path).expect("stat").modified().expect("modified");
+    let written = fs::metadata(&path)
+        .expect("stat")
+        .modified()
+        .expect("modified");
     assert!(written <= SystemTime::now());
 }
 

@@ -36,7 +36,10 @@ fn ends_when_closed() {
 fn broken_pipe_is_told() {
     let (reader, mut writer) = pipe().expect("pipe");
     drop(reader);
-    same(writer.write(b"x").err().map(|e| e.kind()), Some(std::io::ErrorKind::BrokenPipe));
+    same(
+        writer.write(b"x").err().map(|e| e.kind()),
+        Some(std::io::ErrorKind::BrokenPipe),
+    );
 }
 
 fn clones_share() {

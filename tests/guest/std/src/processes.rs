@@ -74,19 +74,36 @@ fn output() {
 }
 
 fn input() {
-    let mut child = this("echo").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("spawn");
-    child.stdin.take().expect("stdin").write_all(b"lower case").expect("write");
+    let mut child = this("echo")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("spawn");
+    child
+        .stdin
+        .take()
+        .expect("stdin")
+        .write_all(b"lower case")
+        .expect("write");
     let output = child.wait_with_output().expect("wait");
     same(output.stdout.as_slice(), b"LOWER CASE");
 }
 
 fn environment_is_passed() {
-    let output = this("env").env_clear().env("A", "1").env("B", "two").output().expect("output");
+    let output = this("env")
+        .env_clear()
+        .env("A", "1")
+        .env("B", "two")
+        .output()
+        .expect("output");
     same(output.stdout.as_slice(), b"A=1 B=two");
 }
 
 fn absent_program() {
-    let error = Command::new("/no/such/program").spawn().err().map(|e| e.kind());
+    let error = Command::new("/no/such/program")
+        .spawn()
+        .err()
+        .map(|e| e.kind());
     same(error, Some(std::io::ErrorKind::NotFound));
 }
 
@@ -108,7 +125,10 @@ fn current_dir_is_passed() {
         panic!("no current directory");
     };
     let output = this("cwd").output().expect("output");
-    same(String::from_utf8_lossy(&output.stdout).into_owned(), here.display().to_string());
+    same(
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        here.display().to_string(),
+    );
 }
 
 fn pre_exec_runs() {

@@ -39,7 +39,10 @@ fn many_at_once() {
                 thread::spawn(move || (barrier.wait().is_leader(), i))
             })
             .collect();
-        let results: Vec<_> = threads.into_iter().map(|t| t.join().expect("a panic")).collect();
+        let results: Vec<_> = threads
+            .into_iter()
+            .map(|t| t.join().expect("a panic"))
+            .collect();
         same(results.iter().filter(|(leader, _)| *leader).count(), 1);
         same(results.iter().map(|(_, i)| i).sum::<i32>(), 120);
     }
@@ -93,7 +96,9 @@ fn condvar_times_out() {
     let lock = Mutex::new(());
     let guard = lock.lock().expect("poisoned");
     let never = Condvar::new();
-    let (_guard, result) = never.wait_timeout_while(guard, Duration::from_millis(2), |()| true).expect("poisoned");
+    let (_guard, result) = never
+        .wait_timeout_while(guard, Duration::from_millis(2), |()| true)
+        .expect("poisoned");
     assert!(result.timed_out());
 }
 
@@ -125,7 +130,9 @@ fn channel() {
     let senders: Vec<_> = (0..3)
         .map(|i| {
             let sender = sender.clone();
-            thread::spawn(move || (0..50).for_each(|n| sender.send(i * 50 + n).expect("no receiver")))
+            thread::spawn(move || {
+                (0..50).for_each(|n| sender.send(i * 50 + n).expect("no receiver"))
+            })
         })
         .collect();
     drop(sender);
@@ -160,7 +167,9 @@ fn thread_local_destructors() {
         static NOISY: Cell<Option<Noisy>> = const { Cell::new(None) };
     }
     for _ in 0..3 {
-        thread::spawn(|| NOISY.set(Some(Noisy(5)))).join().expect("a panic");
+        thread::spawn(|| NOISY.set(Some(Noisy(5))))
+            .join()
+            .expect("a panic");
     }
     same(DROPPED.load(Ordering::Relaxed), 15);
 }

@@ -89,7 +89,8 @@ pub(crate) fn id() -> u32 {
 
 pub(crate) fn adopt_main() {
     if let Some(tcb) = Tcb::current() {
-        MAIN.tcb.store(core::ptr::from_ref(tcb).cast_mut(), Ordering::Relaxed);
+        MAIN.tcb
+            .store(core::ptr::from_ref(tcb).cast_mut(), Ordering::Relaxed);
     }
 }
 
@@ -141,7 +142,9 @@ extern "C" fn begin(record: usize) {
         let own = record as *const Thread;
         CURRENT = own;
         if let Some(tcb) = Tcb::current() {
-            (*own).tcb.store(core::ptr::from_ref(tcb).cast_mut(), Ordering::Release);
+            (*own)
+                .tcb
+                .store(core::ptr::from_ref(tcb).cast_mut(), Ordering::Release);
         }
         let value = match (*own).start {
             Some((start, argument)) => start(argument as *mut c_void),
@@ -152,7 +155,11 @@ extern "C" fn begin(record: usize) {
 }
 
 /// Starts a thread of the library's or the program's.
-pub(crate) unsafe fn spawn(attributes: &Attributes, start: Start, argument: usize) -> Result<*const Thread> {
+pub(crate) unsafe fn spawn(
+    attributes: &Attributes,
+    start: Start,
+    argument: usize,
+) -> Result<*const Thread> {
     let root;
     let source = match (process::process_fd(), roots::root(GlobalSchemes::Proc)) {
         (Some(_), _) => Source::Manager,
@@ -187,7 +194,11 @@ pub(crate) unsafe fn spawn(attributes: &Attributes, start: Start, argument: usiz
             drop(handle);
             RUNNING.fetch_sub(1, Ordering::Relaxed);
             drop(Box::from_raw(record));
-            return Err(if e.errno == syscall::ENOMEM { Error::new(EAGAIN) } else { e });
+            return Err(if e.errno == syscall::ENOMEM {
+                Error::new(EAGAIN)
+            } else {
+                e
+            });
         }
     }
     Ok(record)

@@ -26,7 +26,12 @@ impl RwLock {
             match now & !WAITED {
                 WRITER => return Err(now),
                 n if n == WRITER - 1 => return Ok(fail(EAGAIN)),
-                _ => match self.0.compare_exchange_weak(now, now + 1, Ordering::Acquire, Ordering::Relaxed) {
+                _ => match self.0.compare_exchange_weak(
+                    now,
+                    now + 1,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                ) {
                     Ok(_) => return Ok(Ok(())),
                     Err(other) => now = other,
                 },
@@ -40,7 +45,12 @@ impl RwLock {
             if now & !WAITED != 0 {
                 return Err(now);
             }
-            match self.0.compare_exchange_weak(now, now | WRITER, Ordering::Acquire, Ordering::Relaxed) {
+            match self.0.compare_exchange_weak(
+                now,
+                now | WRITER,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return Ok(Ok(())),
                 Err(other) => now = other,
             }
@@ -57,7 +67,9 @@ impl RwLock {
                 Ok(answer) => return answer,
                 Err(now) => {
                     let marked = now | WAITED;
-                    let mark = self.0.compare_exchange(now, marked, Ordering::Relaxed, Ordering::Relaxed);
+                    let mark =
+                        self.0
+                            .compare_exchange(now, marked, Ordering::Relaxed, Ordering::Relaxed);
                     if mark.is_ok() {
                         wait(&self.0, marked, time.map(|t| (libc::CLOCK_REALTIME, t)))?;
                     }
@@ -74,7 +86,10 @@ impl RwLock {
                 WRITER | 1 => 0,
                 _ => now - 1,
             };
-            match self.0.compare_exchange_weak(now, new, Ordering::Release, Ordering::Relaxed) {
+            match self
+                .0
+                .compare_exchange_weak(now, new, Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => {
                     if new == 0 && now & WAITED != 0 {
                         futex::wake(&raw const self.0, i32::MAX);
