@@ -29,7 +29,7 @@ IMAGE_CONFIG := $(if $(filter %.toml,$(CONFIG)),$(CONFIG),config/$(CONFIG).toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs initfs image probe
+.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs sysroot std-programs initfs image probe
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS='
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter'
+	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
 	@echo 'make fuzz    every fuzz target for SECONDS=$(SECONDS) each'
@@ -73,6 +74,20 @@ test-programs: tools
 	$(Q)packages=$$($(HOST)/test-runner packages) && \
 	if [ -n "$$packages" ]; then echo "guest programs and tests" && \
 		$(GUEST_CARGO) nostd build --quiet --release $$packages; fi
+
+# The C library and headers that ordinary programs are built with.
+sysroot: deps
+	$(call say,C library)
+	$(Q)tools/make-sysroot --quiet
+	$(Q)tools/check-symbols
+
+# Test programs that are ordinary ones, without debugging information.
+std-programs: sysroot
+	$(call say,programs with std and in C)
+	$(Q)mkdir -p build/tests
+	$(Q)$(GUEST_CARGO) std build --quiet --release -p test-std
+	$(Q)llvm-strip -o build/tests/test-std build/target/std/x86_64-unknown-redox/release/test-std
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c -lm -o build/tests/test-c
 
 initfs: programs
 	$(Q)mkdir -p $(dir $(INITFS))
@@ -116,7 +131,7 @@ probe: loader tools
 test: deps
 	$(call say,tests on this host)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
-	$(Q)$(MAKE) --no-print-directory --silent probe test-programs $(if $(HAS_KERNEL),kernel)
+	$(Q)$(MAKE) --no-print-directory --silent probe test-programs std-programs $(if $(HAS_KERNEL),kernel)
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 

@@ -93,7 +93,7 @@ impl Default for RawMutex {
     }
 }
 
-#[cfg(feature = "heap")]
+#[cfg(feature = "lock-api")]
 // SAFETY: at most one `acquire` or successful `try_acquire` returns between two releases: only a
 // change from FREE to something else takes the lock, and that is one atomic operation.
 unsafe impl lock_api::RawMutex for RawMutex {

@@ -31,6 +31,7 @@ pub mod namespace;
 #[cfg(feature = "panic-handler")]
 mod panic;
 pub mod process;
+pub mod roots;
 pub mod signal;
 pub mod spawn;
 pub mod start;

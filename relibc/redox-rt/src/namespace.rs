@@ -4,8 +4,9 @@
 //! nothing, one without a current directory has no relative paths. Both numbers are owned here; what
 //! replaces them is dropped only when the caller takes it.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use cap_abi::Rights;
 use libredox::protocol::NsDup;
 use rt_core::path::{self, Route};
 use syscall::error::{Error, Result};
@@ -18,6 +19,8 @@ use crate::tcb::NONE;
 
 static NAMESPACE: AtomicUsize = AtomicUsize::new(NONE);
 static DIRECTORY: AtomicUsize = AtomicUsize::new(NONE);
+/// Whether the current directory may not be left: its descriptor lacks `Rights::ESCAPE`.
+static CONFINED: AtomicBool = AtomicBool::new(false);
 
 fn load(slot: &AtomicUsize) -> Option<usize> {
     match slot.load(Ordering::Acquire) {
@@ -52,7 +55,31 @@ pub fn directory() -> Option<usize> {
 
 /// Replaces the current directory and hands the former one back.
 pub fn set_directory(fd: Option<Fd>) -> Option<Fd> {
-    swap(&DIRECTORY, fd)
+    let old = swap(&DIRECTORY, fd);
+    look_at_confinement();
+    old
+}
+
+/// Makes resolution beneath sticky on the current directory, for good: absolute paths, too, are
+/// refused from now on. `ENOENT` without one.
+pub fn confine_directory() -> Result<()> {
+    sys::limit_beneath(directory().ok_or(Error::new(ENOENT))?)?;
+    look_at_confinement();
+    Ok(())
+}
+
+/// Whether the current directory may not be left.
+#[must_use]
+pub fn is_confined() -> bool {
+    CONFINED.load(Ordering::Relaxed)
+}
+
+/// Asks for the current directory's rights, which only [`set_directory`] and [`confine_directory`]
+/// change. A descriptor that cannot be asked counts as confined.
+fn look_at_confinement() {
+    let confined = directory()
+        .is_some_and(|fd| !sys::rights(fd).is_ok_and(|rights| rights.contains(Rights::ESCAPE)));
+    CONFINED.store(confined, Ordering::Relaxed);
 }
 
 /// A name in the form that a namespace understands: a prefix and the path behind it.
@@ -85,11 +112,20 @@ impl Joined {
 }
 
 /// Calls `ask` with the descriptor that a path is asked of and the path to ask it for. `ENOENT`
-/// when the process has no such descriptor.
+/// when the process has no such descriptor. In a confined current directory every path is asked of
+/// that directory, which refuses the absolute ones.
 pub fn with_route<T>(path: &[u8], ask: impl FnOnce(usize, &[u8]) -> Result<T>) -> Result<T> {
     let absent = Error::new(ENOENT);
-    match path::route(path).map_err(Error::new)? {
-        Route::Namespace(p) => ask(namespace().ok_or(absent)?, p),
+    let route = path::route(path).map_err(Error::new)?;
+    if is_confined() {
+        return ask(directory().ok_or(absent)?, path);
+    }
+    match route {
+        Route::Namespace(p) => match (namespace(), crate::roots::route(p)) {
+            (Some(fd), _) => ask(fd, p),
+            (None, Some((root, rest))) => ask(root, rest),
+            (None, None) => Err(absent),
+        },
         Route::File(p) => ask(
             namespace().ok_or(absent)?,
             Joined::new(path::FILE_PREFIX, p)?.get(),

@@ -331,6 +331,96 @@ pub fn sigsuspend(mask: u64) -> Error {
     Error::new(EINTR)
 }
 
+/// `sigtimedwait`: waits for one of a set of signals and takes it, without its handler. Those of the set
+/// are to be blocked by every thread. Errors: `ETIMEDOUT` (the limit is an amount of time), `EINTR` when
+/// another signal's handler has run.
+pub fn wait_for(set: u64, limit: Option<&syscall::TimeSpec>) -> Result<SigInfo> {
+    let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
+    let area = &tcb.signal;
+    let set = set & !rules::UNBLOCKABLE;
+    inhibit(&tcb.control);
+    let mask = current_mask(tcb);
+    area.awaited.store(set as usize, Ordering::Relaxed);
+    area.waiting.store(1, Ordering::Relaxed);
+    tcb.control.set_allowset(!(mask & !set));
+    // What is pending already is delivered here: `choose` hands it over instead of calling a handler.
+    uninhibit(&tcb.control);
+    let handlers = area.handlers.load(Ordering::Relaxed);
+    let mut result = Ok(());
+    while area.waiting.load(Ordering::Acquire) != 0 && result.is_ok() {
+        result = match futex::wait(&area.waiting, 1, limit) {
+            Err(e) if e.errno == syscall::ETIMEDOUT => Err(e),
+            Err(e) if e.errno == EINTR && area.handlers.load(Ordering::Relaxed) != handlers => {
+                Err(e)
+            }
+            _ => Ok(()),
+        };
+    }
+    inhibit(&tcb.control);
+    area.awaited.store(0, Ordering::Relaxed);
+    tcb.control.set_allowset(!mask);
+    let received = area.waiting.swap(0, Ordering::Acquire) == 0;
+    uninhibit(&tcb.control);
+    if !received {
+        return Err(result.err().unwrap_or(Error::new(EINTR)));
+    }
+    let [signal, sender, value, address] =
+        area.received.each_ref().map(|w| w.load(Ordering::Relaxed));
+    Ok(SigInfo {
+        signal: (signal & 0xff) as i32,
+        code: (signal >> 32) as i32,
+        pid: sender as u32 as i32,
+        uid: (sender >> 32) as u32,
+        value,
+        address,
+        ..SigInfo::default()
+    })
+}
+
+/// Hands a signal over to [`wait_for`] if it waits for it.
+fn hand_over(tcb: &Tcb, taken: &Taken) -> bool {
+    let area = &tcb.signal;
+    let awaited = area.awaited.load(Ordering::Relaxed) as u64;
+    if awaited & rules::bit(taken.signal) == 0 || area.waiting.load(Ordering::Relaxed) == 0 {
+        return false;
+    }
+    let words = [
+        usize::from(taken.signal) | (taken.code as u32 as usize) << 32,
+        taken.sender.pid as usize | (taken.sender.ruid as usize) << 32,
+        taken.value,
+        taken.address,
+    ];
+    for (place, word) in area.received.iter().zip(words) {
+        place.store(word, Ordering::Relaxed);
+    }
+    // One is enough: the others stay pending.
+    tcb.control.set_allowset(allowed(&tcb.control) & !awaited);
+    area.awaited.store(0, Ordering::Relaxed);
+    area.waiting.store(0, Ordering::Release);
+    true
+}
+
+/// Makes a signal pending for another thread of this process, and interrupts it.
+pub fn send_to_thread(tcb: &Tcb, signal: i32) -> Result<()> {
+    let number = rules::number(signal).map_err(Error::new)?;
+    if rules::bit(number) & rules::UNBLOCKABLE != 0 {
+        // What ends or stops a thread ends or stops its process.
+        return raise(signal);
+    }
+    let sender = SenderInfo {
+        pid: process::pid().unwrap_or(0),
+        ruid: 0,
+    };
+    if let Some(place) = tcb.control.sender_infos.get(usize::from(number) - 1) {
+        place.store(sender.raw(), Ordering::Relaxed);
+    }
+    if let Some((word, bit)) = thread_bit(&tcb.control, number) {
+        word.fetch_or(bit, Ordering::Release);
+    }
+    let context = tcb.thread_fd().ok_or(Error::new(ESRCH))?;
+    context.tell(ContextVerb::Interrupt)
+}
+
 fn alternate(area: &SignalArea) -> AlternateStack {
     AlternateStack {
         base: area.alternate.load(Ordering::Relaxed),
@@ -546,6 +636,9 @@ fn end(signal: u8) -> ! {
 
 /// Carries out what the rules say; `None` when no handler is to be called.
 fn prepare(tcb: &Tcb, interrupted: &Ucontext, taken: &Taken) -> Option<*mut frame::Frame> {
+    if hand_over(tcb, taken) {
+        return None;
+    }
     let action = load_action(taken.signal);
     let mask = current_mask(tcb);
     let call = match rules::deliver(
@@ -575,6 +668,7 @@ fn prepare(tcb: &Tcb, interrupted: &Ucontext, taken: &Taken) -> Option<*mut fram
             },
         );
     }
+    tcb.signal.handlers.fetch_add(1, Ordering::Relaxed);
     if action.flags & rules::flags::SA_RESTART == 0 {
         tcb.signal.interruptions.fetch_add(1, Ordering::Relaxed);
     }

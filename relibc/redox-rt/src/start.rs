@@ -144,6 +144,7 @@ pub unsafe fn init(start: &Start) -> Result<()> {
     // Nothing was set before, so nothing is dropped.
     let _ = namespace::set_namespace(owned(auxv::AT_REDOX_NS_FD));
     let _ = namespace::set_directory(owned(auxv::AT_REDOX_CWD_FD));
+    crate::roots::set(start);
     for (_, left_over) in start
         .auxv()
         .filter(|&(tag, _)| tag == auxv::AT_CUPRITE_CLOSE_FD)

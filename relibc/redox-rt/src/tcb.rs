@@ -78,7 +78,15 @@ pub struct SignalArea {
     pub(crate) suspended: AtomicI32,
     /// Where the last instruction of a way back jumps to.
     pub(crate) return_ip: AtomicUsize,
-    rest: [usize; 33],
+    /// How many handlers were called.
+    pub(crate) handlers: AtomicUsize,
+    /// Signals that `wait_for` takes instead of their handlers; 0 when it does not wait.
+    pub(crate) awaited: AtomicUsize,
+    /// 1 while `wait_for` waits, a futex.
+    pub(crate) waiting: AtomicI32,
+    /// What `wait_for` was waiting for: signal and code; process and user; value; address.
+    pub(crate) received: [AtomicUsize; 4],
+    rest: [usize; 26],
 }
 
 const _: () = {

@@ -245,6 +245,25 @@ impl Drop for Thread {
     }
 }
 
+/// In the child of a fork: the calling thread is the only one there is.
+pub fn forget_others() {
+    LIVE.store(1, Ordering::Relaxed);
+    // Their contexts are not this process's; what memory they had stays as it is.
+    ENDED_DETACHED.store(core::ptr::null_mut(), Ordering::Relaxed);
+}
+
+/// Address and length of a thread's stack; of the main thread's, which its starter made.
+#[must_use]
+pub fn stack_of(tcb: &Tcb) -> (usize, usize) {
+    match tcb.stack_len.load(Ordering::Relaxed) {
+        0 => (
+            crate::spawn::STACK_TOP - crate::spawn::STACK_LEN,
+            crate::spawn::STACK_LEN,
+        ),
+        len => (tcb.stack.load(Ordering::Relaxed), len),
+    }
+}
+
 /// Ends the calling thread; the process, when it is the last one.
 pub fn end_current() -> ! {
     if LIVE.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -2,13 +2,22 @@
 //!
 //! A process has a namespace descriptor and a current-directory descriptor. An absolute path is one
 //! `openat` on the namespace, in the form `/scheme/NAME/REST`; a plain absolute path belongs to the
-//! scheme `file`. A relative path is one `openat` on the current directory. Nothing is resolved here:
+//! scheme `file`. The few devices that POSIX programs name by absolute paths are schemes ([`DEVICES`]): a
+//! link in the file system could not lead out of it. A relative path is one `openat` on the current directory. Nothing is resolved here:
 //! `..`, links and trailing slashes are the business of whoever answers.
 
 /// Longest path passed on, in bytes.
 pub const MAX_LEN: usize = 4096;
 /// What plain absolute paths are put behind.
 pub const FILE_PREFIX: &[u8] = b"/scheme/file";
+
+/// Devices by the names they have elsewhere, and the schemes that are them.
+pub const DEVICES: [(&[u8], &[u8]); 4] = [
+    (b"/dev/null", b"/scheme/null"),
+    (b"/dev/random", b"/scheme/rand"),
+    (b"/dev/urandom", b"/scheme/rand"),
+    (b"/dev/zero", b"/scheme/zero"),
+];
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +42,14 @@ pub fn route(path: &[u8]) -> Result<Route<'_>, i32> {
     match path.split_first() {
         None => Err(syscall::ENOENT),
         Some((b'/', _)) if is_scheme_rooted(path) => Ok(Route::Namespace(path)),
-        Some((b'/', _)) => Ok(Route::File(path)),
+        Some((b'/', _)) => Ok(device(path).map_or(Route::File(path), Route::Namespace)),
         Some(_) => Ok(Route::Current(path)),
     }
+}
+
+fn device(path: &[u8]) -> Option<&'static [u8]> {
+    let (_, scheme) = DEVICES.iter().find(|(name, _)| *name == path)?;
+    Some(scheme)
 }
 
 fn is_scheme_rooted(path: &[u8]) -> bool {
@@ -60,6 +74,11 @@ mod tests {
             (b"/", Ok(Route::File(b"/"))),
             (b"/etc/passwd", Ok(Route::File(b"/etc/passwd"))),
             (b"//scheme/x", Ok(Route::File(b"//scheme/x"))),
+            (b"/dev/null", Ok(Route::Namespace(b"/scheme/null"))),
+            (b"/dev/urandom", Ok(Route::Namespace(b"/scheme/rand"))),
+            (b"/dev/nul", Ok(Route::File(b"/dev/nul"))),
+            (b"/dev/null/", Ok(Route::File(b"/dev/null/"))),
+            (b"dev/null", Ok(Route::Current(b"dev/null"))),
             (b"a/../b/", Ok(Route::Current(b"a/../b/"))),
             (b".", Ok(Route::Current(b"."))),
             (b"", Err(syscall::ENOENT)),

@@ -1,0 +1,266 @@
+//! The C headers: they compile on their own and together without a warning, and every function they
+//! declare is defined in `relibc/libc` or listed as the system's.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .join(name)
+}
+
+fn files(root: &Path, extension: &str, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, extension, out);
+        } else if path.extension().is_some_and(|e| e == extension) {
+            out.push(path);
+        }
+    }
+}
+
+fn headers() -> Vec<String> {
+    let root = folder("include");
+    let mut list = Vec::new();
+    files(&root, "h", &mut list);
+    let mut names: Vec<String> = list
+        .iter()
+        .map(|p| p.strip_prefix(&root).unwrap().to_str().unwrap().to_string())
+        .filter(|n| !n.starts_with("bits/"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Functions declared: a name before a parenthesis at the outermost level of a declaration.
+fn declared() -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for header in headers() {
+        let text = std::fs::read_to_string(folder("include").join(&header)).unwrap();
+        let mut code = String::new();
+        let mut continued = false;
+        for line in text.lines() {
+            let directive = continued || line.trim_start().starts_with('#');
+            continued = directive && line.ends_with('\\');
+            if !directive && !line.starts_with("/*") && !line.starts_with("extern \"C\"") {
+                code += line;
+                code.push('\n');
+            }
+        }
+        for statement in code.split(';') {
+            // Bodies of structures have no functions; what follows the last brace counts.
+            let statement = statement.rsplit(['{', '}']).next().unwrap();
+            let mut statement = statement.replace("__noreturn_c", "").trim().to_string();
+            while let Some(rest) = statement.strip_prefix("__attribute__((") {
+                statement = rest
+                    .split_once("))")
+                    .map_or("", |(_, r)| r)
+                    .trim_start_matches(')')
+                    .trim()
+                    .to_string();
+            }
+            if statement.starts_with("typedef") || statement.starts_with("extern") {
+                continue;
+            }
+            // `void (*signal(int, …))(int)` declares what stands after the star.
+            let head = statement
+                .split_once("(*")
+                .filter(|(before, _)| !before.contains('('))
+                .map_or(statement.as_str(), |(_, inner)| inner);
+            let Some((before, _)) = head.split_once('(') else {
+                continue;
+            };
+            let name: String = before
+                .chars()
+                .rev()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .collect();
+            if !name.is_empty() && name != "_Alignas" && name != "sizeof" {
+                out.insert(name);
+            }
+        }
+    }
+    out
+}
+
+/// Functions defined: `fn name` within the C ABI crate, whose macros all use that form.
+fn defined() -> BTreeSet<String> {
+    let mut list = Vec::new();
+    files(&folder("libc/src"), "rs", &mut list);
+    let mut out: BTreeSet<String> = [
+        "memcpy",
+        "memmove",
+        "memset",
+        "memcmp",
+        "bcmp",
+        "strlen",
+        "strtold",
+        "wcstold",
+        "setjmp",
+        "_setjmp",
+        "longjmp",
+        "_longjmp",
+        "sigsetjmp",
+        "siglongjmp",
+    ]
+    .map(String::from)
+    .into();
+    for path in list {
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut rest = text.as_str();
+        while let Some((_, tail)) = rest.split_once("fn ") {
+            let name: String = tail
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            out.insert(name);
+            rest = tail;
+        }
+    }
+    out
+}
+
+#[test]
+fn every_declared_function_is_defined_or_the_systems() {
+    let system: BTreeSet<String> = std::fs::read_to_string(folder("include/SYSTEM.txt"))
+        .unwrap()
+        .lines()
+        .filter(|l| !l.starts_with('#') && !l.is_empty())
+        .map(String::from)
+        .collect();
+    let (declared, defined) = (declared(), defined());
+    assert!(
+        declared.len() > 900,
+        "only {} declarations found",
+        declared.len()
+    );
+    let missing: Vec<_> = declared
+        .iter()
+        .filter(|n| !defined.contains(*n) && !system.contains(*n))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "declared, not defined, not listed in include/SYSTEM.txt:\n{missing:#?}"
+    );
+    let stale: Vec<_> = system
+        .iter()
+        .filter(|n| defined.contains(*n) || !declared.contains(*n))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "listed in include/SYSTEM.txt, but defined or not declared: {stale:?}"
+    );
+}
+
+fn compile(compiler: &str, standard: &str, suffix: &str, source: &str) {
+    let path = std::env::temp_dir().join(format!(
+        "relibc-headers-{}-{standard}.{suffix}",
+        std::process::id()
+    ));
+    std::fs::write(&path, source).unwrap();
+    let output = Command::new(compiler)
+        .args([
+            "--target=x86_64-unknown-none-elf",
+            "-nostdinc",
+            "-ffreestanding",
+            "-Wall",
+            "-Wextra",
+            "-pedantic",
+            "-Werror",
+            "-fsyntax-only",
+        ])
+        .arg(format!("-std={standard}"))
+        .arg("-I")
+        .arg(folder("include"))
+        .arg(&path)
+        .output();
+    std::fs::remove_file(&path).unwrap();
+    let output = output.unwrap_or_else(|e| panic!("{compiler}: {e} (make deps installs it)"));
+    assert!(
+        output.status.success(),
+        "{compiler} {standard}:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn headers_compile_without_a_warning() {
+    let all: String = headers()
+        .iter()
+        .map(|h| format!("#include <{h}>\n"))
+        .collect::<String>()
+        + "int translated;\n";
+    compile("clang", "c11", "c", &all);
+    compile("clang++", "c++17", "cc", &all);
+    for header in headers() {
+        compile(
+            "clang",
+            "c11",
+            "c",
+            &format!("#include <{header}>\n#include <{header}>\nint translated;\n"),
+        );
+    }
+}
+
+#[test]
+fn types_have_the_sizes_of_the_abi() {
+    let assertions: String = [
+        ("struct stat", 144),
+        ("struct dirent", 280),
+        ("struct timespec", 16),
+        ("struct timeval", 16),
+        ("struct tm", 56),
+        ("struct sigaction", 32),
+        ("siginfo_t", 48),
+        ("stack_t", 24),
+        ("struct termios", 60),
+        ("pthread_attr_t", 32),
+        ("pthread_mutex_t", 12),
+        ("pthread_cond_t", 8),
+        ("pthread_rwlock_t", 4),
+        ("pthread_barrier_t", 24),
+        ("pthread_mutexattr_t", 20),
+        ("sem_t", 8),
+        ("fd_set", 128),
+        ("struct epoll_event", 24),
+        ("struct sockaddr_storage", 128),
+        ("struct sockaddr_un", 110),
+        ("struct utsname", 390),
+        ("struct statvfs", 88),
+        ("struct rusage", 144),
+        ("struct passwd", 48),
+        ("struct group", 32),
+        ("struct msghdr", 56),
+        ("struct addrinfo", 48),
+        ("mcontext_t", 864),
+        ("wchar_t", 4),
+        ("mbstate_t", 8),
+        ("struct sockaddr_in6", 28),
+        ("struct itimerval", 32),
+        ("struct tms", 32),
+        ("struct pollfd", 8),
+        ("sigset_t", 8),
+        ("off_t", 8),
+        ("mode_t", 4),
+    ]
+    .iter()
+    .map(|(t, n)| format!("_Static_assert(sizeof({t}) == {n}, \"{t}\");\n"))
+    .collect();
+    let all: String = headers()
+        .iter()
+        .map(|h| format!("#include <{h}>\n"))
+        .collect();
+    compile(
+        "clang",
+        "gnu11",
+        "c",
+        &(all + &assertions + "int translated;\n"),
+    );
+}

@@ -1,0 +1,8 @@
+/* The same as <string.h>. */
+#ifndef _MEMORY_H
+#define _MEMORY_H
+
+#include <string.h>
+
+
+#endif

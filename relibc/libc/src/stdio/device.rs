@@ -1,0 +1,149 @@
+//! What is behind a stream: a descriptor, a caller's buffer, a growing buffer.
+
+use crate::sys::{self, last_error};
+use core::ffi::{c_char, c_int};
+use relibc_core::errno::{self, Errno};
+use relibc_core::stream::{Device, Memory, MemoryDevice, Seek};
+
+/// The device of a stream.
+pub enum Backend {
+    /// A descriptor.
+    Descriptor(c_int),
+    /// `fmemopen`.
+    Fixed(MemoryDevice<Fixed>),
+    /// `open_memstream` and, with units of four bytes, `open_wmemstream`.
+    Growing(MemoryDevice<Growing>),
+    /// Nothing more: the stream was closed by `freopen` without a new file.
+    Closed,
+}
+
+/// Memory that a program gave to `fmemopen`, or that `fmemopen` allocated.
+pub struct Fixed {
+    pub memory: *mut u8,
+    pub size: usize,
+    pub owned: bool,
+}
+
+impl Drop for Fixed {
+    fn drop(&mut self) {
+        if self.owned {
+            // SAFETY: allocated by `malloc` for this stream.
+            unsafe { sys::free(self.memory.cast()) };
+        }
+    }
+}
+
+impl Memory for Fixed {
+    fn capacity(&self) -> usize {
+        self.size
+    }
+    fn load(&self, at: usize, out: &mut [u8]) {
+        // SAFETY: the range is within the buffer, which the program keeps valid while the stream is open.
+        unsafe { core::ptr::copy(self.memory.add(at), out.as_mut_ptr(), out.len()) };
+    }
+    fn save(&mut self, at: usize, data: &[u8]) {
+        // SAFETY: as for `load`.
+        unsafe { core::ptr::copy(data.as_ptr(), self.memory.add(at), data.len()) };
+    }
+    fn grow(&mut self, _: usize) -> Result<(), Errno> {
+        Err(errno::ENOSPC)
+    }
+}
+
+/// Memory of `open_memstream`: the program learns address and size at each flush.
+pub struct Growing {
+    pub address: *mut *mut c_char,
+    pub length: *mut usize,
+    pub memory: *mut u8,
+    /// Usable bytes, not counting room for a terminating zero.
+    pub size: usize,
+}
+
+impl Memory for Growing {
+    fn capacity(&self) -> usize {
+        self.size
+    }
+    fn load(&self, at: usize, out: &mut [u8]) {
+        // SAFETY: within the allocation.
+        unsafe { core::ptr::copy(self.memory.add(at), out.as_mut_ptr(), out.len()) };
+    }
+    fn save(&mut self, at: usize, data: &[u8]) {
+        // SAFETY: within the allocation.
+        unsafe { core::ptr::copy(data.as_ptr(), self.memory.add(at), data.len()) };
+    }
+    fn grow(&mut self, size: usize) -> Result<(), Errno> {
+        let size = size.max(self.size.saturating_mul(2)).max(120);
+        let total = size.checked_add(8).ok_or(errno::ENOMEM)?;
+        // SAFETY: allocated by this function, or null.
+        let memory = unsafe { sys::realloc(self.memory.cast(), total) }.cast::<u8>();
+        if memory.is_null() {
+            return Err(errno::ENOMEM);
+        }
+        // SAFETY: the new part of the allocation, zero as a gap left by seeking must be.
+        unsafe { memory.add(self.size).write_bytes(0, total - self.size) };
+        self.memory = memory;
+        self.size = size;
+        Ok(())
+    }
+}
+
+fn count(n: isize) -> Result<usize, Errno> {
+    usize::try_from(n).map_err(|_| last_error())
+}
+
+impl Device for Backend {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        match self {
+            // SAFETY: the slice is valid for writing.
+            Backend::Descriptor(fd) => {
+                count(unsafe { sys::read(*fd, buffer.as_mut_ptr().cast(), buffer.len()) })
+            }
+            Backend::Fixed(m) => m.read(buffer),
+            Backend::Growing(m) => m.read(buffer),
+            Backend::Closed => Err(errno::EBADF),
+        }
+    }
+    fn write(&mut self, data: &[u8]) -> Result<usize, Errno> {
+        match self {
+            // SAFETY: the slice is valid for reading.
+            Backend::Descriptor(fd) => {
+                count(unsafe { sys::write(*fd, data.as_ptr().cast(), data.len()) })
+            }
+            Backend::Fixed(m) => m.write(data),
+            Backend::Growing(m) => m.write(data),
+            Backend::Closed => Err(errno::EBADF),
+        }
+    }
+    fn seek(&mut self, to: Seek) -> Result<u64, Errno> {
+        match self {
+            Backend::Descriptor(fd) => {
+                let (offset, whence) = match to {
+                    Seek::Start(o) => (o, 0),
+                    Seek::Current(o) => (o, 1),
+                    Seek::End(o) => (o, 2),
+                };
+                // SAFETY: no memory is involved.
+                let at = unsafe { sys::lseek(*fd, offset, whence) };
+                u64::try_from(at).map_err(|_| last_error())
+            }
+            Backend::Fixed(m) => m.seek(to),
+            Backend::Growing(m) => m.seek(to),
+            Backend::Closed => Err(errno::EBADF),
+        }
+    }
+}
+
+impl Backend {
+    /// Tells the program where the memory of `open_memstream` is now.
+    pub(crate) unsafe fn publish(&mut self) {
+        if let Backend::Growing(m) = self {
+            let (size, position) = (m.size(), m.position());
+            if m.memory.memory.is_null() && m.memory.grow(0).is_err() {
+                return;
+            }
+            m.memory.memory.add(size).cast::<u32>().write_unaligned(0);
+            *m.memory.address = m.memory.memory.cast();
+            *m.memory.length = size.min(position);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `<stdio.h>`: streams over descriptors and memory.
+
+mod device;
+mod format;
+mod io;
+mod scan;
+
+pub use device::Backend;
+pub(crate) use format::narrow as narrow_text;
+pub use format::*;
+pub use io::*;
+pub use scan::*;
+
+use crate::sys::{Lock, isatty, sched_yield};
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use relibc_core::multibyte::State;
+use relibc_core::stream::{Buffering, Stream};
+
+/// A stream. C sees it as an incomplete type.
+pub struct FILE {
+    owner: AtomicUsize,
+    depth: AtomicU32,
+    pub(crate) stream: Stream<Backend>,
+    /// The buffering has been settled: a terminal is line-buffered unless the program said otherwise.
+    settled: bool,
+    orientation: c_int,
+    wide_state: State,
+    next: *mut FILE,
+}
+
+/// Guards the list of open streams.
+static LIST: Lock = Lock::new();
+static mut FIRST: *mut FILE = core::ptr::null_mut();
+
+const fn standard(fd: c_int, readable: bool) -> FILE {
+    FILE {
+        owner: AtomicUsize::new(0),
+        depth: AtomicU32::new(0),
+        stream: Stream::new(Backend::Descriptor(fd), readable, !readable, false),
+        settled: false,
+        orientation: 0,
+        wide_state: State {
+            partial: 0,
+            missing: 0,
+        },
+        next: core::ptr::null_mut(),
+    }
+}
+
+static mut INPUT: FILE = standard(0, true);
+static mut OUTPUT: FILE = standard(1, false);
+static mut ERROR: FILE = standard(2, false);
+
+/// Standard input.
+#[cfg_attr(target_os = "redox", unsafe(no_mangle))]
+pub static mut stdin: *mut FILE = &raw mut INPUT;
+/// Standard output.
+#[cfg_attr(target_os = "redox", unsafe(no_mangle))]
+pub static mut stdout: *mut FILE = &raw mut OUTPUT;
+/// Standard error.
+#[cfg_attr(target_os = "redox", unsafe(no_mangle))]
+pub static mut stderr: *mut FILE = &raw mut ERROR;
+
+/// A number that differs between threads: the address of something of the thread's own.
+fn thread() -> usize {
+    #[thread_local]
+    static MARK: u8 = 0;
+    &raw const MARK as usize
+}
+
+impl FILE {
+    pub(crate) fn new(device: Backend, readable: bool, writable: bool, append: bool) -> *mut FILE {
+        let file = alloc::boxed::Box::new(FILE {
+            owner: AtomicUsize::new(0),
+            depth: AtomicU32::new(0),
+            stream: Stream::new(device, readable, writable, append),
+            settled: false,
+            orientation: 0,
+            wide_state: State::default(),
+            next: core::ptr::null_mut(),
+        });
+        let file = alloc::boxed::Box::into_raw(file);
+        // SAFETY: the list is only touched under its lock.
+        LIST.with(|| unsafe {
+            (*file).next = FIRST;
+            FIRST = file;
+        });
+        file
+    }
+
+    /// Takes the recursive lock.
+    pub(crate) fn acquire(&self) {
+        while !self.try_acquire() {
+            // SAFETY: no preconditions.
+            unsafe { sched_yield() };
+        }
+    }
+
+    pub(crate) fn try_acquire(&self) -> bool {
+        let me = thread();
+        if self.owner.load(Ordering::Relaxed) == me {
+            self.depth.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        let taken = self
+            .owner
+            .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok();
+        if taken {
+            self.depth.store(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    pub(crate) fn release(&self) {
+        if self.depth.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.owner.store(0, Ordering::Release);
+        }
+    }
+
+    /// Settles the buffering before the first use.
+    pub(crate) fn settle(&mut self) {
+        if core::mem::replace(&mut self.settled, true) {
+            return;
+        }
+        if let Backend::Descriptor(fd) = *self.stream.device() {
+            let errno = crate::sys::last_error();
+            let mode = if fd == 2 && core::ptr::eq(self, &raw const ERROR) {
+                Buffering::None
+            // SAFETY: any number may be asked about.
+            } else if unsafe { isatty(fd) } == 1 {
+                Buffering::Line
+            } else {
+                Buffering::Full
+            };
+            crate::sys::set_errno(errno);
+            let _ = self.stream.set_buffering(mode, 0);
+        }
+    }
+}
+
+/// Runs `action` with the stream locked and ready.
+pub(crate) unsafe fn locked<R>(file: *mut FILE, action: impl FnOnce(&mut FILE) -> R) -> R {
+    (*file).acquire();
+    (*file).settle();
+    let result = action(&mut *file);
+    (*file).release();
+    result
+}
+
+/// Every open stream, the standard ones first.
+pub(crate) unsafe fn all() -> alloc::vec::Vec<*mut FILE> {
+    let mut files = alloc::vec![&raw mut INPUT, &raw mut OUTPUT, &raw mut ERROR];
+    LIST.with(|| {
+        let mut at = FIRST;
+        while !at.is_null() {
+            files.push(at);
+            at = (*at).next;
+        }
+    });
+    files
+}
+
+/// Takes a stream out of the list and frees it.
+pub(crate) unsafe fn discard(file: *mut FILE) {
+    let mut found = false;
+    LIST.with(|| {
+        let mut link = &raw mut FIRST;
+        while !(*link).is_null() {
+            if *link == file {
+                *link = (*file).next;
+                found = true;
+                break;
+            }
+            link = &raw mut (**link).next;
+        }
+    });
+    if found {
+        drop(alloc::boxed::Box::from_raw(file));
+    }
+}

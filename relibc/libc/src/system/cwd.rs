@@ -1,0 +1,124 @@
+//! The current directory's text, and paths as text.
+//!
+//! The directory itself is a descriptor (`redox_rt::namespace`). The text is for showing: it is what
+//! the directory's scheme said when it became the current one, or what the starter said.
+
+use alloc::vec::Vec;
+use core::ffi::{c_char, c_int};
+
+use cap_abi::auxv;
+use libredox::protocol::O_CLOEXEC;
+use redox_rt::futex::Mutex;
+use redox_rt::start::Start;
+use redox_rt::{Error, Fd, Result, namespace, sys};
+use syscall::flag::{O_DIRECTORY, O_STAT};
+use syscall::{EINVAL, ENOENT, ERANGE};
+
+use super::path::{at, find};
+use super::{allocate_text, fail, fd, give_text, pointer, text, unit};
+
+static TEXT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+pub(crate) fn set(start: &Start) {
+    if let Some(bytes) = start.aux_bytes(auxv::AT_REDOX_CWD_PTR, auxv::AT_REDOX_CWD_LEN) {
+        *TEXT.lock() = bytes.to_vec();
+    }
+}
+
+/// The text, for a program that is started; empty when there is none.
+pub(crate) fn text_for_exec() -> Vec<u8> {
+    shown().unwrap_or_default()
+}
+
+/// What a descriptor's scheme calls it. Paths of the scheme `file` are shown without it.
+pub(crate) fn path_of(number: usize) -> Result<Vec<u8>> {
+    let mut buffer = [0u8; rt_core::path::MAX_LEN];
+    let len = sys::fpath(number, &mut buffer)?;
+    let path = buffer.get(..len).ok_or(Error::new(syscall::EIO))?;
+    let path = match path.strip_prefix(rt_core::path::FILE_PREFIX) {
+        Some(b"") => b"/",
+        Some(rest) if rest.first() == Some(&b'/') => rest,
+        _ => path,
+    };
+    Ok(path.to_vec())
+}
+
+fn shown() -> Result<Vec<u8>> {
+    let directory = namespace::directory().ok_or(Error::new(ENOENT))?;
+    let mut cached = TEXT.lock();
+    if cached.is_empty() {
+        *cached = path_of(directory)?;
+    }
+    Ok(cached.clone())
+}
+
+/// Makes a directory the current one.
+fn change_to(directory: Fd) -> Result<()> {
+    // Kept over exec.
+    // SAFETY: the argument is a mask.
+    unsafe { sys::fcntl(directory.raw(), libc::F_SETFD as usize, 0) }?;
+    let text = path_of(directory.raw()).unwrap_or_default();
+    let mut cached = TEXT.lock();
+    drop(namespace::set_directory(Some(directory)));
+    *cached = text;
+    Ok(())
+}
+
+pub(crate) fn change(path: &[u8]) -> Result<()> {
+    let raw = O_DIRECTORY | O_STAT | O_CLOEXEC;
+    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    change_to(Fd::from_raw(at(libc::AT_FDCWD, path, false, open)?))
+}
+
+pub(crate) fn change_fd(number: c_int) -> Result<()> {
+    let number = fd(number)?;
+    if sys::fstat(number)?.st_mode & syscall::MODE_TYPE != syscall::MODE_DIR {
+        return fail(syscall::ENOTDIR);
+    }
+    // A confined process stays so: it may not take a directory that leads further than its own.
+    let copy = Fd::from_raw(sys::dup(number, b"", sys::FD_ANY_UPPER)?);
+    if namespace::is_confined() {
+        copy.limit_beneath()?;
+    }
+    change_to(copy)
+}
+
+unsafe fn current(buffer: *mut c_char, len: usize) -> Result<*mut c_char> {
+    if !buffer.is_null() && len == 0 {
+        return fail(EINVAL);
+    }
+    let text = shown()?;
+    if !buffer.is_null() {
+        give_text(&text, buffer, len)?;
+        return Ok(buffer);
+    }
+    if len != 0 && text.len() >= len {
+        return fail(ERANGE);
+    }
+    allocate_text(&text)
+}
+
+unsafe fn real(path: *const c_char, buffer: *mut c_char) -> Result<*mut c_char> {
+    if path.is_null() {
+        return fail(EINVAL);
+    }
+    let real = path_of(find(libc::AT_FDCWD, text(path)?, 0)?.raw())?;
+    if buffer.is_null() {
+        return allocate_text(&real);
+    }
+    // The caller's buffer has PATH_MAX bytes.
+    give_text(&real, buffer, libc::PATH_MAX as usize)
+        .map_err(|_| Error::new(syscall::ENAMETOOLONG))?;
+    Ok(buffer)
+}
+
+c_api! {
+    fn chdir(path: *const c_char) -> c_int { unit(text(path).and_then(change)) }
+    fn fchdir(number: c_int) -> c_int { unit(change_fd(number)) }
+    fn getcwd(buffer: *mut c_char, len: usize) -> *mut c_char { pointer(current(buffer, len)) }
+    fn realpath(path: *const c_char, buffer: *mut c_char) -> *mut c_char { pointer(real(path, buffer)) }
+    fn chroot(_path: *const c_char) -> c_int {
+        // A process's root is its namespace, which is exchanged, not moved.
+        unit(fail(syscall::EPERM))
+    }
+}

@@ -1,0 +1,410 @@
+//! Opening, reading, writing, and what else is done with an open descriptor.
+
+use core::ffi::{c_char, c_int, c_long, c_ulong, c_void};
+
+use alloc::vec::Vec;
+use cap_abi::fcntl as caps;
+use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH};
+use redox_rt::signal::restartable;
+use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
+use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
+use syscall::{EBADF, EINVAL, ENOLCK, EOVERFLOW, ESPIPE};
+
+use super::path::{self, at};
+use super::{bytes, bytes_mut, fail, fd, int, open_scheme, size, text, unit};
+use crate::sys::Timespec;
+
+/// C's flags that mean nothing here.
+const IGNORED: u32 = libc::O_NOCTTY as u32;
+
+/// Opens; `mode` counts with `O_CREAT`.
+pub(crate) fn open_at(dir: c_int, path: &[u8], flags: c_int, mode: c_int) -> Result<usize> {
+    let flags = flags as u32;
+    let beneath = flags & C_O_RESOLVE_BENEATH != 0;
+    let mut raw = (flags & !(IGNORED | C_O_RESOLVE_BENEATH)) as usize & !0xffff;
+    if raw & O_CREAT != 0 {
+        raw |= mode as usize & 0o7777 & !usize::from(process::umask());
+        // O_DIRECTORY with O_CREAT would make a directory; POSIX's open makes files only.
+        if raw & O_DIRECTORY != 0 {
+            return fail(EINVAL);
+        }
+    }
+    if beneath {
+        raw |= RESOLVE_BENEATH;
+    }
+    restartable(|| {
+        at(dir, path, beneath, |base, rest| {
+            sys::openat(base, rest, raw, sys::FD_ANY)
+        })
+    })
+}
+
+/// Where shared memory has its names.
+const SHARED: &[u8] = b"/scheme/shm/";
+
+unsafe fn shared_path(name: *const c_char) -> Result<Vec<u8>> {
+    let name = text(name)?;
+    let name = name.strip_prefix(b"/").unwrap_or(name);
+    if name.is_empty() || name.contains(&b'/') {
+        return fail(EINVAL);
+    }
+    Ok([SHARED, name].concat())
+}
+
+pub(crate) unsafe fn open_shared(name: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    int(shared_path(name).and_then(|p| open_at(libc::AT_FDCWD, &p, flags | libc::O_CLOEXEC, mode)))
+}
+
+pub(crate) unsafe fn unlink_shared(name: *const c_char) -> c_int {
+    unit(shared_path(name).and_then(|p| path::unlink_at(libc::AT_FDCWD, &p, 0)))
+}
+
+/// A pipe's two ends, reading end first.
+pub(crate) fn make_pipe(flags: c_int) -> Result<[Fd; 2]> {
+    if flags & !(libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
+        return fail(EINVAL);
+    }
+    let root = open_scheme(b"/scheme/pipe", O_RDONLY)?;
+    let status = (flags & libc::O_NONBLOCK) as usize;
+    let reader = Fd::from_raw(sys::dup(root.raw(), b"", sys::FD_ANY)?);
+    drop(root);
+    let writer = Fd::from_raw(sys::dup(reader.raw(), b"write", sys::FD_ANY)?);
+    for end in [&reader, &writer] {
+        // SAFETY: both commands take a mask.
+        unsafe {
+            if flags & libc::O_CLOEXEC != 0 {
+                sys::fcntl(end.raw(), libc::F_SETFD as usize, caps::FD_CLOEXEC)?;
+            }
+            if status != 0 {
+                sys::fcntl(end.raw(), libc::F_SETFL as usize, status)?;
+            }
+        }
+    }
+    Ok([reader, writer])
+}
+
+/// A pipe that no program started from here will have.
+pub(crate) fn make_private_pipe() -> Result<[Fd; 2]> {
+    let root = open_scheme(b"/scheme/pipe", O_RDONLY)?;
+    let reader = root.dup(b"")?;
+    let writer = reader.dup(b"write")?;
+    Ok([reader, writer])
+}
+
+/// Sets or clears the close-on-exec mark.
+pub(crate) fn control_cloexec(number: c_int, on: bool) -> Result<()> {
+    let mark = if on { caps::FD_CLOEXEC } else { 0 };
+    // SAFETY: the argument is a mask.
+    unsafe { sys::fcntl(fd(number)?, libc::F_SETFD as usize, mark) }.map(drop)
+}
+
+unsafe fn duplicate(old: c_int, new: c_int, flags: c_int) -> Result<usize> {
+    let (old, new) = (fd(old)?, fd(new)?);
+    if flags & !libc::O_CLOEXEC != 0 {
+        return fail(EINVAL);
+    }
+    sys::dup2(old, new, b"")?;
+    let mark = if flags != 0 { caps::FD_CLOEXEC } else { 0 };
+    sys::fcntl(new, libc::F_SETFD as usize, mark)?;
+    Ok(new)
+}
+
+/// An operation on a range of vectors, piece by piece until one is short.
+unsafe fn vectored(
+    vectors: *const libc::iovec,
+    count: c_int,
+    mut one: impl FnMut(*mut c_void, usize, usize) -> Result<usize>,
+) -> Result<usize> {
+    let count = usize::try_from(count).map_err(|_| Error::new(EINVAL))?;
+    if count > 1024 || (count > 0 && vectors.is_null()) {
+        return fail(EINVAL);
+    }
+    let vectors = if count == 0 {
+        &[]
+    } else {
+        core::slice::from_raw_parts(vectors, count)
+    };
+    let total = vectors
+        .iter()
+        .try_fold(0usize, |sum, v| sum.checked_add(v.iov_len));
+    if total.is_none_or(|total| total > isize::MAX as usize) {
+        return fail(EINVAL);
+    }
+    let mut done = 0;
+    for v in vectors.iter().filter(|v| v.iov_len > 0) {
+        match one(v.iov_base, v.iov_len, done) {
+            Ok(n) => {
+                done += n;
+                if n < v.iov_len {
+                    break;
+                }
+            }
+            // What was done already counts.
+            Err(_) if done > 0 => break,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+/// Gathers small pieces, so that what is written in one call arrives in one piece.
+unsafe fn write_vectors(number: c_int, vectors: *const libc::iovec, count: c_int) -> Result<usize> {
+    const GATHERED: usize = 4096;
+    let target = fd(number)?;
+    if (2..=1024).contains(&count) && !vectors.is_null() {
+        let list = core::slice::from_raw_parts(vectors, count as usize);
+        let total = list
+            .iter()
+            .try_fold(0usize, |sum, v| sum.checked_add(v.iov_len));
+        if total.is_some_and(|total| total <= GATHERED) {
+            let mut buffer = [0u8; GATHERED];
+            let mut len = 0;
+            for v in list {
+                let piece = bytes(v.iov_base, v.iov_len)?;
+                buffer[len..len + piece.len()].copy_from_slice(piece);
+                len += piece.len();
+            }
+            return restartable(|| sys::write(target, &buffer[..len]));
+        }
+    }
+    vectored(vectors, count, |base, len, _| {
+        let piece = bytes(base, len)?;
+        restartable(|| sys::write(target, piece))
+    })
+}
+
+unsafe fn control(number: c_int, command: c_int, argument: usize) -> Result<usize> {
+    if number == libc::AT_FDCWD && command as usize == caps::F_CAP_BENEATH {
+        return namespace::confine_directory().map(|()| 0);
+    }
+    if number == libc::AT_FDCWD && command as usize == caps::F_CAP_GET_RIGHTS {
+        let directory = namespace::directory().ok_or(Error::new(EBADF))?;
+        return sys::fcntl(directory, command as usize, argument);
+    }
+    let target = fd(number)?;
+    match command {
+        libc::F_GETLK | libc::F_SETLK | libc::F_SETLKW => {
+            lock(target, command, argument as *mut FileLock)
+        }
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC
+            if argument as c_int as isize != argument as isize =>
+        {
+            fail(EINVAL)
+        }
+        _ => restartable(|| sys::fcntl(target, command as usize, argument)),
+    }
+}
+
+/// Record locks are asked of the descriptor's scheme, with C's structure as the payload.
+unsafe fn lock(target: usize, command: c_int, record: *mut FileLock) -> Result<usize> {
+    if record.is_null() {
+        return fail(syscall::EFAULT);
+    }
+    let kind = match (command, i32::from((*record).l_type)) {
+        (libc::F_GETLK, _) => StdFsCallKind::GetLock,
+        (_, F_UNLCK) => StdFsCallKind::Unlock,
+        _ => StdFsCallKind::Lock,
+    };
+    let flags = syscall::CallFlags::STD_FS | syscall::CallFlags::READ | syscall::CallFlags::WRITE;
+    let wait = u64::from(command == libc::F_SETLKW);
+    let answer = restartable(|| {
+        sys::call_raw(
+            target,
+            record.cast(),
+            size_of::<FileLock>(),
+            flags,
+            &[kind as u64, wait],
+        )
+    });
+    match answer {
+        Err(e) if matches!(e.errno, syscall::EOPNOTSUPP | syscall::ENOSYS) => fail(ENOLCK),
+        other => other.map(|_| 0),
+    }
+}
+
+const F_UNLCK: i32 = 2;
+
+/// `struct flock`.
+#[repr(C)]
+#[derive(Default)]
+struct FileLock {
+    l_type: i16,
+    l_whence: i16,
+    l_start: i64,
+    l_len: i64,
+    l_pid: c_int,
+}
+
+/// A whole-file lock as a record lock.
+unsafe fn lock_whole(number: c_int, operation: c_int) -> Result<usize> {
+    let kind = match operation & !libc::LOCK_NB {
+        libc::LOCK_SH => 0,
+        libc::LOCK_EX => 1,
+        libc::LOCK_UN => F_UNLCK,
+        _ => return fail(EINVAL),
+    };
+    let mut record = FileLock {
+        l_type: kind as i16,
+        ..FileLock::default()
+    };
+    let command = if operation & libc::LOCK_NB != 0 {
+        libc::F_SETLK
+    } else {
+        libc::F_SETLKW
+    };
+    lock(fd(number)?, command, &mut record)
+}
+
+fn offset_of(offset: i64) -> Result<u64> {
+    u64::try_from(offset).map_err(|_| Error::new(EINVAL))
+}
+
+c_variadic_api! {
+    fn open(path: *const c_char, flags: c_int; list) -> c_int {
+        let mode = if flags & libc::O_CREAT != 0 { (*list).word() as c_int } else { 0 };
+        int(text(path).and_then(|p| open_at(libc::AT_FDCWD, p, flags, mode)))
+    }
+    fn openat(dir: c_int, path: *const c_char, flags: c_int; list) -> c_int {
+        let mode = if flags & libc::O_CREAT != 0 { (*list).word() as c_int } else { 0 };
+        int(text(path).and_then(|p| open_at(dir, p, flags, mode)))
+    }
+    fn fcntl(number: c_int, command: c_int; list) -> c_int { int(control(number, command, (*list).word() as usize)) }
+    fn ioctl(number: c_int, request: c_ulong; list) -> c_int {
+        int(super::terminal::control(number, request, (*list).pointer()))
+    }
+}
+
+c_api! {
+    fn creat(path: *const c_char, mode: c_int) -> c_int {
+        int(text(path).and_then(|p| open_at(libc::AT_FDCWD, p, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, mode)))
+    }
+    fn close(number: c_int) -> c_int {
+        super::poll::forget(number);
+        unit(fd(number).and_then(sys::close))
+    }
+    fn read(number: c_int, buffer: *mut c_void, len: usize) -> isize {
+        size(fd(number).and_then(|target| {
+            let buffer = bytes_mut(buffer, len)?;
+            restartable(|| sys::read(target, buffer))
+        }))
+    }
+    fn write(number: c_int, buffer: *const c_void, len: usize) -> isize {
+        size(fd(number).and_then(|target| {
+            let buffer = bytes(buffer, len)?;
+            restartable(|| sys::write(target, buffer))
+        }))
+    }
+    fn pread(number: c_int, buffer: *mut c_void, len: usize, offset: i64) -> isize {
+        size(fd(number).and_then(|target| {
+            let (buffer, offset) = (bytes_mut(buffer, len)?, offset_of(offset)?);
+            restartable(|| sys::read_at(target, buffer, offset, None))
+        }))
+    }
+    fn pwrite(number: c_int, buffer: *const c_void, len: usize, offset: i64) -> isize {
+        size(fd(number).and_then(|target| {
+            let (buffer, offset) = (bytes(buffer, len)?, offset_of(offset)?);
+            restartable(|| sys::write_at(target, buffer, offset, None))
+        }))
+    }
+    fn readv(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
+        size(fd(number).and_then(|target| vectored(vectors, count, |base, len, _| {
+            let buffer = bytes_mut(base, len)?;
+            restartable(|| sys::read(target, buffer))
+        })))
+    }
+    fn writev(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
+        size(write_vectors(number, vectors, count))
+    }
+    fn preadv(number: c_int, vectors: *const libc::iovec, count: c_int, offset: i64) -> isize {
+        size(fd(number).and_then(|target| {
+            let start = offset_of(offset)?;
+            vectored(vectors, count, |base, len, done| {
+                let buffer = bytes_mut(base, len)?;
+                restartable(|| sys::read_at(target, buffer, start + done as u64, None))
+            })
+        }))
+    }
+    fn pwritev(number: c_int, vectors: *const libc::iovec, count: c_int, offset: i64) -> isize {
+        size(fd(number).and_then(|target| {
+            let start = offset_of(offset)?;
+            vectored(vectors, count, |base, len, done| {
+                let buffer = bytes(base, len)?;
+                restartable(|| sys::write_at(target, buffer, start + done as u64, None))
+            })
+        }))
+    }
+    fn lseek(number: c_int, offset: i64, whence: c_int) -> i64 {
+        let answer = fd(number).and_then(|target| {
+            let whence = usize::try_from(whence).map_err(|_| Error::new(EINVAL))?;
+            i64::try_from(sys::lseek(target, offset, whence)?).map_err(|_| Error::new(EOVERFLOW))
+        });
+        answer.unwrap_or_else(|e| { super::report(e); -1 })
+    }
+    fn dup(number: c_int) -> c_int { int(fd(number).and_then(|old| sys::dup(old, b"", sys::FD_ANY))) }
+    fn dup2(old: c_int, new: c_int) -> c_int {
+        if old == new {
+            // Only whether it is open is asked.
+            return int(fd(old).and_then(|n| sys::fcntl(n, libc::F_GETFD as usize, 0).map(|_| n)));
+        }
+        int(duplicate(old, new, 0))
+    }
+    fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
+        int(if old == new { fail(EINVAL) } else { duplicate(old, new, flags) })
+    }
+    fn pipe(ends: *mut [c_int; 2]) -> c_int { pipe2(ends, 0) }
+    fn pipe2(ends: *mut [c_int; 2], flags: c_int) -> c_int {
+        unit(make_pipe(flags).map(|pair| ends.write(pair.map(|end| end.into_raw() as c_int))))
+    }
+    fn fsync(number: c_int) -> c_int { unit(fd(number).and_then(|n| restartable(|| sys::fsync(n)))) }
+    fn fdatasync(number: c_int) -> c_int { fsync(number) }
+    fn ftruncate(number: c_int, len: i64) -> c_int {
+        unit(fd(number).and_then(|n| fs::ftruncate(n, offset_of(len)?)))
+    }
+    fn posix_fallocate(number: c_int, offset: i64, len: i64) -> c_int {
+        super::code((|| {
+            let end = offset_of(offset)?.checked_add(offset_of(len)?).ok_or(Error::new(syscall::EFBIG))?;
+            if len == 0 {
+                return fail(EINVAL);
+            }
+            let n = fd(number)?;
+            if sys::fstat(n)?.st_size < end { fs::ftruncate(n, end) } else { Ok(()) }
+        })())
+    }
+    fn posix_fadvise(number: c_int, _offset: i64, _len: i64, advice: c_int) -> c_int {
+        // Advice: heeding none of it is right.
+        super::code(fd(number).and_then(|n| {
+            if sys::fstat(n)?.st_mode & syscall::MODE_TYPE == syscall::MODE_FIFO { return fail(ESPIPE); }
+            if (0..=5).contains(&advice) { Ok(()) } else { fail(EINVAL) }
+        }))
+    }
+    fn flock(number: c_int, operation: c_int) -> c_int { unit(lock_whole(number, operation).map(drop)) }
+    fn lockf(number: c_int, command: c_int, len: i64) -> c_int {
+        let mut record = FileLock { l_type: 1, l_whence: libc::SEEK_CUR as i16, l_len: len, ..FileLock::default() };
+        let how = match command {
+            libc::F_ULOCK => { record.l_type = F_UNLCK as _; libc::F_SETLK }
+            libc::F_LOCK => libc::F_SETLKW,
+            libc::F_TLOCK => libc::F_SETLK,
+            libc::F_TEST => libc::F_GETLK,
+            _ => return unit(fail(EINVAL)),
+        };
+        let answer = fd(number).and_then(|n| lock(n, how, &mut record));
+        match answer {
+            Ok(_) if command == libc::F_TEST && i32::from(record.l_type) != F_UNLCK => unit(fail(syscall::EACCES)),
+            other => unit(other.map(drop)),
+        }
+    }
+    fn sync() {}
+    fn futimens(number: c_int, times: *const [Timespec; 2]) -> c_int {
+        unit(fd(number).and_then(|n| path::set_times(n, times)))
+    }
+    fn fchmod(number: c_int, mode: c_int) -> c_int { unit(fd(number).and_then(|n| fs::fchmod(n, mode as u16 & 0o7777))) }
+    fn fchown(number: c_int, owner: c_int, group: c_int) -> c_int {
+        unit(fd(number).and_then(|n| sys::fchown(n, owner as u32, group as u32)))
+    }
+    fn fpathconf(number: c_int, name: c_int) -> c_long {
+        match fd(number).and_then(sys::fstat) {
+            Ok(_) => super::limits::of_path(name),
+            Err(e) => { super::report(e); -1 }
+        }
+    }
+}

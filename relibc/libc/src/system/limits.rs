@@ -1,0 +1,191 @@
+//! What the system is called and how much of everything there is.
+
+use alloc::vec::Vec;
+use core::ffi::{c_char, c_int, c_long};
+
+use libredox::protocol::ProcCall;
+use redox_rt::{Result, process};
+use syscall::{EINVAL, ENOSYS};
+
+use super::users::read_file;
+use super::{fail, unit};
+
+/// `pathconf`: the same for every file system.
+pub(crate) fn of_path(name: c_int) -> c_long {
+    match name {
+        0 => 127,               // _PC_LINK_MAX
+        1 | 2 => 255,           // _PC_MAX_CANON, _PC_MAX_INPUT
+        3 => 255,               // _PC_NAME_MAX
+        4 | 5 => 4096,          // _PC_PATH_MAX, _PC_PIPE_BUF
+        6 | 7 => 1,             // _PC_CHOWN_RESTRICTED, _PC_NO_TRUNC
+        8 => 0,                 // _PC_VDISABLE
+        13 => 64,               // _PC_FILESIZEBITS
+        19 => 4096,             // _PC_SYMLINK_MAX
+        20 => 1,                // _PC_2_SYMLINKS
+        9..=12 | 14..=18 => -1, // no limit, or not offered
+        _ => {
+            super::report(redox_rt::Error::new(EINVAL));
+            -1
+        }
+    }
+}
+
+fn of_system(name: c_int) -> c_long {
+    match name {
+        libc::_SC_ARG_MAX => rt_core::stack::MAX_LEN as c_long,
+        libc::_SC_CLK_TCK => super::time::TICKS,
+        libc::_SC_NGROUPS_MAX => 65536,
+        libc::_SC_OPEN_MAX => {
+            limit(libc::RLIMIT_NOFILE).map_or(-1, |l| c_long::try_from(l.rlim_cur).unwrap_or(-1))
+        }
+        libc::_SC_STREAM_MAX | libc::_SC_CHILD_MAX => -1,
+        libc::_SC_TZNAME_MAX => 255,
+        libc::_SC_VERSION => 200_809,
+        libc::_SC_PAGESIZE => rt_core::PAGE_SIZE as c_long,
+        libc::_SC_RE_DUP_MAX => 255,
+        libc::_SC_NPROCESSORS_CONF | libc::_SC_NPROCESSORS_ONLN => processors(),
+        libc::_SC_GETGR_R_SIZE_MAX | libc::_SC_GETPW_R_SIZE_MAX => 1024,
+        libc::_SC_LOGIN_NAME_MAX => 256,
+        libc::_SC_TTY_NAME_MAX => 32,
+        libc::_SC_SYMLOOP_MAX => 40,
+        libc::_SC_HOST_NAME_MAX => 255,
+        libc::_SC_SIGQUEUE_MAX => 32,
+        libc::_SC_REALTIME_SIGNALS => 200_809,
+        _ => {
+            super::report(redox_rt::Error::new(EINVAL));
+            -1
+        }
+    }
+}
+
+/// The processors the kernel tells of; one, if it cannot be asked.
+fn processors() -> c_long {
+    let told = read_file(b"/scheme/sys/cpu").unwrap_or_default();
+    let count = told
+        .split(|&b| b == b'\n')
+        .find_map(|line| line.strip_prefix(b"cpus "))
+        .and_then(|count| core::str::from_utf8(count).ok()?.parse().ok());
+    count.unwrap_or(1)
+}
+
+/// A limit as the process manager keeps it.
+fn limit(resource: c_int) -> Result<libc::rlimit> {
+    if !(0..libc::RLIMIT_NLIMITS).contains(&resource) {
+        return fail(EINVAL);
+    }
+    let mut payload = [0u8; 16];
+    match process::call(ProcCall::Rlimit, &mut payload, &[resource as u64, 0]) {
+        // Without a manager there is only what the run-time itself keeps to.
+        Err(e) if e.errno == ENOSYS => Ok(libc::rlimit {
+            rlim_cur: if resource == libc::RLIMIT_STACK {
+                redox_rt::spawn::STACK_LEN as u64
+            } else {
+                libc::RLIM_INFINITY
+            },
+            rlim_max: libc::RLIM_INFINITY,
+        }),
+        Err(e) => Err(e),
+        Ok(_) => {
+            let word = |at: usize| {
+                let mut bytes = [0; 8];
+                bytes.copy_from_slice(&payload[at..at + 8]);
+                u64::from_ne_bytes(bytes)
+            };
+            Ok(libc::rlimit {
+                rlim_cur: word(0),
+                rlim_max: word(8),
+            })
+        }
+    }
+}
+
+fn set_limit(resource: c_int, new: &libc::rlimit) -> Result<()> {
+    if !(0..libc::RLIMIT_NLIMITS).contains(&resource) || new.rlim_cur > new.rlim_max {
+        return fail(EINVAL);
+    }
+    let mut payload = [0u8; 16];
+    payload[..8].copy_from_slice(&new.rlim_cur.to_ne_bytes());
+    payload[8..].copy_from_slice(&new.rlim_max.to_ne_bytes());
+    process::call(ProcCall::Rlimit, &mut payload, &[resource as u64, 1]).map(drop)
+}
+
+fn put<const N: usize>(place: &mut [c_char; N], text: &[u8]) {
+    place.fill(0);
+    for (place, &byte) in place.iter_mut().zip(text.iter().take(N - 1)) {
+        *place = byte as c_char;
+    }
+}
+
+/// The machine's name: the first line of `/etc/hostname`.
+fn host_name() -> Vec<u8> {
+    let text = read_file(b"/etc/hostname").unwrap_or_default();
+    let line = text
+        .split(|&b| b == b'\n')
+        .next()
+        .unwrap_or(&[])
+        .trim_ascii();
+    if line.is_empty() {
+        b"localhost".to_vec()
+    } else {
+        line.to_vec()
+    }
+}
+
+c_api! {
+    fn sysconf(name: c_int) -> c_long { of_system(name) }
+    fn getpagesize() -> c_int { rt_core::PAGE_SIZE as c_int }
+    fn getdtablesize() -> c_int { of_system(libc::_SC_OPEN_MAX).try_into().unwrap_or(c_int::MAX) }
+    fn confstr(name: c_int, buffer: *mut c_char, len: usize) -> usize {
+        let text: &[u8] = match name {
+            0 => super::process::DEFAULT_PATH,
+            1 | 4 | 5 | 1116..=1147 => b"",
+            _ => {
+                super::report(redox_rt::Error::new(EINVAL));
+                return 0;
+            }
+        };
+        if !buffer.is_null() && len > 0 {
+            let copied = text.len().min(len - 1);
+            core::ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast(), copied);
+            buffer.add(copied).write(0);
+        }
+        text.len() + 1
+    }
+    fn uname(out: *mut libc::utsname) -> c_int {
+        // The kernel tells name, node, version, an empty line and the machine; it is asked because
+        // a program may run on another one than it was built for.
+        let told = read_file(b"/scheme/sys/uname").unwrap_or_default();
+        let mut lines = told.split(|&b| b == b'\n');
+        let mut next = |default: &'static [u8]| lines.next().filter(|l| !l.is_empty()).unwrap_or(default).to_vec();
+        let (system, _, release, version, machine) = (next(b"Cuprite"), next(b""), next(b""), next(b""), next(b"x86_64"));
+        out.write_bytes(0, 1);
+        let out = &mut *out;
+        put(&mut out.sysname, &system);
+        put(&mut out.nodename, &host_name());
+        put(&mut out.release, &release);
+        put(&mut out.version, &version);
+        put(&mut out.machine, &machine);
+        0
+    }
+    fn gethostname(buffer: *mut c_char, len: usize) -> c_int {
+        unit(super::give_text(&host_name(), buffer, len).map_err(|_| redox_rt::Error::new(syscall::ENAMETOOLONG)))
+    }
+    fn getdomainname(buffer: *mut c_char, len: usize) -> c_int { unit(super::give_text(b"", buffer, len)) }
+    fn sethostname(_name: *const c_char, _len: usize) -> c_int {
+        // The name is a file's contents, which who may can write.
+        unit(fail(syscall::EPERM))
+    }
+    fn getrlimit(resource: c_int, out: *mut libc::rlimit) -> c_int { unit(limit(resource).map(|l| out.write(l))) }
+    fn setrlimit(resource: c_int, new: *const libc::rlimit) -> c_int { unit(set_limit(resource, &*new)) }
+    fn getrusage(who: c_int, out: *mut libc::rusage) -> c_int {
+        if !matches!(who, libc::RUSAGE_SELF | libc::RUSAGE_CHILDREN | libc::RUSAGE_BOTH | libc::RUSAGE_THREAD) {
+            return unit(fail(EINVAL));
+        }
+        out.write_bytes(0, 1);
+        // The processor time is all that is counted, and that only where the kernel does.
+        if who != libc::RUSAGE_CHILDREN && let Ok(t) = super::time::now(libc::CLOCK_PROCESS_CPUTIME_ID) {
+            (*out).ru_utime = libc::timeval { tv_sec: t.tv_sec, tv_usec: (t.tv_nsec / 1000) as c_int };
+        }
+        0
+    }
+}

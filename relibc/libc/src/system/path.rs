@@ -1,0 +1,462 @@
+//! Functions that take a path, relative to a directory descriptor or the current directory.
+
+use core::ffi::{c_char, c_int, c_long, c_uint};
+
+use cap_abi::Rights;
+use cap_abi::resolve::{AT_FLAG_BENEATH, C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
+use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
+use rt_core::path::Route;
+use syscall::flag::{
+    O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
+};
+use syscall::{EACCES, EINVAL, ENOENT, EPERM, EXDEV, TimeSpec};
+
+use super::{bytes_mut, fail, fd, size, text, unit};
+use crate::sys::Timespec;
+
+/// Calls `ask` with a descriptor and the path to ask it for. A relative path is asked of `dir` or the
+/// current directory, an absolute one of the namespace. With `beneath`, and of a directory that may
+/// not be left, everything is asked of the directory itself, which refuses what leads out of it.
+pub(crate) fn at<T>(
+    dir: c_int,
+    path: &[u8],
+    beneath: bool,
+    ask: impl FnOnce(usize, &[u8]) -> Result<T>,
+) -> Result<T> {
+    if path.is_empty() {
+        return fail(ENOENT);
+    }
+    if path.len() > rt_core::path::MAX_LEN {
+        return fail(syscall::ENAMETOOLONG);
+    }
+    if dir == libc::AT_FDCWD {
+        if beneath {
+            return ask(namespace::directory().ok_or(Error::new(ENOENT))?, path);
+        }
+        return namespace::with_route(path, ask);
+    }
+    if path.first() != Some(&b'/') || beneath {
+        return ask(fd(dir)?, path);
+    }
+    match fd(dir).and_then(sys::rights) {
+        Ok(rights) if !rights.contains(Rights::ESCAPE) => ask(fd(dir)?, path),
+        _ => namespace::with_route(path, ask),
+    }
+}
+
+fn is_beneath(flags: c_int) -> bool {
+    // It is Linux's AT_SYMLINK_FOLLOW too, which only `linkat` has.
+    flags as u32 & C_AT_RESOLVE_BENEATH != 0
+}
+
+fn resolve_bits(flags: c_int) -> usize {
+    if is_beneath(flags) {
+        RESOLVE_BENEATH
+    } else {
+        0
+    }
+}
+
+/// Opens what a path names, for asking about it or changing its attributes.
+pub(crate) fn find(dir: c_int, path: &[u8], flags: c_int) -> Result<Fd> {
+    if path.is_empty() && flags & libc::AT_EMPTY_PATH != 0 {
+        let base = match dir {
+            libc::AT_FDCWD => namespace::directory().ok_or(Error::new(ENOENT))?,
+            _ => fd(dir)?,
+        };
+        return sys::dup(base, b"", sys::FD_ANY_UPPER).map(Fd::from_raw);
+    }
+    let mut raw = O_STAT | resolve_bits(flags);
+    if flags & libc::AT_SYMLINK_NOFOLLOW != 0 {
+        raw |= O_NOFOLLOW;
+    }
+    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    at(dir, path, is_beneath(flags), open).map(Fd::from_raw)
+}
+
+fn convert(s: &syscall::Stat) -> libc::stat {
+    // SAFETY: all bytes zero is a valid `stat`.
+    let mut out: libc::stat = unsafe { core::mem::zeroed() };
+    out.st_dev = s.st_dev;
+    out.st_ino = s.st_ino;
+    out.st_nlink = u64::from(s.st_nlink);
+    out.st_mode = c_int::from(s.st_mode);
+    out.st_uid = s.st_uid as _;
+    out.st_gid = s.st_gid as _;
+    out.st_size = s.st_size as i64;
+    out.st_blksize = i64::from(s.st_blksize);
+    out.st_blocks = s.st_blocks as i64;
+    out.st_atime = s.st_atime as i64;
+    out.st_atime_nsec = i64::from(s.st_atime_nsec);
+    out.st_mtime = s.st_mtime as i64;
+    out.st_mtime_nsec = i64::from(s.st_mtime_nsec);
+    out.st_ctime = s.st_ctime as i64;
+    out.st_ctime_nsec = i64::from(s.st_ctime_nsec);
+    out
+}
+
+unsafe fn stat_at(
+    dir: c_int,
+    path: *const c_char,
+    out: *mut libc::stat,
+    flags: c_int,
+) -> Result<()> {
+    let stat = find(dir, text(path)?, flags)?.stat()?;
+    out.write(convert(&stat));
+    Ok(())
+}
+
+/// Times as `utimensat` takes them; null means now.
+pub(crate) unsafe fn set_times(target: usize, times: *const [Timespec; 2]) -> Result<()> {
+    const NOW: c_long = libc::UTIME_NOW;
+    const OMIT: c_long = libc::UTIME_OMIT;
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: NOW,
+    };
+    let given = if times.is_null() { [now, now] } else { *times };
+    if given.iter().all(|t| t.tv_nsec == OMIT) {
+        return Ok(());
+    }
+    let old = sys::fstat(target)?;
+    let former = [
+        (old.st_atime, old.st_atime_nsec),
+        (old.st_mtime, old.st_mtime_nsec),
+    ];
+    let mut new = [TimeSpec::default(); 2];
+    for ((place, time), (seconds, nanoseconds)) in new.iter_mut().zip(given).zip(former) {
+        *place = match time.tv_nsec {
+            NOW => sys::clock_gettime(syscall::CLOCK_REALTIME)?,
+            OMIT => TimeSpec {
+                tv_sec: seconds as i64,
+                tv_nsec: nanoseconds as i32,
+            },
+            n @ 0..=999_999_999 => TimeSpec {
+                tv_sec: time.tv_sec,
+                tv_nsec: n as i32,
+            },
+            _ => return fail(EINVAL),
+        };
+    }
+    fs::futimens(target, &new)
+}
+
+unsafe fn times_at(
+    dir: c_int,
+    path: *const c_char,
+    times: *const [Timespec; 2],
+    flags: c_int,
+) -> Result<()> {
+    set_times(find(dir, text(path)?, flags)?.raw(), times)
+}
+
+fn times_of(times: *const [libc::timeval; 2]) -> Result<Option<[Timespec; 2]>> {
+    if times.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's array.
+    let given = unsafe { &*times };
+    let mut new = [Timespec::default(); 2];
+    for (place, time) in new.iter_mut().zip(given) {
+        if !(0..1_000_000).contains(&time.tv_usec) {
+            return fail(EINVAL);
+        }
+        *place = Timespec {
+            tv_sec: time.tv_sec,
+            tv_nsec: c_long::from(time.tv_usec) * 1000,
+        };
+    }
+    Ok(Some(new))
+}
+
+unsafe fn old_times(
+    dir: c_int,
+    path: *const c_char,
+    times: *const [libc::timeval; 2],
+    flags: c_int,
+) -> Result<()> {
+    let times = times_of(times)?;
+    times_at(
+        dir,
+        path,
+        times
+            .as_ref()
+            .map_or(core::ptr::null(), core::ptr::from_ref),
+        flags,
+    )
+}
+
+fn permitted(stat: &syscall::Stat, mode: c_int, effective: bool) -> Result<()> {
+    let who = process::credentials()?;
+    let (user, group) = if effective {
+        (who.euid, who.egid)
+    } else {
+        (who.ruid, who.rgid)
+    };
+    let bits = c_int::from(stat.st_mode);
+    let directory = stat.st_mode & syscall::MODE_TYPE == syscall::MODE_DIR;
+    let have = match () {
+        () if user == 0 => 6 | c_int::from(directory || bits & 0o111 != 0),
+        () if user == stat.st_uid => bits >> 6 & 7,
+        () if group == stat.st_gid => bits >> 3 & 7,
+        () => bits & 7,
+    };
+    if mode & !have == 0 {
+        Ok(())
+    } else {
+        fail(EACCES)
+    }
+}
+
+unsafe fn access_at(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) -> Result<()> {
+    if mode & !7 != 0 {
+        return fail(EINVAL);
+    }
+    let stat = find(
+        dir,
+        text(path)?,
+        flags & !libc::AT_EACCESS & !libc::AT_SYMLINK_NOFOLLOW,
+    )?
+    .stat()?;
+    if mode == libc::F_OK {
+        return Ok(());
+    }
+    permitted(&stat, mode, flags & libc::AT_EACCESS != 0)
+}
+
+pub(crate) fn unlink_at(dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
+    let known = libc::AT_REMOVEDIR | C_AT_RESOLVE_BENEATH as c_int;
+    if flags & !known != 0 {
+        return fail(EINVAL);
+    }
+    let raw = (flags & libc::AT_REMOVEDIR) as usize | resolve_bits(flags);
+    at(dir, path, is_beneath(flags), |base, rest| {
+        sys::unlinkat(base, rest, raw)
+    })
+}
+
+/// Makes something by opening it.
+fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, beneath: bool) -> Result<Fd> {
+    let bits = if beneath { RESOLVE_BENEATH } else { 0 };
+    let mode = mode as usize & 0o7777 & !usize::from(process::umask());
+    let raw = O_CREAT | O_EXCL | kind | mode | bits;
+    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    at(dir, path, beneath, open).map(Fd::from_raw)
+}
+
+fn make_node(dir: c_int, path: &[u8], mode: c_int) -> Result<()> {
+    let kind = mode & libc::S_IFMT;
+    match kind {
+        0 | libc::S_IFREG => make(dir, path, O_STAT, mode, false).map(drop),
+        libc::S_IFIFO => make(dir, path, O_STAT | kind as usize, mode, false).map(drop),
+        libc::S_IFCHR | libc::S_IFBLK | libc::S_IFSOCK => fail(EPERM),
+        _ => fail(EINVAL),
+    }
+}
+
+fn symlink_at(target: &[u8], dir: c_int, path: &[u8]) -> Result<()> {
+    if target.is_empty() {
+        return fail(ENOENT);
+    }
+    if target.len() > rt_core::path::MAX_LEN {
+        return fail(syscall::ENAMETOOLONG);
+    }
+    let link = make(dir, path, O_SYMLINK | O_WRONLY, 0o777, false)?;
+    link.write_exact(target)?;
+    link.close()
+}
+
+unsafe fn readlink_at(
+    dir: c_int,
+    path: *const c_char,
+    out: *mut c_char,
+    len: usize,
+) -> Result<usize> {
+    if len == 0 {
+        return fail(EINVAL);
+    }
+    let raw = O_SYMLINK | O_RDONLY;
+    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    let link = Fd::from_raw(at(dir, text(path)?, false, open)?);
+    link.read(bytes_mut(out.cast(), len)?)
+}
+
+/// A directory to name something in, for calls that take two of them.
+enum Base {
+    Given(usize),
+    Opened(Fd),
+}
+
+impl Base {
+    fn fd(&self) -> usize {
+        match self {
+            Self::Given(fd) => *fd,
+            Self::Opened(fd) => fd.raw(),
+        }
+    }
+}
+
+/// The descriptor for a path in a call with two descriptors, which a namespace cannot pass on: of an
+/// absolute path it is its scheme's root.
+fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
+    if path.is_empty() {
+        return fail(ENOENT);
+    }
+    let given = match dir {
+        libc::AT_FDCWD => namespace::directory().ok_or(Error::new(ENOENT)),
+        _ => fd(dir),
+    };
+    let confined = match dir {
+        libc::AT_FDCWD => namespace::is_confined(),
+        _ => matches!(fd(dir).and_then(sys::rights), Ok(r) if !r.contains(Rights::ESCAPE)),
+    };
+    if path.first() != Some(&b'/') || beneath || confined {
+        return Ok((Base::Given(given?), path));
+    }
+    let (root, rest) = match rt_core::path::route(path).map_err(Error::new)? {
+        Route::Namespace(p) => {
+            let name = p.get(b"/scheme/".len()..).ok_or(Error::new(EXDEV))?;
+            let end = name.iter().position(|&b| b == b'/').unwrap_or(name.len());
+            p.split_at(b"/scheme/".len() + end)
+        }
+        Route::File(p) | Route::Current(p) => (rt_core::path::FILE_PREFIX, p),
+    };
+    let from = rest.iter().position(|&b| b != b'/');
+    let rest = from.map_or(&b"."[..], |from| rest.split_at(from).1);
+    let root = namespace::open(root, O_DIRECTORY | O_STAT, sys::FD_ANY_UPPER)?;
+    Ok((Base::Opened(Fd::from_raw(root)), rest))
+}
+
+/// `renameat` with `RENAME_*` flags and `AT_RESOLVE_BENEATH`.
+unsafe fn rename_at(
+    old_dir: c_int,
+    old: *const c_char,
+    new_dir: c_int,
+    new: *const c_char,
+    flags: u32,
+) -> Result<()> {
+    let beneath = flags & C_AT_RESOLVE_BENEATH != 0;
+    let (old_base, old) = base(old_dir, text(old)?, beneath)?;
+    let (new_base, new) = base(new_dir, text(new)?, beneath)?;
+    let bits = if beneath { AT_FLAG_BENEATH } else { 0 };
+    fs::renameat(
+        old_base.fd(),
+        old,
+        new_base.fd(),
+        new,
+        flags & !C_AT_RESOLVE_BENEATH | bits,
+    )
+}
+
+unsafe fn link_at(
+    old_dir: c_int,
+    old: *const c_char,
+    new_dir: c_int,
+    new: *const c_char,
+    flags: c_int,
+) -> Result<()> {
+    // The bit of AT_SYMLINK_FOLLOW is AT_RESOLVE_BENEATH's; here it is the former.
+    let follow = flags & libc::AT_SYMLINK_FOLLOW != 0;
+    let how = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
+    let target = find(old_dir, text(old)?, flags & libc::AT_EMPTY_PATH | how)?;
+    let (new_base, new) = base(new_dir, text(new)?, false)?;
+    fs::linkat(target.raw(), new_base.fd(), new, 0)
+}
+
+unsafe fn statvfs_of(target: usize, out: *mut libc::statvfs) -> Result<()> {
+    let s = fs::fstatvfs(target)?;
+    let mut new: libc::statvfs = core::mem::zeroed();
+    new.f_bsize = u64::from(s.f_bsize);
+    new.f_frsize = u64::from(s.f_bsize);
+    new.f_blocks = s.f_blocks;
+    new.f_bfree = s.f_bfree;
+    new.f_bavail = s.f_bavail;
+    new.f_namemax = 255;
+    out.write(new);
+    Ok(())
+}
+
+const CWD: c_int = libc::AT_FDCWD;
+const NOFOLLOW: c_int = libc::AT_SYMLINK_NOFOLLOW;
+
+c_api! {
+    fn stat(path: *const c_char, out: *mut libc::stat) -> c_int { unit(stat_at(CWD, path, out, 0)) }
+    fn lstat(path: *const c_char, out: *mut libc::stat) -> c_int { unit(stat_at(CWD, path, out, NOFOLLOW)) }
+    fn fstatat(dir: c_int, path: *const c_char, out: *mut libc::stat, flags: c_int) -> c_int { unit(stat_at(dir, path, out, flags)) }
+    fn fstat(number: c_int, out: *mut libc::stat) -> c_int {
+        unit(fd(number).and_then(sys::fstat).map(|s| out.write(convert(&s))))
+    }
+    fn statvfs(path: *const c_char, out: *mut libc::statvfs) -> c_int {
+        unit(text(path).and_then(|p| statvfs_of(find(CWD, p, 0)?.raw(), out)))
+    }
+    fn fstatvfs(number: c_int, out: *mut libc::statvfs) -> c_int { unit(fd(number).and_then(|n| statvfs_of(n, out))) }
+    fn access(path: *const c_char, mode: c_int) -> c_int { unit(access_at(CWD, path, mode, 0)) }
+    fn faccessat(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int { unit(access_at(dir, path, mode, flags)) }
+    fn unlink(path: *const c_char) -> c_int { unit(text(path).and_then(|p| unlink_at(CWD, p, 0))) }
+    fn rmdir(path: *const c_char) -> c_int { unit(text(path).and_then(|p| unlink_at(CWD, p, libc::AT_REMOVEDIR))) }
+    fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int { unit(text(path).and_then(|p| unlink_at(dir, p, flags))) }
+    fn remove(path: *const c_char) -> c_int {
+        unit(text(path).and_then(|p| match unlink_at(CWD, p, 0) {
+            Err(e) if matches!(e.errno, syscall::EISDIR | EPERM) => unlink_at(CWD, p, libc::AT_REMOVEDIR),
+            other => other,
+        }))
+    }
+    fn mkdir(path: *const c_char, mode: c_int) -> c_int { mkdirat(CWD, path, mode) }
+    fn mkdirat(dir: c_int, path: *const c_char, mode: c_int) -> c_int {
+        unit(text(path).and_then(|p| make(dir, p, O_DIRECTORY | O_STAT, mode, false).map(drop)))
+    }
+    fn mkfifo(path: *const c_char, mode: c_int) -> c_int { mkfifoat(CWD, path, mode) }
+    fn mkfifoat(dir: c_int, path: *const c_char, mode: c_int) -> c_int { unit(text(path).and_then(|p| make_node(dir, p, mode & 0o7777 | libc::S_IFIFO))) }
+    fn mknod(path: *const c_char, mode: c_int, _device: u64) -> c_int { unit(text(path).and_then(|p| make_node(CWD, p, mode))) }
+    fn mknodat(dir: c_int, path: *const c_char, mode: c_int, _device: u64) -> c_int { unit(text(path).and_then(|p| make_node(dir, p, mode))) }
+    fn symlink(target: *const c_char, path: *const c_char) -> c_int { symlinkat(target, CWD, path) }
+    fn symlinkat(target: *const c_char, dir: c_int, path: *const c_char) -> c_int {
+        unit(text(target).and_then(|t| symlink_at(t, dir, text(path)?)))
+    }
+    fn readlink(path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(CWD, path, out, len)) }
+    fn readlinkat(dir: c_int, path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(dir, path, out, len)) }
+    fn link(old: *const c_char, new: *const c_char) -> c_int { unit(link_at(CWD, old, CWD, new, 0)) }
+    fn linkat(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: c_int) -> c_int { unit(link_at(old_dir, old, new_dir, new, flags)) }
+    fn rename(old: *const c_char, new: *const c_char) -> c_int { unit(rename_at(CWD, old, CWD, new, 0)) }
+    fn renameat(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char) -> c_int { unit(rename_at(old_dir, old, new_dir, new, 0)) }
+    fn renameat2(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: c_uint) -> c_int { unit(rename_at(old_dir, old, new_dir, new, flags)) }
+    fn truncate(path: *const c_char, len: i64) -> c_int {
+        unit(text(path).and_then(|p| {
+            let len = u64::try_from(len).map_err(|_| Error::new(EINVAL))?;
+            let open = |base, rest: &[u8]| sys::openat(base, rest, O_WRONLY, sys::FD_ANY_UPPER);
+            fs::ftruncate(Fd::from_raw(at(CWD, p, false, open)?).raw(), len)
+        }))
+    }
+    fn chmod(path: *const c_char, mode: c_int) -> c_int { fchmodat(CWD, path, mode, 0) }
+    fn lchmod(path: *const c_char, mode: c_int) -> c_int { fchmodat(CWD, path, mode, NOFOLLOW) }
+    fn fchmodat(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int {
+        unit(text(path).and_then(|p| fs::fchmod(find(dir, p, flags)?.raw(), mode as u16 & 0o7777)))
+    }
+    fn chown(path: *const c_char, owner: c_int, group: c_int) -> c_int { fchownat(CWD, path, owner, group, 0) }
+    fn lchown(path: *const c_char, owner: c_int, group: c_int) -> c_int { fchownat(CWD, path, owner, group, NOFOLLOW) }
+    fn fchownat(dir: c_int, path: *const c_char, owner: c_int, group: c_int, flags: c_int) -> c_int {
+        unit(text(path).and_then(|p| sys::fchown(find(dir, p, flags)?.raw(), owner as u32, group as u32)))
+    }
+    fn utimensat(dir: c_int, path: *const c_char, times: *const [Timespec; 2], flags: c_int) -> c_int {
+        if path.is_null() {
+            return super::file::futimens(dir, times);
+        }
+        unit(times_at(dir, path, times, flags))
+    }
+    fn utimes(path: *const c_char, times: *const [libc::timeval; 2]) -> c_int { unit(old_times(CWD, path, times, 0)) }
+    fn lutimes(path: *const c_char, times: *const [libc::timeval; 2]) -> c_int { unit(old_times(CWD, path, times, NOFOLLOW)) }
+    fn futimes(number: c_int, times: *const [libc::timeval; 2]) -> c_int {
+        unit(times_of(times).and_then(|times| set_times(fd(number)?, times.as_ref().map_or(core::ptr::null(), core::ptr::from_ref))))
+    }
+    fn utime(path: *const c_char, times: *const [i64; 2]) -> c_int {
+        let new = (!times.is_null()).then(|| (*times).map(|tv_sec| Timespec { tv_sec, tv_nsec: 0 }));
+        unit(times_at(CWD, path, new.as_ref().map_or(core::ptr::null(), core::ptr::from_ref), 0))
+    }
+    fn pathconf(path: *const c_char, name: c_int) -> c_long {
+        match text(path).and_then(|p| find(CWD, p, 0)) {
+            Ok(_) => super::limits::of_path(name),
+            Err(e) => { super::report(e); -1 }
+        }
+    }
+    fn umask(mask: c_int) -> c_int { c_int::from(process::set_umask(mask as u16)) }
+}

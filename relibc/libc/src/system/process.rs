@@ -1,0 +1,417 @@
+//! Processes: `fork`, `exec`, waiting, and who one is.
+
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char, c_int, c_uint};
+
+use cap_abi::auxv::{AT_REDOX_CWD_LEN, AT_REDOX_CWD_PTR};
+use libredox::protocol::O_CLOEXEC;
+use libredox::protocol::{ProcCall, ProcMeta, WaitFlags};
+use redox_rt::futex::Mutex;
+use redox_rt::signal::restartable;
+use redox_rt::spawn::{self, Command, Image};
+use redox_rt::{Error, Fd, Result, process, sys};
+use rt_core::stack::Blob;
+use syscall::flag::O_RDONLY;
+use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
+
+use super::path::at;
+use super::{environment, fail, int, text, thread, unit};
+
+type Handler = unsafe extern "C" fn();
+
+/// What `pthread_atfork` has registered: before, in the parent, in the child.
+static HANDLERS: Mutex<Vec<[Option<Handler>; 3]>> = Mutex::new(Vec::new());
+
+/// A new process with one thread, a copy of the calling one. Answers the child's number, 0 in it.
+pub(crate) unsafe fn fork_process() -> Result<usize> {
+    let handlers: Vec<[Option<Handler>; 3]> = HANDLERS.lock().clone();
+    for before in handlers.iter().rev().filter_map(|h| h[0]) {
+        before();
+    }
+    let result = super::heap::while_quiet(process::fork);
+    let which = if matches!(result, Ok(None)) { 2 } else { 1 };
+    if which == 2 {
+        thread::alone();
+    }
+    for after in handlers.iter().filter_map(|h| h[which]) {
+        after();
+    }
+    result.map(|child| child.map_or(0, |pid| pid as usize))
+}
+
+/// The strings of a null-terminated array.
+unsafe fn strings<'a>(array: *const *const c_char) -> Result<Vec<&'a [u8]>> {
+    let mut list = Vec::new();
+    if array.is_null() {
+        return Ok(list);
+    }
+    for i in 0.. {
+        let string = *array.add(i);
+        if string.is_null() {
+            break;
+        }
+        if list.try_reserve(1).is_err() {
+            return fail(E2BIG);
+        }
+        list.push(CStr::from_ptr(string).to_bytes());
+    }
+    Ok(list)
+}
+
+/// How often an interpreter may be interpreted itself.
+const INTERPRETERS: usize = 4;
+/// How much of a file is looked at for `#!`.
+const LINE: usize = 256;
+
+/// A program and its one argument.
+type Interpreter = (Vec<u8>, Option<Vec<u8>>);
+
+/// The interpreter that a script's first line names.
+fn interpreter(file: &Fd) -> Result<Option<Interpreter>> {
+    let mut head = [0u8; LINE];
+    let len = file.read_full_at(&mut head, 0)?;
+    let Some(line) = head.get(..len).and_then(|h| h.strip_prefix(b"#!")) else {
+        return Ok(None);
+    };
+    let line = line
+        .split(|&b| b == b'\n')
+        .next()
+        .unwrap_or(&[])
+        .trim_ascii();
+    let end = line
+        .iter()
+        .position(|b| b" \t".contains(b))
+        .unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    if name.is_empty() {
+        return fail(ENOEXEC);
+    }
+    let rest = rest.trim_ascii();
+    Ok(Some((
+        name.to_vec(),
+        (!rest.is_empty()).then(|| rest.to_vec()),
+    )))
+}
+
+fn open_program(path: &[u8]) -> Result<Fd> {
+    let open = |base, rest: &[u8]| sys::openat(base, rest, O_RDONLY | O_CLOEXEC, sys::FD_ANY_UPPER);
+    let file = Fd::from_raw(at(libc::AT_FDCWD, path, false, open)?);
+    let stat = file.stat()?;
+    if stat.st_mode & syscall::MODE_TYPE != syscall::MODE_FILE || stat.st_mode & 0o111 == 0 {
+        return fail(EACCES);
+    }
+    Ok(file)
+}
+
+/// Runs a program in the place of this one; comes back with an error only.
+fn run(path: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Error {
+    match open_program(path).and_then(|file| run_file(file, path, args, env)) {
+        Ok(never) => match never {},
+        Err(e) => e,
+    }
+}
+
+fn run_file(
+    mut file: Fd,
+    path: &[u8],
+    args: &[&[u8]],
+    env: &[&[u8]],
+) -> Result<core::convert::Infallible> {
+    let mut name: Vec<u8> = path.to_vec();
+    let mut args: Vec<Vec<u8>> = args.iter().map(|a| a.to_vec()).collect();
+    for _ in 0..INTERPRETERS {
+        let Some((program, argument)) = interpreter(&file)? else {
+            break;
+        };
+        file = open_program(&program)?;
+        let rest = args.into_iter().skip(1);
+        args = [program.clone()]
+            .into_iter()
+            .chain(argument)
+            .chain([name])
+            .chain(rest)
+            .collect();
+        name = program;
+    }
+    let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+    let cwd = super::cwd::text_for_exec();
+    let blobs = [Blob {
+        address_tag: AT_REDOX_CWD_PTR,
+        len_tag: AT_REDOX_CWD_LEN,
+        unit: 1,
+        data: &cwd,
+    }];
+    let base = name.rsplit(|&b| b == b'/').next().unwrap_or(&[]);
+    // The manager's list shows the name; that it cannot is no reason not to run.
+    let mut shown = base.get(..base.len().min(32)).unwrap_or(&[]).to_vec();
+    let command = Command {
+        image: Image::File(&file),
+        args: &args,
+        env,
+        grants: &[],
+        namespace: None,
+        directory: None,
+        process: None,
+        auxv: &[],
+        blobs: if cwd.is_empty() { &[] } else { &blobs },
+        attributes: spawn::attributes(base, 0),
+    };
+    // Whoever reads the headers wrongly finds out before anything has changed.
+    command.image.plan()?;
+    let _ = process::call(ProcCall::Rename, &mut shown, &[]);
+    let _ = process::call(ProcCall::DisableSetpgid, &mut [], &[]);
+    Err(redox_rt::exec::exec(&command))
+}
+
+/// Runs what a search of PATH finds, or a path with a slash in it.
+fn run_found(file: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Error {
+    if file.is_empty() {
+        return Error::new(ENOENT);
+    }
+    let or_script = |path: &[u8], e: Error| {
+        if e.errno != ENOEXEC {
+            return e;
+        }
+        // POSIX: what is no program is a script of the shell.
+        let rest = args.iter().skip(1).copied();
+        let args: Vec<&[u8]> = [SHELL, path].into_iter().chain(rest).collect();
+        run(SHELL, &args, env)
+    };
+    if file.contains(&b'/') {
+        return or_script(file, run(file, args, env));
+    }
+    // SAFETY: the environment's strings are valid as C's rule has it.
+    let search = unsafe { environment::get(b"PATH") }.unwrap_or(DEFAULT_PATH);
+    let mut result = Error::new(ENOENT);
+    for directory in search.split(|&b| b == b':') {
+        let directory: &[u8] = if directory.is_empty() {
+            b"."
+        } else {
+            directory
+        };
+        let path = [directory, b"/", file].concat();
+        let e = or_script(&path, run(&path, args, env));
+        match e.errno {
+            ENOENT | ENOTDIR | syscall::ENODEV => {}
+            EACCES => result = e,
+            _ => return e,
+        }
+    }
+    result
+}
+
+/// Where programs are looked for without a PATH.
+pub(crate) const DEFAULT_PATH: &[u8] = b"/usr/bin:/bin";
+const SHELL: &[u8] = b"/bin/sh";
+
+unsafe fn exec_c(
+    path: *const c_char,
+    args: *const *const c_char,
+    env: *const *const c_char,
+    search: bool,
+) -> c_int {
+    unit((|| {
+        let (path, args, env) = (text(path)?, strings(args)?, strings(env)?);
+        Err(if search {
+            run_found(path, &args, &env)
+        } else {
+            run(path, &args, &env)
+        })
+    })())
+}
+
+/// The arguments of `execl` and the like, its null pointer included.
+unsafe fn listed(first: *const c_char, list: *mut crate::va::List) -> Vec<*const c_char> {
+    let mut args = Vec::new();
+    let mut next = first;
+    loop {
+        args.push(next);
+        if next.is_null() {
+            return args;
+        }
+        next = (*list).pointer();
+    }
+}
+
+/// Waits for a child: POSIX's `pid` and options. 0 when there is nothing to tell yet.
+pub(crate) fn wait_for(pid: c_int, options: c_int) -> Result<(usize, c_int)> {
+    let flags = usize::try_from(options)
+        .ok()
+        .and_then(WaitFlags::from_bits)
+        .ok_or(Error::new(EINVAL))?
+        .bits() as u64;
+    let (verb, target) = match pid {
+        -1 => (ProcCall::Waitpid, 0),
+        0 => (ProcCall::Waitpgid, 0),
+        1.. => (ProcCall::Waitpid, pid as u64),
+        _ => (ProcCall::Waitpgid, u64::from(pid.unsigned_abs())),
+    };
+    let mut status = [0u8; size_of::<usize>()];
+    let child = restartable(|| process::call(verb, &mut status, &[target, flags]));
+    match child {
+        Err(e) if e.errno == ENOSYS => fail(ECHILD),
+        other => other.map(|child| (child, usize::from_ne_bytes(status) as c_int)),
+    }
+}
+
+pub(crate) unsafe fn wait_c(pid: c_int, status: *mut c_int, options: c_int) -> c_int {
+    int(wait_for(pid, options).map(|(child, word)| {
+        if !status.is_null() && child != 0 {
+            status.write(word);
+        }
+        child
+    }))
+}
+
+fn who(pick: fn(&ProcMeta) -> u32) -> c_int {
+    process::credentials().map_or(-1, |meta| pick(&meta) as c_int)
+}
+
+/// Changes identities: real, effective, saved user, the same for groups; `KEEP` leaves one as it is.
+fn set_ids(ids: [u32; 6]) -> c_int {
+    let mut payload = [0u8; 24];
+    for (place, id) in payload.chunks_exact_mut(4).zip(ids) {
+        place.copy_from_slice(&id.to_ne_bytes());
+    }
+    unit(process::call(ProcCall::SetResugid, &mut payload, &[]).map(drop))
+}
+
+const KEEP: u32 = u32::MAX;
+
+/// `setuid`: all three for the superuser, the effective one otherwise.
+fn set_one(id: c_int, group: bool) -> c_int {
+    let id = id as u32;
+    let all = process::credentials().is_ok_and(|meta| meta.euid == 0);
+    let others = if all { id } else { KEEP };
+    set_ids(if group {
+        [KEEP, KEEP, KEEP, others, id, others]
+    } else {
+        [others, id, others, KEEP, KEEP, KEEP]
+    })
+}
+
+fn ask(verb: ProcCall, args: &[u64]) -> c_int {
+    int(process::call(verb, &mut [], args))
+}
+
+c_variadic_api! {
+    fn execl(path: *const c_char, first: *const c_char; list) -> c_int {
+        exec_c(path, listed(first, list).as_ptr(), environment::current().cast_const().cast(), false)
+    }
+    fn execlp(file: *const c_char, first: *const c_char; list) -> c_int {
+        exec_c(file, listed(first, list).as_ptr(), environment::current().cast_const().cast(), true)
+    }
+    fn execle(path: *const c_char, first: *const c_char; list) -> c_int {
+        let args = listed(first, list);
+        exec_c(path, args.as_ptr(), (*list).pointer::<*const c_char>(), false)
+    }
+}
+
+c_api! {
+    fn fork() -> c_int { int(fork_process()) }
+    fn vfork() -> c_int { int(fork_process()) }
+    fn pthread_atfork(before: Option<Handler>, parent: Option<Handler>, child: Option<Handler>) -> c_int {
+        let mut handlers = HANDLERS.lock();
+        if handlers.try_reserve(1).is_err() {
+            return syscall::ENOMEM;
+        }
+        handlers.push([before, parent, child]);
+        0
+    }
+    fn execve(path: *const c_char, args: *const *const c_char, env: *const *const c_char) -> c_int { exec_c(path, args, env, false) }
+    fn execv(path: *const c_char, args: *const *const c_char) -> c_int { exec_c(path, args, environment::current().cast_const().cast(), false) }
+    fn execvp(file: *const c_char, args: *const *const c_char) -> c_int { exec_c(file, args, environment::current().cast_const().cast(), true) }
+    fn execvpe(file: *const c_char, args: *const *const c_char, env: *const *const c_char) -> c_int { exec_c(file, args, env, true) }
+    fn fexecve(number: c_int, args: *const *const c_char, env: *const *const c_char) -> c_int {
+        unit((|| {
+            let copy = Fd::from_raw(sys::dup(super::fd(number)?, b"", sys::FD_ANY_UPPER)?);
+            let (args, env) = (strings(args)?, strings(env)?);
+            let name = args.first().copied().unwrap_or(&[]).to_vec();
+            run_file(copy, &name, &args, &env).map(|never| match never {})
+        })())
+    }
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int { wait_c(pid, status, options) }
+    fn wait(status: *mut c_int) -> c_int { wait_c(-1, status, 0) }
+    fn wait3(status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int { wait4(-1, status, options, usage) }
+    fn wait4(pid: c_int, status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int {
+        let child = wait_c(pid, status, options);
+        if child > 0 && !usage.is_null() {
+            // What a child has used is not kept.
+            usage.write_bytes(0, 1);
+        }
+        child
+    }
+    fn getpid() -> c_int { process::pid().map_or(-1, |pid| pid as c_int) }
+    fn getppid() -> c_int {
+        // Without a process manager nobody knows.
+        process::call(ProcCall::Getppid, &mut [], &[]).map_or(0, |pid| pid as c_int)
+    }
+    fn getuid() -> c_int { who(|m| m.ruid) }
+    fn geteuid() -> c_int { who(|m| m.euid) }
+    fn getgid() -> c_int { who(|m| m.rgid) }
+    fn getegid() -> c_int { who(|m| m.egid) }
+    fn getresuid(real: *mut c_int, effective: *mut c_int, saved: *mut c_int) -> c_int {
+        unit(process::credentials().map(|m| { real.write(m.ruid as c_int); effective.write(m.euid as c_int); saved.write(m.suid as c_int); }))
+    }
+    fn getresgid(real: *mut c_int, effective: *mut c_int, saved: *mut c_int) -> c_int {
+        unit(process::credentials().map(|m| { real.write(m.rgid as c_int); effective.write(m.egid as c_int); saved.write(m.sgid as c_int); }))
+    }
+    fn setuid(user: c_int) -> c_int { set_one(user, false) }
+    fn setgid(group: c_int) -> c_int { set_one(group, true) }
+    fn seteuid(user: c_int) -> c_int { set_ids([KEEP, user as u32, KEEP, KEEP, KEEP, KEEP]) }
+    fn setegid(group: c_int) -> c_int { set_ids([KEEP, KEEP, KEEP, KEEP, group as u32, KEEP]) }
+    fn setreuid(real: c_int, effective: c_int) -> c_int { set_ids([real as u32, effective as u32, KEEP, KEEP, KEEP, KEEP]) }
+    fn setregid(real: c_int, effective: c_int) -> c_int { set_ids([KEEP, KEEP, KEEP, real as u32, effective as u32, KEEP]) }
+    fn setresuid(real: c_int, effective: c_int, saved: c_int) -> c_int { set_ids([real as u32, effective as u32, saved as u32, KEEP, KEEP, KEEP]) }
+    fn setresgid(real: c_int, effective: c_int, saved: c_int) -> c_int { set_ids([KEEP, KEEP, KEEP, real as u32, effective as u32, saved as u32]) }
+    fn getgroups(count: c_int, list: *mut c_int) -> c_int {
+        // A process has no groups but its own.
+        int(if count < 0 { fail(EINVAL) } else { let _ = list; Ok(0) })
+    }
+    fn setgroups(count: usize, list: *const c_int) -> c_int {
+        let own = who(|m| m.egid);
+        let same = count == 0 || (count == 1 && *list == own);
+        unit(if same { Ok(()) } else { fail(syscall::EPERM) })
+    }
+    fn getpgid(pid: c_int) -> c_int { ask(ProcCall::Setpgid, &[pid as u64, u64::MAX]) }
+    fn getpgrp() -> c_int { getpgid(0) }
+    fn setpgid(pid: c_int, group: c_int) -> c_int {
+        if group < 0 { unit(fail(EINVAL)) } else { ask(ProcCall::Setpgid, &[pid as u64, group as u64]) }
+    }
+    fn setpgrp() -> c_int { setpgid(0, 0) }
+    fn getsid(pid: c_int) -> c_int { ask(ProcCall::Getsid, &[pid as u64]) }
+    fn setsid() -> c_int { ask(ProcCall::Setsid, &[]) }
+    fn getpriority(which: c_int, who: c_uint) -> c_int {
+        if which != libc::PRIO_PROCESS {
+            return unit(fail(EINVAL));
+        }
+        match process::call(ProcCall::GetProcPriority, &mut [], &[u64::from(who)]) {
+            Ok(priority) => priority as c_int - 20,
+            Err(e) => { super::report(e); -1 }
+        }
+    }
+    fn setpriority(which: c_int, who: c_uint, value: c_int) -> c_int {
+        if which != libc::PRIO_PROCESS {
+            return unit(fail(EINVAL));
+        }
+        unit(process::call(ProcCall::SetProcPriority, &mut [], &[u64::from(who), (value.clamp(-20, 19) + 20) as u64]).map(drop))
+    }
+    fn nice(increment: c_int) -> c_int {
+        let now = getpriority(libc::PRIO_PROCESS, 0);
+        let new = now.saturating_add(increment).clamp(-20, 19);
+        if setpriority(libc::PRIO_PROCESS, 0, new) == -1 { -1 } else { new }
+    }
+    fn system(command: *const c_char) -> c_int {
+        let shell = c"/bin/sh";
+        if command.is_null() {
+            return c_int::from(super::path::access(shell.as_ptr(), libc::X_OK) == 0);
+        }
+        let args = [c"sh".as_ptr(), c"-c".as_ptr(), command, core::ptr::null()];
+        let child = match super::spawn::start(shell.as_ptr(), false, core::ptr::null(), core::ptr::null(), args.as_ptr(), environment::current().cast_const().cast()) {
+            Ok(child) => child,
+            Err(e) => return unit(Err(e)),
+        };
+        let mut status = 0;
+        if wait_c(child, &mut status, 0) == child { status } else { -1 }
+    }
+}

@@ -1,0 +1,125 @@
+//! Mutexes: a lock of three states (Drepper, "Futexes Are Tricky", mutex 2), its holder and its kind.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use redox_rt::Result;
+use redox_rt::futex;
+use syscall::{EAGAIN, EBUSY, EDEADLK, EINVAL, EPERM};
+
+use super::attributes::MutexAttributes;
+use super::{fail, wait};
+use crate::sys::Timespec;
+use crate::system::code;
+
+/// `pthread_mutex_t`: 12 bytes, all zero for a free one of the default kind.
+#[repr(C)]
+pub struct Mutex {
+    word: AtomicI32,
+    /// The holder's number, 0 for none.
+    owner: AtomicU32,
+    /// The kind, and 8 bits further up how often the holder has locked it again.
+    kind: AtomicU32,
+}
+
+const _: () = assert!(size_of::<Mutex>() == 12);
+
+const FREE: i32 = 0;
+const HELD: i32 = 1;
+const CONTENDED: i32 = 2;
+const ERRORCHECK: u32 = libc::PTHREAD_MUTEX_ERRORCHECK as u32;
+const RECURSIVE: u32 = libc::PTHREAD_MUTEX_RECURSIVE as u32;
+const KIND: u32 = 0xff;
+const ONCE_MORE: u32 = 0x100;
+
+impl Mutex {
+    /// What a lock by the holder itself means; `None` when somebody else or nobody holds it.
+    fn again(&self, me: u32, busy: i32) -> Option<Result<()>> {
+        let kind = self.kind.load(Ordering::Relaxed);
+        if self.owner.load(Ordering::Relaxed) != me {
+            return None;
+        }
+        match kind & KIND {
+            RECURSIVE if kind > u32::MAX - ONCE_MORE => Some(fail(EAGAIN)),
+            RECURSIVE => {
+                self.kind.store(kind + ONCE_MORE, Ordering::Relaxed);
+                Some(Ok(()))
+            }
+            ERRORCHECK => Some(fail(busy)),
+            _ => None,
+        }
+    }
+
+    fn try_acquire(&self) -> bool {
+        self.word
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    pub(super) fn lock(&self, limit: Option<(c_int, &Timespec)>) -> Result<()> {
+        let me = super::id();
+        if !self.try_acquire() {
+            if let Some(answer) = self.again(me, EDEADLK) {
+                return answer;
+            }
+            while self.word.swap(CONTENDED, Ordering::Acquire) != FREE {
+                wait(&self.word, CONTENDED, limit)?;
+            }
+        }
+        self.owner.store(me, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn try_lock(&self) -> Result<()> {
+        let me = super::id();
+        if self.try_acquire() {
+            self.owner.store(me, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.again(me, EBUSY).unwrap_or(fail(EBUSY))
+    }
+
+    pub(super) fn unlock(&self) -> Result<()> {
+        let kind = self.kind.load(Ordering::Relaxed);
+        if matches!(kind & KIND, RECURSIVE | ERRORCHECK) {
+            if self.owner.load(Ordering::Relaxed) != super::id() {
+                return fail(EPERM);
+            }
+            if kind >= ONCE_MORE {
+                self.kind.store(kind - ONCE_MORE, Ordering::Relaxed);
+                return Ok(());
+            }
+        }
+        self.owner.store(0, Ordering::Relaxed);
+        if self.word.swap(FREE, Ordering::Release) == CONTENDED {
+            futex::wake(&raw const self.word, 1);
+        }
+        Ok(())
+    }
+}
+
+c_api! {
+    fn pthread_mutex_init(mutex: *mut Mutex, attributes: *const MutexAttributes) -> c_int {
+        let kind = attributes.as_ref().map_or(libc::PTHREAD_MUTEX_DEFAULT, |a| a.kind);
+        mutex.write(Mutex { word: AtomicI32::new(FREE), owner: AtomicU32::new(0), kind: AtomicU32::new(kind as u32) });
+        0
+    }
+    fn pthread_mutex_destroy(mutex: *mut Mutex) -> c_int {
+        if (*mutex).word.load(Ordering::Relaxed) == FREE { 0 } else { EBUSY }
+    }
+    fn pthread_mutex_lock(mutex: *const Mutex) -> c_int { code((*mutex).lock(None)) }
+    fn pthread_mutex_trylock(mutex: *const Mutex) -> c_int { code((*mutex).try_lock()) }
+    fn pthread_mutex_timedlock(mutex: *const Mutex, time: *const Timespec) -> c_int {
+        code((*mutex).lock(Some((libc::CLOCK_REALTIME, &*time))))
+    }
+    fn pthread_mutex_unlock(mutex: *const Mutex) -> c_int { code((*mutex).unlock()) }
+    fn pthread_mutex_consistent(_mutex: *const Mutex) -> c_int {
+        // There are no robust ones.
+        EINVAL
+    }
+    fn pthread_mutex_getprioceiling(_mutex: *const Mutex, _ceiling: *mut c_int) -> c_int {
+        // There are none with a ceiling.
+        EINVAL
+    }
+    fn pthread_mutex_setprioceiling(_mutex: *mut Mutex, _ceiling: c_int, _old: *mut c_int) -> c_int { EINVAL }
+}

@@ -1,0 +1,307 @@
+//! Timers: POSIX's, `alarm` and `setitimer`. Each has a thread that sleeps until it is due.
+
+use alloc::boxed::Box;
+use core::ffi::{c_int, c_uint, c_void};
+
+use core::sync::atomic::{AtomicI32, Ordering};
+
+use redox_rt::futex::{self, Mutex};
+use redox_rt::{Result, process};
+use syscall::{EAGAIN, EINVAL, ETIMEDOUT, TimeSpec};
+
+use super::thread::{self, Attributes};
+use super::{fail, unit};
+use crate::sys::Timespec;
+
+/// `struct itimerspec`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Setting {
+    interval: Timespec,
+    value: Timespec,
+}
+
+/// `struct sigevent`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Event {
+    value: usize,
+    signal: c_int,
+    notify: c_int,
+    function: Option<unsafe extern "C" fn(usize)>,
+    attributes: *const c_void,
+}
+
+/// How the owner is told.
+#[derive(Clone, Copy)]
+enum Notice {
+    None,
+    Signal(c_int),
+    Call(unsafe extern "C" fn(usize), usize),
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    /// When it is due, in nanoseconds of the clock; `None` when it is not set.
+    due: Option<i128>,
+    interval: i128,
+    /// How often it was due without anybody being told, since the last notice.
+    overruns: c_int,
+    ended: bool,
+}
+
+pub struct Timer {
+    clock: c_int,
+    notice: Notice,
+    state: Mutex<State>,
+    /// Moved on by every change.
+    changes: AtomicI32,
+    thread: Mutex<Option<usize>>,
+}
+
+const SECOND: i128 = 1_000_000_000;
+
+fn nanoseconds(t: &Timespec) -> Result<i128> {
+    let t = super::time::checked(t)?;
+    Ok(i128::from(t.tv_sec) * SECOND + i128::from(t.tv_nsec))
+}
+
+fn timespec(n: i128) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(n / SECOND).unwrap_or(i64::MAX),
+        tv_nsec: (n % SECOND) as i64,
+    }
+}
+
+impl Timer {
+    const fn new(clock: c_int, notice: Notice) -> Self {
+        let state = State {
+            due: None,
+            interval: 0,
+            overruns: 0,
+            ended: false,
+        };
+        Self {
+            clock,
+            notice,
+            state: Mutex::new(state),
+            changes: AtomicI32::new(0),
+            thread: Mutex::new(None),
+        }
+    }
+
+    fn now(&self) -> Result<i128> {
+        super::time::now(self.clock).and_then(|t| nanoseconds(&t))
+    }
+
+    fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
+        futex::wake(&raw const self.changes, i32::MAX);
+    }
+
+    fn tell(&self) {
+        match self.notice {
+            Notice::None => {}
+            Notice::Signal(signal) => {
+                // SAFETY: no memory is involved.
+                let _ = unsafe {
+                    super::signal::kill(process::pid().map_or(0, |p| p as c_int), signal)
+                };
+            }
+            // SAFETY: the owner's function and its argument.
+            Notice::Call(function, value) => unsafe { function(value) },
+        }
+    }
+
+    /// The thread of the timer.
+    fn run(&self) {
+        loop {
+            let seen = self.changes.load(Ordering::Acquire);
+            let now = self.now().unwrap_or(i128::MAX);
+            let mut state = self.state.lock();
+            if state.ended {
+                return;
+            }
+            let left = match state.due {
+                Some(due) if due <= now => {
+                    let late = if state.interval > 0 {
+                        (now - due) / state.interval
+                    } else {
+                        0
+                    };
+                    state.overruns = c_int::try_from(late).unwrap_or(c_int::MAX);
+                    state.due = (state.interval > 0).then(|| due + (late + 1) * state.interval);
+                    drop(state);
+                    self.tell();
+                    continue;
+                }
+                Some(due) => Some(timespec(due - now)),
+                None => None,
+            };
+            drop(state);
+            let left = left.map(|t| TimeSpec {
+                tv_sec: t.tv_sec,
+                tv_nsec: t.tv_nsec as i32,
+            });
+            match futex::wait(&self.changes, seen, left.as_ref()) {
+                Err(e) if !matches!(e.errno, ETIMEDOUT | EAGAIN | syscall::EINTR) => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn setting(&self, state: &State) -> Result<Setting> {
+        let now = self.now()?;
+        Ok(Setting {
+            interval: timespec(state.interval),
+            value: state
+                .due
+                .map_or(Timespec::default(), |due| timespec((due - now).max(1))),
+        })
+    }
+
+    /// Sets it, and answers the former setting.
+    fn set(&self, new: &Setting, absolute: bool) -> Result<Setting> {
+        let (value, interval) = (nanoseconds(&new.value)?, nanoseconds(&new.interval)?);
+        let now = self.now()?;
+        let mut state = self.state.lock();
+        let old = self.setting(&state)?;
+        state.due = (value > 0).then_some(if absolute { value } else { now + value });
+        state.interval = interval;
+        state.overruns = 0;
+        drop(state);
+        self.changed();
+        Ok(old)
+    }
+
+    /// Starts the thread if it does not run yet. It takes no signals, so that the program's handlers
+    /// run on the program's threads.
+    unsafe fn ensure_thread(&self) -> Result<()> {
+        let mut thread = self.thread.lock();
+        if thread.is_some() {
+            return Ok(());
+        }
+        let before = redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, !0)))?;
+        let new = thread::spawn(
+            &Attributes::new(),
+            begin,
+            core::ptr::from_ref(self) as usize,
+        );
+        redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, before)))?;
+        *thread = Some(new? as usize);
+        Ok(())
+    }
+}
+
+unsafe extern "C" fn begin(timer: *mut c_void) -> *mut c_void {
+    (*timer.cast::<Timer>()).run();
+    core::ptr::null_mut()
+}
+
+/// The timer behind `alarm` and `setitimer(ITIMER_REAL)`.
+static ALARM: Timer = Timer::new(libc::CLOCK_MONOTONIC, Notice::Signal(libc::SIGALRM));
+
+unsafe fn create(clock: c_int, event: *const Event) -> Result<*mut Timer> {
+    if !matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC) {
+        return fail(EINVAL);
+    }
+    let notice = match event.as_ref() {
+        None => Notice::Signal(libc::SIGALRM),
+        Some(e) => match (e.notify, e.function) {
+            (0, _) if rt_core::signal::number(e.signal).is_ok() => Notice::Signal(e.signal),
+            (1, _) => Notice::None,
+            (2, Some(function)) => Notice::Call(function, e.value),
+            _ => return fail(EINVAL),
+        },
+    };
+    let timer = Box::into_raw(Box::new(Timer::new(clock, notice)));
+    if let Err(e) = (*timer).ensure_thread() {
+        drop(Box::from_raw(timer));
+        return Err(e);
+    }
+    Ok(timer)
+}
+
+unsafe fn delete(timer: *mut Timer) -> Result<()> {
+    (*timer).state.lock().ended = true;
+    (*timer).changed();
+    let thread = *(*timer).thread.lock();
+    if let Some(thread) = thread {
+        let handle = thread as *const thread::Thread;
+        if handle == thread::pthread_self() {
+            // Deleted by its own notice: nobody will touch it after the loop has ended.
+            thread::pthread_detach(handle);
+            return Ok(());
+        }
+        thread::pthread_join(handle, core::ptr::null_mut());
+    }
+    drop(Box::from_raw(timer));
+    Ok(())
+}
+
+fn to_itimer(s: &Setting) -> libc::itimerval {
+    let value = |t: &Timespec| libc::timeval {
+        tv_sec: t.tv_sec,
+        tv_usec: (t.tv_nsec / 1000) as c_int,
+    };
+    libc::itimerval {
+        it_interval: value(&s.interval),
+        it_value: value(&s.value),
+    }
+}
+
+fn from_itimer(v: &libc::itimerval) -> Setting {
+    let value = |t: &libc::timeval| Timespec {
+        tv_sec: t.tv_sec,
+        tv_nsec: i64::from(t.tv_usec) * 1000,
+    };
+    Setting {
+        interval: value(&v.it_interval),
+        value: value(&v.it_value),
+    }
+}
+
+unsafe fn set_alarm(new: &Setting) -> Result<Setting> {
+    ALARM.ensure_thread()?;
+    ALARM.set(new, false)
+}
+
+unsafe fn alarm_in(value: Timespec, interval: Timespec) -> Timespec {
+    set_alarm(&Setting { interval, value }).map_or(Timespec::default(), |old| old.value)
+}
+
+c_api! {
+    fn timer_create(clock: c_int, event: *const Event, timer: *mut *mut Timer) -> c_int {
+        unit(create(clock, event).map(|new| timer.write(new)))
+    }
+    fn timer_delete(timer: *mut Timer) -> c_int { unit(delete(timer)) }
+    fn timer_settime(timer: *mut Timer, flags: c_int, new: *const Setting, old: *mut Setting) -> c_int {
+        unit((*timer).set(&*new, flags & 1 != 0).map(|before| if !old.is_null() { old.write(before) }))
+    }
+    fn timer_gettime(timer: *mut Timer, out: *mut Setting) -> c_int {
+        let state = *(*timer).state.lock();
+        unit((*timer).setting(&state).map(|now| out.write(now)))
+    }
+    fn timer_getoverrun(timer: *mut Timer) -> c_int { (*timer).state.lock().overruns }
+    fn alarm(seconds: c_uint) -> c_uint {
+        let left = alarm_in(Timespec { tv_sec: i64::from(seconds), tv_nsec: 0 }, Timespec::default());
+        left.tv_sec as c_uint + c_uint::from(left.tv_nsec > 0)
+    }
+    fn ualarm(first: c_uint, interval: c_uint) -> c_uint {
+        let time = |n: c_uint| Timespec { tv_sec: i64::from(n / 1_000_000), tv_nsec: i64::from(n % 1_000_000) * 1000 };
+        let left = alarm_in(time(first), time(interval));
+        (left.tv_sec * 1_000_000 + left.tv_nsec / 1000) as c_uint
+    }
+    fn setitimer(which: c_int, new: *const libc::itimerval, old: *mut libc::itimerval) -> c_int {
+        unit(if which != 0 { fail(EINVAL) } else {
+            set_alarm(&from_itimer(&*new)).map(|before| if !old.is_null() { old.write(to_itimer(&before)) })
+        })
+    }
+    fn getitimer(which: c_int, out: *mut libc::itimerval) -> c_int {
+        let state = *ALARM.state.lock();
+        unit(if which != 0 { fail(EINVAL) } else { ALARM.setting(&state).map(|now| out.write(to_itimer(&now))) })
+    }
+}
+
+// SAFETY: what it points to is the owner's, who answers for its use by another thread.
+unsafe impl Sync for Timer {}

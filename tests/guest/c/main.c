@@ -1,0 +1,409 @@
+/* The C library as C programs use it. Prints its report in the test runner's protocol. */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+jmp_buf test_failed;
+char test_reason[256];
+
+static void formats(void) {
+    char text[64];
+    SAME(snprintf(text, sizeof text, "%5.2f|%-4d|%#x|%s", 3.14159, 42, 255, "end"), 19);
+    CHECK(strcmp(text, " 3.14|42  |0xff|end") == 0);
+    int a, b;
+    SAME(sscanf("12 34", "%d %d", &a, &b), 2);
+    SAME(a + b, 46);
+}
+
+static void long_jumps(void) {
+    jmp_buf here;
+    volatile int passes = 0;
+    int value = setjmp(here);
+    passes++;
+    if (value < 3)
+        longjmp(here, value + 1);
+    SAME(passes, 4);
+    if ((value = setjmp(here)) == 0)
+        longjmp(here, 0);
+    SAME(value, 1);
+    sigjmp_buf there;
+    sigset_t set, now;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    if (sigsetjmp(there, 1) == 0) {
+        SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+        siglongjmp(there, 1);
+    }
+    SAME(sigprocmask(SIG_BLOCK, 0, &now), 0);
+    SAME(sigismember(&now, SIGUSR1), 0);
+}
+
+static void heap(void) {
+    char *blocks[64];
+    for (int i = 0; i < 64; i++) {
+        blocks[i] = malloc(i * 37);
+        CHECK(blocks[i] && (unsigned long)blocks[i] % 16 == 0);
+        memset(blocks[i], i, i * 37);
+    }
+    for (int i = 0; i < 64; i++) {
+        blocks[i] = realloc(blocks[i], i * 61 + 1);
+        for (int j = 0; j < i * 37; j++)
+            SAME(blocks[i][j], i);
+    }
+    for (int i = 0; i < 64; i++)
+        free(blocks[i]);
+    char *large = calloc(1000, 1000);
+    CHECK(large);
+    SAME(large[999999], 0);
+    large = realloc(large, 3000000);
+    CHECK(large);
+    free(large);
+    void *aligned;
+    SAME(posix_memalign(&aligned, 4096, 100), 0);
+    SAME((unsigned long)aligned % 4096, 0);
+    free(aligned);
+    SAME(posix_memalign(&aligned, 3, 100), EINVAL);
+    errno = 0;
+    /* Volatile: a compiler may think away an allocation that nobody uses. */
+    volatile size_t huge = PTRDIFF_MAX;
+    void *volatile none = malloc(huge);
+    CHECK(none == 0);
+    SAME(errno, ENOMEM);
+    none = calloc(huge, huge);
+    CHECK(none == 0);
+}
+
+static void environment(void) {
+    SAME(setenv("NAME", "value", 1), 0);
+    CHECK(strcmp(getenv("NAME"), "value") == 0);
+    SAME(setenv("NAME", "other", 0), 0);
+    CHECK(strcmp(getenv("NAME"), "value") == 0);
+    static char entry[] = "NAME=put";
+    SAME(putenv(entry), 0);
+    CHECK(strcmp(getenv("NAME"), "put") == 0);
+    SAME(unsetenv("NAME"), 0);
+    CHECK(getenv("NAME") == 0);
+    SAME(setenv("A=B", "x", 1), -1);
+    SAME(errno, EINVAL);
+}
+
+static void memory_maps(void) {
+    char *p = mmap(0, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(p != MAP_FAILED);
+    p[0] = 1, p[3 * 4096 - 1] = 2;
+    SAME(mprotect(p + 4096, 4096, PROT_READ), 0);
+    SAME(munmap(p, 3 * 4096), 0);
+    CHECK(mmap(0, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+    SAME(errno, EINVAL);
+    CHECK(mmap(0, 4096, PROT_READ, MAP_PRIVATE, 999, 0) == MAP_FAILED);
+    SAME(errno, EBADF);
+}
+
+static void bad_descriptors(void) {
+    char c = 0;
+    struct stat s;
+    SAME(read(-1, &c, 1), -1); SAME(errno, EBADF);
+    SAME(write(999, &c, 1), -1); SAME(errno, EBADF);
+    SAME(close(999), -1); SAME(errno, EBADF);
+    SAME(fstat(-5, &s), -1); SAME(errno, EBADF);
+    SAME(dup2(999, 1), -1); SAME(errno, EBADF);
+    SAME(fcntl(999, F_GETFD), -1); SAME(errno, EBADF);
+    SAME(lseek(-1, 0, SEEK_SET), -1); SAME(errno, EBADF);
+    SAME(open(0, O_RDONLY), -1); SAME(errno, EFAULT);
+    SAME(isatty(-1), 0); SAME(errno, EBADF);
+}
+
+static void pipes(void) {
+    int ends[2];
+    SAME(pipe2(ends, O_CLOEXEC), 0);
+    SAME(fcntl(ends[0], F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    SAME(write(ends[1], "hello", 5), 5);
+    char text[8];
+    SAME(read(ends[0], text, sizeof text), 5);
+    struct iovec out[2] = {{"ab", 2}, {"cde", 3}};
+    SAME(writev(ends[1], out, 2), 5);
+    SAME(read(ends[0], text, sizeof text), 5);
+    CHECK(memcmp(text, "abcde", 5) == 0);
+    int copy = fcntl(ends[0], F_DUPFD, 20);
+    CHECK(copy >= 20);
+    SAME(fcntl(copy, F_GETFD), 0);
+    SAME(close(copy), 0);
+    SAME(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    SAME(read(ends[0], text, 1), -1);
+    SAME(errno, EAGAIN);
+    close(ends[0]), close(ends[1]);
+}
+
+static void polling(void) {
+    int ends[2];
+    SAME(pipe(ends), 0);
+    struct pollfd p[3] = {{ends[0], POLLIN, 0}, {ends[1], POLLOUT, 0}, {-1, POLLIN, 9}};
+    SAME(poll(p, 3, 0), 1);
+    SAME(p[0].revents, 0); SAME(p[1].revents, POLLOUT); SAME(p[2].revents, 0);
+    p[1].fd = 999;
+    SAME(poll(p, 2, 1000), 1);
+    SAME(p[1].revents, POLLNVAL);
+    SAME(poll(p, 1, 5), 0);
+    SAME(write(ends[1], "x", 1), 1);
+    SAME(poll(p, 1, -1), 1);
+    SAME(p[0].revents, POLLIN);
+    fd_set set;
+    FD_ZERO(&set), FD_SET(ends[0], &set);
+    struct timeval soon = {0, 1000};
+    SAME(select(ends[0] + 1, &set, 0, 0, &soon), 1);
+    CHECK(FD_ISSET(ends[0], &set));
+    char c;
+    SAME(read(ends[0], &c, 1), 1);
+    SAME(select(ends[0] + 1, &set, 0, 0, &soon), 0);
+    CHECK(!FD_ISSET(ends[0], &set));
+    close(ends[0]), close(ends[1]);
+}
+
+static void event_queues(void) {
+    int ends[2], queue = epoll_create1(0);
+    CHECK(queue >= 0);
+    SAME(pipe(ends), 0);
+    struct epoll_event e = {.events = EPOLLIN, .data.u64 = 77}, got[4];
+    SAME(epoll_ctl(queue, EPOLL_CTL_ADD, ends[0], &e), 0);
+    SAME(epoll_ctl(queue, EPOLL_CTL_ADD, ends[0], &e), -1); SAME(errno, EEXIST);
+    SAME(epoll_ctl(queue, EPOLL_CTL_MOD, ends[1], &e), -1); SAME(errno, ENOENT);
+    SAME(epoll_wait(queue, got, 4, 0), 0);
+    SAME(epoll_wait(queue, got, 4, 5), 0);
+    SAME(write(ends[1], "xy", 2), 2);
+    for (int i = 0; i < 3; i++) { /* It is told as long as it holds. */
+        SAME(epoll_wait(queue, got, 4, -1), 1);
+        SAME(got[0].data.u64, 77); SAME(got[0].events, EPOLLIN);
+    }
+    char text[2];
+    SAME(read(ends[0], text, 2), 2);
+    SAME(epoll_wait(queue, got, 4, 0), 0);
+    e.events = EPOLLIN | EPOLLONESHOT;
+    SAME(epoll_ctl(queue, EPOLL_CTL_MOD, ends[0], &e), 0);
+    SAME(write(ends[1], "x", 1), 1);
+    SAME(epoll_wait(queue, got, 4, -1), 1);
+    SAME(epoll_wait(queue, got, 4, 0), 0);
+    SAME(epoll_ctl(queue, EPOLL_CTL_DEL, ends[0], 0), 0);
+    close(ends[0]), close(ends[1]), close(queue);
+}
+
+static void *add(void *counter) {
+    for (int i = 0; i < 1000; i++)
+        __atomic_fetch_add((int *)counter, 1, __ATOMIC_RELAXED);
+    return counter;
+}
+
+static void threads(void) {
+    pthread_t t[4];
+    int counter = 0;
+    void *value;
+    for (int i = 0; i < 4; i++)
+        SAME(pthread_create(&t[i], 0, add, &counter), 0);
+    for (int i = 0; i < 4; i++) {
+        SAME(pthread_join(t[i], &value), 0);
+        CHECK(value == &counter);
+    }
+    SAME(counter, 4000);
+    SAME(pthread_join(pthread_self(), 0), EDEADLK);
+}
+
+static void mutex_kinds(void) {
+    pthread_mutexattr_t a;
+    pthread_mutex_t m;
+    SAME(pthread_mutexattr_init(&a), 0);
+    SAME(pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE), 0);
+    SAME(pthread_mutex_init(&m, &a), 0);
+    SAME(pthread_mutex_lock(&m), 0); SAME(pthread_mutex_lock(&m), 0);
+    SAME(pthread_mutex_unlock(&m), 0); SAME(pthread_mutex_unlock(&m), 0);
+    SAME(pthread_mutex_unlock(&m), EPERM);
+    SAME(pthread_mutexattr_settype(&a, PTHREAD_MUTEX_ERRORCHECK), 0);
+    SAME(pthread_mutex_init(&m, &a), 0);
+    SAME(pthread_mutex_lock(&m), 0);
+    SAME(pthread_mutex_lock(&m), EDEADLK); SAME(pthread_mutex_trylock(&m), EBUSY);
+    struct timespec past = {1, 0};
+    pthread_mutex_t plain = PTHREAD_MUTEX_INITIALIZER;
+    SAME(pthread_mutex_lock(&plain), 0);
+    SAME(pthread_mutex_timedlock(&plain, &past), ETIMEDOUT);
+    SAME(pthread_mutex_unlock(&plain), 0);
+}
+
+static pthread_key_t key;
+static int destroyed;
+static void destroy(void *value) { destroyed += *(int *)value; }
+static void *use_key(void *value) {
+    pthread_setspecific(key, value);
+    pthread_exit(pthread_getspecific(key));
+}
+
+static void keys(void) {
+    int five = 5;
+    pthread_t t;
+    void *value;
+    SAME(pthread_key_create(&key, destroy), 0);
+    SAME(pthread_create(&t, 0, use_key, &five), 0);
+    SAME(pthread_join(t, &value), 0);
+    CHECK(value == &five);
+    SAME(destroyed, 5);
+    CHECK(pthread_getspecific(key) == 0);
+    SAME(pthread_key_delete(key), 0); SAME(pthread_key_delete(key), EINVAL);
+}
+
+static sem_t semaphore;
+static void *post(void *unused) {
+    sem_post(&semaphore);
+    return unused;
+}
+
+static void semaphores(void) {
+    pthread_t t;
+    SAME(sem_init(&semaphore, 0, 1), 0);
+    SAME(sem_trywait(&semaphore), 0);
+    SAME(sem_trywait(&semaphore), -1); SAME(errno, EAGAIN);
+    struct timespec past = {1, 0};
+    SAME(sem_timedwait(&semaphore, &past), -1); SAME(errno, ETIMEDOUT);
+    SAME(pthread_create(&t, 0, post, 0), 0);
+    SAME(sem_wait(&semaphore), 0);
+    SAME(pthread_join(t, 0), 0);
+}
+
+static volatile sig_atomic_t handled;
+static void handle(int number) { handled = number; }
+
+static void signals(void) {
+    struct sigaction action = {0}, old;
+    action.sa_handler = handle;
+    SAME(sigaction(SIGUSR1, &action, &old), 0);
+    CHECK(old.sa_handler == SIG_DFL);
+    SAME(raise(SIGUSR1), 0);
+    SAME(handled, SIGUSR1);
+    sigset_t set, pending;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    handled = 0;
+    SAME(pthread_sigmask(SIG_BLOCK, &set, 0), 0);
+    SAME(raise(SIGUSR1), 0);
+    SAME(handled, 0);
+    SAME(sigpending(&pending), 0);
+    SAME(sigismember(&pending, SIGUSR1), 1);
+    int taken = 0;
+    SAME(sigwait(&set, &taken), 0);
+    SAME(taken, SIGUSR1); SAME(handled, 0);
+    struct timespec soon = {0, 1000000};
+    SAME(sigtimedwait(&set, 0, &soon), -1); SAME(errno, EAGAIN);
+    SAME(pthread_sigmask(SIG_UNBLOCK, &set, 0), 0);
+    SAME(handled, 0);
+    SAME(sigaction(SIGKILL, &action, 0), -1); SAME(errno, EINVAL);
+    CHECK(signal(SIGUSR1, SIG_IGN) == handle);
+    SAME(raise(SIGUSR1), 0);
+}
+
+static pthread_t main_thread;
+static void *interrupt(void *unused) {
+    pthread_kill(main_thread, SIGUSR2);
+    return unused;
+}
+
+static void signal_to_a_thread(void) {
+    pthread_t t;
+    main_thread = pthread_self();
+    handled = 0;
+    signal(SIGUSR2, handle);
+    SAME(pthread_create(&t, 0, interrupt, 0), 0);
+    SAME(pthread_join(t, 0), 0);
+    SAME(handled, SIGUSR2);
+}
+
+static void timers(void) {
+    timer_t timer;
+    struct sigevent event = {0};
+    struct itimerspec setting = {{0, 0}, {0, 2000000}}, left;
+    sigset_t set;
+    int taken;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    SAME(pthread_sigmask(SIG_BLOCK, &set, 0), 0);
+    signal(SIGUSR1, handle);
+    event.sigev_notify = SIGEV_NONE;
+    SAME(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    SAME(timer_settime(timer, 0, &setting, 0), 0);
+    struct timespec pause = {0, 4000000};
+    SAME(nanosleep(&pause, 0), 0);
+    SAME(timer_gettime(timer, &left), 0);
+    SAME(left.it_value.tv_sec + left.it_value.tv_nsec, 0);
+    SAME(timer_delete(timer), 0);
+    SAME(pthread_sigmask(SIG_UNBLOCK, &set, 0), 0);
+    (void)taken;
+}
+
+static void system_facts(void) {
+    struct utsname name;
+    SAME(uname(&name), 0);
+    CHECK(strcmp(name.machine, "x86_64") == 0 && name.sysname[0]);
+    SAME(sysconf(_SC_PAGESIZE), 4096);
+    CHECK(sysconf(_SC_NPROCESSORS_ONLN) >= 1);
+    SAME(sysconf(-1), -1); SAME(errno, EINVAL);
+    struct timespec a, b;
+    SAME(clock_gettime(CLOCK_MONOTONIC, &a), 0);
+    SAME(clock_gettime(CLOCK_MONOTONIC, &b), 0);
+    CHECK(b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec >= a.tv_nsec));
+    SAME(clock_gettime(12345, &a), -1); SAME(errno, EINVAL);
+    CHECK(fabs(sqrt(2.0) * sqrt(2.0) - 2.0) < 1e-15);
+    CHECK(getpid() > 0);
+}
+
+static const struct test_case cases[] = {
+    {"formats", formats},
+    {"long_jumps", long_jumps},
+    {"heap", heap},
+    {"environment", environment},
+    {"memory_maps", memory_maps},
+    {"bad_descriptors", bad_descriptors},
+    {"pipes", pipes},
+    {"polling", polling},
+    {"event_queues", event_queues},
+    {"threads", threads},
+    {"mutex_kinds", mutex_kinds},
+    {"keys", keys},
+    {"semaphores", semaphores},
+    {"signals", signals},
+    {"signal_to_a_thread", signal_to_a_thread},
+    {"timers", timers},
+    {"system_facts", system_facts},
+};
+
+static int failures;
+
+static void run(const struct test_case *test) {
+    if (setjmp(test_failed) == 0) {
+        test->run();
+        printf("@test ok c.%s\n", test->name);
+    } else {
+        printf("@test FAIL c.%s: %s\n", test->name, test_reason);
+        failures++;
+    }
+    fflush(stdout);
+}
+
+int main(void) {
+    const unsigned count = sizeof cases / sizeof *cases;
+    printf("@test plan %u\n", count);
+    for (unsigned i = 0; i < count; i++)
+        run(&cases[i]);
+    return failures != 0;
+}
