@@ -48,6 +48,14 @@ pub struct Slice {
     noted: Option<Id<Scheme>>,
 }
 
+impl Slice {
+    /// Whether the timer is not set, or set only for something later than the slice's end.
+    #[inline]
+    fn ends_unnoticed(&self) -> bool {
+        self.armed.is_none_or(|armed| armed > self.end)
+    }
+}
+
 impl Kernel {
     /// Puts a ready context into the run queue.
     pub fn enqueue_ready(&mut self, id: Id<Context>) {
@@ -63,7 +71,7 @@ impl Kernel {
                 self.attention = true;
             }
         }
-        if self.slice.armed.is_none() {
+        if self.slice.ends_unnoticed() {
             self.arm();
         }
     }
@@ -74,7 +82,7 @@ impl Kernel {
         match self.slice.noted.replace(scheme) {
             Some(other) if other != scheme => self.feed(other, false),
             Some(_) => {}
-            None if self.slice.armed.is_none() => self.arm(),
+            None if self.slice.ends_unnoticed() => self.arm(),
             None => {}
         }
     }
@@ -239,7 +247,9 @@ impl Kernel {
     pub fn arm(&mut self) {
         let deadline = self.timers.next_deadline();
         let contended = !self.run.is_empty() || self.slice.noted.is_some();
-        let slice = (contended && self.current.is_some()).then(|| {
+        // With nobody on the CPU this is for whoever is chosen next, who may be handed a message and
+        // then be chosen without coming here.
+        let slice = contended.then(|| {
             let now = self.now();
             if self.slice.end <= now {
                 self.slice.end = now.saturating_add(ARM_AGAIN);
