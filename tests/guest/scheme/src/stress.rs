@@ -22,7 +22,7 @@ use crate::world::{
 pub fn run() -> i32 {
     guest_test::run!["scheme.stress" =>
         a_thousand_schemes, objects_in_cycles, schemes_in_cycles, calls_in_cycles,
-        stuck_callers_delay_nobody_else,
+        stuck_callers_delay_nobody_else, who_never_waits_is_preempted,
     ]
 }
 
@@ -338,6 +338,67 @@ fn stuck_callers_delay_nobody_else() -> Outcome {
         for caller in &callers {
             check_error!(caller.result(), ENODEV);
         }
+        Ok(())
+    })
+}
+
+fn who_never_waits_is_preempted() -> Outcome {
+    leaves_nothing(|| {
+        // SAFETY: atomics alone.
+        let words: &'static [AtomicUsize; 512] = unsafe { shared() }?;
+        let [stop, ..] = words;
+        let spin = || {
+            while stop.load(Ordering::SeqCst) == 0 {
+                core::hint::spin_loop();
+            }
+            0
+        };
+        // One spins, and others end: an end must not leave the first alone with the processor. This
+        // process gives up its time whenever it can, so that the spinning one is chosen before it.
+        let spinner = Process::start(spin)?;
+        for _ in 0..30 {
+            let brief = Process::start(|| 0)?;
+            for _ in 0..8 {
+                sys::sched_yield();
+            }
+            brief.wait()?;
+        }
+        stop.store(1, Ordering::SeqCst);
+        spinner.wait()?;
+        stop.store(0, Ordering::SeqCst);
+        // A timer is set for long after; somebody is woken, wakes this process, and then spins.
+        let sleeper = Process::start(|| {
+            let long = syscall::TimeSpec { tv_sec: 1_000_000, tv_nsec: 0 };
+            i32::from(sys::nanosleep(&long).is_ok())
+        })?;
+        sleeper.until_blocked()?;
+        let pipe = || -> Result<(Fd, Fd)> {
+            let read = world().pipe.open(b"", O_RDWR)?;
+            let write = read.dup(b"write")?;
+            Ok((read, write))
+        };
+        let ((to, wake), (from, answer)) = (pipe()?, pipe()?);
+        let spinner = Process::start(|| {
+            let _ = to.read(&mut [0; 1]);
+            let _ = answer.write(b"x");
+            // Some hundred times a time slice on any machine.
+            for _ in 0..400_000_000 {
+                core::hint::spin_loop();
+                if stop.load(Ordering::Relaxed) != 0 {
+                    return 0;
+                }
+            }
+            1
+        })?;
+        spinner.until_blocked()?;
+        wake.write(b"x")?;
+        check_eq!(from.read(&mut [0; 1])?, 1);
+        stop.store(1, Ordering::SeqCst);
+        let preempted = Status::Ended(rt_core::wait::exited(0));
+        check_eq!(spinner.wait()?, preempted);
+        sleeper.kill()?;
+        sleeper.wait()?;
+        unmap(words.as_ptr() as usize, size_of_val(words))?;
         Ok(())
     })
 }
