@@ -50,6 +50,14 @@ typedef int mode_t;
 #define O_SYMLINK 0x40000000
 #define O_NOFOLLOW (-0x7fffffff - 1)
 #define O_NOCTTY 0x00000200
+/* Ours: never resolve to anything outside the directory. The commands are described in cap-abi. */
+#define O_RESOLVE_BENEATH 0x00001000
+#define AT_RESOLVE_BENEATH 0x2000
+#define F_CAP_GET_RIGHTS 0x4000
+#define F_CAP_LIMIT 0x4001
+#define F_CAP_BENEATH 0x4002
+#define F_CAP_LEASE 0x4003
+#define F_CAP_REVOKE 0x4004
 #define O_DSYNC O_SYNC
 #define O_RSYNC O_SYNC
 #define POSIX_FADV_NORMAL 0

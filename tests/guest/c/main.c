@@ -367,6 +367,82 @@ static void system_facts(void) {
     CHECK(getpid() > 0);
 }
 
+/* Makes /tmp/beneath with a file, a directory and links inside and out of it. */
+static int beneath_tree(void) {
+    mkdir("/tmp", 0777);
+    mkdir("/tmp/beneath", 0777);
+    mkdir("/tmp/beneath/d", 0777);
+    close(creat("/tmp/outside", 0666));
+    close(creat("/tmp/beneath/d/file", 0666));
+    symlink("d/file", "/tmp/beneath/in");
+    symlink("../outside", "/tmp/beneath/out");
+    return open("/tmp/beneath", O_RDONLY | O_DIRECTORY);
+}
+
+static void beneath_per_call(void) {
+    int dir = beneath_tree(), fd;
+    CHECK(dir >= 0);
+    const int flags = O_RDONLY | O_RESOLVE_BENEATH;
+    struct stat s;
+    CHECK((fd = openat(dir, "out", O_RDONLY)) >= 0);
+    close(fd);
+    CHECK((fd = openat(dir, "in", flags)) >= 0);
+    close(fd);
+    SAME(openat(dir, "out", flags), -1); SAME(errno, EPERM);
+    SAME(openat(dir, "d/../../outside", flags), -1); SAME(errno, EPERM);
+    SAME(openat(dir, "/tmp/beneath/in", flags), -1); SAME(errno, EPERM);
+    SAME(fstatat(dir, "in", &s, AT_RESOLVE_BENEATH), 0);
+    SAME(fstatat(dir, "out", &s, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    SAME(fstatat(dir, "/", &s, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    SAME(unlinkat(dir, "../outside", AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    SAME(fchmodat(dir, "out", 0600, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    SAME(renameat2(dir, "in", dir, "../moved", AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    close(dir);
+}
+
+static void beneath_sticky(void) {
+    int dir = beneath_tree(), below, fd;
+    CHECK(fcntl(dir, F_CAP_BENEATH) >= 0);
+    CHECK((fd = openat(dir, "in", O_RDONLY)) >= 0);
+    close(fd);
+    SAME(openat(dir, "out", O_RDONLY), -1); SAME(errno, EPERM);
+    SAME(openat(dir, "/tmp/outside", O_RDONLY), -1); SAME(errno, EPERM);
+    CHECK((below = openat(dir, "d", O_RDONLY | O_DIRECTORY)) >= 0);
+    SAME(openat(below, "..", O_RDONLY), -1); SAME(errno, EPERM);
+    SAME(openat(dup(below), "..", O_RDONLY), -1); SAME(errno, EPERM);
+    SAME(renameat(dir, "in", AT_FDCWD, "/tmp/beneath/in2"), 0);
+    SAME(renameat(AT_FDCWD, "/tmp/beneath/in2", dir, "in"), 0);
+    SAME(renameat(dir, "../outside", AT_FDCWD, "/tmp/moved"), -1); SAME(errno, EPERM);
+    close(below), close(dir);
+}
+
+/* It cannot be undone: the last case. */
+static void beneath_current_directory(void) {
+    char text[64];
+    struct stat s;
+    int fd, dir = beneath_tree(), up = open("/tmp", O_RDONLY | O_DIRECTORY);
+    SAME(fchdir(dir), 0);
+    CHECK(strcmp(getcwd(text, sizeof text), "/tmp/beneath") == 0);
+    SAME(fcntl(AT_FDCWD, F_CAP_BENEATH), 0);
+    CHECK((fd = open("in", O_RDONLY)) >= 0);
+    SAME(open("out", O_RDONLY), -1); SAME(errno, EPERM);
+    SAME(open("..", O_RDONLY), -1); SAME(errno, EPERM);
+    SAME(open("/tmp/outside", O_RDONLY), -1); SAME(errno, EPERM);
+    SAME(open("/dev/null", O_RDONLY), -1); SAME(errno, EPERM);
+    SAME(stat("/scheme/rand", &s), -1); SAME(errno, EPERM);
+    SAME(chdir("/"), -1); SAME(errno, EPERM);
+    /* A directory that is held may be entered, and is confined then. */
+    SAME(fchdir(up), 0);
+    SAME(stat("outside", &s), 0);
+    SAME(stat("..", &s), -1); SAME(errno, EPERM);
+}
+
+static const struct test_case file_cases[] = {
+    {"beneath_per_call", beneath_per_call},
+    {"beneath_sticky", beneath_sticky},
+    {"beneath_current_directory", beneath_current_directory},
+};
+
 static const struct test_case cases[] = {
     {"formats", formats},
     {"long_jumps", long_jumps},
@@ -400,10 +476,16 @@ static void run(const struct test_case *test) {
     fflush(stdout);
 }
 
-int main(void) {
-    const unsigned count = sizeof cases / sizeof *cases;
+static void run_all(const struct test_case *tests, unsigned count) {
     printf("@test plan %u\n", count);
     for (unsigned i = 0; i < count; i++)
-        run(&cases[i]);
+        run(&tests[i]);
+}
+
+/* With an argument, what needs a file system too. */
+int main(int argc, char **argv) {
+    run_all(cases, sizeof cases / sizeof *cases);
+    if (argc > 1 && strcmp(argv[1], "files") == 0)
+        run_all(file_cases, sizeof file_cases / sizeof *file_cases);
     return failures != 0;
 }
