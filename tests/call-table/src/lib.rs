@@ -173,13 +173,45 @@ pub const ELSEWHERE: &[(usize, i32, &str)] = &[
     (SYS_WRITE, ENOSPC, "event.registrations_are_limited"),
     (SYS_WRITE, EEXIST, "proc.spaces_are_edited_from_outside"),
     (SYS_WRITE, ENOMEM, "proc.spaces_are_edited_from_outside"),
-    (SYS_DUP_INTO, EMFILE, "exhaustion.descriptors_run_out_and_come_back"),
-    (SYS_DUP2, EMFILE, "exhaustion.descriptors_run_out_and_come_back"),
-    (SYS_FCNTL, EMFILE, "exhaustion.descriptors_run_out_and_come_back"),
-    (SYS_OPENAT_INTO, EMFILE, "exhaustion.descriptors_run_out_and_come_back"),
-    (SYS_OPENAT_INTO2, EMFILE, "exhaustion.descriptors_run_out_and_come_back"),
+    (
+        SYS_DUP_INTO,
+        EMFILE,
+        "exhaustion.descriptors_run_out_and_come_back",
+    ),
+    (
+        SYS_DUP2,
+        EMFILE,
+        "exhaustion.descriptors_run_out_and_come_back",
+    ),
+    (
+        SYS_FCNTL,
+        EMFILE,
+        "exhaustion.descriptors_run_out_and_come_back",
+    ),
+    (
+        SYS_OPENAT_INTO,
+        EMFILE,
+        "exhaustion.descriptors_run_out_and_come_back",
+    ),
+    (
+        SYS_OPENAT_INTO2,
+        EMFILE,
+        "exhaustion.descriptors_run_out_and_come_back",
+    ),
     (SYS_OPENAT_INTO, ENOSPC, "irq.vectors_run_out_and_come_back"),
-    (SYS_OPENAT_INTO2, ENOSPC, "irq.vectors_run_out_and_come_back"),
-    (SYS_OPENAT_INTO2, ENOMEM, "exhaustion.kernel_memory_runs_out_and_comes_back"),
-    (SYS_DUP_INTO, ENOMEM, "exhaustion.kernel_memory_runs_out_and_comes_back"),
+    (
+        SYS_OPENAT_INTO2,
+        ENOSPC,
+        "irq.vectors_run_out_and_come_back",
+    ),
+    (
+        SYS_OPENAT_INTO2,
+        ENOMEM,
+        "exhaustion.kernel_memory_runs_out_and_comes_back",
+    ),
+    (
+        SYS_DUP_INTO,
+        ENOMEM,
+        "exhaustion.kernel_memory_runs_out_and_comes_back",
+    ),
 ];

@@ -13,9 +13,7 @@ use redox_rt::start::Start;
 
 redox_rt::entry!(main);
 
-const GROUPS: &[(&str, fn() -> i32)] = &[
-    ("calls", table::run),
-];
+const GROUPS: &[(&str, fn() -> i32)] = &[("calls", table::run)];
 
 fn main(start: &Start) -> i32 {
     if world::find(start).is_none() {

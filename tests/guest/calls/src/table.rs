@@ -123,7 +123,14 @@ impl Fixture {
             (Name::ProcRoot, w.proc.dup(b"")?),
             (Name::AcpiRoot, w.acpi.dup(b"")?),
         ];
-        Ok(Self { fds, fresh: 0, room, read_only, forbidden, daemon })
+        Ok(Self {
+            fds,
+            fresh: 0,
+            room,
+            read_only,
+            forbidden,
+            daemon,
+        })
     }
 
     fn kept(&self, name: Name) -> usize {
@@ -201,7 +208,14 @@ impl Drop for Fixture {
 fn serve(socket: &Fd) -> i32 {
     let mut request = [0_u64; 8];
     loop {
-        let args = [socket.raw(), request.as_mut_ptr() as usize, size_of_val(&request), 0, 0, 0];
+        let args = [
+            socket.raw(),
+            request.as_mut_ptr() as usize,
+            size_of_val(&request),
+            0,
+            0,
+            0,
+        ];
         if raw(syscall::SYS_READ, args).is_err() {
             return 1;
         }
@@ -209,7 +223,14 @@ fn serve(socket: &Fd) -> i32 {
         if head >> 8 & 1 == 0 {
             let tag = head & !0xffff_ffff;
             let reply = [tag, Error::mux(Err(Error::new(SCHEME_ERROR))) as u64];
-            let args = [socket.raw(), reply.as_ptr() as usize, size_of_val(&reply), 0, 0, 0];
+            let args = [
+                socket.raw(),
+                reply.as_ptr() as usize,
+                size_of_val(&reply),
+                0,
+                0,
+                0,
+            ];
             let _ = raw(syscall::SYS_WRITE, args);
         }
     }
@@ -219,7 +240,13 @@ fn serve(socket: &Fd) -> i32 {
 struct Wrong(usize);
 
 impl Wrong {
-    fn note(&mut self, call: usize, what: &dyn core::fmt::Debug, expected: &dyn core::fmt::Debug, got: Result<usize>) {
+    fn note(
+        &mut self,
+        call: usize,
+        what: &dyn core::fmt::Debug,
+        expected: &dyn core::fmt::Debug,
+        got: Result<usize>,
+    ) {
         self.0 += 1;
         let got = got.map_err(|error| error.errno);
         println!("  call {call:#x} {what:?}: expected {expected:?}, got {got:?}");

@@ -85,8 +85,19 @@ pub fn nonblocking(fd: &Fd, on: bool) -> Result<()> {
 pub const PLACE: usize = 0x5000_0000_0000;
 
 /// Maps `fd` (or nothing) at `address`.
-pub fn map(fd: usize, offset: usize, address: usize, size: usize, flags: MapFlags) -> Result<usize> {
-    let map = Map { offset, size, flags, address };
+pub fn map(
+    fd: usize,
+    offset: usize,
+    address: usize,
+    size: usize,
+    flags: MapFlags,
+) -> Result<usize> {
+    let map = Map {
+        offset,
+        size,
+        flags,
+        address,
+    };
     // SAFETY: the cases name places of their own.
     unsafe { sys::fmap(fd, &map) }
 }
@@ -134,7 +145,10 @@ pub fn access(address: usize) -> Result<(bool, bool)> {
 /// # Safety
 /// `T` must be made of atomics alone, for which zeros are valid.
 pub unsafe fn shared<T>() -> Result<&'static T> {
-    let address = anonymous(size_of::<T>().next_multiple_of(PAGE_SIZE), MAP_SHARED | PROT_READ | PROT_WRITE)?;
+    let address = anonymous(
+        size_of::<T>().next_multiple_of(PAGE_SIZE),
+        MAP_SHARED | PROT_READ | PROT_WRITE,
+    )?;
     // SAFETY: fresh zeroed memory of sufficient size at a page boundary, never unmapped; the caller
     // answers for the type.
     Ok(unsafe { &*(address as *const T) })
@@ -160,7 +174,10 @@ pub fn pipe() -> Result<(Fd, Fd)> {
 }
 
 pub fn sleep_ms(ms: i32) -> Result<()> {
-    let time = TimeSpec { tv_sec: i64::from(ms / 1000), tv_nsec: ms % 1000 * 1_000_000 };
+    let time = TimeSpec {
+        tv_sec: i64::from(ms / 1000),
+        tv_nsec: ms % 1000 * 1_000_000,
+    };
     sys::nanosleep(&time).map_err(|(error, _)| error)
 }
 
@@ -173,7 +190,10 @@ pub fn now() -> Result<u64> {
 /// A time of the monotonic clock so many milliseconds from now.
 pub fn in_ms(ms: u64) -> Result<TimeSpec> {
     let at = now()? + ms * 1_000_000;
-    Ok(TimeSpec { tv_sec: (at / 1_000_000_000) as i64, tv_nsec: (at % 1_000_000_000) as i32 })
+    Ok(TimeSpec {
+        tv_sec: (at / 1_000_000_000) as i64,
+        tv_nsec: (at % 1_000_000_000) as i32,
+    })
 }
 
 /// Another process of this program.
@@ -229,7 +249,9 @@ impl Process {
 
     /// Lets it run until it waits for something.
     pub fn until_blocked(&self) -> Outcome {
-        until("it waits", || Ok(self.state()? == ContextStatus::Blocked as usize))
+        until("it waits", || {
+            Ok(self.state()? == ContextStatus::Blocked as usize)
+        })
     }
 }
 
@@ -333,7 +355,11 @@ pub fn told(verb: ContextVerb, call: impl FnOnce() -> Result<usize>) -> Result<R
     let result = sys::demux(answer[1].load(Ordering::SeqCst));
     let done = answer[0].load(Ordering::SeqCst);
     forget_words(answer)?;
-    if done == 1 { Ok(result) } else { Err(Error::new(EIO)) }
+    if done == 1 {
+        Ok(result)
+    } else {
+        Err(Error::new(EIO))
+    }
 }
 
 /// Checks that two words are what they should be, for cases in other processes.
