@@ -155,7 +155,9 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
     let initfsd = start_initfsd(&starter, &names).map_err(step("starting initfsd"))?;
     let init = start_init(&line, &processes, &names).map_err(step("starting init"))?;
     drop((processes, names));
-    let event = roots.get(GlobalSchemes::Event).map_err(step("event root"))?;
+    let event = roots
+        .get(GlobalSchemes::Event)
+        .map_err(step("event root"))?;
     watch(event, &[procmgr, nsmgr, initfsd, init]).map_err(step("watching the system"))
 }
 
@@ -184,10 +186,7 @@ fn start_nsmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
     let socket = create_scheme(capability, FEATURE_RESOLVE)?;
     let names = create_scheme_fd(&socket, FIRST_NAMESPACE as usize, 0, O_RDWR, 0)?;
     let status = create_scheme_fd(&socket, STATUS_ROOT as usize, 0, O_RDONLY, 0)?;
-    let grants = [
-        (socket.raw(), SOCKET),
-        (capability.raw(), FIRST_FREE + 1),
-    ];
+    let grants = [(socket.raw(), SOCKET), (capability.raw(), FIRST_FREE + 1)];
     let aux = [(auxv::AT_CUPRITE_SCHEME_CAP, FIRST_FREE + 1)];
     let watched = starter.server("bin/nsmgr", &grants, &aux)?;
     drop(socket);
@@ -255,8 +254,8 @@ fn start_init(line: &CommandLine<'_>, processes: &Fd, names: &Fd) -> Result<Watc
     let program = names.open(INIT, O_RDONLY)?;
     let directory = names.open(b"/scheme/initfs/", O_RDONLY | O_DIRECTORY)?;
     let process = processes.dup(b"first")?;
-    let status = Fd::from_raw(sys::dup(process.raw(), b"context-0", sys::FD_ANY_UPPER)?)
-        .dup(b"status")?;
+    let status =
+        Fd::from_raw(sys::dup(process.raw(), b"context-0", sys::FD_ANY_UPPER)?).dup(b"status")?;
     let mut args = [&b"init"[..]; 1 + bootstrap_core::MAX_ARGS];
     for (place, arg) in args.iter_mut().skip(1).zip(line.args()) {
         *place = arg;

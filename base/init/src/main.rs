@@ -35,7 +35,11 @@ struct Running {
 }
 
 fn main(start: &Start) -> i32 {
-    let command: Vec<&[u8]> = start.args().skip(1).map(core::ffi::CStr::to_bytes).collect();
+    let command: Vec<&[u8]> = start
+        .args()
+        .skip(1)
+        .map(core::ffi::CStr::to_bytes)
+        .collect();
     let mut running = Vec::new();
     let mut consoles = Vec::new();
     let (units, refused) = init_core::order(units::read());

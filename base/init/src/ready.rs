@@ -4,12 +4,7 @@ use alloc::format;
 
 use init_core::Unit;
 use nsmgr_api::Verb;
-use redox_rt::{
-    Error, Fd, Result,
-    event::Queue,
-    fd::create_scheme,
-    namespace as ns, process, sys,
-};
+use redox_rt::{Error, Fd, Result, event::Queue, fd::create_scheme, namespace as ns, process, sys};
 use scheme_core::start::{REGISTER, SOCKET};
 use syscall::{
     EAGAIN, ENODEV, EventFlags,

@@ -46,7 +46,8 @@ fn read_one(folder: &Fd, name: &str) -> Option<Unit> {
             return None;
         }
     };
-    unit.inspect_err(|why| eprintln!("init: {name}: {why}")).ok()
+    unit.inspect_err(|why| eprintln!("init: {name}: {why}"))
+        .ok()
 }
 
 fn list(folder: &Fd) -> Result<Vec<String>> {

@@ -282,9 +282,10 @@ fn with_bytes<R>(data: &Data, show: impl FnOnce(&[u8]) -> R) -> R {
             let words = [limits.soft as usize, limits.hard as usize];
             show(sys::bytes_of(&words))
         }
-        // SAFETY (both): the structures are `repr(C)` integers without padding between them, so that all
-        // of their bytes are initialised.
-        Data::Meta(meta) => show(unsafe { bytes_of(meta) }),
+        Data::Meta(meta) => {
+            // SAFETY: the structure is `repr(C)` and made of eleven `u32`, so that it has no padding.
+            show(unsafe { bytes_of(meta) })
+        }
         Data::Signal(info) => {
             let mut bytes = [0; size_of::<libredox::protocol::RtSigInfo>()];
             let fields = [

@@ -2,16 +2,14 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
-use redox_rt::{
-    Error, Fd, Result, fs, namespace, process,
-    process::ProcKillTarget,
-    sys,
-};
+use redox_rt::{Error, Fd, Result, fs, namespace, process, process::ProcKillTarget, sys};
 use syscall::{
     EINVAL, EIO, ENOENT,
     dirent::DirentIter,
-    flag::{AT_REMOVEDIR, MODE_DIR, MODE_SYMLINK, MODE_TYPE, O_CREAT, O_DIRECTORY, O_RDONLY,
-        O_STAT, O_SYMLINK},
+    flag::{
+        AT_REMOVEDIR, MODE_DIR, MODE_SYMLINK, MODE_TYPE, O_CREAT, O_DIRECTORY, O_RDONLY, O_STAT,
+        O_SYMLINK,
+    },
 };
 
 use crate::{Shell, run::open};
@@ -155,7 +153,9 @@ fn line(node: &Fd, name: &str, long: bool) -> Result<String> {
     };
     let mode = stat.st_mode & 0o7777;
     let (uid, gid, size) = (stat.st_uid, stat.st_gid, stat.st_size);
-    Ok(alloc::format!("{kind}{mode:04o} {uid:5} {gid:5} {size:9} {name}\n"))
+    Ok(alloc::format!(
+        "{kind}{mode:04o} {uid:5} {gid:5} {size:9} {name}\n"
+    ))
 }
 
 fn entries(directory: &Fd) -> Result<Vec<String>> {
@@ -180,7 +180,10 @@ fn entries(directory: &Fd) -> Result<Vec<String>> {
 fn mkdir(_: &mut Shell, args: &[&str], _: usize) -> Result<()> {
     let mode = usize::from(0o777 & !process::umask());
     for path in args {
-        open(path, O_CREAT | O_DIRECTORY | syscall::flag::O_EXCL | O_STAT | mode)?;
+        open(
+            path,
+            O_CREAT | O_DIRECTORY | syscall::flag::O_EXCL | O_STAT | mode,
+        )?;
     }
     Ok(())
 }

@@ -69,11 +69,9 @@ impl Shell {
             return Some(code.unwrap_or(self.status));
         }
         let output = command.output.as_ref();
-        let done = run::with_output(output, |out| {
-            match builtin::run(self, name, args, out) {
-                Some(done) => done.map(|()| 0),
-                None => run::program(name, args, out),
-            }
+        let done = run::with_output(output, |out| match builtin::run(self, name, args, out) {
+            Some(done) => done.map(|()| 0),
+            None => run::program(name, args, out),
         });
         self.status = match done {
             Ok(code) => code,

@@ -19,7 +19,9 @@ pub fn gather() -> [u8; LEN] {
         place.copy_from_slice(&word.unwrap_or_else(from_clocks).to_ne_bytes());
     }
     if !good {
-        eprintln!("rand: the processor has no generator; what is read can be guessed until somebody writes a seed");
+        eprintln!(
+            "rand: the processor has no generator; what is read can be guessed until somebody writes a seed"
+        );
     }
     seed
 }

@@ -205,9 +205,7 @@ impl<K: Kernel> Server<K> {
                     self.unlink(handle, payload, caller, kernel)
                 }
                 Some(StdFsCallKind::Fstat) => self.stat(handle, payload),
-                Some(StdFsCallKind::Getdents) => {
-                    self.getdents(handle, payload, ids, arg4, caller)
-                }
+                Some(StdFsCallKind::Getdents) => self.getdents(handle, payload, ids, arg4, caller),
                 _ => Err(errno::EOPNOTSUPP),
             },
             Opcode::Close | Opcode::Fcntl | Opcode::Fsync => Ok(Answer::Value(0)),

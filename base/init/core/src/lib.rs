@@ -282,9 +282,15 @@ mod tests {
             ("[service]\ntype = 'daemon'", "missing field `cmd`"),
             ("[service]\ncmd = 'x'\ntype = 'demon'", "line 3: "),
             ("[service]\ncmd = 'x'\ntype = 'daemon'\nfoo = 1", "line 4: "),
-            ("[service]\ncmd = 'x'\ntype = 'daemon'\nrestart = 'often'", "line 4: "),
+            (
+                "[service]\ncmd = 'x'\ntype = 'daemon'\nrestart = 'often'",
+                "line 4: ",
+            ),
             ("[service]\ncmd = ''\ntype = 'daemon'", "`cmd` is empty"),
-            ("[service]\ncmd = 'x'\ntype = { scheme = '' }", "name is empty"),
+            (
+                "[service]\ncmd = 'x'\ntype = { scheme = '' }",
+                "name is empty",
+            ),
             ("[service\n", "line 1: "),
         ];
         for (text, wanted) in rows {
@@ -297,21 +303,37 @@ mod tests {
 
     #[test]
     fn units_come_after_what_they_require() {
-        type Row<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [&'a str], &'a [(&'a str, Error)]);
+        type Row<'a> = (
+            &'a [(&'a str, &'a [&'a str])],
+            &'a [&'a str],
+            &'a [(&'a str, Error)],
+        );
         let missing = |name: &str| Error::Missing(name.to_string());
         let blocked = |name: &str| Error::Blocked(name.to_string());
         let rows: &[Row<'_>] = &[
             (&[("b", &[]), ("a", &[])], &["a", "b"], &[]),
-            (&[("a", &["b"]), ("b", &["c"]), ("c", &[])], &["c", "b", "a"], &[]),
+            (
+                &[("a", &["b"]), ("b", &["c"]), ("c", &[])],
+                &["c", "b", "a"],
+                &[],
+            ),
             (
                 &[("a", &["b"]), ("b", &["a"]), ("c", &[]), ("d", &["d"])],
                 &["c"],
-                &[("a", Error::Cycle), ("b", Error::Cycle), ("d", Error::Cycle)],
+                &[
+                    ("a", Error::Cycle),
+                    ("b", Error::Cycle),
+                    ("d", Error::Cycle),
+                ],
             ),
             (
                 &[("a", &["x"]), ("b", &["a"]), ("c", &["b"]), ("d", &[])],
                 &["d"],
-                &[("a", missing("x")), ("b", blocked("a")), ("c", blocked("b"))],
+                &[
+                    ("a", missing("x")),
+                    ("b", blocked("a")),
+                    ("c", blocked("b")),
+                ],
             ),
         ];
         for (units, wanted, refused) in rows {
@@ -345,7 +367,9 @@ mod tests {
         ];
         for (restart, well, wanted) in rows {
             let mut attempts = Attempts::default();
-            let count = (0..100).take_while(|_| attempts.again(restart, well)).count();
+            let count = (0..100)
+                .take_while(|_| attempts.again(restart, well))
+                .count();
             assert_eq!(count as u32, wanted, "{restart:?} {well}");
         }
     }

@@ -115,7 +115,12 @@ mod tests {
             (b"a\x04b\r", &[b"ab"]),
         ];
         for (input, wanted) in rows {
-            assert_eq!(lines(input), *wanted, "{:?}", input.escape_ascii().to_string());
+            assert_eq!(
+                lines(input),
+                *wanted,
+                "{:?}",
+                input.escape_ascii().to_string()
+            );
         }
         assert_eq!(Line::default().push(4), Typed::End);
     }

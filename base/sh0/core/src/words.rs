@@ -110,7 +110,10 @@ mod tests {
         for (line, words, output) in rows {
             let command = parse(line).unwrap();
             assert_eq!(command.words, *words, "{line}");
-            let got = command.output.as_ref().map(|(name, append)| (name.as_str(), *append));
+            let got = command
+                .output
+                .as_ref()
+                .map(|(name, append)| (name.as_str(), *append));
             assert_eq!(got, *output, "{line}");
         }
         let bad = [

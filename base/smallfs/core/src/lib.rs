@@ -32,8 +32,7 @@ use alloc::vec::Vec;
 use gen_slab::{Key, Slab};
 use scheme_core::reply;
 use syscall::{
-    Stat, StdFsCallKind,
-    error as errno,
+    Stat, StdFsCallKind, error as errno,
     flag::{EventFlags, MODE_CHR, O_DIRECTORY, O_RDONLY, O_WRONLY},
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
 };

@@ -1,6 +1,11 @@
 use super::*;
 
-fn ask<D: Device>(server: &mut Server<D>, opcode: Opcode, args: [u64; 6], payload: &mut [u8]) -> i64 {
+fn ask<D: Device>(
+    server: &mut Server<D>,
+    opcode: Opcode,
+    args: [u64; 6],
+    payload: &mut [u8],
+) -> i64 {
     let sqe = Sqe {
         opcode: opcode as u8,
         args,
@@ -11,7 +16,12 @@ fn ask<D: Device>(server: &mut Server<D>, opcode: Opcode, args: [u64; 6], payloa
 
 fn open<D: Device>(server: &mut Server<D>, root: u64, path: &str, flags: usize) -> i64 {
     let mut path = path.as_bytes().to_vec();
-    ask(server, Opcode::OpenAt, [root, 0, 0, flags as u64, 0, 0], &mut path)
+    ask(
+        server,
+        Opcode::OpenAt,
+        [root, 0, 0, flags as u64, 0, 0],
+        &mut path,
+    )
 }
 
 fn close<D: Device>(server: &mut Server<D>, handle: u64) {
@@ -31,14 +41,23 @@ fn null_and_zero() {
     let mut null = Server::new(Null);
     let root = null.root().unwrap();
     let file = open(&mut null, root, "", RW) as u64;
-    assert_eq!(ask(&mut null, Opcode::Read, [file, 0, 0, 0, 0, 0], &mut [7; 9]), 0);
-    assert_eq!(ask(&mut null, Opcode::Write, [file, 0, 0, 0, 0, 0], &mut [7; 9]), 9);
+    assert_eq!(
+        ask(&mut null, Opcode::Read, [file, 0, 0, 0, 0, 0], &mut [7; 9]),
+        0
+    );
+    assert_eq!(
+        ask(&mut null, Opcode::Write, [file, 0, 0, 0, 0, 0], &mut [7; 9]),
+        9
+    );
     assert_eq!(open(&mut null, root, "x", RW), -2);
     let mut zero = Server::new(Zero);
     let root = zero.root().unwrap();
     let file = open(&mut zero, root, "", RW) as u64;
     let mut bytes = [7; 9];
-    assert_eq!(ask(&mut zero, Opcode::Read, [file, 0, 0, 0, 0, 0], &mut bytes), 9);
+    assert_eq!(
+        ask(&mut zero, Opcode::Read, [file, 0, 0, 0, 0, 0], &mut bytes),
+        9
+    );
     assert_eq!(bytes, [0; 9]);
 }
 
@@ -63,7 +82,10 @@ fn what_was_not_opened_for_it_is_refused() {
         assert_eq!(got, wanted, "{opcode:?} {handle}");
     }
     close(&mut zero, read);
-    assert_eq!(ask(&mut zero, Opcode::Read, [read, 0, 0, 0, 0, 0], &mut [1; 4]), -9);
+    assert_eq!(
+        ask(&mut zero, Opcode::Read, [read, 0, 0, 0, 0, 0], &mut [1; 4]),
+        -9
+    );
     assert_eq!(zero.handles.len(), 2);
 }
 
@@ -96,7 +118,10 @@ fn lines_are_logged_whole() {
     for (handle, text) in [(a, "on"), (b, "two\nth"), (a, "e\n"), (plain, "x\n")] {
         let mut text = text.as_bytes().to_vec();
         let len = text.len() as i64;
-        assert_eq!(ask(&mut log, Opcode::Write, [handle, 0, 0, 0, 0, 0], &mut text), len);
+        assert_eq!(
+            ask(&mut log, Opcode::Write, [handle, 0, 0, 0, 0, 0], &mut text),
+            len
+        );
     }
     close(&mut log, b);
     let wanted = b"b: two\na: one\nx\nb: th\n";

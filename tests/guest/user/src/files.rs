@@ -38,11 +38,17 @@ impl Build for Builder<'_> {
 
     fn file(&mut self, path: &str, data: &[u8]) -> Result<()> {
         let file = self.0.open(path.as_bytes(), O_CREAT | O_WRONLY | 0o644)?;
-        if data.is_empty() { Ok(()) } else { file.write_exact(data) }
+        if data.is_empty() {
+            Ok(())
+        } else {
+            file.write_exact(data)
+        }
     }
 
     fn link(&mut self, path: &str, target: &str) -> Result<()> {
-        let link = self.0.open(path.as_bytes(), O_CREAT | O_SYMLINK | O_WRONLY)?;
+        let link = self
+            .0
+            .open(path.as_bytes(), O_CREAT | O_SYMLINK | O_WRONLY)?;
         link.write_exact(target.as_bytes())
     }
 
@@ -65,7 +71,10 @@ fn fresh(name: &str, which: Which) -> Result<Fd> {
     let top = format!("/{name}");
     let flags = O_CREAT | O_EXCL | O_DIRECTORY | O_RDONLY | 0o755;
     let directory = open(&top, flags)?;
-    build(&fixture(which, &format!("{top}/root")), &mut Builder(&directory))?;
+    build(
+        &fixture(which, &format!("{top}/root")),
+        &mut Builder(&directory),
+    )?;
     Ok(directory)
 }
 
@@ -131,7 +140,11 @@ fn nothing_leaves_a_limited_directory() -> Outcome {
         start.limit_beneath()?;
         let victim = start.open(b"victim", O_CREAT | O_RDWR | 0o644)?;
         let inside: String = format!("{}/new", case.path);
-        for flags in [O_CREAT | O_RDWR, O_CREAT | O_DIRECTORY, O_CREAT | O_SYMLINK | O_WRONLY] {
+        for flags in [
+            O_CREAT | O_RDWR,
+            O_CREAT | O_DIRECTORY,
+            O_CREAT | O_SYMLINK | O_WRONLY,
+        ] {
             check_error!(start.open(inside.as_bytes(), flags), EPERM, "{case:?}");
         }
         for flags in [0, AT_REMOVEDIR] {
@@ -167,13 +180,23 @@ fn the_initial_files_cannot_be_changed() -> Outcome {
     let folder = open("/scheme/initfs/etc", O_RDONLY | O_DIRECTORY)?;
     check_error!(folder.open(b"new", O_CREAT | O_WRONLY | 0o644), EROFS);
     check_error!(folder.open(b"init.d/zero.service", O_WRONLY), EROFS);
-    check_error!(sys::unlinkat(folder.raw(), b"init.d/zero.service", 0), EROFS);
-    check_error!(folder.open(b"../bin/init", O_RDONLY | RESOLVE_BENEATH), EPERM);
+    check_error!(
+        sys::unlinkat(folder.raw(), b"init.d/zero.service", 0),
+        EROFS
+    );
+    check_error!(
+        folder.open(b"../bin/init", O_RDONLY | RESOLVE_BENEATH),
+        EPERM
+    );
     check!(folder.open(b"../bin/init", O_RDONLY).is_ok());
     folder.limit_beneath()?;
     check_error!(folder.open(b"../bin/init", O_RDONLY), EPERM);
     check_error!(folder.open(b"/bin/init", O_RDONLY), EPERM);
-    check!(folder.open(b"init.d/../init.d/zero.service", O_RDONLY).is_ok());
+    check!(
+        folder
+            .open(b"init.d/../init.d/zero.service", O_RDONLY)
+            .is_ok()
+    );
     Ok(())
 }
 

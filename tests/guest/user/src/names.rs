@@ -79,7 +79,16 @@ fn a_path_is_opened_where_its_name_leads() -> Outcome {
 fn the_listing_is_stable_and_resumes() -> Outcome {
     let ns = own()?;
     let all = list_in_pieces(ns, 4096)?;
-    for name in ["debug", "file", "initfs", "kernel.proc", "memory", "null", "rand", "zero"] {
+    for name in [
+        "debug",
+        "file",
+        "initfs",
+        "kernel.proc",
+        "memory",
+        "null",
+        "rand",
+        "zero",
+    ] {
         check!(all.iter().any(|listed| listed == name), "{name}");
     }
     for room in [48, 64, 100, 4096] {
@@ -92,7 +101,13 @@ fn the_listing_is_stable_and_resumes() -> Outcome {
 
 fn what_is_not_bound_is_no_device() -> Outcome {
     let ns = own()?;
-    for path in ["/scheme/nosuch", "/scheme/nosuch/x", "nosuch:x", "/scheme/zer", "/scheme/zeros"] {
+    for path in [
+        "/scheme/nosuch",
+        "/scheme/nosuch/x",
+        "nosuch:x",
+        "/scheme/zer",
+        "/scheme/zeros",
+    ] {
         check_error!(at(ns, path, O_RDONLY), ENODEV, "{path}");
         check_error!(sys::unlinkat(ns, path.as_bytes(), 0), ENODEV, "{path}");
     }
@@ -106,7 +121,11 @@ fn without_a_namespace_nothing_is_found() -> Outcome {
     check!(ns::set_namespace(kept).is_none());
     check_error!(absent, ENOENT);
     check_error!(file, ENOENT);
-    check!(ns::open(b"/scheme/zero", O_RDONLY, sys::FD_ANY_UPPER).map(Fd::from_raw).is_ok());
+    check!(
+        ns::open(b"/scheme/zero", O_RDONLY, sys::FD_ANY_UPPER)
+            .map(Fd::from_raw)
+            .is_ok()
+    );
     Ok(())
 }
 
@@ -135,11 +154,17 @@ fn a_fork_holds_what_was_named() -> Outcome {
         }
     }
     let everything = fork(ns, &["*"])?;
-    check_eq!(list_in_pieces(everything.raw(), 4096)?.len(), list_in_pieces(ns, 4096)?.len());
+    check_eq!(
+        list_in_pieces(everything.raw(), 4096)?.len(),
+        list_in_pieces(ns, 4096)?.len()
+    );
     // Whoever has little can give no more.
     let little = fork(ns, &["zero"])?;
     check_error!(fork(little.raw(), &["zero", "null"]), ENODEV);
-    check_eq!(list_in_pieces(fork(little.raw(), &["*"])?.raw(), 4096)?, ["zero"]);
+    check_eq!(
+        list_in_pieces(fork(little.raw(), &["*"])?.raw(), 4096)?,
+        ["zero"]
+    );
     Ok(())
 }
 
@@ -159,7 +184,11 @@ fn permissions_only_shrink() -> Outcome {
     let lister = ask(ns, &api::shrink_payload(NsPermissions::LIST))?;
     let regrown = ask(blind.raw(), &api::shrink_payload(NsPermissions::all()));
     for (which, fd) in [("shrunk", &blind), ("its fork", &fork_of_blind)] {
-        check_error!(at(fd.raw(), "/scheme", O_RDONLY | O_DIRECTORY), EACCES, "{which}");
+        check_error!(
+            at(fd.raw(), "/scheme", O_RDONLY | O_DIRECTORY),
+            EACCES,
+            "{which}"
+        );
         check_error!(ns::register_handle(fd.raw(), b"test-x"), EACCES, "{which}");
         let capability = "/scheme/namespace/scheme-creation-cap";
         check_error!(at(fd.raw(), capability, O_RDWR), EACCES, "{which}");
@@ -181,8 +210,16 @@ fn a_register_handle_binds_once() -> Outcome {
     first.send(served.root.dup(b"")?, &[])?;
     check!(at(ns.raw(), "/scheme/test-once", O_RDONLY).is_ok());
     check_error!(first.send(served.root.dup(b"")?, &[]), EPERM);
-    check_error!(ns::register(ns.raw(), b"test-once", served.root.dup(b"")?.into_raw()), EEXIST);
-    sys::call_write(ns.raw(), b"test-once", CallFlags::empty(), &[Verb::Unbind as u64, 0])?;
+    check_error!(
+        ns::register(ns.raw(), b"test-once", served.root.dup(b"")?.into_raw()),
+        EEXIST
+    );
+    sys::call_write(
+        ns.raw(),
+        b"test-once",
+        CallFlags::empty(),
+        &[Verb::Unbind as u64, 0],
+    )?;
     check_error!(first.send(served.root.dup(b"")?, &[]), EPERM);
     check_error!(at(ns.raw(), "/scheme/test-once", O_RDONLY), ENODEV);
     // The parent never had it.
@@ -207,7 +244,17 @@ fn malformed_payloads_are_refused() -> Outcome {
     for cut in 1..good.len() {
         payloads.push(good.get(..cut).unwrap_or(&[]).to_vec());
     }
-    for name in [&b""[..], b".", b"..", b"a/b", b"a\0", b"a*", b"namespace", b"\xff", &[b'a'; 256]] {
+    for name in [
+        &b""[..],
+        b".",
+        b"..",
+        b"a/b",
+        b"a\0",
+        b"a*",
+        b"namespace",
+        b"\xff",
+        &[b'a'; 256],
+    ] {
         payloads.push(api::issue_register_payload(name));
     }
     let mut refused = 0;
@@ -221,14 +268,31 @@ fn malformed_payloads_are_refused() -> Outcome {
                 check!(known, "{}: {error}", payload.escape_ascii());
             }
         }
-        check!(at(ns, "/scheme/zero", O_RDONLY).is_ok(), "{}", payload.escape_ascii());
+        check!(
+            at(ns, "/scheme/zero", O_RDONLY).is_ok(),
+            "{}",
+            payload.escape_ascii()
+        );
     }
-    check!(refused > payloads.len() / 2, "{refused} of {}", payloads.len());
+    check!(
+        refused > payloads.len() / 2,
+        "{refused} of {}",
+        payloads.len()
+    );
     for name in [&b""[..], b".", b"..", b"a/b", b"a*", b"namespace"] {
-        check_error!(ask(ns, &api::issue_register_payload(name)), EINVAL, "{}", name.escape_ascii());
+        check_error!(
+            ask(ns, &api::issue_register_payload(name)),
+            EINVAL,
+            "{}",
+            name.escape_ascii()
+        );
     }
     for verb in [0, 1, 0xff, 0x103, u64::MAX] {
-        check_error!(sys::call(ns, CallFlags::empty(), &[verb, 0]), EINVAL, "{verb}");
+        check_error!(
+            sys::call(ns, CallFlags::empty(), &[verb, 0]),
+            EINVAL,
+            "{verb}"
+        );
     }
     Ok(())
 }

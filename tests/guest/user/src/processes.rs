@@ -15,7 +15,7 @@ use rt_core::signal::{Action, Handler};
 use rt_core::wait;
 use syscall::{
     ECHILD, EINTR, EINVAL, EPERM, ESRCH, EventFlags, TimeSpec,
-    flag::{O_NONBLOCK, O_RDONLY, O_RDWR},
+    flag::{O_RDONLY, O_RDWR},
 };
 
 pub fn run() -> i32 {
@@ -89,7 +89,10 @@ fn waiting_for_one_of_many() -> Outcome {
         pids.push(child(|| code)?);
     }
     for (code, pid) in pids.iter().enumerate().rev() {
-        check_eq!(wait_for(Awaited::Child(*pid))?, (*pid, wait::exited(code as i32)));
+        check_eq!(
+            wait_for(Awaited::Child(*pid))?,
+            (*pid, wait::exited(code as i32))
+        );
     }
     kill(sleeper, SIGKILL)?;
     check_eq!(wait_for(Awaited::Any)?, (sleeper, wait::signaled(9)));
@@ -112,7 +115,10 @@ fn a_signal_ends_a_process() -> Outcome {
         let pid = child(sleep_for_ever)?;
         check_eq!(kill(pid, 0), Ok(()));
         kill(pid, signal)?;
-        check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::signaled(signal as u8)));
+        check_eq!(
+            wait_for(Awaited::Child(pid))?,
+            (pid, wait::signaled(signal as u8))
+        );
     }
     Ok(())
 }
@@ -136,7 +142,10 @@ fn groups_are_signalled_and_waited_for() -> Outcome {
     check_eq!(process::group(two)?, one);
     check!(process::group(other)? != one);
     process::kill(ProcKillTarget::ProcGroup(one as usize), SIGTERM)?;
-    let mut ended = [wait_for(Awaited::Group(one))?, wait_for(Awaited::Group(one))?];
+    let mut ended = [
+        wait_for(Awaited::Group(one))?,
+        wait_for(Awaited::Group(one))?,
+    ];
     ended.sort_unstable();
     check_eq!(ended, [(one, 15), (two, 15)]);
     check_error!(wait_for(Awaited::Group(one)), ECHILD);
@@ -219,10 +228,18 @@ fn references_wait_poll_and_signal() -> Outcome {
 fn identities_cannot_be_regained() -> Outcome {
     let own = process::pid()?;
     let pid = child(|| {
-        let user = [Some(1000), Some(1000), Some(1000), Some(100), Some(100), Some(100)];
+        let user = [
+            Some(1000),
+            Some(1000),
+            Some(1000),
+            Some(100),
+            Some(100),
+            Some(100),
+        ];
         let became = process::set_ids(user);
         let ids = process::credentials();
-        let is_user = ids.is_ok_and(|ids| (ids.ruid, ids.euid, ids.suid, ids.egid) == (1000, 1000, 1000, 100));
+        let is_user = ids
+            .is_ok_and(|ids| (ids.ruid, ids.euid, ids.suid, ids.egid) == (1000, 1000, 1000, 100));
         let back = process::set_ids([None, Some(0), None, None, None, None]);
         let killed = kill(own, 0);
         let context = redox_rt::tcb::Tcb::current().and_then(redox_rt::tcb::Tcb::thread_fd);
@@ -235,7 +252,10 @@ fn identities_cannot_be_regained() -> Outcome {
             denied(killed),
             forged.is_some_and(denied),
         ];
-        steps.iter().position(|good| !good).map_or(0, |step| step as i32 + 1)
+        steps
+            .iter()
+            .position(|good| !good)
+            .map_or(0, |step| step as i32 + 1)
     })?;
     check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::exited(0)));
     Ok(())
@@ -308,15 +328,27 @@ fn handlers_run_and_interrupt() -> Outcome {
     let mut len = 0;
     while len < rest.len() {
         let got = reader.read(rest.get_mut(len..).unwrap_or(&mut []))?;
-        check!(got > 0, "after {rest:?}: {:?}", wait_for(Awaited::Child(pid)));
+        check!(
+            got > 0,
+            "after {rest:?}: {:?}",
+            wait_for(Awaited::Child(pid))
+        );
         len += got;
     }
     // Parent and child write in any order.
     let Some(at) = rest.iter().position(|byte| *byte == b'g') else {
         fail!("{rest:?}");
     };
-    let number: Vec<u8> = rest.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, b)| *b).collect();
-    let grandchild = number.iter().rev().fold(0_u64, |n, b| n << 8 | u64::from(*b));
+    let number: Vec<u8> = rest
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != at)
+        .map(|(_, b)| *b)
+        .collect();
+    let grandchild = number
+        .iter()
+        .rev()
+        .fold(0_u64, |n, b| n << 8 | u64::from(*b));
     kill(grandchild as u32, SIGUSR1)?;
     check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::exited(0)));
     Ok(())
@@ -354,7 +386,10 @@ fn stopping_and_going_on() -> Outcome {
     kill(pid, SIGSTOP)?;
     let stopped = process::wait(Awaited::Child(pid), WaitFlags::WUNTRACED)?;
     check_eq!(stopped, Some((pid, 19 << 8 | 0x7f)));
-    check_eq!(process::wait(Awaited::Child(pid), WaitFlags::WNOHANG)?, None);
+    check_eq!(
+        process::wait(Awaited::Child(pid), WaitFlags::WNOHANG)?,
+        None
+    );
     kill(pid, SIGCONT)?;
     let continued = process::wait(Awaited::Child(pid), WaitFlags::WCONTINUED)?;
     check_eq!(continued, Some((pid, 0xffff)));
@@ -405,8 +440,20 @@ fn bad_requests_are_refused() -> Outcome {
     let Some(fd) = process::process_fd() else {
         fail!("there is no process manager");
     };
-    for name in [&b"first"[..], b"nonsense", b"thread-", b"pidfd-x", b"\xff", &[b'a'; 300]] {
-        check_error!(sys::dup(fd, name, sys::FD_ANY_UPPER), EINVAL, "{}", name.escape_ascii());
+    for name in [
+        &b"first"[..],
+        b"nonsense",
+        b"thread-",
+        b"pidfd-x",
+        b"\xff",
+        &[b'a'; 300],
+    ] {
+        check_error!(
+            sys::dup(fd, name, sys::FD_ANY_UPPER),
+            EINVAL,
+            "{}",
+            name.escape_ascii()
+        );
     }
     check_error!(sys::dup(fd, b"pidfd-30000", sys::FD_ANY_UPPER), ESRCH);
     for verb in 0..64 {
@@ -431,6 +478,5 @@ fn bad_requests_are_refused() -> Outcome {
     check_error!(kill(process::pid()?, 65), EINVAL);
     check_error!(kill(30000, 0), ESRCH);
     check_error!(kill(1, SIGKILL), EPERM);
-    let _ = O_NONBLOCK;
     exit_codes_reach_the_parent()
 }

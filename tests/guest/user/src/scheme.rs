@@ -69,7 +69,11 @@ impl Served {
     pub fn stop(self) -> Result<()> {
         let target = process::ProcKillTarget::SingleProc(self.pid as usize);
         process::kill(target, 9)?;
-        process::wait(process::Awaited::Child(self.pid), process::WaitFlags::empty()).map(drop)
+        process::wait(
+            process::Awaited::Child(self.pid),
+            process::WaitFlags::empty(),
+        )
+        .map(drop)
     }
 }
 
