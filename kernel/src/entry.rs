@@ -45,7 +45,10 @@ extern "C" fn kernel_syscall(
     let answer = enter(|kernel| match kernel.dispatch(number, a, b, c, d, e) {
         // A context that is gone by now has ended itself, which is never answered.
         Ok(value) => SyscallAnswer { value, store: 1 },
-        Err(Halt::Errno(errno)) => SyscallAnswer { value: mux(Err(errno)), store: 1 },
+        Err(Halt::Errno(errno)) => SyscallAnswer {
+            value: mux(Err(errno)),
+            store: 1,
+        },
         Err(Halt::Blocked | Halt::Retry) => NONE,
     });
     answer.unwrap_or(NONE)
@@ -62,14 +65,24 @@ extern "C" fn kernel_page_fault(address: usize, code: usize) {
             Access::Read
         };
         if !kernel.page_fault(address, access) {
-            kernel.raise_exception(Exception { kind: PAGE_FAULT, code, address });
+            kernel.raise_exception(Exception {
+                kind: PAGE_FAULT,
+                code,
+                address,
+            });
         }
     });
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn kernel_exception(kind: usize, code: usize, address: usize) {
-    enter(|kernel| kernel.raise_exception(Exception { kind, code, address }));
+    enter(|kernel| {
+        kernel.raise_exception(Exception {
+            kind,
+            code,
+            address,
+        })
+    });
 }
 
 #[unsafe(no_mangle)]
@@ -101,7 +114,9 @@ impl Kernel {
     /// Loads the running context's space again after it was given another.
     pub fn load_current(&mut self) {
         let Some(id) = self.current else { return };
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         let root = context.root;
         context.state.save();
         load(context, root);
@@ -110,7 +125,10 @@ impl Kernel {
     /// Makes an access possible, if the mapping allows it.
     fn page_fault(&mut self, address: usize, access: Access) -> bool {
         match self.spaces.get_mut(self.current_space) {
-            Some(space) => space.memory.fault(&mut self.memory, address, access).is_ok(),
+            Some(space) => space
+                .memory
+                .fault(&mut self.memory, address, access)
+                .is_ok(),
             None => false,
         }
     }

@@ -10,17 +10,19 @@ use crate::{
     error::{Halt, Outcome},
     kernel::{self, Kernel, Space, WaitTable},
     memory::{self, space::AddrSpace},
-    scheme::{
-        Kind, debug::Console, event::WatchTable, irq::Irqs,
-        user::MAX_CONTEXTS,
-    },
+    scheme::{Kind, debug::Console, event::WatchTable, irq::Irqs, user::MAX_CONTEXTS},
 };
 use boot_info::{BootInfo, Region};
 use cap_abi::{Rights, auxv};
 use core::{fmt, mem::size_of};
 use kernel_core::{
-    event::Events, lease::Leases, paging::USER_END, runqueue::RunQueue, slab::{Id, Slab},
-    table::Table, timer::Timers,
+    event::Events,
+    lease::Leases,
+    paging::USER_END,
+    runqueue::RunQueue,
+    slab::{Id, Slab},
+    table::Table,
+    timer::Timers,
 };
 use rt_core::{
     elf::{ElfError, Plan},
@@ -109,11 +111,18 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         .map_err(|error| Failure::Step("first address space", error.errno()))?;
     let mut spaces = Slab::new();
     let space = spaces
-        .insert(Space { memory: space, refs: 1 })
+        .insert(Space {
+            memory: space,
+            refs: 1,
+        })
         .map_err(|_| Failure::Step("first address space", syscall::error::ENOMEM))?;
     let mut tables = Slab::new();
     let table = tables
-        .insert(crate::descriptor::FileTable { entries: Table::new(), refs: 1, users: 1 })
+        .insert(crate::descriptor::FileTable {
+            entries: Table::new(),
+            refs: 1,
+            users: 1,
+        })
         .map_err(|_| Failure::Step("first table", syscall::error::ENOMEM))?;
     let kernel = Kernel {
         memory,
@@ -159,14 +168,19 @@ impl Kernel {
         let image = memory::boot_region(&info.initfs);
         let archive = initfs::Archive::new(image).map_err(Failure::Initfs)?;
         let file = archive.lookup(PROGRAM).ok_or(Failure::NoProgram)?;
-        let initfs::Kind::File(program) = file.kind else { return Err(Failure::NoProgram) };
+        let initfs::Kind::File(program) = file.kind else {
+            return Err(Failure::NoProgram);
+        };
         let plan = Plan::of_file(program, PROGRAM_RANGE).map_err(Failure::Program)?;
-        self.load_program(space, program, &plan).map_err(step("loading the first process"))?;
-        self.map_image(space, &info.initfs).map_err(step("mapping the initfs"))?;
+        self.load_program(space, program, &plan)
+            .map_err(step("loading the first process"))?;
+        self.map_image(space, &info.initfs)
+            .map_err(step("mapping the initfs"))?;
         let roots = self.grant_roots().map_err(step("first descriptors"))?;
         let stack = self.first_stack(space, info, image.len(), &plan, &roots)?;
         let context = self.create_context().map_err(step("first context"))?;
-        self.adopt(context, space, table, stack, plan.entry).map_err(step("first context"))?;
+        self.adopt(context, space, table, stack, plan.entry)
+            .map_err(step("first context"))?;
         self.enqueue_ready(context);
         self.leave();
         Ok(())
@@ -223,7 +237,10 @@ impl Kernel {
         grant(self, Kind::SchemeCapability)?;
         let mut infos = [KernelSchemeInfo::default(); ROOTS.len()];
         for (info, root) in infos.iter_mut().zip(ROOTS) {
-            *info = KernelSchemeInfo { scheme_id: root as u8, fd: grant(self, Kind::Root(root))? };
+            *info = KernelSchemeInfo {
+                scheme_id: root as u8,
+                fd: grant(self, Kind::Root(root))?,
+            };
         }
         Ok(infos)
     }
@@ -237,7 +254,10 @@ impl Kernel {
         roots: &[KernelSchemeInfo],
     ) -> Result<usize, Failure> {
         let mut table = [0_u8; 16 * ROOTS.len()];
-        for (place, root) in table.chunks_exact_mut(size_of::<KernelSchemeInfo>()).zip(roots) {
+        for (place, root) in table
+            .chunks_exact_mut(size_of::<KernelSchemeInfo>())
+            .zip(roots)
+        {
             if let Some((first, rest)) = place.split_first_mut() {
                 *first = root.scheme_id;
                 if let Some(fd) = rest.get_mut(7..) {
@@ -269,25 +289,33 @@ impl Kernel {
                 data: memory::boot_region(&info.cmdline),
             },
         ];
-        let content =
-            Content { args: &[PROGRAM.as_bytes()], env: &[], auxv: &vector, blobs: &blobs };
+        let content = Content {
+            args: &[PROGRAM.as_bytes()],
+            env: &[],
+            auxv: &vector,
+            blobs: &blobs,
+        };
         let mut buffer = alloc::vec::Vec::new();
         let size = content.size().map_err(Failure::Stack)?;
         buffer
             .try_reserve_exact(size.min(STACK_CONTENT))
             .map_err(|_| Failure::Step("first stack", syscall::error::ENOMEM))?;
         buffer.resize(size.min(STACK_CONTENT), 0);
-        let pointer = content.build(&mut buffer, STACK_TOP).map_err(Failure::Stack)?;
+        let pointer = content
+            .build(&mut buffer, STACK_TOP)
+            .map_err(Failure::Stack)?;
         let flags = MapFlags::PROT_READ
             | MapFlags::PROT_WRITE
             | MapFlags::MAP_PRIVATE
             | MapFlags::MAP_FIXED_NOREPLACE;
         let base = STACK_TOP.saturating_sub(STACK_LEN);
-        self.map_anonymous(space, base, STACK_LEN, flags).map_err(step("first stack"))?;
+        self.map_anonymous(space, base, STACK_LEN, flags)
+            .map_err(step("first stack"))?;
         let used = STACK_TOP.saturating_sub(pointer);
         let from = buffer.len().saturating_sub(used);
         let contents = buffer.get(from..).unwrap_or(&[]);
-        self.write_bytes(space, pointer, contents).map_err(step("first stack"))?;
+        self.write_bytes(space, pointer, contents)
+            .map_err(step("first stack"))?;
         Ok(pointer)
     }
 
@@ -301,7 +329,10 @@ impl Kernel {
         entry: usize,
     ) -> Outcome<()> {
         let root = self.root_of(space);
-        let context = self.contexts.get_mut(id).ok_or(Halt::Errno(syscall::error::ESRCH))?;
+        let context = self
+            .contexts
+            .get_mut(id)
+            .ok_or(Halt::Errno(syscall::error::ESRCH))?;
         context.root = root;
         let old = context.table.replace(table);
         context.space = Some(space);

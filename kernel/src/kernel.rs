@@ -9,11 +9,7 @@ use crate::{
     context::Context,
     descriptor::{Denials, Description, FileTable},
     memory::{Memory, space::AddrSpace},
-    scheme::{
-        memory::MapRecord,
-        pipe::Pipe,
-        user::Scheme,
-    },
+    scheme::{memory::MapRecord, pipe::Pipe, user::Scheme},
 };
 use kernel_core::{
     event::{Events, QueueId},
@@ -120,7 +116,9 @@ pub struct WaitTable {
 impl WaitTable {
     /// An empty table.
     pub const fn new() -> Self {
-        Self { buckets: [const { List::new() }; BUCKETS] }
+        Self {
+            buckets: [const { List::new() }; BUCKETS],
+        }
     }
 
     /// The bucket of a key.

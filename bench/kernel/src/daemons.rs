@@ -28,15 +28,14 @@ pub fn start(proc: &Fd, capability: &Fd) -> Result<Daemons> {
     let direct = serve(proc, capability, |sqe| answer(sqe, &content))?;
     let target = direct.raw();
     let redirecting = serve(proc, capability, |sqe| redirect(sqe, target))?;
-    Ok(Daemons { direct, redirecting })
+    Ok(Daemons {
+        direct,
+        redirecting,
+    })
 }
 
 /// Forks a process that answers the requests of a new scheme.
-fn serve(
-    proc: &Fd,
-    capability: &Fd,
-    mut handle: impl FnMut(&Sqe) -> Option<Cqe>,
-) -> Result<Fd> {
+fn serve(proc: &Fd, capability: &Fd, mut handle: impl FnMut(&Sqe) -> Option<Cqe>) -> Result<Fd> {
     let socket = create_scheme(capability, cap_abi::scheme::FEATURE_RESOLVE)?;
     let root = create_scheme_fd(&socket, 1, 0, 0, 0)?;
     let child = Context::new(proc)?;
@@ -61,7 +60,9 @@ union Exchange {
 }
 
 fn run(socket: &Fd, handle: &mut impl FnMut(&Sqe) -> Option<Cqe>) -> Error {
-    let mut exchange = Exchange { requests: [Sqe::default(); BATCH] };
+    let mut exchange = Exchange {
+        requests: [Sqe::default(); BATCH],
+    };
     let mut writes = 0;
     loop {
         let address = (&raw mut exchange).cast::<u8>();
@@ -94,7 +95,12 @@ fn run(socket: &Fd, handle: &mut impl FnMut(&Sqe) -> Option<Cqe>) -> Error {
 
 fn reply(sqe: &Sqe, flags: u8, result: u64, extra: u32) -> Option<Cqe> {
     let [a, b, c, _] = extra.to_le_bytes();
-    Some(Cqe { flags, extra_raw: [a, b, c], tag: sqe.tag, result })
+    Some(Cqe {
+        flags,
+        extra_raw: [a, b, c],
+        tag: sqe.tag,
+        result,
+    })
 }
 
 fn answer(sqe: &Sqe, content: &[u8]) -> Option<Cqe> {

@@ -43,8 +43,12 @@ fn main(start: &Start) -> i32 {
 }
 
 fn root(start: &Start, scheme: GlobalSchemes) -> Result<Fd> {
-    let address = start.aux(cap_abi::auxv::AT_CUPRITE_KERNEL_SCHEMES).unwrap_or(0);
-    let count = start.aux(cap_abi::auxv::AT_CUPRITE_KERNEL_SCHEMES_LEN).unwrap_or(0);
+    let address = start
+        .aux(cap_abi::auxv::AT_CUPRITE_KERNEL_SCHEMES)
+        .unwrap_or(0);
+    let count = start
+        .aux(cap_abi::auxv::AT_CUPRITE_KERNEL_SCHEMES_LEN)
+        .unwrap_or(0);
     if address == 0 {
         return Err(redox_rt::Error::new(syscall::ENODEV));
     }
@@ -160,7 +164,12 @@ impl SharedWord {
         let flags = syscall::MapFlags::PROT_READ
             | syscall::MapFlags::PROT_WRITE
             | syscall::MapFlags::MAP_SHARED;
-        let map = syscall::Map { offset: 0, size: syscall::PAGE_SIZE, flags, address: 0 };
+        let map = syscall::Map {
+            offset: 0,
+            size: syscall::PAGE_SIZE,
+            flags,
+            address: 0,
+        };
         // SAFETY: a fresh mapping, wherever the kernel puts it, takes the place of none.
         let address = unsafe { syscall::fmap(usize::MAX, &map) }?;
         Ok(Self(address as *const AtomicU32))
@@ -180,13 +189,20 @@ fn pipe_pair(pipe: &Fd) -> Result<(Fd, Fd)> {
 
 /// Calls of schemes in other processes.
 fn schemes(proc: &Fd, capability: &Fd) -> Result<()> {
-    let Daemons { direct, redirecting } = daemons::start(proc, capability)?;
-    measure("user-call", || sys::call(direct.raw(), CallFlags::empty(), &[]));
+    let Daemons {
+        direct,
+        redirecting,
+    } = daemons::start(proc, capability)?;
+    measure("user-call", || {
+        sys::call(direct.raw(), CallFlags::empty(), &[])
+    });
     measure("user-open-close", || open_close(&direct));
     measure("redirect-open-close", || open_close(&redirecting));
     let file = direct.open(b"file", O_RDONLY)?;
     let mut page = vec![0_u8; syscall::PAGE_SIZE];
-    measure("user-read-16", || file.read(page.get_mut(..16).unwrap_or(&mut [])));
+    measure("user-read-16", || {
+        file.read(page.get_mut(..16).unwrap_or(&mut []))
+    });
     measure("user-read-4k", || file.read(&mut page));
     let mut big = Mapping::new(1 << 20)?;
     measure_few("user-read-1m", || file.read(big.bytes()));

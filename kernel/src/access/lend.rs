@@ -21,14 +21,18 @@ impl Kernel {
     /// Reserves a range in a space, in which nothing can be accessed. It is private, because a copy
     /// of a space gets all pages of what is shared, touched or not.
     pub fn reserve_in(&mut self, id: Id<Space>, size: usize) -> Outcome {
-        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
         let request = Request {
             address: 0,
             size,
             flags: MapFlags::PROT_NONE | MapFlags::MAP_PRIVATE,
             min: WINDOW_MIN,
         };
-        Ok(space.memory.map_anon(&mut self.memory, &request, &mut |_| {})?)
+        Ok(space
+            .memory
+            .map_anon(&mut self.memory, &request, &mut |_| {})?)
     }
 
     /// Unmaps a range again, whatever is in it by now.
@@ -39,7 +43,9 @@ impl Kernel {
 
     /// Maps a new zeroed frame at a page of a reserved range. The kernel keeps one reference to it.
     pub fn lend_frame(&mut self, id: Id<Space>, address: usize, writable: bool) -> Outcome<Frame> {
-        let Some(frame) = self.memory.alloc_zeroed() else { return fail(ENOMEM) };
+        let Some(frame) = self.memory.alloc_zeroed() else {
+            return fail(ENOMEM);
+        };
         let lent = self.lend_frame_inner(id, address, writable, frame);
         if lent.is_err() {
             self.memory.release(frame);
@@ -54,11 +60,19 @@ impl Kernel {
         writable: bool,
         frame: Frame,
     ) -> Outcome<()> {
-        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
         let loan = Loan::of_frames(&mut self.memory, &[frame])?;
         let request = fixed(address, PAGE_SIZE, writable);
-        let terms = Terms { record: None, offset: 0, max: limits(writable) };
-        space.memory.map_loan(&mut self.memory, &request, loan, &terms, &mut |_| {})?;
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: limits(writable),
+        };
+        space
+            .memory
+            .map_loan(&mut self.memory, &request, loan, &terms, &mut |_| {})?;
         Ok(())
     }
 
@@ -72,18 +86,28 @@ impl Kernel {
         at: usize,
         writable: bool,
     ) -> Outcome<()> {
-        let Some(source) = self.spaces.get_mut(from) else { return fail(EFAULT) };
+        let Some(source) = self.spaces.get_mut(from) else {
+            return fail(EFAULT);
+        };
         if writable && !source.memory.allows(base, size, Prot::WRITE) {
             return fail(EFAULT);
         }
-        let loan = source.memory.lend(&mut self.memory, base, size, Lend::Shared)?;
+        let loan = source
+            .memory
+            .lend(&mut self.memory, base, size, Lend::Shared)?;
         let Some(target) = self.spaces.get_mut(to) else {
             loan.release(&mut self.memory);
             return fail(EFAULT);
         };
-        let terms = Terms { record: None, offset: 0, max: limits(writable) };
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: limits(writable),
+        };
         let request = fixed(at, size, writable);
-        target.memory.map_loan(&mut self.memory, &request, loan, &terms, &mut |_| {})?;
+        target
+            .memory
+            .map_loan(&mut self.memory, &request, loan, &terms, &mut |_| {})?;
         Ok(())
     }
 
@@ -102,11 +126,23 @@ impl Kernel {
 }
 
 const fn fixed(address: usize, size: usize, writable: bool) -> Request {
-    let flags = if writable { READ_WRITE } else { MapFlags::PROT_READ };
-    Request { address, size, flags: flags.union(MapFlags::MAP_FIXED), min: 0 }
+    let flags = if writable {
+        READ_WRITE
+    } else {
+        MapFlags::PROT_READ
+    };
+    Request {
+        address,
+        size,
+        flags: flags.union(MapFlags::MAP_FIXED),
+        min: 0,
+    }
 }
 
 const fn limits(writable: bool) -> Prot {
-    if writable { Prot::READ.union(Prot::WRITE) } else { Prot::READ }
+    if writable {
+        Prot::READ.union(Prot::WRITE)
+    } else {
+        Prot::READ
+    }
 }
-

@@ -44,8 +44,15 @@ impl Kernel {
         size: usize,
         flags: MapFlags,
     ) -> Outcome {
-        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
-        let request = Request { address, size, flags, min };
+        let min = self
+            .this()
+            .map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request {
+            address,
+            size,
+            flags,
+            min,
+        };
         self.change(id, |space, memory, released| {
             Ok(space.map_anon(memory, &request, released)?)
         })
@@ -58,10 +65,13 @@ impl Kernel {
         f: impl FnOnce(&mut AddrSpace, &mut Memory, OnRelease<'_>) -> Outcome<T>,
     ) -> Outcome<T> {
         let mut ended = Ended::default();
-        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
         let maps = &mut self.maps;
-        let outcome =
-            f(&mut space.memory, &mut self.memory, &mut |mapped| ended.note(maps, mapped));
+        let outcome = f(&mut space.memory, &mut self.memory, &mut |mapped| {
+            ended.note(maps, mapped)
+        });
         self.report_ended(ended);
         outcome
     }
@@ -70,13 +80,18 @@ impl Kernel {
     pub fn report_ended(&mut self, ended: Ended) {
         let mut next = ended.head;
         while let Some(id) = next {
-            next = self.maps.get_mut(id).and_then(|record| record.ended_next.take());
+            next = self
+                .maps
+                .get_mut(id)
+                .and_then(|record| record.ended_next.take());
             self.end_map(id);
         }
     }
 
     fn end_map(&mut self, id: Id<MapRecord>) {
-        let Some(scheme) = self.maps.get(id).map(|record| record.scheme) else { return };
+        let Some(scheme) = self.maps.get(id).map(|record| record.scheme) else {
+            return;
+        };
         if !self.post(scheme, Node::Note(id)) {
             self.maps.remove(id);
         }
@@ -84,7 +99,11 @@ impl Kernel {
 
     /// Gives up `size` bytes of a mapping of a user scheme; with the last, the scheme is told.
     pub fn release_map(&mut self, id: Id<MapRecord>, size: usize) {
-        if self.maps.get_mut(id).is_some_and(|record| record.release(size)) {
+        if self
+            .maps
+            .get_mut(id)
+            .is_some_and(|record| record.release(size))
+        {
             self.end_map(id);
         }
     }
@@ -99,16 +118,29 @@ impl Kernel {
     ) -> Outcome {
         let shared = map.flags.contains(MapFlags::MAP_SHARED);
         let way = if shared { Lend::Shared } else { Lend::Snapshot };
-        let Some(space) = self.spaces.get_mut(daemon) else { return fail(ENODEV) };
+        let Some(space) = self.spaces.get_mut(daemon) else {
+            return fail(ENODEV);
+        };
         let loan = space.memory.lend(&mut self.memory, source, map.size, way)?;
         let max = if shared && !map.flags.contains(MapFlags::PROT_WRITE) {
             Prot::READ.union(Prot::EXEC)
         } else {
             Prot::ALL
         };
-        let terms = Terms { record: Some(map.record.index()), offset: 0, max };
-        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
-        let request = Request { address: map.address, size: map.size, flags: map.flags, min };
+        let terms = Terms {
+            record: Some(map.record.index()),
+            offset: 0,
+            max,
+        };
+        let min = self
+            .this()
+            .map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request {
+            address: map.address,
+            size: map.size,
+            flags: map.flags,
+            min,
+        };
         self.map_loan_in(target, &request, loan, &terms)
     }
 
@@ -146,8 +178,15 @@ impl Kernel {
         new_len: usize,
         flags: MremapFlags,
     ) -> Outcome {
-        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
-        let request = Request { address: new, size: new_len, flags: MapFlags::empty(), min };
+        let min = self
+            .this()
+            .map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request {
+            address: new,
+            size: new_len,
+            flags: MapFlags::empty(),
+            min,
+        };
         self.change(id, |space, memory, released| {
             Ok(space.remap(memory, (old, old_len), &request, flags, None, released)?)
         })
@@ -161,13 +200,17 @@ impl Kernel {
         size: usize,
         flags: MapFlags,
     ) -> Outcome<()> {
-        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
         Ok(space.memory.protect(&mut self.memory, base, size, flags)?)
     }
 
     /// A copy-on-write copy of a space.
     pub fn clone_space(&mut self, id: Id<Space>) -> Outcome<Id<Space>> {
-        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
         let maps = &mut self.maps;
         let copy = space.memory.clone_cow(&mut self.memory, &mut |mapped| {
             let found = maps.by_index(mapped.record).map(|(id, _)| id);
@@ -188,13 +231,21 @@ impl Kernel {
 
     /// What a futex word is known by: its place in memory where that is shared, otherwise its address.
     pub fn futex_key(&mut self, id: Id<Space>, address: usize) -> Outcome<WaitKey> {
-        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
-        let shared = space.memory.region_at(address).is_some_and(|(_, region)| region.shared);
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
+        let shared = space
+            .memory
+            .region_at(address)
+            .is_some_and(|(_, region)| region.shared);
         if !shared {
             return Ok(WaitKey::PrivateFutex(id.raw(), address));
         }
-        Ok(WaitKey::Futex(space.memory.reach(&mut self.memory, address, false).map_err(
-            |_| crate::error::Halt::Errno(EFAULT),
-        )?))
+        Ok(WaitKey::Futex(
+            space
+                .memory
+                .reach(&mut self.memory, address, false)
+                .map_err(|_| crate::error::Halt::Errno(EFAULT))?,
+        ))
     }
 }

@@ -67,7 +67,12 @@ impl Kernel {
     }
 
     #[inline]
-    fn write_plain<T: Plain>(&mut self, space: Id<Space>, address: usize, value: &T) -> Outcome<()> {
+    fn write_plain<T: Plain>(
+        &mut self,
+        space: Id<Space>,
+        address: usize,
+        value: &T,
+    ) -> Outcome<()> {
         let (space, memory) = self.space_and_memory(space)?;
         Ok(user::write(space, memory, address, value)?)
     }
@@ -89,7 +94,12 @@ impl Kernel {
 
     /// Reads words.
     #[inline]
-    pub fn read_words(&mut self, space: Id<Space>, address: usize, into: &mut [u64]) -> Outcome<()> {
+    pub fn read_words(
+        &mut self,
+        space: Id<Space>,
+        address: usize,
+        into: &mut [u64],
+    ) -> Outcome<()> {
         for (index, word) in into.iter_mut().enumerate() {
             *word = self.read_plain(space, address.wrapping_add(index.wrapping_mul(8)))?;
         }
@@ -174,7 +184,11 @@ impl Kernel {
         params: &LeaseParams,
     ) -> Outcome<()> {
         let rights = u64::from(params.rights) | u64::from(params.flags) << 32;
-        self.write_plain(space, address, &[params.derived as u64, params.lease as u64, rights])
+        self.write_plain(
+            space,
+            address,
+            &[params.derived as u64, params.lease as u64, rights],
+        )
     }
 
     /// Reads a completion entry of the running context.
@@ -183,7 +197,12 @@ impl Kernel {
         const { assert!(size_of::<Cqe>() == 16) };
         let [head, result]: [u64; 2] = self.read_plain(self.current_space, address)?;
         let [flags, a, b, c, ..] = head.to_le_bytes();
-        Ok(Cqe { flags, extra_raw: [a, b, c], tag: (head >> 32) as u32, result })
+        Ok(Cqe {
+            flags,
+            extra_raw: [a, b, c],
+            tag: (head >> 32) as u32,
+            result,
+        })
     }
 
     /// Writes a submission entry.
@@ -276,7 +295,8 @@ impl Kernel {
         while at < len {
             let part = len.saturating_sub(at).min(ZEROS.len());
             if let Some(zeros) = ZEROS.get(..part) {
-                self.memory.write(frame.address().saturating_add(at as u64), zeros);
+                self.memory
+                    .write(frame.address().saturating_add(at as u64), zeros);
             }
             at = at.saturating_add(part);
         }

@@ -16,11 +16,7 @@ use kernel_core::{
     slab::Id,
     table::Table,
 };
-use syscall::{
-    Exception,
-    data::ProcSchemeAttrs,
-    error::*,
-};
+use syscall::{Exception, data::ProcSchemeAttrs, error::*};
 
 /// Where maps without a fixed address begin unless a context says otherwise.
 pub const MMAP_MIN: usize = 0x1_0000;
@@ -48,7 +44,10 @@ impl Kernel {
                     table: Some(table),
                     request: Request::idle(),
                     signal: None,
-                    attrs: ProcSchemeAttrs { prio: DEFAULT_PRIORITY.number(), ..Default::default() },
+                    attrs: ProcSchemeAttrs {
+                        prio: DEFAULT_PRIORITY.number(),
+                        ..Default::default()
+                    },
                     exception: Exception::default(),
                     killed: false,
                     handles: 0,
@@ -69,7 +68,13 @@ impl Kernel {
         &mut self,
         entries: Table<crate::descriptor::Description>,
     ) -> Outcome<Id<FileTable>> {
-        self.tables.insert(FileTable { entries, refs: 1, users: 0 }).map_err(|_| Halt::Errno(ENOMEM))
+        self.tables
+            .insert(FileTable {
+                entries,
+                refs: 1,
+                users: 0,
+            })
+            .map_err(|_| Halt::Errno(ENOMEM))
     }
 
     /// An address space with one reference.
@@ -79,12 +84,16 @@ impl Kernel {
             self.destroy_space(memory);
             return Err(Halt::Errno(ENOMEM));
         }
-        self.spaces.insert(Space { memory, refs: 1 }).map_err(|_| Halt::Errno(ENOMEM))
+        self.spaces
+            .insert(Space { memory, refs: 1 })
+            .map_err(|_| Halt::Errno(ENOMEM))
     }
 
     /// Physical address of a space's root table.
     pub fn root_of(&self, id: Id<Space>) -> u64 {
-        self.spaces.get(id).map_or(0, |space| space.memory.root().address())
+        self.spaces
+            .get(id)
+            .map_or(0, |space| space.memory.root().address())
     }
 
     /// Takes a reference to a space.
@@ -96,7 +105,9 @@ impl Kernel {
 
     /// Gives up a reference to a space; the last one unmaps everything.
     pub fn release_space(&mut self, id: Id<Space>) {
-        let Some(space) = self.spaces.get_mut(id) else { return };
+        let Some(space) = self.spaces.get_mut(id) else {
+            return;
+        };
         space.refs = space.refs.saturating_sub(1);
         if space.refs > 0 {
             return;
@@ -113,7 +124,9 @@ impl Kernel {
     /// Ends a context. What it held is given up at once; its record stays while a handle or an
     /// unanswered request refers to it.
     pub fn kill(&mut self, id: Id<Context>) {
-        let Some(context) = self.contexts.get(id) else { return };
+        let Some(context) = self.contexts.get(id) else {
+            return;
+        };
         if context.status == Status::Dead {
             return;
         }
@@ -138,12 +151,17 @@ impl Kernel {
         if self.handoff == Some(id) {
             self.handoff = None;
         }
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         context.status = Status::Dead;
         context.wait = Wait::None;
         context.retry = false;
-        let (space, table, signal) =
-            (context.space.take(), context.table.take(), context.signal.take());
+        let (space, table, signal) = (
+            context.space.take(),
+            context.table.take(),
+            context.signal.take(),
+        );
         if under_way {
             context.request.abandoned = true;
             self.cancel_request(id);
@@ -183,7 +201,9 @@ impl Kernel {
 
     /// Takes a context out of whatever queue it is in.
     pub fn leave_wait(&mut self, id: Id<Context>) {
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         if context.run.is_queued() {
             self.run.remove(&mut self.contexts, id);
             return;
@@ -205,7 +225,9 @@ impl Kernel {
     pub fn wake_with(&mut self, id: Id<Context>, result: Result<usize, i32>) {
         self.leave_wait(id);
         self.cancel_timer(id);
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         context.state.frame.set_result(mux(result));
         context.wait = Wait::None;
         context.retry = false;
@@ -215,7 +237,9 @@ impl Kernel {
 
     /// Makes the running context wait for `key` and then make its call again.
     pub fn wait_for<T>(&mut self, key: crate::kernel::WaitKey) -> Outcome<T> {
-        let Some(id) = self.current else { return Err(Halt::Errno(ESRCH)) };
+        let Some(id) = self.current else {
+            return Err(Halt::Errno(ESRCH));
+        };
         if let Some(context) = self.contexts.get_mut(id) {
             context.status = Status::Blocked;
             context.wait = Wait::Retry;
@@ -230,7 +254,9 @@ impl Kernel {
     pub fn wake_waiters(&mut self, key: crate::kernel::WaitKey) {
         let mut at = self.waiters.bucket(key).front();
         while let Some(id) = at {
-            let Some(context) = self.contexts.get(id) else { return };
+            let Some(context) = self.contexts.get(id) else {
+                return;
+            };
             at = context.queue.next();
             if context.waiting_in == Some(WaitPlace::Object(key)) && context.wait == Wait::Retry {
                 self.leave_wait(id);
@@ -247,7 +273,9 @@ impl Kernel {
     /// Interrupts a wait that a signal may interrupt: the call ends with `EINTR`, or, when a scheme
     /// has it, is cancelled and ends when the scheme says so.
     pub fn interrupt(&mut self, id: Id<Context>) {
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         context.interrupted = true;
         if self.current == Some(id) {
             self.attention = true;

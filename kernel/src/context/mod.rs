@@ -20,10 +20,7 @@ use kernel_core::{
     runqueue::{RunState, Runnable},
     slab::Id,
 };
-use syscall::{
-    data::ProcSchemeAttrs,
-    Exception,
-};
+use syscall::{Exception, data::ProcSchemeAttrs};
 
 /// Where a context is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,7 +59,9 @@ impl Slice {
 impl Kernel {
     /// Puts a ready context into the run queue.
     pub fn enqueue_ready(&mut self, id: Id<Context>) {
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         if context.status != Status::Ready || context.stopped || self.current == Some(id) {
             return;
         }
@@ -107,9 +109,15 @@ impl Kernel {
     /// Goes to the context that a message was handed to, when nothing else is to be done.
     #[inline]
     fn hand_off(&mut self) -> bool {
-        let (Some(next), Some(current)) = (self.handoff, self.current) else { return false };
-        let Some((from, to)) = self.contexts.get2_mut(current, next) else { return false };
-        let (Some(space), Some(table)) = (to.space, to.table) else { return false };
+        let (Some(next), Some(current)) = (self.handoff, self.current) else {
+            return false;
+        };
+        let Some((from, to)) = self.contexts.get2_mut(current, next) else {
+            return false;
+        };
+        let (Some(space), Some(table)) = (to.space, to.table) else {
+            return false;
+        };
         let root = to.root;
         if to.status != Status::Ready || to.stopped || to.retry || to.interrupted {
             return false;
@@ -140,7 +148,9 @@ impl Kernel {
             if self.current != Some(next) {
                 self.switch_to(next);
             }
-            let Some(context) = self.contexts.get_mut(next) else { continue };
+            let Some(context) = self.contexts.get_mut(next) else {
+                continue;
+            };
             if context.retry {
                 self.make_call_again(next);
                 if self.attention {
@@ -159,9 +169,14 @@ impl Kernel {
 
     /// Repeats the call that a context waited with, unless a signal is to come first.
     fn make_call_again(&mut self, id: Id<Context>) {
-        let interrupted = self.contexts.get(id).is_some_and(|context| context.interrupted)
+        let interrupted = self
+            .contexts
+            .get(id)
+            .is_some_and(|context| context.interrupted)
             && self.signal_deliverable(id);
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         context.retry = false;
         if interrupted {
             context.state.frame.set_result(mux(Err(EINTR)));
@@ -173,7 +188,9 @@ impl Kernel {
     /// The context to run now. It is in no queue.
     fn choose(&mut self) -> Option<Id<Context>> {
         let current = self.current;
-        let running = current.and_then(|id| self.contexts.get(id)).is_some_and(is_runnable);
+        let running = current
+            .and_then(|id| self.contexts.get(id))
+            .is_some_and(is_runnable);
         if let Some(next) = self.handoff.take()
             && self.contexts.get(next).is_some_and(is_runnable)
         {
@@ -202,7 +219,10 @@ impl Kernel {
             self.run.push(&mut self.contexts, running);
         }
         let next = self.run.pick(&mut self.contexts)?;
-        let left = self.contexts.get(next).map_or(0, |context| context.run.left_ns());
+        let left = self
+            .contexts
+            .get(next)
+            .map_or(0, |context| context.run.left_ns());
         self.slice.picked = Some(next);
         self.slice.since = now;
         self.slice.end = now.saturating_add(left.into());
@@ -213,7 +233,12 @@ impl Kernel {
     /// Charges the context that was picked for the time since.
     fn charge(&mut self, now: u64) {
         let used = now.saturating_sub(self.slice.since);
-        if let Some(context) = self.slice.picked.take().and_then(|id| self.contexts.get_mut(id)) {
+        if let Some(context) = self
+            .slice
+            .picked
+            .take()
+            .and_then(|id| self.contexts.get_mut(id))
+        {
             context.run.charge(used);
         }
     }
@@ -233,8 +258,12 @@ impl Kernel {
         if let Some(context) = self.this() {
             context.state.save();
         }
-        let Some(context) = self.contexts.get_mut(next) else { return };
-        let (Some(space_id), Some(table)) = (context.space, context.table) else { return };
+        let Some(context) = self.contexts.get_mut(next) else {
+            return;
+        };
+        let (Some(space_id), Some(table)) = (context.space, context.table) else {
+            return;
+        };
         let root = context.root;
         self.current = Some(next);
         self.current_table = table;
@@ -284,7 +313,9 @@ impl Kernel {
     }
 
     fn timed_out(&mut self, id: Id<Context>) {
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         context.timer = None;
         match context.wait {
             Wait::Futex => self.wake_with(id, Err(ETIMEDOUT)),
@@ -295,8 +326,10 @@ impl Kernel {
 
     /// Sets the deadline of a context's wait.
     pub fn set_timer(&mut self, id: Id<Context>, deadline: u64) -> Outcome<()> {
-        let timer =
-            self.timers.set(deadline, Alarm::Wake(id)).map_err(|_| Halt::Errno(ENOMEM))?;
+        let timer = self
+            .timers
+            .set(deadline, Alarm::Wake(id))
+            .map_err(|_| Halt::Errno(ENOMEM))?;
         if let Some(context) = self.contexts.get_mut(id) {
             context.timer = Some(timer);
         }
@@ -306,7 +339,10 @@ impl Kernel {
 
     /// Drops the deadline of a context's wait.
     pub fn cancel_timer(&mut self, id: Id<Context>) {
-        let timer = self.contexts.get_mut(id).and_then(|context| context.timer.take());
+        let timer = self
+            .contexts
+            .get_mut(id)
+            .and_then(|context| context.timer.take());
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }

@@ -15,9 +15,13 @@ impl Kernel {
         let Some(signal) = self.contexts.get(id).and_then(|context| context.signal) else {
             return false;
         };
-        let thread = self.memory.thread_signals(signal.thread_frame, signal.thread_offset);
+        let thread = self
+            .memory
+            .thread_signals(signal.thread_frame, signal.thread_offset);
         let process = self.memory.process_signals(signal.proc_frame);
-        let (Some(thread), Some(process)) = (thread, process) else { return false };
+        let (Some(thread), Some(process)) = (thread, process) else {
+            return false;
+        };
         let inhibited = thread.control_flags.load(Ordering::Acquire)
             & SigcontrolFlags::INHIBIT_DELIVERY.bits()
             != 0;
@@ -27,7 +31,9 @@ impl Kernel {
     /// Makes the context go to its signal trampoline, if there is a signal for it.
     pub fn deliver_signal(&mut self, id: Id<Context>) {
         let deliverable = self.signal_deliverable(id);
-        let Some(context) = self.contexts.get_mut(id) else { return };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         context.interrupted = false;
         let Some(signal) = context.signal else { return };
         if !deliverable {
@@ -35,23 +41,30 @@ impl Kernel {
         }
         let interrupted = context.state.frame.registers();
         context.state.frame.set_ip(signal.user_handler);
-        let control = self.memory.thread_signals(signal.thread_frame, signal.thread_offset);
+        let control = self
+            .memory
+            .thread_signals(signal.thread_frame, signal.thread_offset);
         let Some(control) = control else { return };
         control.saved_ip.set(interrupted.rip);
         control.saved_archdep_reg.set(interrupted.rflags);
         let bits = control.control_flags.load(Ordering::Relaxed);
-        control
-            .control_flags
-            .store(bits | SigcontrolFlags::INHIBIT_DELIVERY.bits(), Ordering::Release);
+        control.control_flags.store(
+            bits | SigcontrolFlags::INHIBIT_DELIVERY.bits(),
+            Ordering::Release,
+        );
     }
 
     /// Hands an exception to the program's handler, if there is one and it is not what failed.
     fn hand_exception(&mut self, id: Id<Context>, exception: Exception) -> bool {
-        let Some(context) = self.contexts.get_mut(id) else { return false };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return false;
+        };
         let Some(signal) = context.signal.filter(|signal| signal.excp_handler != 0) else {
             return false;
         };
-        let control = self.memory.thread_signals(signal.thread_frame, signal.thread_offset);
+        let control = self
+            .memory
+            .thread_signals(signal.thread_frame, signal.thread_offset);
         let Some(control) = control else { return false };
         let bits = control.control_flags.load(Ordering::Acquire);
         if bits & SigcontrolFlags::HANDLING_EXCEPTION.bits() != 0 {
@@ -64,7 +77,9 @@ impl Kernel {
         control.saved_excp_code.set(code);
         control.saved_excp_addr.set(address);
         let flags = SigcontrolFlags::HANDLING_EXCEPTION | SigcontrolFlags::INHIBIT_DELIVERY;
-        control.control_flags.store(bits | flags.bits(), Ordering::Release);
+        control
+            .control_flags
+            .store(bits | flags.bits(), Ordering::Release);
         context.state.frame.set_ip(signal.excp_handler);
         true
     }
@@ -96,6 +111,11 @@ impl Kernel {
 
 /// The text of a zero-padded name.
 pub fn printable(name: &[u8]) -> &str {
-    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-    name.get(..end).and_then(|name| core::str::from_utf8(name).ok()).unwrap_or("?")
+    let end = name
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(name.len());
+    name.get(..end)
+        .and_then(|name| core::str::from_utf8(name).ok())
+        .unwrap_or("?")
 }

@@ -55,13 +55,17 @@ impl Kernel {
             return if replace {
                 self.replace_entry(table, number, entry)
             } else {
-                self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))
+                self.place(table, number, entry)
+                    .inspect_err(|_| self.drop_entry(entry))
             };
         }
         let entry = self.entry(fd, Rights::DUP)?;
         let kind = self.description(entry.desc)?.kind;
         match kind {
-            Kind::User { scheme, number: object } => {
+            Kind::User {
+                scheme,
+                number: object,
+            } => {
                 if len > PATH_MAX {
                     return fail(EINVAL);
                 }
@@ -78,8 +82,12 @@ impl Kernel {
                 }
                 let args = [object, 0, 0, 0, 0, 0];
                 let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Dup, args);
-                call.payload =
-                    Payload::Bytes { base, len, direction: Direction::In, text: false };
+                call.payload = Payload::Bytes {
+                    base,
+                    len,
+                    direction: Direction::In,
+                    text: false,
+                };
                 call.then = Then::Open(Open {
                     number,
                     replace,
@@ -125,12 +133,18 @@ impl Kernel {
 
     fn expect_payload(&mut self, base: usize, len: usize, expected: &[u8]) -> Outcome<()> {
         let mut buffer = [0; 32];
-        let Some(buffer) = buffer.get_mut(..len).filter(|buffer| buffer.len() == expected.len())
+        let Some(buffer) = buffer
+            .get_mut(..len)
+            .filter(|buffer| buffer.len() == expected.len())
         else {
             return fail(EINVAL);
         };
         self.read_bytes(self.current_space, base, buffer)?;
-        if buffer == expected { Ok(()) } else { fail(EINVAL) }
+        if buffer == expected {
+            Ok(())
+        } else {
+            fail(EINVAL)
+        }
     }
 
     /// Puts `entry` at `number`, closing what is there. The entry's references become the table's,
@@ -139,7 +153,8 @@ impl Kernel {
         if number < cap_abi::FD_ANY_UPPER {
             self.vacate(table, number, true)?;
         }
-        self.place(table, number, entry).inspect_err(|_| self.drop_entry(entry))
+        self.place(table, number, entry)
+            .inspect_err(|_| self.drop_entry(entry))
     }
 
     /// `SYS_FCNTL`. The commands that concern the descriptor or its description are the kernel's;
@@ -153,8 +168,10 @@ impl Kernel {
             }
             F_SETFD => {
                 self.entry(fd, Rights::empty())?;
-                if let Some(entry) =
-                    self.tables.get_mut(table).and_then(|table| table.entries.get_mut(fd))
+                if let Some(entry) = self
+                    .tables
+                    .get_mut(table)
+                    .and_then(|table| table.entries.get_mut(fd))
                 {
                     entry.cloexec = argument & (O_CLOEXEC | FD_CLOEXEC) != 0;
                 }
@@ -167,8 +184,8 @@ impl Kernel {
             F_SETFL => {
                 let entry = self.entry(fd, Rights::FCNTL)?;
                 let description = self.description(entry.desc)?;
-                description.flags = (description.flags as usize & !O_FCNTL_MASK
-                    | argument & O_FCNTL_MASK) as u32;
+                description.flags =
+                    (description.flags as usize & !O_FCNTL_MASK | argument & O_FCNTL_MASK) as u32;
                 Ok(0)
             }
             F_DUPFD | F_DUPFD_CLOEXEC => {
@@ -187,9 +204,7 @@ impl Kernel {
                 };
                 placed.inspect_err(|_| self.drop_entry(entry))
             }
-            F_CAP_GET_RIGHTS => {
-                Ok(self.entry(fd, Rights::empty())?.rights.bits() as usize)
-            }
+            F_CAP_GET_RIGHTS => Ok(self.entry(fd, Rights::empty())?.rights.bits() as usize),
             F_CAP_LIMIT => {
                 let rights = u32::try_from(argument)
                     .ok()
@@ -324,7 +339,10 @@ impl Kernel {
         fresh.positioned = original.positioned;
         fresh.notify_detach = original.notify_detach;
         fresh.origin = Some(origin);
-        let fresh = self.descriptions.insert(fresh).map_err(|_| Halt::Errno(ENOMEM))?;
+        let fresh = self
+            .descriptions
+            .insert(fresh)
+            .map_err(|_| Halt::Errno(ENOMEM))?;
         let origin = self.description(origin)?;
         origin.refs = origin.refs.saturating_add(1);
         Ok(fresh)
@@ -332,11 +350,15 @@ impl Kernel {
 
     /// Tells a scheme that asked for it that an entry of some process goes away.
     pub fn detach(&mut self, entry: Entry) {
-        let Some(description) = self.descriptions.get(entry.desc) else { return };
+        let Some(description) = self.descriptions.get(entry.desc) else {
+            return;
+        };
         if !description.notify_detach {
             return;
         }
-        let Kind::User { scheme, number } = description.kind else { return };
+        let Kind::User { scheme, number } = description.kind else {
+            return;
+        };
         let pid = self.this().map_or(0, |context| context.attrs.pid);
         if self.schemes.get(scheme).is_some()
             && let Ok(note) = self.maps.insert(crate::scheme::memory::MapRecord::detach(
@@ -368,7 +390,9 @@ impl Kernel {
     /// its origin's.
     #[cold]
     fn disentangle(&mut self, id: Id<Description>) -> bool {
-        let Some(description) = self.descriptions.get(id) else { return true };
+        let Some(description) = self.descriptions.get(id) else {
+            return true;
+        };
         let origin = description.origin;
         if description.subject.is_some() {
             self.forget_description(id);

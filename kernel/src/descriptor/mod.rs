@@ -180,17 +180,14 @@ impl Kernel {
 
     /// The table of the running context.
     pub fn table(&mut self) -> Outcome<&mut FileTable> {
-        self.tables.get_mut(self.current_table).ok_or(Halt::Errno(EBADF))
+        self.tables
+            .get_mut(self.current_table)
+            .ok_or(Halt::Errno(EBADF))
     }
 
     /// Puts `entry` at `number` of `table`: a number, [`cap_abi::FD_ANY`] or
     /// [`cap_abi::FD_ANY_UPPER`]. The entry's references become the table's.
-    pub fn place(
-        &mut self,
-        table: Id<FileTable>,
-        number: usize,
-        entry: Entry,
-    ) -> Outcome {
+    pub fn place(&mut self, table: Id<FileTable>, number: usize, entry: Entry) -> Outcome {
         let table = self.tables.get_mut(table).ok_or(Halt::Errno(EBADF))?;
         Ok(match number {
             cap_abi::FD_ANY => table.entries.insert_lowest(entry)?,
@@ -223,13 +220,22 @@ impl Kernel {
         if let Some(lease) = lease {
             self.leases.retain(lease);
         }
-        let entry = Entry { desc, rights, lease, cloexec };
-        self.place(self.current_table, number, entry).inspect_err(|_| self.drop_entry(entry))
+        let entry = Entry {
+            desc,
+            rights,
+            lease,
+            cloexec,
+        };
+        self.place(self.current_table, number, entry)
+            .inspect_err(|_| self.drop_entry(entry))
     }
 
     /// Takes one more reference for a copy of `entry`.
     pub fn retain_entry(&mut self, entry: Entry) -> Outcome<()> {
-        let description = self.descriptions.get_mut(entry.desc).ok_or(Halt::Errno(EBADF))?;
+        let description = self
+            .descriptions
+            .get_mut(entry.desc)
+            .ok_or(Halt::Errno(EBADF))?;
         description.refs = description.refs.checked_add(1).ok_or(Halt::Errno(EMFILE))?;
         if let Some(lease) = entry.lease {
             self.leases.retain(lease);
@@ -252,7 +258,9 @@ impl Kernel {
     /// grow with it. An object of a user scheme gives up nothing.
     #[inline]
     pub fn release_description(&mut self, id: Id<Description>) {
-        let Some(description) = self.descriptions.get_mut(id) else { return };
+        let Some(description) = self.descriptions.get_mut(id) else {
+            return;
+        };
         description.refs = description.refs.saturating_sub(1);
         if description.refs > 0 {
             if let Kind::Proc(Handle::Context(context, _)) = description.kind {
@@ -277,7 +285,9 @@ impl Kernel {
         }
         let mut next = Some(id);
         while let Some(id) = next {
-            let Some(description) = self.descriptions.get_mut(id) else { break };
+            let Some(description) = self.descriptions.get_mut(id) else {
+                break;
+            };
             let (kind, entangled) = (description.kind, description.is_entangled());
             self.closing = Some(description.next_closing.take());
             self.close_description(id, kind, entangled);
@@ -304,7 +314,9 @@ impl Kernel {
     /// Gives up a context's reference to a table. After the last context every entry is closed, even if
     /// there are handles: the table may hold one of itself, and would stay for ever.
     pub fn leave_table(&mut self, id: Id<FileTable>) {
-        let Some(table) = self.tables.get_mut(id) else { return };
+        let Some(table) = self.tables.get_mut(id) else {
+            return;
+        };
         table.users = table.users.saturating_sub(1);
         while let Some(table) = self.tables.get_mut(id).filter(|table| table.users == 0)
             && let Some((_, entry)) = table.entries.pop_first()
@@ -317,7 +329,9 @@ impl Kernel {
 
     /// Gives up a table's reference; the last one closes every entry.
     pub fn release_table(&mut self, id: Id<FileTable>) {
-        let Some(table) = self.tables.get_mut(id) else { return };
+        let Some(table) = self.tables.get_mut(id) else {
+            return;
+        };
         table.refs = table.refs.saturating_sub(1);
         if table.refs > 0 {
             return;
@@ -336,7 +350,9 @@ impl Kernel {
         if let Some(lease) = entry.lease {
             self.leases.release(lease);
         }
-        let Some(description) = self.descriptions.get_mut(entry.desc) else { return Ok(0) };
+        let Some(description) = self.descriptions.get_mut(entry.desc) else {
+            return Ok(0);
+        };
         if description.notify_detach {
             self.detach(entry);
         }

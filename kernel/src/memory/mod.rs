@@ -14,7 +14,6 @@ pub mod space;
 pub mod user;
 
 use boot_info::{MAX_REGIONS, Region};
-pub use shared::{KernelPages, boot_region, from_boot};
 pub use kernel_core::frames::Frame;
 use kernel_core::frames::{
     Buddy, FRAME_SHIFT, FRAME_SIZE, FrameError, FrameRange, MAX_ZONES, Owner, Record, plan_zones,
@@ -23,6 +22,7 @@ use kernel_core::heap::{Heap, HeapStats};
 use kernel_core::machine::Machine;
 use kernel_core::paging::ENTRIES;
 pub use kernel_core::paging::PAGE_SIZE;
+pub use shared::{KernelPages, boot_region, from_boot};
 use spin::Mutex;
 
 use crate::arch::paging::{self, phys_to_virt};

@@ -22,7 +22,11 @@ pub struct Console {
 impl Console {
     /// No input.
     pub const fn new() -> Self {
-        Self { ring: [0; INPUT], start: 0, len: 0 }
+        Self {
+            ring: [0; INPUT],
+            start: 0,
+            len: 0,
+        }
     }
 
     fn push(&mut self, byte: u8) {
@@ -38,7 +42,9 @@ impl Console {
         if index >= self.len {
             return None;
         }
-        self.ring.get(self.start.wrapping_add(index) % INPUT).copied()
+        self.ring
+            .get(self.start.wrapping_add(index) % INPUT)
+            .copied()
     }
 
     fn consume(&mut self, count: usize) {
@@ -62,12 +68,18 @@ impl Kernel {
             return Ok(0);
         }
         if self.console.len == 0 {
-            return if nonblocking { fail(EAGAIN) } else { self.wait_for(WaitKey::Console) };
+            return if nonblocking {
+                fail(EAGAIN)
+            } else {
+                self.wait_for(WaitKey::Console)
+            };
         }
         let mut buffer = [0; 64];
         let mut count = 0;
         for place in buffer.iter_mut().take(len) {
-            let Some(byte) = self.console.peek(count) else { break };
+            let Some(byte) = self.console.peek(count) else {
+                break;
+            };
             *place = byte;
             count = count.wrapping_add(1);
         }
@@ -83,7 +95,9 @@ impl Kernel {
         let mut buffer = [0; 256];
         while done < len {
             let part = len.wrapping_sub(done).min(buffer.len());
-            let Some(bytes) = buffer.get_mut(..part) else { break };
+            let Some(bytes) = buffer.get_mut(..part) else {
+                break;
+            };
             self.read_bytes(self.current_space, base.wrapping_add(done), bytes)?;
             arch::serial::write(bytes);
             done = done.wrapping_add(part);

@@ -9,10 +9,10 @@ use super::{
     user::{Scheme, Then},
 };
 use crate::{
+    context::sched::Alarm,
     descriptor::Description,
     error::{Halt, Outcome, fail},
     kernel::{Kernel, WaitKey},
-    context::sched::Alarm,
 };
 use cap_abi::Rights;
 use core::mem::size_of;
@@ -37,7 +37,9 @@ pub struct WatchTable {
 impl WatchTable {
     /// An empty table.
     pub const fn new() -> Self {
-        Self { buckets: [const { List::new() }; BUCKETS] }
+        Self {
+            buckets: [const { List::new() }; BUCKETS],
+        }
     }
 
     fn bucket(&mut self, kind: Kind) -> &mut List<Description> {
@@ -88,7 +90,11 @@ impl Kernel {
             return fail(EINVAL);
         }
         if self.events.pending(queue) == 0 {
-            return if nonblocking { fail(EAGAIN) } else { self.wait_for(WaitKey::Event(queue)) };
+            return if nonblocking {
+                fail(EAGAIN)
+            } else {
+                self.wait_for(WaitKey::Event(queue))
+            };
         }
         // The whole room is probed first, so that no event is taken that cannot be told.
         let space = self.current_space;
@@ -131,7 +137,14 @@ impl Kernel {
         let ready = self.kernel_readiness(id, kind) & interest;
         let description = self.descriptions.get_mut(id).ok_or(Halt::Errno(EBADF))?;
         let had = description.subject.is_some();
-        self.events.register(queue, &mut description.subject, number, interest, data, ready)?;
+        self.events.register(
+            queue,
+            &mut description.subject,
+            number,
+            interest,
+            data,
+            ready,
+        )?;
         let has = description.subject.is_some();
         if has && !had {
             if let Kind::Socket(scheme) = kind
@@ -139,10 +152,16 @@ impl Kernel {
             {
                 scheme.watched = true;
             }
-            self.watched.bucket(kind).push_back(&mut self.descriptions, id);
+            self.watched
+                .bucket(kind)
+                .push_back(&mut self.descriptions, id);
         }
         self.wake_queues();
-        let Kind::User { scheme, number: object } = kind else {
+        let Kind::User {
+            scheme,
+            number: object,
+        } = kind
+        else {
             return Ok(size_of::<Event>());
         };
         if interest.is_empty() {
@@ -197,7 +216,9 @@ impl Kernel {
     fn trigger_kind(&mut self, kind: Kind, flags: EventFlags) {
         let mut at = self.watched.bucket(kind).front();
         while let Some(id) = at {
-            let Some(description) = self.descriptions.get(id) else { return };
+            let Some(description) = self.descriptions.get(id) else {
+                return;
+            };
             at = description.watch.next();
             if description.kind == kind {
                 self.events.trigger(description.subject, flags);
@@ -222,14 +243,19 @@ impl Kernel {
 
     /// What is behind a description has changed.
     pub fn notify_description(&mut self, id: Id<Description>, flags: EventFlags) {
-        let subject = self.descriptions.get(id).and_then(|description| description.subject);
+        let subject = self
+            .descriptions
+            .get(id)
+            .and_then(|description| description.subject);
         self.events.trigger(subject, flags);
         self.wake_queues();
     }
 
     /// A watched description is about to go.
     pub fn forget_description(&mut self, id: Id<Description>) {
-        let Some(description) = self.descriptions.get_mut(id) else { return };
+        let Some(description) = self.descriptions.get_mut(id) else {
+            return;
+        };
         let (subject, kind) = (description.subject.take(), description.kind);
         self.events.forget(subject);
         self.watched.bucket(kind).remove(&mut self.descriptions, id);
@@ -237,7 +263,11 @@ impl Kernel {
 
     /// Whether a queue has events.
     pub fn event_readiness(&self, queue: QueueId) -> EventFlags {
-        if self.events.pending(queue) > 0 { EventFlags::EVENT_READ } else { EventFlags::empty() }
+        if self.events.pending(queue) > 0 {
+            EventFlags::EVENT_READ
+        } else {
+            EventFlags::empty()
+        }
     }
 
     /// The last descriptor of a queue is gone.

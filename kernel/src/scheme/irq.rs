@@ -34,7 +34,11 @@ impl Irqs {
     /// No line in use.
     pub const fn new() -> Self {
         Self {
-            lines: [Line { users: 0, fired: 0, acknowledged: 0 }; LINES],
+            lines: [Line {
+                users: 0,
+                fired: 0,
+                acknowledged: 0,
+            }; LINES],
         }
     }
 
@@ -68,14 +72,19 @@ impl Kernel {
         if state.users > 0 {
             return fail(EBUSY);
         }
-        *state = Line { users: 1, ..Line::default() };
+        *state = Line {
+            users: 1,
+            ..Line::default()
+        };
         irq::unmask(line as usize);
         Ok(Opened::plain(Kind::Irq(line)))
     }
 
     /// An interrupt came.
     pub fn irq_fired(&mut self, line: u32) {
-        let Ok(state) = self.irqs.line(line) else { return };
+        let Ok(state) = self.irqs.line(line) else {
+            return;
+        };
         state.fired = state.fired.wrapping_add(1);
         if state.users > 0 {
             self.wake_waiters(WaitKey::Irq(line));
@@ -90,7 +99,11 @@ impl Kernel {
         }
         let state = self.irqs.line(line)?;
         if state.fired == state.acknowledged {
-            return if nonblocking { fail(EAGAIN) } else { self.wait_for(WaitKey::Irq(line)) };
+            return if nonblocking {
+                fail(EAGAIN)
+            } else {
+                self.wait_for(WaitKey::Irq(line))
+            };
         }
         let count = state.fired as usize;
         self.write_word(self.current_space, base, count)?;
@@ -116,7 +129,9 @@ impl Kernel {
 
     /// `SYS_CALL`: for a vector, the address and the data that a device has to write.
     pub fn irq_call(&mut self, line: u32, base: usize, len: usize) -> Outcome {
-        let Some((address, data)) = irq::message(line as usize) else { return fail(EOPNOTSUPP) };
+        let Some((address, data)) = irq::message(line as usize) else {
+            return fail(EOPNOTSUPP);
+        };
         if len != 2 * size_of::<u64>() {
             return fail(EINVAL);
         }

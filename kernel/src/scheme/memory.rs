@@ -68,8 +68,14 @@ pub struct MapRecord {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    Map { offset: u64, size: usize, flags: MunmapFlags },
-    Detach { pid: u32 },
+    Map {
+        offset: u64,
+        size: usize,
+        flags: MunmapFlags,
+    },
+    Detach {
+        pid: u32,
+    },
 }
 
 impl MapRecord {
@@ -83,11 +89,19 @@ impl MapRecord {
     ) -> Self {
         let size = size.next_multiple_of(crate::memory::PAGE_SIZE);
         let written = flags.contains(MapFlags::MAP_SHARED | MapFlags::PROT_WRITE);
-        let flags = if written { MunmapFlags::NEEDS_SYNC } else { MunmapFlags::empty() };
+        let flags = if written {
+            MunmapFlags::NEEDS_SYNC
+        } else {
+            MunmapFlags::empty()
+        };
         Self {
             scheme,
             number,
-            what: What::Map { offset, size, flags },
+            what: What::Map {
+                offset,
+                size,
+                flags,
+            },
             mapped: size,
             next_message: None,
             ended_next: None,
@@ -122,7 +136,11 @@ impl MapRecord {
     /// What the scheme is told: opcode, arguments, process.
     pub fn message(&self) -> (Opcode, [u64; 6], u64) {
         match self.what {
-            What::Map { offset, size, flags } => (
+            What::Map {
+                offset,
+                size,
+                flags,
+            } => (
                 Opcode::Munmap,
                 [self.number, size as u64, flags.bits() as u64, offset, 0, 0],
                 0,
@@ -135,8 +153,15 @@ impl MapRecord {
 impl Kernel {
     /// `SYS_FMAP` on a memory descriptor.
     pub fn memory_map(&mut self, source: Source, id: Id<Space>, map: &Map) -> Outcome {
-        let min = self.this().map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
-        let request = Request { address: map.address, size: map.size, flags: map.flags, min };
+        let min = self
+            .this()
+            .map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
+        let request = Request {
+            address: map.address,
+            size: map.size,
+            flags: map.flags,
+            min,
+        };
         match source {
             Source::Zeroed => self.map_anonymous(id, map.address, map.size, map.flags),
             Source::Contiguous => self.change(id, |space, memory, released| {
@@ -168,7 +193,9 @@ impl Kernel {
         }
         let id = self.current_space;
         let address = self.read_word(id, base)?;
-        let Some(space) = self.spaces.get_mut(id) else { return fail(EFAULT) };
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
         let physical = space
             .memory
             .reach(&mut self.memory, address, true)
@@ -179,9 +206,10 @@ impl Kernel {
 
     /// Whether a physical range is the kernel's to manage, so that no mapping by address may give it.
     fn overlaps_kernel(&self, base: u64, size: u64) -> bool {
-        let Some(end) = base.checked_add(size) else { return true };
-        crate::arch::free_memory().any(|range| {
-            base < range.base.saturating_add(range.len) && range.base < end
-        })
+        let Some(end) = base.checked_add(size) else {
+            return true;
+        };
+        crate::arch::free_memory()
+            .any(|range| base < range.base.saturating_add(range.len) && range.base < end)
     }
 }

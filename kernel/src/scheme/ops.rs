@@ -39,12 +39,18 @@ pub struct At {
 impl Opened {
     /// An object without a position.
     pub const fn plain(kind: Kind) -> Self {
-        Self { kind, positioned: false }
+        Self {
+            kind,
+            positioned: false,
+        }
     }
 
     /// An object with a position.
     pub const fn positioned(kind: Kind) -> Self {
-        Self { kind, positioned: true }
+        Self {
+            kind,
+            positioned: true,
+        }
     }
 }
 
@@ -57,8 +63,16 @@ impl Kernel {
     }
 
     /// Opens the object that `kind` gives for a key in the running context's memory.
-    pub fn kernel_open(&mut self, kind: Kind, flags: usize, key: usize, len: usize) -> Outcome<Opened> {
-        let Some(id) = self.current else { return fail(ESRCH) };
+    pub fn kernel_open(
+        &mut self,
+        kind: Kind,
+        flags: usize,
+        key: usize,
+        len: usize,
+    ) -> Outcome<Opened> {
+        let Some(id) = self.current else {
+            return fail(ESRCH);
+        };
         self.kernel_open_for(id, self.current_space, kind, flags, key, len)
     }
 
@@ -73,7 +87,9 @@ impl Kernel {
         len: usize,
     ) -> Outcome<Opened> {
         let mut buffer = [0; MAX_KEY];
-        let Some(buffer) = buffer.get_mut(..len) else { return fail(ENOENT) };
+        let Some(buffer) = buffer.get_mut(..len) else {
+            return fail(ENOENT);
+        };
         self.read_bytes(space, key, buffer)?;
         match kind {
             Kind::Root(scheme) => self.open_root(caller, scheme, buffer, flags),
@@ -114,9 +130,13 @@ impl Kernel {
 
     /// `dup` with a payload on a kernel object.
     pub fn kernel_dup(&mut self, kind: Kind, base: usize, len: usize) -> Outcome<Opened> {
-        let Some(caller) = self.current else { return fail(ESRCH) };
+        let Some(caller) = self.current else {
+            return fail(ESRCH);
+        };
         let mut buffer = [0; MAX_KEY];
-        let Some(buffer) = buffer.get_mut(..len) else { return fail(EINVAL) };
+        let Some(buffer) = buffer.get_mut(..len) else {
+            return fail(EINVAL);
+        };
         self.read_bytes(self.current_space, base, buffer)?;
         match kind {
             Kind::Pipe(pipe, _) => self.pipe_dup(pipe, buffer),
@@ -248,7 +268,13 @@ impl Kernel {
             Kind::Sys(_) => self.kernel_size(kind)? as u64,
             _ => 0,
         };
-        Ok(Stat { st_mode: mode, st_nlink: 1, st_size: size, st_blksize: 4096, ..Stat::default() })
+        Ok(Stat {
+            st_mode: mode,
+            st_nlink: 1,
+            st_size: size,
+            st_blksize: 4096,
+            ..Stat::default()
+        })
     }
 
     /// Which events are on at an object now.

@@ -61,7 +61,10 @@ impl Kernel {
             return fail(EBADF);
         }
         let pipe = self.pipes.get_mut(id).ok_or(Halt::Errno(EBADF))?;
-        let space = self.spaces.get_mut(self.current_space).ok_or(Halt::Errno(EFAULT))?;
+        let space = self
+            .spaces
+            .get_mut(self.current_space)
+            .ok_or(Halt::Errno(EFAULT))?;
         let memory = &mut self.memory;
         let outcome = pipe.read(&mut KernelPages, len, |done, part| {
             let slice = crate::memory::user::UserSlice::new(base.wrapping_add(done), part.len())?;
@@ -94,7 +97,10 @@ impl Kernel {
             return fail(EBADF);
         }
         let pipe = self.pipes.get_mut(id).ok_or(Halt::Errno(EBADF))?;
-        let space = self.spaces.get_mut(self.current_space).ok_or(Halt::Errno(EFAULT))?;
+        let space = self
+            .spaces
+            .get_mut(self.current_space)
+            .ok_or(Halt::Errno(EFAULT))?;
         let memory = &mut self.memory;
         let outcome = pipe.write(&mut KernelPages, len, |done, part| {
             let slice = crate::memory::user::UserSlice::new(base.wrapping_add(done), part.len())?;
@@ -116,12 +122,16 @@ impl Kernel {
 
     /// What an end can do without waiting.
     pub fn pipe_readiness(&self, id: Id<Pipe>, end: End) -> EventFlags {
-        self.pipes.get(id).map_or(EventFlags::empty(), |pipe| pipe.poll(end))
+        self.pipes
+            .get(id)
+            .map_or(EventFlags::empty(), |pipe| pipe.poll(end))
     }
 
     /// The last descriptor of an end's description is gone.
     pub fn pipe_close(&mut self, id: Id<Pipe>, end: End) {
-        let Some(pipe) = self.pipes.get_mut(id) else { return };
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return;
+        };
         if !pipe.close(end) {
             return;
         }

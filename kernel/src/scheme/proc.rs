@@ -83,7 +83,12 @@ const NO_EXCEPTION: usize = 0;
 
 impl Kernel {
     /// `openat` on an object of the scheme.
-    pub fn proc_open(&mut self, caller: Id<Context>, handle: Handle, key: &[u8]) -> Outcome<Opened> {
+    pub fn proc_open(
+        &mut self,
+        caller: Id<Context>,
+        handle: Handle,
+        key: &[u8],
+    ) -> Outcome<Opened> {
         let kind = match (handle, key) {
             (Handle::Root, b"new-context") => {
                 let id = self.create_context()?;
@@ -104,7 +109,10 @@ impl Kernel {
             (Handle::Context(..), _) => return fail(ENOTDIR),
         };
         let positioned = matches!(kind, Handle::Space(_) | Handle::Table(_));
-        Ok(Opened { kind: Kind::Proc(kind), positioned })
+        Ok(Opened {
+            kind: Kind::Proc(kind),
+            positioned,
+        })
     }
 
     /// A descriptor's handle of a context, counted.
@@ -181,13 +189,7 @@ impl Kernel {
     }
 
     /// `read`.
-    pub fn proc_read(
-        &mut self,
-        handle: Handle,
-        base: usize,
-        len: usize,
-        at: At,
-    ) -> Outcome {
+    pub fn proc_read(&mut self, handle: Handle, base: usize, len: usize, at: At) -> Outcome {
         let space = self.current_space;
         match handle {
             Handle::Root => fail(EISDIR),
@@ -356,7 +358,10 @@ impl Kernel {
                     // The boot CPU is the only one that is there.
                     return fail(EINVAL);
                 }
-                self.contexts.get_mut(id).ok_or(Halt::Errno(ESRCH))?.affinity = mask;
+                self.contexts
+                    .get_mut(id)
+                    .ok_or(Halt::Errno(ESRCH))?
+                    .affinity = mask;
             }
             Aspect::MmapMin => {
                 exact(len, size_of::<usize>())?;
@@ -364,7 +369,10 @@ impl Kernel {
                 if min >= kernel_core::paging::USER_END {
                     return fail(EINVAL);
                 }
-                self.contexts.get_mut(id).ok_or(Halt::Errno(ESRCH))?.mmap_min = min;
+                self.contexts
+                    .get_mut(id)
+                    .ok_or(Halt::Errno(ESRCH))?
+                    .mmap_min = min;
             }
             Aspect::Whole => return fail(EBADF),
         }
@@ -431,7 +439,10 @@ impl Kernel {
 
     /// A context's status has changed in a way that its controller wants to know.
     pub fn context_changed(&mut self, id: Id<Context>) {
-        self.notify_kind(Kind::Proc(Handle::Context(id, Aspect::Status)), EventFlags::EVENT_READ);
+        self.notify_kind(
+            Kind::Proc(Handle::Context(id, Aspect::Status)),
+            EventFlags::EVENT_READ,
+        );
     }
 
     /// Whether a context is dead or stopped.
@@ -491,8 +502,12 @@ impl Kernel {
     fn pin(&mut self, id: Id<Space>, address: usize) -> Outcome<crate::memory::Frame> {
         let page = address & !(crate::memory::PAGE_SIZE - 1);
         let space = self.spaces.get_mut(id).ok_or(Halt::Errno(EFAULT))?;
-        let loan =
-            space.memory.lend(&mut self.memory, page, crate::memory::PAGE_SIZE, Lend::Shared)?;
+        let loan = space.memory.lend(
+            &mut self.memory,
+            page,
+            crate::memory::PAGE_SIZE,
+            Lend::Shared,
+        )?;
         let physical = space.memory.reach(&mut self.memory, page, true);
         let frame = physical.ok().and_then(crate::memory::Frame::containing);
         let retained = frame.filter(|frame| self.memory.retain(*frame));
@@ -548,7 +563,9 @@ impl Kernel {
             return fail(ESRCH);
         }
         self.use_table(table);
-        let Some(context) = self.contexts.get_mut(id) else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return fail(ESRCH);
+        };
         let old = context.table.replace(table);
         if self.current == Some(id) {
             self.current_table = table;
@@ -563,7 +580,9 @@ impl Kernel {
     fn space_operation(&mut self, id: Id<Space>, base: usize, len: usize) -> Outcome {
         let count = len / size_of::<usize>();
         let mut words = [0; 6];
-        let Some(filled) = words.get_mut(..count) else { return fail(EINVAL) };
+        let Some(filled) = words.get_mut(..count) else {
+            return fail(EINVAL);
+        };
         if len % size_of::<usize>() != 0 || count == 0 {
             return fail(EINVAL);
         }
@@ -572,7 +591,12 @@ impl Kernel {
         match (operation, count) {
             (ADDRSPACE_OP_MMAP, 6) => {
                 let flags = MapFlags::from_bits(e).ok_or(Halt::Errno(EINVAL))?;
-                let map = Map { offset: b, size: d, flags, address: c };
+                let map = Map {
+                    offset: b,
+                    size: d,
+                    flags,
+                    address: c,
+                };
                 if a == crate::syscall::map::ANONYMOUS {
                     return self.map_anonymous(id, map.address, map.size, flags);
                 }
@@ -608,9 +632,16 @@ impl Kernel {
         address: usize,
         flags: MapFlags,
     ) -> Outcome {
-        let request = Request { address, size, flags, min: crate::context::life::MMAP_MIN };
+        let request = Request {
+            address,
+            size,
+            flags,
+            min: crate::context::life::MMAP_MIN,
+        };
         let memory = &mut self.memory;
-        let Some((source, target)) = self.spaces.get2_mut(from, to) else { return fail(EINVAL) };
+        let Some((source, target)) = self.spaces.get2_mut(from, to) else {
+            return fail(EINVAL);
+        };
         let maps = &mut self.maps;
         let mut ended = crate::access::map::Ended::default();
         let moved = target.memory.take_from(
@@ -628,16 +659,28 @@ impl Kernel {
     /// Maps pages of another space: `SYS_FMAP` on an address-space descriptor, the offset being the
     /// address there.
     pub fn proc_map(&mut self, source: Id<Space>, target: Id<Space>, map: &Map) -> Outcome {
-        let way = if map.flags.contains(MapFlags::MAP_SHARED) { Lend::Shared } else { Lend::Snapshot };
-        let Some(space) = self.spaces.get_mut(source) else { return fail(EBADF) };
-        let loan = space.memory.lend(&mut self.memory, map.offset, map.size, way)?;
+        let way = if map.flags.contains(MapFlags::MAP_SHARED) {
+            Lend::Shared
+        } else {
+            Lend::Snapshot
+        };
+        let Some(space) = self.spaces.get_mut(source) else {
+            return fail(EBADF);
+        };
+        let loan = space
+            .memory
+            .lend(&mut self.memory, map.offset, map.size, way)?;
         let request = Request {
             address: map.address,
             size: map.size,
             flags: map.flags,
             min: crate::context::life::MMAP_MIN,
         };
-        let terms = Terms { record: None, offset: 0, max: Prot::ALL };
+        let terms = Terms {
+            record: None,
+            offset: 0,
+            max: Prot::ALL,
+        };
         self.map_loan_in(target, &request, loan, &terms)
     }
 
@@ -657,7 +700,9 @@ impl Kernel {
         let memory = &mut self.memory;
         let own = self.current_space;
         let copied = if own == foreign {
-            let Some(space) = self.spaces.get_mut(own) else { return fail(EFAULT) };
+            let Some(space) = self.spaces.get_mut(own) else {
+                return fail(EFAULT);
+            };
             let (from, to) = if write { (here, there) } else { (there, here) };
             space.memory.copy_within(memory, from, to)?
         } else {
@@ -665,9 +710,12 @@ impl Kernel {
                 return fail(EBADF);
             };
             if write {
-                mine.memory.copy_to(memory, here, &mut other.memory, there)?
+                mine.memory
+                    .copy_to(memory, here, &mut other.memory, there)?
             } else {
-                other.memory.copy_to(memory, there, &mut mine.memory, here)?
+                other
+                    .memory
+                    .copy_to(memory, there, &mut mine.memory, here)?
             }
         };
         Ok(copied)
@@ -681,8 +729,12 @@ impl Kernel {
             if count.saturating_add(1).saturating_mul(size) > len {
                 break;
             }
-            let Some(space) = self.spaces.get(id) else { return fail(EBADF) };
-            let Some(grant) = space.memory.grants().nth(skip.saturating_add(count)) else { break };
+            let Some(space) = self.spaces.get(id) else {
+                return fail(EBADF);
+            };
+            let Some(grant) = space.memory.grants().nth(skip.saturating_add(count)) else {
+                break;
+            };
             let at = base.wrapping_add(count.saturating_mul(size));
             self.write_bytes(self.current_space, at, &grant)?;
             count = count.wrapping_add(1);
@@ -697,8 +749,12 @@ impl Kernel {
         let mut done = 0_usize;
         let mut from = 0;
         while done < room {
-            let Some(table) = self.tables.get(id) else { return fail(EBADF) };
-            let Some((number, _)) = table.entries.next_from(from) else { break };
+            let Some(table) = self.tables.get(id) else {
+                return fail(EBADF);
+            };
+            let Some((number, _)) = table.entries.next_from(from) else {
+                break;
+            };
             if skip > 0 {
                 skip = skip.wrapping_sub(1);
             } else {
@@ -706,19 +762,19 @@ impl Kernel {
                 self.write_word(self.current_space, at, number)?;
                 done = done.wrapping_add(1);
             }
-            let Some(next) = number.checked_add(1) else { break };
+            let Some(next) = number.checked_add(1) else {
+                break;
+            };
             from = next;
         }
         Ok(done.saturating_mul(size))
     }
 
     /// `SYS_CALL`: verbs on a descriptor table.
-    pub fn proc_call(
-        &mut self,
-        handle: Handle,
-        metadata: &[u64; 8],
-    ) -> Outcome {
-        let Handle::Table(target) = handle else { return fail(EOPNOTSUPP) };
+    pub fn proc_call(&mut self, handle: Handle, metadata: &[u64; 8]) -> Outcome {
+        let Handle::Table(target) = handle else {
+            return fail(EOPNOTSUPP);
+        };
         let [verb, a, b, rights, ..] = metadata.map(|word| word as usize);
         let verb = u8::try_from(verb)
             .ok()
@@ -751,7 +807,11 @@ impl Kernel {
             }
             FileTableVerb::Swap => {
                 let table = self.tables.get_mut(target).ok_or(Halt::Errno(EBADF))?;
-                if table.entries.swap(a, b) { Ok(0) } else { fail(EBADF) }
+                if table.entries.swap(a, b) {
+                    Ok(0)
+                } else {
+                    fail(EBADF)
+                }
             }
             FileTableVerb::Reserved1 | FileTableVerb::Resize | FileTableVerb::Refresh => {
                 fail(EOPNOTSUPP)
@@ -769,27 +829,37 @@ impl Kernel {
     }
 
     fn is_out_of_reach(&self, id: Id<Context>) -> bool {
-        let Some(context) = self.contexts.get(id) else { return false };
+        let Some(context) = self.contexts.get(id) else {
+            return false;
+        };
         if context.status != Status::New || context.handles == 0 {
             return false;
         }
         let table = context.table.and_then(|table| self.tables.get(table));
-        let Some(table) = table.filter(|table| table.refs == 1) else { return false };
+        let Some(table) = table.filter(|table| table.refs == 1) else {
+            return false;
+        };
         // Handles that are in the table, and how many references to each are not.
         let mut handles = [None; OWN_HANDLES];
         for (_, entry) in table.entries.iter() {
-            let Some(description) = self.descriptions.get(entry.desc) else { continue };
+            let Some(description) = self.descriptions.get(entry.desc) else {
+                continue;
+            };
             if !matches!(description.kind, Kind::Proc(Handle::Context(of, _)) if of == id) {
                 continue;
             }
-            let known = handles.iter_mut().find(|slot| {
-                slot.is_none_or(|(handle, _)| handle == entry.desc)
-            });
+            let known = handles
+                .iter_mut()
+                .find(|slot| slot.is_none_or(|(handle, _)| handle == entry.desc));
             let Some(slot) = known else { return false };
             let (_, outside) = slot.get_or_insert((entry.desc, description.refs));
             *outside = outside.saturating_sub(1);
         }
-        let inside = handles.iter().flatten().filter(|(_, outside)| *outside == 0).count();
+        let inside = handles
+            .iter()
+            .flatten()
+            .filter(|(_, outside)| *outside == 0)
+            .count();
         inside == context.handles as usize
     }
 

@@ -42,9 +42,14 @@ const FILES: [(&str, File); 7] = [
 /// Opens a file by its name.
 pub fn open(key: &[u8], flags: usize) -> Outcome<Opened> {
     if key.is_empty() {
-        return Ok(Opened::positioned(Kind::Root(syscall::data::GlobalSchemes::Sys)));
+        return Ok(Opened::positioned(Kind::Root(
+            syscall::data::GlobalSchemes::Sys,
+        )));
     }
-    let file = FILES.iter().find(|(name, _)| name.as_bytes() == key).map(|(_, file)| *file);
+    let file = FILES
+        .iter()
+        .find(|(name, _)| name.as_bytes() == key)
+        .map(|(_, file)| *file);
     let file = file.ok_or(Halt::Errno(ENOENT))?;
     if flags & syscall::flag::O_WRONLY == syscall::flag::O_WRONLY {
         return fail(EACCES);
@@ -148,7 +153,9 @@ impl Kernel {
             return self.read_random(base, len);
         }
         let bytes = self.render(file).map_err(|_| Halt::Errno(ENOMEM))?;
-        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..));
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| bytes.get(offset..));
         let rest = rest.unwrap_or(&[]);
         let part = rest.get(..len).unwrap_or(rest);
         self.write_bytes(self.current_space, base, part)?;
@@ -180,7 +187,9 @@ impl Kernel {
         for (name, _) in FILES {
             writeln!(text, "{name}").map_err(|_| Halt::Errno(ENOMEM))?;
         }
-        let rest = usize::try_from(offset).ok().and_then(|offset| text.bytes.get(offset..));
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| text.bytes.get(offset..));
         let rest = rest.unwrap_or(&[]);
         let part = rest.get(..len).unwrap_or(rest);
         self.write_bytes(self.current_space, base, part)?;

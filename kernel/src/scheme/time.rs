@@ -31,7 +31,11 @@ impl Kernel {
             b"4" => CLOCK_MONOTONIC,
             _ => return fail(ENOENT),
         };
-        Ok(Opened::plain(Kind::Time(Clock { id, alarm: None, due: false })))
+        Ok(Opened::plain(Kind::Time(Clock {
+            id,
+            alarm: None,
+            due: false,
+        })))
     }
 
     /// `read`: the time now.
@@ -69,7 +73,11 @@ impl Kernel {
             let alarm = self.timers.set(deadline, Alarm::Clock(id));
             Some(alarm.map_err(|_| Halt::Errno(ENOMEM))?)
         };
-        self.description(id)?.kind = Kind::Time(Clock { id: clock.id, alarm, due });
+        self.description(id)?.kind = Kind::Time(Clock {
+            id: clock.id,
+            alarm,
+            due,
+        });
         if due {
             self.notify_description(id, EventFlags::EVENT_READ);
         } else {
@@ -98,7 +106,11 @@ impl Kernel {
 
     /// Whether a clock's alarm has gone off.
     pub fn clock_readiness(&mut self, id: Id<Description>) -> EventFlags {
-        match self.descriptions.get(id).map(|description| description.kind) {
+        match self
+            .descriptions
+            .get(id)
+            .map(|description| description.kind)
+        {
             Some(Kind::Time(Clock { due: true, .. })) => EventFlags::EVENT_READ,
             _ => EventFlags::empty(),
         }

@@ -44,10 +44,10 @@ impl Kernel {
         metadata: usize,
     ) -> Outcome {
         let count = flags_and_count & 0xff;
-        let flags =
-            CallFlags::from_bits(flags_and_count & !0xff).ok_or(Halt::Errno(EINVAL))?;
-        const UNCOMMON: CallFlags =
-            CallFlags::FD.union(CallFlags::CONSUME).union(CallFlags::MULTIPLE_FDS2);
+        let flags = CallFlags::from_bits(flags_and_count & !0xff).ok_or(Halt::Errno(EINVAL))?;
+        const UNCOMMON: CallFlags = CallFlags::FD
+            .union(CallFlags::CONSUME)
+            .union(CallFlags::MULTIPLE_FDS2);
         if flags.intersects(UNCOMMON) || count > SQE_METADATA {
             return self.call_uncommonly(fd, base, len, flags, metadata, count);
         }
@@ -66,9 +66,7 @@ impl Kernel {
             Kind::User { scheme, number } => {
                 self.call_one(&entry, scheme, number, base, len, flags, words)
             }
-            Kind::Socket(scheme) => {
-                self.socket_call(scheme, base, len, flags, words, nonblocking)
-            }
+            Kind::Socket(scheme) => self.socket_call(scheme, base, len, flags, words, nonblocking),
             kind => {
                 let [a, b, c] = words;
                 self.kernel_call(entry, kind, base, len, flags, &[a, b, c, 0, 0, 0, 0, 0])
@@ -149,11 +147,18 @@ impl Kernel {
                     b |= u64::from(AT_FLAG_BENEATH);
                 }
             }
-            (Opcode::StdFsCall, direction_of(kind, len)?, takes_path, beneath)
+            (
+                Opcode::StdFsCall,
+                direction_of(kind, len)?,
+                takes_path,
+                beneath,
+            )
         } else {
             self.require(entry, Rights::CALL)?;
-            let direction = match (flags.contains(CallFlags::READ), flags.contains(CallFlags::WRITE))
-            {
+            let direction = match (
+                flags.contains(CallFlags::READ),
+                flags.contains(CallFlags::WRITE),
+            ) {
                 (false, false) | (true, true) => Direction::Both,
                 (true, false) => Direction::OutAll,
                 (false, true) => Direction::In,
@@ -168,7 +173,12 @@ impl Kernel {
             credentials: false,
             multiple_ids: false,
             beneath,
-            payload: Payload::Bytes { base, len, direction, text },
+            payload: Payload::Bytes {
+                base,
+                len,
+                direction,
+                text,
+            },
             then: Then::Value,
         })
     }
@@ -220,9 +230,17 @@ impl Kernel {
         };
         let a = self.entry(first, need)?;
         let b = self.entry(second, need)?;
-        let (kind_a, kind_b) = (self.description(a.desc)?.kind, self.description(b.desc)?.kind);
-        let (Kind::User { scheme, number }, Kind::User { scheme: other, number: second }) =
-            (kind_a, kind_b)
+        let (kind_a, kind_b) = (
+            self.description(a.desc)?.kind,
+            self.description(b.desc)?.kind,
+        );
+        let (
+            Kind::User { scheme, number },
+            Kind::User {
+                scheme: other,
+                number: second,
+            },
+        ) = (kind_a, kind_b)
         else {
             return fail(EOPNOTSUPP);
         };
@@ -245,7 +263,12 @@ impl Kernel {
             credentials: false,
             multiple_ids: true,
             beneath,
-            payload: Payload::Bytes { base, len, direction, text: false },
+            payload: Payload::Bytes {
+                base,
+                len,
+                direction,
+                text: false,
+            },
             then: Then::Value,
         })
     }
@@ -262,7 +285,9 @@ impl Kernel {
         words: [u64; MAX_METADATA],
         count: usize,
     ) -> Outcome {
-        let Kind::User { scheme, number } = kind else { return fail(EOPNOTSUPP) };
+        let Kind::User { scheme, number } = kind else {
+            return fail(EOPNOTSUPP);
+        };
         let fds = len / size_of::<usize>();
         let [a, b, ..] = words;
         self.require(&entry, Rights::TRANSFER)?;
@@ -270,13 +295,19 @@ impl Kernel {
         {
             return fail(EINVAL);
         }
-        match (flags.contains(CallFlags::WRITE), flags.contains(CallFlags::READ)) {
+        match (
+            flags.contains(CallFlags::WRITE),
+            flags.contains(CallFlags::READ),
+        ) {
             (true, false) => {
                 if count > 1 {
                     return fail(EINVAL);
                 }
                 let mut send = SendFdFlags::empty();
-                send.set(SendFdFlags::EXCLUSIVE, flags.contains(CallFlags::FD_EXCLUSIVE));
+                send.set(
+                    SendFdFlags::EXCLUSIVE,
+                    flags.contains(CallFlags::FD_EXCLUSIVE),
+                );
                 send.set(SendFdFlags::CLONE, flags.contains(CallFlags::FD_CLONE));
                 let entries = self.collect_entries(
                     base,
@@ -344,7 +375,13 @@ impl Kernel {
 /// # Errors
 /// `EINVAL` for a length that the call cannot have; daemons rely on it.
 fn direction_of(kind: StdFsCallKind, len: usize) -> Outcome<Direction> {
-    let exact = |size: usize, direction| if len == size { Ok(direction) } else { fail(EINVAL) };
+    let exact = |size: usize, direction| {
+        if len == size {
+            Ok(direction)
+        } else {
+            fail(EINVAL)
+        }
+    };
     match kind {
         StdFsCallKind::Fstat => exact(size_of::<Stat>(), Direction::OutAll),
         StdFsCallKind::Fstatvfs => exact(size_of::<StatVfs>(), Direction::OutAll),

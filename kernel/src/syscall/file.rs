@@ -17,12 +17,7 @@ use crate::{
 use cap_abi::Rights;
 use core::mem::size_of;
 use kernel_core::{rights, slab::Id};
-use syscall::{
-    data::Stat,
-    error::*,
-    flag::*,
-    schemev2::Opcode,
-};
+use syscall::{data::Stat, error::*, flag::*, schemev2::Opcode};
 
 /// Longest single read or write; more is done in part, as POSIX allows.
 const MAX_TRANSFER: usize = 1 << 30;
@@ -67,7 +62,13 @@ impl Kernel {
         flags: usize,
     ) -> Outcome {
         let entry = self.entry(fd, rights::positioned(Rights::READ, offset))?;
-        self.transfer(entry, base, len, Some((offset as u64, flags)), Direction::Out)
+        self.transfer(
+            entry,
+            base,
+            len,
+            Some((offset as u64, flags)),
+            Direction::Out,
+        )
     }
 
     /// `SYS_WRITE2`.
@@ -80,7 +81,13 @@ impl Kernel {
         flags: usize,
     ) -> Outcome {
         let entry = self.entry(fd, rights::positioned(Rights::WRITE, offset))?;
-        self.transfer(entry, base, len, Some((offset as u64, flags)), Direction::In)
+        self.transfer(
+            entry,
+            base,
+            len,
+            Some((offset as u64, flags)),
+            Direction::In,
+        )
     }
 
     #[inline]
@@ -95,7 +102,11 @@ impl Kernel {
         let description = self.description(entry.desc)?;
         let (kind, positioned) = (description.kind, description.positioned);
         let mut status = description.flags as usize;
-        let mut offset = if positioned { description.offset } else { u64::MAX };
+        let mut offset = if positioned {
+            description.offset
+        } else {
+            u64::MAX
+        };
         let mut moves = positioned;
         if let Some((given, flags)) = at {
             if flags != usize::MAX {
@@ -112,7 +123,10 @@ impl Kernel {
         let len = len.min(MAX_TRANSFER);
         let Kind::User { scheme, number } = kind else {
             let nonblocking = status & O_NONBLOCK != 0;
-            let at = At { offset, explicit: positioned && !moves };
+            let at = At {
+                offset,
+                explicit: positioned && !moves,
+            };
             let count = match direction {
                 Direction::In => self.kernel_write(entry, kind, base, len, at, nonblocking)?,
                 _ => self.kernel_read(kind, base, len, at, nonblocking)?,
@@ -122,10 +136,19 @@ impl Kernel {
             }
             return Ok(count);
         };
-        let opcode = if direction == Direction::In { Opcode::Write } else { Opcode::Read };
+        let opcode = if direction == Direction::In {
+            Opcode::Write
+        } else {
+            Opcode::Read
+        };
         let flags = (status & O_FCNTL_MASK) as u64;
         let mut call = plain(scheme, &entry, opcode, [number, 0, 0, offset, flags, 0]);
-        call.payload = Payload::Bytes { base, len, direction, text: false };
+        call.payload = Payload::Bytes {
+            base,
+            len,
+            direction,
+            text: false,
+        };
         if moves {
             call.then = Then::Advance(entry.desc);
         }
@@ -159,12 +182,7 @@ impl Kernel {
     }
 
     /// Ends a seek from the end of an object of this size.
-    pub fn seek_to_end(
-        &mut self,
-        id: Id<Description>,
-        size: usize,
-        displacement: i64,
-    ) -> Outcome {
+    pub fn seek_to_end(&mut self, id: Id<Description>, size: usize, displacement: i64) -> Outcome {
         self.seek_from(id, size as u64, displacement)
     }
 
@@ -203,9 +221,12 @@ impl Kernel {
     pub fn sys_fsync(&mut self, fd: usize) -> Outcome {
         let entry = self.entry(fd, Rights::SYNC)?;
         match self.description(entry.desc)?.kind {
-            Kind::User { scheme, number } => {
-                self.call_scheme(plain(scheme, &entry, Opcode::Fsync, [number, 0, 0, 0, 0, 0]))
-            }
+            Kind::User { scheme, number } => self.call_scheme(plain(
+                scheme,
+                &entry,
+                Opcode::Fsync,
+                [number, 0, 0, 0, 0, 0],
+            )),
             _ => Ok(0),
         }
     }
@@ -240,7 +261,12 @@ impl Kernel {
         let (scheme, number, entry) = self.user_object(fd, Rights::STAT)?;
         let mut call = plain(scheme, &entry, Opcode::Fpath, [number, 0, 0, 0, 0, 0]);
         let len = len.min(PATH_MAX);
-        call.payload = Payload::Bytes { base, len, direction: Direction::Out, text: false };
+        call.payload = Payload::Bytes {
+            base,
+            len,
+            direction: Direction::Out,
+            text: false,
+        };
         self.call_scheme(call)
     }
 
@@ -252,7 +278,12 @@ impl Kernel {
         }
         let (scheme, number, entry) = self.user_object(fd, Rights::RENAME | Rights::ESCAPE)?;
         let mut call = plain(scheme, &entry, opcode, [number, 0, 0, 0, 0, 0]);
-        call.payload = Payload::Bytes { base, len, direction: Direction::In, text: true };
+        call.payload = Payload::Bytes {
+            base,
+            len,
+            direction: Direction::In,
+            text: true,
+        };
         self.call_scheme(call)
     }
 
@@ -295,4 +326,3 @@ fn status_of(flags: usize) -> Outcome {
     }
     Ok(status)
 }
-

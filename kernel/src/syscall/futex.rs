@@ -47,7 +47,9 @@ impl Kernel {
         if !address.is_multiple_of(width) {
             return fail(EINVAL);
         }
-        let Some(id) = self.current else { return fail(ESRCH) };
+        let Some(id) = self.current else {
+            return fail(ESRCH);
+        };
         let space = self.current_space;
         let deadline = if deadline == 0 {
             None
@@ -70,7 +72,9 @@ impl Kernel {
             }
             self.set_timer(id, deadline)?;
         }
-        let Some(context) = self.contexts.get_mut(id) else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return fail(ESRCH);
+        };
         context.status = Status::Blocked;
         context.wait = Wait::Futex;
         context.waiting_in = Some(WaitPlace::Object(key));

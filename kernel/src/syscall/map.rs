@@ -45,9 +45,22 @@ impl Kernel {
         }
         let record = self
             .maps
-            .insert(MapRecord::new(scheme, number, map.offset as u64, map.size, map.flags))
+            .insert(MapRecord::new(
+                scheme,
+                number,
+                map.offset as u64,
+                map.size,
+                map.flags,
+            ))
             .map_err(|_| Halt::Errno(ENOMEM))?;
-        let args = [number, map.size as u64, map.flags.bits() as u64, map.offset as u64, 0, 0];
+        let args = [
+            number,
+            map.size as u64,
+            map.flags.bits() as u64,
+            map.offset as u64,
+            0,
+            0,
+        ];
         let mut call = super::file::plain(scheme, &entry, Opcode::MmapPrep, args);
         call.then = Then::Map(MapIntent {
             record,
@@ -100,7 +113,6 @@ impl Kernel {
         self.protect(self.current_space, base, len, flags)?;
         Ok(0)
     }
-
 }
 
 const MREMAP_BITS: usize = 0xffff;

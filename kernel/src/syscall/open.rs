@@ -36,7 +36,11 @@ impl Kernel {
             flags |= RESOLVE_BENEATH;
         }
         if flags & RESOLVE_MASK != 0 {
-            let features = self.schemes.get(scheme).ok_or(Halt::Errno(ENODEV))?.features;
+            let features = self
+                .schemes
+                .get(scheme)
+                .ok_or(Halt::Errno(ENODEV))?
+                .features;
             if features & FEATURE_RESOLVE == 0 {
                 return self.deny(Denial::Undeclared);
             }
@@ -86,7 +90,11 @@ impl Kernel {
         }
         let entry = self.entry(fd, rights::open(flags))?;
         let kind = self.description(entry.desc)?.kind;
-        let Kind::User { scheme, number: object } = kind else {
+        let Kind::User {
+            scheme,
+            number: object,
+        } = kind
+        else {
             let opened = self.kernel_open(kind, flags, path, len)?;
             let description = self.opened_description(opened, flags | status);
             return self.install(
@@ -104,8 +112,10 @@ impl Kernel {
             (flags & O_ACCMODE) | status,
         );
         description.offset = 0;
-        let description =
-            self.descriptions.insert(description).map_err(|_| Halt::Errno(ENOMEM))?;
+        let description = self
+            .descriptions
+            .insert(description)
+            .map_err(|_| Halt::Errno(ENOMEM))?;
         if let Some(lease) = entry.lease {
             self.leases.retain(lease);
         }
@@ -116,7 +126,12 @@ impl Kernel {
             credentials: true,
             multiple_ids: false,
             beneath: flags & RESOLVE_BENEATH != 0,
-            payload: Payload::Bytes { base: path, len, direction: Direction::In, text: true },
+            payload: Payload::Bytes {
+                base: path,
+                len,
+                direction: Direction::In,
+                text: true,
+            },
             then: Then::Open(Open {
                 number,
                 replace: false,
@@ -166,8 +181,12 @@ impl Kernel {
         path: usize,
         len: usize,
     ) -> Outcome {
-        let Some(context) = self.contexts.get_mut(caller) else { return fail(ESRCH) };
-        let Some(space) = context.space else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return fail(ESRCH);
+        };
+        let Some(space) = context.space else {
+            return fail(ESRCH);
+        };
         let Then::Open(open) = context.request.then else {
             // Nothing in a kernel scheme can be unlinked.
             return fail(EPERM);
@@ -176,7 +195,9 @@ impl Kernel {
             return fail(EINVAL);
         }
         let opened = self.kernel_open_for(caller, space, kind, flags, path, len)?;
-        let Some(context) = self.contexts.get_mut(caller) else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return fail(ESRCH);
+        };
         context.request.then = Then::Value;
         let template = self.opened_description(opened, flags);
         match self.descriptions.get_mut(open.description) {
@@ -213,7 +234,12 @@ impl Kernel {
             credentials: true,
             multiple_ids: false,
             beneath: flags & RESOLVE_BENEATH != 0,
-            payload: Payload::Bytes { base: path, len, direction: Direction::In, text: true },
+            payload: Payload::Bytes {
+                base: path,
+                len,
+                direction: Direction::In,
+                text: true,
+            },
             then: Then::Value,
         })
     }

@@ -23,22 +23,32 @@ impl Kernel {
     /// `SYS_CLOCK_GETTIME`.
     pub fn sys_clock_gettime(&mut self, clock: usize, address: usize) -> Outcome {
         let time = self.clock(clock)?;
-        self.write_timespec(self.current_space, address, &TimeSpec::from_nanos(time.into()))?;
+        self.write_timespec(
+            self.current_space,
+            address,
+            &TimeSpec::from_nanos(time.into()),
+        )?;
         Ok(0)
     }
 
     /// `SYS_NANOSLEEP`.
     pub fn sys_nanosleep(&mut self, request: usize, remaining: usize) -> Outcome {
-        let Some(id) = self.current else { return fail(ESRCH) };
+        let Some(id) = self.current else {
+            return fail(ESRCH);
+        };
         let duration = self.read_timespec(self.current_space, request)?;
         let until = self.now().saturating_add(duration);
         self.set_timer(id, until)?;
-        let Some(context) = self.contexts.get_mut(id) else { return fail(ESRCH) };
+        let Some(context) = self.contexts.get_mut(id) else {
+            return fail(ESRCH);
+        };
         context.status = Status::Blocked;
         context.wait = Wait::Sleep { until, remaining };
         context.waiting_in = Some(WaitPlace::Object(WaitKey::Never));
         self.attention = true;
-        self.waiters.bucket(WaitKey::Never).push_back(&mut self.contexts, id);
+        self.waiters
+            .bucket(WaitKey::Never)
+            .push_back(&mut self.contexts, id);
         Err(Halt::Blocked)
     }
 

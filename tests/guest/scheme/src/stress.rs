@@ -398,7 +398,10 @@ fn who_never_waits_is_preempted() -> Outcome {
         stop.store(0, Ordering::SeqCst);
         // A timer is set for long after; somebody is woken, wakes this process, and then spins.
         let sleeper = Process::start(|| {
-            let long = syscall::TimeSpec { tv_sec: 1_000_000, tv_nsec: 0 };
+            let long = syscall::TimeSpec {
+                tv_sec: 1_000_000,
+                tv_nsec: 0,
+            };
             i32::from(sys::nanosleep(&long).is_ok())
         })?;
         sleeper.until_blocked()?;
