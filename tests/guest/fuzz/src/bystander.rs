@@ -21,15 +21,14 @@ fn fill(memory: &mut [u8], seed: u64) {
 
 fn is_filled(memory: &[u8], seed: u64) -> bool {
     let mut r = Random(seed);
-    memory.chunks_exact(8).all(|chunk| chunk == r.next().to_ne_bytes())
+    memory
+        .chunks_exact(8)
+        .all(|chunk| chunk == r.next().to_ne_bytes())
 }
 
 /// Works until told to stop. The answer is 0, or says what was wrong.
 pub fn run(state: &State, pipes: &Fd) -> i32 {
-    match work(state, pipes) {
-        Ok(code) => code,
-        Err(_) => 9,
-    }
+    work(state, pipes).unwrap_or(9)
 }
 
 fn work(state: &State, pipes: &Fd) -> redox_rt::Result<i32> {
@@ -64,7 +63,10 @@ fn work(state: &State, pipes: &Fd) -> redox_rt::Result<i32> {
         }
         fresh.bytes().fill(0xaa);
         bump(&state.rounds);
-        let short = TimeSpec { tv_sec: 0, tv_nsec: 2_000_000 };
+        let short = TimeSpec {
+            tv_sec: 0,
+            tv_nsec: 2_000_000,
+        };
         if sys::nanosleep(&short).is_err() {
             return Ok(6);
         }

@@ -25,7 +25,9 @@ fn raw(number: usize, args: [usize; 6]) -> Result<usize> {
 /// Moves the pipe to its numbers and gives up everything else. `pipe` is its reading and writing end.
 pub fn give_up_everything(pipe: [usize; 2]) -> Result<()> {
     let own = Tcb::current().and_then(Tcb::thread_fd);
-    let table = own.ok_or(redox_rt::Error::new(syscall::ESRCH))?.file_table()?;
+    let table = own
+        .ok_or(redox_rt::Error::new(syscall::ESRCH))?
+        .file_table()?;
     for (end, spare) in pipe.into_iter().zip(SPARE) {
         sys::dup(end, b"", spare)?;
     }
@@ -54,8 +56,17 @@ fn begin_again(r: &mut Random) {
         let _ = raw(SYS_FCNTL, [number, syscall::F_SETFL, flags, 0, 0, 0]);
     }
     let flags = MapFlags::MAP_FIXED | MapFlags::PROT_READ | MapFlags::PROT_WRITE;
-    let kind = if r.one_in(4) { MapFlags::MAP_SHARED } else { MapFlags::MAP_PRIVATE };
-    let map = Map { offset: 0, size: ARENA, flags: flags | kind, address: ZONE };
+    let kind = if r.one_in(4) {
+        MapFlags::MAP_SHARED
+    } else {
+        MapFlags::MAP_PRIVATE
+    };
+    let map = Map {
+        offset: 0,
+        size: ARENA,
+        flags: flags | kind,
+        address: ZONE,
+    };
     // SAFETY: nothing of the program is in the zone.
     if unsafe { sys::fmap(sys::ANONYMOUS, &map) }.is_ok() {
         for i in 0..ARENA / 8 {
@@ -90,14 +101,22 @@ fn harmless(r: &mut Random, number: usize, args: &mut [usize; 6], map: &mut Map)
         SYS_FMAP => {
             map.offset = word(r) as usize;
             map.size = b;
-            map.address = if r.one_in(2) { ZONE + 4096 * r.below(64) } else { word(r) as usize };
+            map.address = if r.one_in(2) {
+                ZONE + 4096 * r.below(64)
+            } else {
+                word(r) as usize
+            };
             map.flags = MapFlags::from_bits_retain(d ^ (r.next() as usize & 0x7_001f));
             if map.flags.contains(MapFlags::MAP_FIXED) && !is_free(map.address, map.size) {
                 return false;
             }
             args[0] = if r.one_in(2) { usize::MAX } else { a };
             // Memory of the zone could hold anything by now.
-            args[1] = if r.one_in(8) { 1 << r.below(64) } else { core::ptr::from_ref(map) as usize };
+            args[1] = if r.one_in(8) {
+                1 << r.below(64)
+            } else {
+                core::ptr::from_ref(map) as usize
+            };
             args[2] = if r.one_in(8) { c } else { size_of::<Map>() };
             args[1] & !0xffff_ffff != ZONE
         }
@@ -127,9 +146,17 @@ pub fn run(state: &State, seed: u64) -> ! {
             let outcome = raw(number, args);
             made += 1;
             bump(&state.calls);
-            bump(if outcome.is_ok() { &state.good } else { &state.bad });
+            bump(if outcome.is_ok() {
+                &state.good
+            } else {
+                &state.bad
+            });
             if let (Ok(address), SYS_FMAP | SYS_MREMAP) = (outcome, number) {
-                let len = if number == SYS_FMAP { map.size } else { args[3] };
+                let len = if number == SYS_FMAP {
+                    map.size
+                } else {
+                    args[3]
+                };
                 let i = made % mapped.len();
                 // What the kernel placed itself is unmapped later on.
                 let (old, old_len) = core::mem::replace(&mut mapped[i], (address, len));

@@ -93,7 +93,12 @@ fn job() -> &'static Job {
 
 fn shared() -> Result<&'static State> {
     let flags = MapFlags::MAP_SHARED | MapFlags::PROT_READ | MapFlags::PROT_WRITE;
-    let map = Map { offset: 0, size: 4096, flags, address: 0 };
+    let map = Map {
+        offset: 0,
+        size: 4096,
+        flags,
+        address: 0,
+    };
     // SAFETY: the kernel chooses a place.
     let address = unsafe { sys::fmap(sys::ANONYMOUS, &map) }?;
     // SAFETY: fresh zeroed memory of sufficient size; it is made of atomics alone and stays mapped.
@@ -118,11 +123,16 @@ fn text(name: &[u8]) -> Result<String> {
 fn free_frames() -> Result<usize> {
     let text = text(b"memory")?;
     let value = text.lines().find_map(|line| line.strip_prefix("free "));
-    value.and_then(|value| value.parse().ok()).ok_or(Error::new(EIO))
+    value
+        .and_then(|value| value.parse().ok())
+        .ok_or(Error::new(EIO))
 }
 
 /// Starts the fuzzing process, and makes sure that it has nothing but two pipe ends, twice each.
-fn start_fuzzer(state: &'static State, seed: u64) -> core::result::Result<Context, guest_test::Failure> {
+fn start_fuzzer(
+    state: &'static State,
+    seed: u64,
+) -> core::result::Result<Context, guest_test::Failure> {
     println!("fuzz: seed {seed}");
     state.ready.store(0, Ordering::SeqCst);
     let read = job().pipe.open(b"", O_RDWR)?;
@@ -183,7 +193,10 @@ fn watch(state: &'static State, calls: usize, mut seed: u64) -> Outcome {
             let made = state.calls.load(Ordering::SeqCst);
             if made / 100_000 > told {
                 told = made / 100_000;
-                let (good, bad) = (state.good.load(Ordering::SeqCst), state.bad.load(Ordering::SeqCst));
+                let (good, bad) = (
+                    state.good.load(Ordering::SeqCst),
+                    state.bad.load(Ordering::SeqCst),
+                );
                 println!("fuzz: {made} calls, {good} did something, {bad} were refused");
             }
             if made >= calls {
@@ -205,10 +218,16 @@ fn watch(state: &'static State, calls: usize, mut seed: u64) -> Outcome {
         drop(status);
         let end = event::wait_for_end(&job().event, context.get())?;
         if state.calls.load(Ordering::SeqCst) < calls {
-            let last = state.last.each_ref().map(|word| word.load(Ordering::SeqCst));
+            let last = state
+                .last
+                .each_ref()
+                .map(|word| word.load(Ordering::SeqCst));
             println!("fuzz: ended itself ({end:?}) after call {:#x?}", last);
             restarts += 1;
-            check!(restarts < 100, "the fuzzing process ends itself all the time");
+            check!(
+                restarts < 100,
+                "the fuzzing process ends itself all the time"
+            );
         }
         seed += 1;
     }
@@ -237,12 +256,21 @@ fn random_calls_harm_nobody_else() -> Outcome {
     if end != Status::Ended(rt_core::wait::exited(0)) {
         fail!("the bystander noticed: {end:?}");
     }
-    println!("fuzz: the bystander made {} rounds", state.rounds.load(Ordering::SeqCst));
+    println!(
+        "fuzz: the bystander made {} rounds",
+        state.rounds.load(Ordering::SeqCst)
+    );
     // The bystander may wait or not, which makes a timer of difference.
     let without_timers = |text: &str| -> String {
-        text.lines().filter(|line| !line.starts_with("timers")).flat_map(|l| [l, " "]).collect()
+        text.lines()
+            .filter(|line| !line.starts_with("timers"))
+            .flat_map(|l| [l, " "])
+            .collect()
     };
     check_eq!(without_timers(&after), without_timers(&before));
-    check!(free_after + 64 >= free, "{free} frames free before, {free_after} after");
+    check!(
+        free_after + 64 >= free,
+        "{free} frames free before, {free_after} after"
+    );
     Ok(())
 }

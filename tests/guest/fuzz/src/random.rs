@@ -33,10 +33,34 @@ impl Random {
 }
 
 const CALLS: [usize; 28] = [
-    SYS_OPENAT_INTO, SYS_OPENAT_INTO2, SYS_UNLINKAT, SYS_CLOSE, SYS_DUP_INTO, SYS_DUP2, SYS_READ,
-    SYS_READ2, SYS_WRITE, SYS_WRITE2, SYS_LSEEK, SYS_FCHOWN, SYS_FCNTL, SYS_FEVENT, SYS_CALL,
-    SYS_FMAP, SYS_FUNMAP, SYS_MREMAP, SYS_FLINK, SYS_FPATH, SYS_FRENAME, SYS_FSTAT, SYS_FSYNC,
-    SYS_CLOCK_GETTIME, SYS_FUTEX, SYS_MPROTECT, SYS_NANOSLEEP, SYS_YIELD,
+    SYS_OPENAT_INTO,
+    SYS_OPENAT_INTO2,
+    SYS_UNLINKAT,
+    SYS_CLOSE,
+    SYS_DUP_INTO,
+    SYS_DUP2,
+    SYS_READ,
+    SYS_READ2,
+    SYS_WRITE,
+    SYS_WRITE2,
+    SYS_LSEEK,
+    SYS_FCHOWN,
+    SYS_FCNTL,
+    SYS_FEVENT,
+    SYS_CALL,
+    SYS_FMAP,
+    SYS_FUNMAP,
+    SYS_MREMAP,
+    SYS_FLINK,
+    SYS_FPATH,
+    SYS_FRENAME,
+    SYS_FSTAT,
+    SYS_FSYNC,
+    SYS_CLOCK_GETTIME,
+    SYS_FUTEX,
+    SYS_MPROTECT,
+    SYS_NANOSLEEP,
+    SYS_YIELD,
 ];
 
 /// Where the calls may map, unmap and write: nothing of the program is there.
@@ -66,7 +90,16 @@ fn descriptor(r: &mut Random) -> usize {
         4..=6 => WRITE_END,
         7 => r.below(16),
         8 => UPPER_FDTBL_TAG + r.below(16),
-        9 => r.pick(&[sys::FD_ANY, sys::FD_ANY_UPPER, usize::MAX - 2, 1 << 20, 1 << 61], 0),
+        9 => r.pick(
+            &[
+                sys::FD_ANY,
+                sys::FD_ANY_UPPER,
+                usize::MAX - 2,
+                1 << 20,
+                1 << 61,
+            ],
+            0,
+        ),
         10 => (ZONE + 8 * r.below(64)) | r.below(8),
         _ => r.next() as usize,
     }
@@ -80,7 +113,19 @@ fn pointer(r: &mut Random) -> usize {
         9 => ZONE + 4096 * r.below(16) + 4096 - r.below(64),
         // The program's own text, which may be read.
         10 => descriptor as *const () as usize & !7,
-        11 => r.pick(&[0, 1, 0xfff, 0x1000, 0xffff, USER.end - 1, USER.end, USER.end - 4096], 0),
+        11 => r.pick(
+            &[
+                0,
+                1,
+                0xfff,
+                0x1000,
+                0xffff,
+                USER.end - 1,
+                USER.end,
+                USER.end - 4096,
+            ],
+            0,
+        ),
         12 => 0xffff_8000_0000_0000 + r.below(1 << 30),
         13 => 0xffff_ffff_8000_0000 + r.below(1 << 24),
         14 => usize::MAX - r.below(8192),
@@ -90,10 +135,24 @@ fn pointer(r: &mut Random) -> usize {
 
 fn length(r: &mut Random) -> usize {
     match r.below(10) {
-        0..=3 => r.pick(&[0, 1, 4, 5, 7, 8, 9, 16, 24, 31, 32, 33, 64, 72, 100, 128], 0),
+        0..=3 => r.pick(
+            &[0, 1, 4, 5, 7, 8, 9, 16, 24, 31, 32, 33, 64, 72, 100, 128],
+            0,
+        ),
         4..=5 => r.pick(&[4095, 4096, 4097, 8192, 65_536, 65_537, 1 << 20], 0),
         6 => r.below(10_000),
-        7 => r.pick(&[1 << 30, 1 << 31, 1 << 32, 1 << 40, 1 << 46, 1 << 47, 1 << 63], 0),
+        7 => r.pick(
+            &[
+                1 << 30,
+                1 << 31,
+                1 << 32,
+                1 << 40,
+                1 << 46,
+                1 << 47,
+                1 << 63,
+            ],
+            0,
+        ),
         8 => usize::MAX - r.below(10_000),
         _ => r.next() as usize,
     }
@@ -105,7 +164,20 @@ fn flags(r: &mut Random) -> usize {
         1 => 1 << r.below(64),
         2 => 1 << r.below(32) | 1 << r.below(32),
         3 => r.below(16),
-        4 => r.pick(&[0x4000, 0x4001, 0x4002, 0x4003, 0x4004, 0x4010, 1030, 0x1001, 0x0003_0000], 0),
+        4 => r.pick(
+            &[
+                0x4000,
+                0x4001,
+                0x4002,
+                0x4003,
+                0x4004,
+                0x4010,
+                1030,
+                0x1001,
+                0x0003_0000,
+            ],
+            0,
+        ),
         _ => r.next() as usize,
     }
 }

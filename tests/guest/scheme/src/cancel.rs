@@ -71,8 +71,14 @@ fn what_is_under_way_is_cancelled() -> Outcome {
         caller.process.interrupt()?;
         d.until(mark, Opcode::Cancel, 1)?;
         let m = d.one(mark, Opcode::Cancel)?;
-        check_eq!((m.tag, m.flags & 1, m.caller), (tag, 1, u64::from(crate::world::PID)));
-        check!(caller.process.is_blocked()?, "it waits for the daemon's word");
+        check_eq!(
+            (m.tag, m.flags & 1, m.caller),
+            (tag, 1, u64::from(crate::world::PID))
+        );
+        check!(
+            caller.process.is_blocked()?,
+            "it waits for the daemon's word"
+        );
         d.complete_with(tag, Err(Error::new(ECANCELED)))?;
         check_error!(caller.result(), EINTR);
         Ok(())
@@ -113,9 +119,10 @@ fn one_interruption_one_message() -> Outcome {
 fn an_unread_cancellation_is_forgotten() -> Outcome {
     leaves_nothing(|| {
         let own = Own::new()?;
-        let (first, second) = (own.caller(fsync)?, own.caller(fsync)?);
+        let first = own.caller(fsync)?;
         first.process.until_blocked()?;
         let got = own.read()?;
+        let second = own.caller(fsync)?;
         second.process.until_blocked()?;
         let other = own.read()?;
         first.process.interrupt()?;
@@ -124,7 +131,10 @@ fn an_unread_cancellation_is_forgotten() -> Outcome {
         own.answer(&got, 0)?;
         check_eq!(first.result()?, 0);
         let next = own.read()?;
-        check_eq!((next.opcode(), next.tag()), (Opcode::Cancel as u8, other.tag()));
+        check_eq!(
+            (next.opcode(), next.tag()),
+            (Opcode::Cancel as u8, other.tag())
+        );
         own.nonblocking(true)?;
         check_error!(own.read(), EAGAIN);
         own.answer(&other, (ECANCELED as usize).wrapping_neg())?;
@@ -168,13 +178,26 @@ fn killed_callers_under_way() -> Outcome {
             // Its memory is the daemon's to use until it answers.
             let pipe = d.remote(
                 syscall::SYS_OPENAT_INTO2,
-                [crate::world::world().pipe.raw(), 0, 0, O_RDWR, sys::FD_ANY, 0],
+                [
+                    crate::world::world().pipe.raw(),
+                    0,
+                    0,
+                    O_RDWR,
+                    sys::FD_ANY,
+                    0,
+                ],
             )?;
             d.poke(11, u64::from_le_bytes(*b"write\0\0\0"));
             let name = d.scratch() + 88;
             let end = d.remote(syscall::SYS_DUP_INTO, [pipe, name, 5, sys::FD_ANY, 0, 0])?;
-            check_eq!(d.remote(syscall::SYS_WRITE, [end, m.args[1] as usize, 16, 0, 0, 0])?, 16);
-            check_eq!(d.remote(syscall::SYS_READ, [pipe, m.args[1] as usize, 16, 0, 0, 0])?, 16);
+            check_eq!(
+                d.remote(syscall::SYS_WRITE, [end, m.args[1] as usize, 16, 0, 0, 0])?,
+                16
+            );
+            check_eq!(
+                d.remote(syscall::SYS_READ, [pipe, m.args[1] as usize, 16, 0, 0, 0])?,
+                16
+            );
             // Not after that, where its pages were lent.
             d.complete_with(m.tag, Ok(16))?;
             if size > 4096 {
@@ -205,7 +228,11 @@ fn answers_to_the_dead_change_nothing() -> Outcome {
         ] {
             let (caller, tag) = held(&d)?;
             caller.process.kill()?;
-            let result = if opcode == CqeOpcode::RespondWithFd as u8 { d.socket } else { 5 };
+            let result = if opcode == CqeOpcode::RespondWithFd as u8 {
+                d.socket
+            } else {
+                5
+            };
             check_eq!(d.complete(opcode, 0, tag, result as u64)?, 16);
             // And once more, to nobody.
             check_eq!(d.complete(opcode, 0, tag, result as u64)?, 16);
@@ -228,7 +255,11 @@ fn objects_for_the_dead_are_closed() -> Outcome {
             d.until(mark, Opcode::OpenAt, 1)?;
             let tag = d.one(mark, Opcode::OpenAt)?.tag;
             caller.process.kill()?;
-            let result = if refused { Err(Error::new(ECANCELED)) } else { Ok(99) };
+            let result = if refused {
+                Err(Error::new(ECANCELED))
+            } else {
+                Ok(99)
+            };
             d.complete_with(tag, result)?;
             d.settle()?;
             let closed = d.of_kind(mark, Opcode::CloseMsg);
@@ -247,7 +278,12 @@ fn maps_for_the_dead_are_ended() -> Outcome {
         let mark = d.logged();
         let caller = Caller::start(|| {
             let flags = MapFlags::PROT_READ | MapFlags::MAP_SHARED;
-            let map = syscall::Map { offset: 0, size: 8192, flags, address: 0 };
+            let map = syscall::Map {
+                offset: 0,
+                size: 8192,
+                flags,
+                address: 0,
+            };
             // SAFETY: the kernel chooses the place.
             unsafe { sys::fmap(fd.raw(), &map) }
         })?;
@@ -295,7 +331,10 @@ fn a_cancelled_open_is_not_redirected() -> Outcome {
         caller.process.interrupt()?;
         d.until(mark, Opcode::Cancel, 1)?;
         let before = target.logged();
-        check_eq!(d.complete(cap_abi::scheme::CQE_REDIRECT, 2, tag, there as u64)?, 16);
+        check_eq!(
+            d.complete(cap_abi::scheme::CQE_REDIRECT, 2, tag, there as u64)?,
+            16
+        );
         check_error!(caller.result(), EINTR);
         check_eq!(target.since(before).len(), 0);
         Ok(())

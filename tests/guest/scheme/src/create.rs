@@ -95,7 +95,14 @@ impl Own {
     }
 
     pub fn write(&self, entries: &[[u64; 2]]) -> Result<usize> {
-        let args = [self.socket.raw(), entries.as_ptr() as usize, size_of_val(entries), 0, 0, 0];
+        let args = [
+            self.socket.raw(),
+            entries.as_ptr() as usize,
+            size_of_val(entries),
+            0,
+            0,
+            0,
+        ];
         raw(syscall::SYS_WRITE, args)
     }
 
@@ -109,7 +116,10 @@ impl Own {
         let (base, len) = (buffer.as_mut_ptr() as usize, size_of_val(buffer));
         let flags = (CallFlags::READ | CallFlags::WRITE).bits() | metadata.len();
         let metadata = metadata.as_ptr() as usize;
-        raw(syscall::SYS_CALL, [self.socket.raw(), base, len, flags, metadata, 0])
+        raw(
+            syscall::SYS_CALL,
+            [self.socket.raw(), base, len, flags, metadata, 0],
+        )
     }
 }
 
@@ -120,13 +130,22 @@ fn fsync(fd: usize) -> Result<usize> {
 fn sockets_need_the_capability() -> Outcome {
     leaves_nothing(|| {
         let capability = &world().capability;
-        for payload in [&b"create-schem"[..], b"create-scheme ", b"CREATE-SCHEME", b"x", &[0; 13]] {
+        for payload in [
+            &b"create-schem"[..],
+            b"create-scheme ",
+            b"CREATE-SCHEME",
+            b"x",
+            &[0; 13],
+        ] {
             check_error!(capability.dup(payload), EINVAL);
         }
         check_error!(capability.dup(&[b'x'; 8192]), EINVAL);
         let [address, len] = [0x10, CREATE_SCHEME.len()];
         check_error!(
-            raw(syscall::SYS_DUP_INTO, [capability.raw(), address, len, sys::FD_ANY, 0, 0]),
+            raw(
+                syscall::SYS_DUP_INTO,
+                [capability.raw(), address, len, sys::FD_ANY, 0, 0]
+            ),
             EFAULT
         );
         let copy = capability.dup(b"")?;
@@ -142,11 +161,17 @@ fn sockets_need_the_capability() -> Outcome {
             check_error!(root.dup(CREATE_SCHEME), ENOENT);
         }
         // A number that is taken makes no scheme.
-        check_error!(sys::dup(capability.raw(), CREATE_SCHEME, own.root.raw()), EEXIST);
+        check_error!(
+            sys::dup(capability.raw(), CREATE_SCHEME, own.root.raw()),
+            EEXIST
+        );
         // Neither can the capability be read, written, mapped or called.
         check_error!(capability.read(&mut [0; 64]), EBADF);
         check_error!(capability.write(&[0; 64]), EBADF);
-        check_error!(sys::call(capability.raw(), CallFlags::empty(), &[0]), EOPNOTSUPP);
+        check_error!(
+            sys::call(capability.raw(), CallFlags::empty(), &[0]),
+            EOPNOTSUPP
+        );
         Ok(())
     })
 }
@@ -185,10 +210,19 @@ fn features_are_declared_first() -> Outcome {
         check_eq!(fcntl(socket.raw(), F_SCHEME_DECLARE, FEATURE_RESOLVE)?, 0);
         let root = create_scheme_fd(&socket, 1, 0, O_RDWR, 0)?;
         check_error!(fcntl(socket.raw(), F_SCHEME_DECLARE, 0), EBUSY);
-        check_error!(fcntl(socket.raw(), F_SCHEME_DECLARE, FEATURE_RESOLVE), EBUSY);
+        check_error!(
+            fcntl(socket.raw(), F_SCHEME_DECLARE, FEATURE_RESOLVE),
+            EBUSY
+        );
         check_error!(fcntl(root.raw(), F_SCHEME_DECLARE, FEATURE_RESOLVE), EINVAL);
-        check_error!(fcntl(world().pipe.raw(), F_SCHEME_DECLARE, FEATURE_RESOLVE), EINVAL);
-        check_error!(fcntl(usize::MAX >> 8, F_SCHEME_DECLARE, FEATURE_RESOLVE), EBADF);
+        check_error!(
+            fcntl(world().pipe.raw(), F_SCHEME_DECLARE, FEATURE_RESOLVE),
+            EINVAL
+        );
+        check_error!(
+            fcntl(usize::MAX >> 8, F_SCHEME_DECLARE, FEATURE_RESOLVE),
+            EBADF
+        );
         // No longer a question of order once the descriptor is gone.
         drop(root);
         check_error!(fcntl(socket.raw(), F_SCHEME_DECLARE, 0), EBUSY);
@@ -213,11 +247,24 @@ fn several_requests_are_read_at_once() -> Outcome {
         check_eq!(read, 192);
         check_eq!(buffer[3], [0; 8], "more was written than was told");
         let rest = base + 192;
-        check_eq!(raw(syscall::SYS_READ, [own.socket.raw(), rest, 320, 0, 0, 0])?, 128);
-        let mut tags: Vec<u32> = buffer[..5].iter().map(|sqe| (sqe[0] >> 32) as u32).collect();
-        let entries: Vec<[u64; 2]> =
-            tags.iter().enumerate().map(|(i, tag)| cqe(0, *tag, i + 10)).collect();
-        check!(buffer[..5].iter().all(|sqe| sqe[0] as u8 == Opcode::Fsync as u8));
+        check_eq!(
+            raw(syscall::SYS_READ, [own.socket.raw(), rest, 320, 0, 0, 0])?,
+            128
+        );
+        let mut tags: Vec<u32> = buffer[..5]
+            .iter()
+            .map(|sqe| (sqe[0] >> 32) as u32)
+            .collect();
+        let entries: Vec<[u64; 2]> = tags
+            .iter()
+            .enumerate()
+            .map(|(i, tag)| cqe(0, *tag, i + 10))
+            .collect();
+        check!(
+            buffer[..5]
+                .iter()
+                .all(|sqe| sqe[0] as u8 == Opcode::Fsync as u8)
+        );
         tags.sort_unstable();
         tags.dedup();
         check_eq!(tags.len(), 5);
@@ -266,8 +313,21 @@ fn bad_read_buffers_lose_nothing() -> Outcome {
         for len in [0, 1, 63] {
             check_error!(raw(syscall::SYS_READ, [socket, page, len, 0, 0, 0]), EINVAL);
         }
-        for bad in [0, 0x10, page, page + 4096 - 32, page + 4096, usize::MAX - 4095, 1 << 47, 1 << 63] {
-            check_error!(raw(syscall::SYS_READ, [socket, bad, 64, 0, 0, 0]), EFAULT, "{bad:#x}");
+        for bad in [
+            0,
+            0x10,
+            page,
+            page + 4096 - 32,
+            page + 4096,
+            usize::MAX - 4095,
+            1 << 47,
+            1 << 63,
+        ] {
+            check_error!(
+                raw(syscall::SYS_READ, [socket, bad, 64, 0, 0, 0]),
+                EFAULT,
+                "{bad:#x}"
+            );
         }
         unmap(page, 4096)?;
         let got = own.read()?;
@@ -295,17 +355,20 @@ fn another_thread_takes_over_from_a_bad_buffer() -> Outcome {
         let socket = own.socket.raw();
         let serve = move || -> i32 {
             let good = memory.as_ptr() as usize;
-            let body = |_: usize| raw(syscall::SYS_READ, [socket, good, 64, 0, 0, 0]);
             let bad = thread(socket, 0x10);
             let waits = thread(socket, good);
-            let (Ok(bad), Ok(waits)) = (bad, waits) else { return 1 };
+            let (Ok(bad), Ok(waits)) = (bad, waits) else {
+                return 1;
+            };
             memory[8].store(1, Ordering::SeqCst);
             let first = bad.join();
             let second = waits.join();
             let tag = memory[0].load(Ordering::SeqCst) >> 32;
             let answer = cqe(0, tag as u32, 0);
-            let _ = raw(syscall::SYS_WRITE, [socket, answer.as_ptr() as usize, 16, 0, 0, 0]);
-            let _ = body;
+            let _ = raw(
+                syscall::SYS_WRITE,
+                [socket, answer.as_ptr() as usize, 16, 0, 0, 0],
+            );
             i32::from(first.is_err() || second.is_err())
         };
         let daemon = Process::start(serve)?;
@@ -383,10 +446,19 @@ fn bad_completions_change_nothing() -> Outcome {
         let got = own.read()?;
         let tag = got.tag();
         check_error!(own.write(&[cqe(7, tag, 0)]), EINVAL);
-        check_error!(own.write(&[cqe(CqeOpcode::RespondWithFd as u8, tag, 0x7fff)]), EBADF);
-        check_error!(own.write(&[cqe(CqeOpcode::RespondWithMultipleFds as u8, tag, 0)]), EINVAL);
+        check_error!(
+            own.write(&[cqe(CqeOpcode::RespondWithFd as u8, tag, 0x7fff)]),
+            EBADF
+        );
+        check_error!(
+            own.write(&[cqe(CqeOpcode::RespondWithMultipleFds as u8, tag, 0)]),
+            EINVAL
+        );
         check_error!(own.write(&[cqe(CqeOpcode::ObtainFd as u8, tag, 0)]), EINVAL);
-        check_error!(own.write(&[cqe(cap_abi::scheme::CQE_REDIRECT, tag, own.root.raw())]), EINVAL);
+        check_error!(
+            own.write(&[cqe(cap_abi::scheme::CQE_REDIRECT, tag, own.root.raw())]),
+            EINVAL
+        );
         check_error!(raw(syscall::SYS_WRITE, [socket, 0x10, 16, 0, 0, 0]), EFAULT);
         check_eq!(raw(syscall::SYS_WRITE, [socket, 0x10, 15, 0, 0, 0])?, 0);
         // Answers to calls that do not exist are taken and mean nothing.
@@ -396,7 +468,10 @@ fn bad_completions_change_nothing() -> Outcome {
             }
         }
         // So are events of objects that nobody watches.
-        check_eq!(own.write(&[cqe(CqeOpcode::SendFevent as u8, u32::MAX, usize::MAX)])?, 16);
+        check_eq!(
+            own.write(&[cqe(CqeOpcode::SendFevent as u8, u32::MAX, usize::MAX)])?,
+            16
+        );
         check!(!caller.is_done() && caller.process.is_blocked()?);
         own.answer(&got, 0)?;
         check_eq!(caller.result()?, 0);
@@ -409,16 +484,21 @@ fn bad_completions_change_nothing() -> Outcome {
 fn completions_come_in_batches() -> Outcome {
     leaves_nothing(|| {
         let own = Own::new()?;
-        let callers: Vec<Caller> =
-            (0..3).map(|_| own.caller(|fd| sys::fevent(fd, EventFlags::EVENT_READ).map(|f| f.bits())))
-                .collect::<Result<_>>()?;
-        let mut tags = Vec::new();
-        for caller in &callers {
+        let (mut callers, mut tags) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let caller =
+                own.caller(|fd| sys::fevent(fd, EventFlags::EVENT_READ).map(|flags| flags.bits()))?;
             caller.process.until_blocked()?;
             tags.push(own.read()?.tag());
+            callers.push(caller);
         }
         // The first two are good; the third is not told of, for its turn comes again.
-        let entries = [cqe(0, tags[0], 1), cqe(0, tags[1], 1), cqe(7, tags[2], 1), cqe(0, tags[2], 1)];
+        let entries = [
+            cqe(0, tags[0], 1),
+            cqe(0, tags[1], 1),
+            cqe(7, tags[2], 1),
+            cqe(0, tags[2], 1),
+        ];
         check_eq!(own.write(&entries)?, 32);
         check!(!callers[2].is_done());
         check_error!(own.write(&entries[2..]), EINVAL);

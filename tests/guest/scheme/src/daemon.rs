@@ -160,15 +160,24 @@ impl Daemon {
 
     /// Makes the daemon write a completion entry; the result is how many bytes were taken.
     pub fn complete(&self, opcode: u8, extra: u32, tag: u32, result: u64) -> Result<usize> {
-        self.poke(0, u64::from(opcode) | u64::from(extra) << 8 | u64::from(tag) << 32);
+        self.poke(
+            0,
+            u64::from(opcode) | u64::from(extra) << 8 | u64::from(tag) << 32,
+        );
         self.poke(1, result);
-        self.remote(syscall::SYS_WRITE, [self.socket, self.scratch(), 16, 0, 0, 0])
+        self.remote(
+            syscall::SYS_WRITE,
+            [self.socket, self.scratch(), 16, 0, 0, 0],
+        )
     }
 
     /// Answers a held request with a number.
     pub fn complete_with(&self, tag: u32, result: Result<usize>) -> Outcome {
         let result = Error::mux(result) as u64;
-        check_eq!(self.complete(CqeOpcode::RespondRegular as u8, 0, tag, result)?, 16);
+        check_eq!(
+            self.complete(CqeOpcode::RespondRegular as u8, 0, tag, result)?,
+            16
+        );
         Ok(())
     }
 
@@ -184,7 +193,9 @@ impl Daemon {
 
     /// From now on requests are answered with this completion entry.
     pub fn answer_as(&self, opcode: u8, extra: u32, result: u64) {
-        self.shared.head.store(u64::from(opcode) | u64::from(extra) << 8, Ordering::SeqCst);
+        self.shared
+            .head
+            .store(u64::from(opcode) | u64::from(extra) << 8, Ordering::SeqCst);
         self.shared.result.store(result, Ordering::SeqCst);
         self.shared.mode.store(ANSWER, Ordering::SeqCst);
     }
@@ -235,7 +246,9 @@ impl Daemon {
 
     /// The messages since there were `mark`.
     pub fn since(&self, mark: usize) -> Vec<Message> {
-        (mark..self.logged()).filter_map(|index| self.message(index)).collect()
+        (mark..self.logged())
+            .filter_map(|index| self.message(index))
+            .collect()
     }
 
     /// The messages of one kind since there were `mark`.
@@ -246,11 +259,19 @@ impl Daemon {
     }
 
     /// The one request of a kind since `mark`.
-    pub fn one(&self, mark: usize, opcode: Opcode) -> core::result::Result<Message, guest_test::Failure> {
+    pub fn one(
+        &self,
+        mark: usize,
+        opcode: Opcode,
+    ) -> core::result::Result<Message, guest_test::Failure> {
         let all = self.of_kind(mark, opcode);
         match all.as_slice() {
             [one] => Ok(*one),
-            _ => fail!("{opcode:?}: {} messages, of all {}", all.len(), self.since(mark).len()),
+            _ => fail!(
+                "{opcode:?}: {} messages, of all {}",
+                all.len(),
+                self.since(mark).len()
+            ),
         }
     }
 
@@ -297,7 +318,10 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.kill();
-        let _ = unmap(core::ptr::from_ref(self.shared) as usize, size_of::<Shared>());
+        let _ = unmap(
+            core::ptr::from_ref(self.shared) as usize,
+            size_of::<Shared>(),
+        );
     }
 }
 
@@ -316,12 +340,17 @@ pub fn close_others(keep: &[usize]) {
         w.memory.raw(),
         w.capability.raw(),
     ];
-    let Some(own) = Tcb::current().and_then(Tcb::thread_fd) else { return };
+    let Some(own) = Tcb::current().and_then(Tcb::thread_fd) else {
+        return;
+    };
     let Ok(table) = own.file_table() else { return };
     let mut numbers = [0; 4096];
     let count = table.numbers(&mut numbers, 0).unwrap_or(0);
     for &number in numbers.get(..count).unwrap_or(&[]) {
-        let kept = keep.contains(&number) || roots.contains(&number) || number == own.raw() || number == table.fd().raw();
+        let kept = keep.contains(&number)
+            || roots.contains(&number)
+            || number == own.raw()
+            || number == table.fd().raw();
         if !kept {
             let _ = sys::close(number);
         }
@@ -373,7 +402,10 @@ fn serve(socket: usize, shared: &Shared) -> i32 {
 }
 
 fn respond(socket: usize, cqe: [u64; 2]) {
-    let _ = raw(syscall::SYS_WRITE, [socket, cqe.as_ptr() as usize, 16, 0, 0, 0]);
+    let _ = raw(
+        syscall::SYS_WRITE,
+        [socket, cqe.as_ptr() as usize, 16, 0, 0, 0],
+    );
 }
 
 fn perform(shared: &Shared) {
@@ -385,7 +417,9 @@ fn perform(shared: &Shared) {
 
 fn log(shared: &Shared, sqe: &[u64; 8]) {
     let index = shared.logged.load(Ordering::SeqCst);
-    let Some(entry) = shared.log.get(index % LOG) else { return };
+    let Some(entry) = shared.log.get(index % LOG) else {
+        return;
+    };
     for (to, from) in entry.words.iter().zip(sqe) {
         to.store(*from, Ordering::SeqCst);
     }
@@ -411,7 +445,10 @@ unsafe fn inspect(shared: &Shared, entry: &Logged, base: usize, len: usize) -> (
     let mut mismatch = usize::MAX;
     let expect = shared.expect.load(Ordering::SeqCst);
     if expect != 0 {
-        let wrong = bytes.iter().enumerate().find(|&(i, b)| *b != pattern(expect, i));
+        let wrong = bytes
+            .iter()
+            .enumerate()
+            .find(|&(i, b)| *b != pattern(expect, i));
         mismatch = wrong.map_or(usize::MAX, |(i, _)| i);
     }
     let mut stray = 0;

@@ -43,7 +43,17 @@ fn call(kind: usize, fd: usize, other: usize) -> Result<usize> {
         12 => {
             let flags = MapFlags::PROT_READ | MapFlags::MAP_SHARED;
             // SAFETY: the kernel chooses the place.
-            unsafe { sys::fmap(fd, &Map { offset: 0, size: 4096, flags, address: 0 }) }
+            unsafe {
+                sys::fmap(
+                    fd,
+                    &Map {
+                        offset: 0,
+                        size: 4096,
+                        flags,
+                        address: 0,
+                    },
+                )
+            }
         }
         13 => sys::send_fds(fd, &[other], CallFlags::FD_CLONE, &[]),
         14 => sys::receive_fds(fd, &mut [0; 2], CallFlags::empty(), &[]),
@@ -53,7 +63,9 @@ fn call(kind: usize, fd: usize, other: usize) -> Result<usize> {
 
 fn all_calls(fd: usize) -> Result<Vec<Caller>> {
     let other = world().pipe.raw();
-    (0..CALLS).map(|kind| Caller::start(|| call(kind, fd, other))).collect()
+    (0..CALLS)
+        .map(|kind| Caller::start(|| call(kind, fd, other)))
+        .collect()
 }
 
 fn waiting_callers_are_told() -> Outcome {
@@ -104,7 +116,11 @@ fn later_callers_are_told() -> Outcome {
         let fd = d.open_positioned(5)?;
         d.kill()?;
         for kind in 0..CALLS {
-            check_error!(call(kind, fd.raw(), world().pipe.raw()), ENODEV, "call {kind}");
+            check_error!(
+                call(kind, fd.raw(), world().pipe.raw()),
+                ENODEV,
+                "call {kind}"
+            );
         }
         // What is the kernel's still works.
         check_eq!(sys::lseek(fd.raw(), 3, SEEK_SET)?, 3);
@@ -145,8 +161,10 @@ fn the_last_socket_counts() -> Outcome {
         caller.process.until_blocked()?;
         check!(!caller.is_done());
         // A process that holds it keeps it as well as another.
-        let holder = Process::start(|| loop {
-            sys::sched_yield();
+        let holder = Process::start(|| {
+            loop {
+                sys::sched_yield();
+            }
         })?;
         copy.close()?;
         for _ in 0..50 {

@@ -43,7 +43,10 @@ fn obtain(d: &Daemon, tag: u32, count: usize, flags: CallFlags) -> Result<usize>
     d.poke(0, SchemeSocketCall::ObtainFd as u64);
     d.poke(1, tag.into());
     let base = d.scratch() + 8 * WORD;
-    d.remote(syscall::SYS_CALL, [d.socket, base, count * WORD, flags, d.scratch(), 0])
+    d.remote(
+        syscall::SYS_CALL,
+        [d.socket, base, count * WORD, flags, d.scratch(), 0],
+    )
 }
 
 /// `move_fd` by the daemon.
@@ -55,7 +58,10 @@ fn move_fds(d: &Daemon, tag: u32, fds: &[usize], flags: CallFlags) -> Result<usi
         d.poke(8 + i, *fd as u64);
     }
     let base = d.scratch() + 8 * WORD;
-    d.remote(syscall::SYS_CALL, [d.socket, base, fds.len() * WORD, flags, d.scratch(), 0])
+    d.remote(
+        syscall::SYS_CALL,
+        [d.socket, base, fds.len() * WORD, flags, d.scratch(), 0],
+    )
 }
 
 /// A descriptor that the daemon has: of its own object `number`.
@@ -63,7 +69,10 @@ fn own(d: &Daemon, number: u64) -> Result<usize> {
     for (i, word) in [0, number, O_RDWR as u64, 0].into_iter().enumerate() {
         d.poke(i, word);
     }
-    d.remote(syscall::SYS_DUP_INTO, [d.socket, d.scratch(), 32, sys::FD_ANY, 0, 0])
+    d.remote(
+        syscall::SYS_DUP_INTO,
+        [d.socket, d.scratch(), 32, sys::FD_ANY, 0, 0],
+    )
 }
 
 fn close_in(d: &Daemon, fd: usize) -> Result<usize> {
@@ -163,7 +172,10 @@ fn sending_badly() -> Outcome {
         }
         let neither = [channel.raw(), 0x10, 8, CallFlags::FD.bits(), 0, 0];
         check_error!(raw(syscall::SYS_CALL, neither), EINVAL);
-        check_error!(sys::send_fds(read.raw(), &[write.raw()], none, &[]), EOPNOTSUPP);
+        check_error!(
+            sys::send_fds(read.raw(), &[write.raw()], none, &[]),
+            EOPNOTSUPP
+        );
         check_eq!(d.since(mark).len(), 0);
         // Everything is still here.
         for fd in [&read, &write, &limited] {
@@ -176,7 +188,10 @@ fn sending_badly() -> Outcome {
         let mut gone = Daemon::start()?;
         let channel = gone.open(1)?;
         gone.kill()?;
-        check_error!(sys::send_fds(channel.raw(), &[read.raw()], none, &[]), ENODEV);
+        check_error!(
+            sys::send_fds(channel.raw(), &[read.raw()], none, &[]),
+            ENODEV
+        );
         Ok(())
     })
 }
@@ -207,12 +222,21 @@ fn exclusive_means_alone() -> Outcome {
         let mark = d.logged();
         let copy = write.dup(b"")?;
         let exclusive = CallFlags::FD_EXCLUSIVE;
-        check_error!(sys::send_fds(channel.raw(), &[write.raw()], exclusive, &[]), EBUSY);
-        check_error!(sys::send_fds(channel.raw(), &[read.raw(), write.raw()], exclusive, &[]), EBUSY);
+        check_error!(
+            sys::send_fds(channel.raw(), &[write.raw()], exclusive, &[]),
+            EBUSY
+        );
+        check_error!(
+            sys::send_fds(channel.raw(), &[read.raw(), write.raw()], exclusive, &[]),
+            EBUSY
+        );
         check_eq!(d.since(mark).len(), 0);
         drop(copy);
         sys::send_fds(channel.raw(), &[write.into_raw()], exclusive, &[])?;
-        check_eq!(d.one(mark, Opcode::Sendfd)?.args[1] as usize, SendFdFlags::EXCLUSIVE.bits());
+        check_eq!(
+            d.one(mark, Opcode::Sendfd)?.args[1] as usize,
+            SendFdFlags::EXCLUSIVE.bits()
+        );
         // The receiver may insist, too. The other process and this one both have the end here.
         d.hold();
         let mark = d.logged();
@@ -299,10 +323,16 @@ fn obtaining_by_completion() -> Outcome {
         let place = (d.scratch() + 50 * WORD) as u64;
         check_eq!(obtain(FobtainFdFlags::empty(), place)?, 16);
         let second = d.peek(50) as usize;
-        check_eq!(obtain(FobtainFdFlags::UPPER_TBL | FobtainFdFlags::CLOEXEC, place)?, 16);
+        check_eq!(
+            obtain(FobtainFdFlags::UPPER_TBL | FobtainFdFlags::CLOEXEC, place)?,
+            16
+        );
         let third = d.peek(50) as usize;
         check!(second & UPPER_FDTBL_TAG == 0 && third & UPPER_FDTBL_TAG != 0);
-        check_eq!(d.remote(syscall::SYS_FCNTL, [third, F_GETFD, 0, 0, 0, 0])?, FD_CLOEXEC);
+        check_eq!(
+            d.remote(syscall::SYS_FCNTL, [third, F_GETFD, 0, 0, 0, 0])?,
+            FD_CLOEXEC
+        );
         check_error!(obtain(FobtainFdFlags::empty(), place), ENOENT);
         check!(!caller.is_done(), "obtaining is no answer");
         d.complete_with(tag, Ok(0))?;
@@ -317,7 +347,11 @@ fn obtaining_by_completion() -> Outcome {
 /// Another process that receives up to two descriptors; its result says how many came, whether they
 /// are in the private table, and what the first leads to.
 fn receiver(channel: usize, upper: bool, seen: fn(usize) -> Result<usize>) -> Result<Caller> {
-    let flags = if upper { CallFlags::FD_UPPER | CallFlags::FD_CLOEXEC } else { CallFlags::empty() };
+    let flags = if upper {
+        CallFlags::FD_UPPER | CallFlags::FD_CLOEXEC
+    } else {
+        CallFlags::empty()
+    };
     Caller::start(|| {
         let mut fds = [usize::MAX; 2];
         let count = sys::receive_fds(channel, &mut fds, flags, &[0x11, 0x22])?;
@@ -349,7 +383,11 @@ fn received_descriptors_are_moved() -> Outcome {
             flags.set(RecvFdFlags::CLOEXEC, upper);
             check_eq!(m.args, [5, flags.bits() as u64, 2, 0x11, 0x22, 0]);
             let fds = [own(&d, 8)?, own(&d, 9)?];
-            let how = if clone { CallFlags::FD_CLONE } else { CallFlags::empty() };
+            let how = if clone {
+                CallFlags::FD_CLONE
+            } else {
+                CallFlags::empty()
+            };
             for fd in fds.iter().take(count) {
                 check_eq!(move_fds(&d, m.tag, &[*fd], how)?, 1);
             }
@@ -388,9 +426,16 @@ fn objects_of_its_own_are_received() -> Outcome {
         d.until(mark, Opcode::Recvfd, 1)?;
         let tag = d.one(mark, Opcode::Recvfd)?.tag;
         let fd = own(&d, 9)?;
-        check_eq!(d.complete(CqeOpcode::RespondWithFd as u8, 0, tag, fd as u64)?, 16);
+        check_eq!(
+            d.complete(CqeOpcode::RespondWithFd as u8, 0, tag, fd as u64)?,
+            16
+        );
         check_eq!(caller.result()?, 1 << 8 | 1);
-        check_eq!(close_in(&d, fd)?, 0, "an answer's descriptor stays with the daemon");
+        check_eq!(
+            close_in(&d, fd)?,
+            0,
+            "an answer's descriptor stays with the daemon"
+        );
         // An error.
         d.refuse(EAGAIN);
         check_error!(channel.receive(&[]), EAGAIN);
@@ -411,7 +456,10 @@ fn receiving_badly() -> Outcome {
             let args = [channel.raw(), base, len, flags | count, base, 0];
             check_error!(raw(syscall::SYS_CALL, args), EINVAL, "{len} {count}");
         }
-        check_error!(sys::receive_fds(world().pipe.raw(), &mut [0], CallFlags::empty(), &[]), EOPNOTSUPP);
+        check_error!(
+            sys::receive_fds(world().pipe.raw(), &mut [0], CallFlags::empty(), &[]),
+            EOPNOTSUPP
+        );
         check_eq!(d.since(mark).len(), 0);
         // Where the numbers cannot be told, nothing is received.
         let page = map_at(0, 4096, MapFlags::MAP_PRIVATE)?;
@@ -519,7 +567,10 @@ fn rights_are_intersected_on_the_way() -> Outcome {
         let tag = d.one(mark, Opcode::Recvfd)?.tag;
         let fd = own(&d, 9)?;
         let keep = Rights::FULL.difference(Rights::SEEK).bits() as usize;
-        d.remote(syscall::SYS_FCNTL, [fd, cap_abi::fcntl::F_CAP_LIMIT, keep, 0, 0, 0])?;
+        d.remote(
+            syscall::SYS_FCNTL,
+            [fd, cap_abi::fcntl::F_CAP_LIMIT, keep, 0, 0, 0],
+        )?;
         move_fds(&d, tag, &[fd], CallFlags::empty())?;
         d.complete(CqeOpcode::RespondWithMultipleFds as u8, 0, tag, 1)?;
         let expected = Rights::FULL.difference(Rights::WRITE | Rights::SEEK);
@@ -538,7 +589,10 @@ fn rights_are_intersected_on_the_way() -> Outcome {
         let tag = d.one(mark, Opcode::Sendfd)?.tag;
         obtain(&d, tag, 1, CallFlags::empty())?;
         let there = d.peek(8) as usize;
-        let rights = d.remote(syscall::SYS_FCNTL, [there, cap_abi::fcntl::F_CAP_GET_RIGHTS, 0, 0, 0, 0])?;
+        let rights = d.remote(
+            syscall::SYS_FCNTL,
+            [there, cap_abi::fcntl::F_CAP_GET_RIGHTS, 0, 0, 0, 0],
+        )?;
         check_eq!(rights, (Rights::READ | Rights::TRANSFER).bits() as usize);
         close_in(&d, there)?;
         d.complete_with(tag, Ok(0))?;

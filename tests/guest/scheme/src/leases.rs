@@ -49,7 +49,10 @@ fn is_stale(fd: &Fd) -> Outcome {
     check_error!(sys::fsync(n), ESTALE);
     check_error!(sys::call(n, CallFlags::empty(), &[]), ESTALE);
     check_error!(sys::send_fds(n, &[0], CallFlags::FD_CLONE, &[]), ESTALE);
-    check_error!(sys::receive_fds(n, &mut [0], CallFlags::empty(), &[]), ESTALE);
+    check_error!(
+        sys::receive_fds(n, &mut [0], CallFlags::empty(), &[]),
+        ESTALE
+    );
     check_error!(sys::fevent(n, EventFlags::EVENT_READ), ESTALE);
     check_error!(fcntl(n, F_GETFL, 0), ESTALE);
     check_error!(fcntl(n, F_DUPFD, 0), ESTALE);
@@ -57,7 +60,17 @@ fn is_stale(fd: &Fd) -> Outcome {
     check_error!(lease(fd, Rights::FULL, 0), ESTALE);
     let flags = MapFlags::PROT_READ | MapFlags::MAP_SHARED;
     // SAFETY: it maps nothing.
-    let map = unsafe { sys::fmap(n, &syscall::Map { offset: 0, size: 4096, flags, address: 0 }) };
+    let map = unsafe {
+        sys::fmap(
+            n,
+            &syscall::Map {
+                offset: 0,
+                size: 4096,
+                flags,
+                address: 0,
+            },
+        )
+    };
     check_error!(map, ESTALE);
     Ok(())
 }
@@ -104,13 +117,32 @@ fn parameters_are_checked() -> Outcome {
         check_error!(fcntl(fd.raw(), F_CAP_REVOKE, 0), EINVAL);
         check_error!(fcntl(1 << 20, F_CAP_REVOKE, 0), EBADF);
         let taken = fd.raw();
-        for (derived, control) in [(taken, sys::FD_ANY), (sys::FD_ANY, taken), (950, 950), (1 << 40, 951), (951, 1 << 40)] {
-            let mut params = LeaseParams { derived, lease: control, rights: 0, flags: 0 };
-            check!(sys::lease(fd.raw(), &mut params).is_err(), "{derived} {control}");
+        for (derived, control) in [
+            (taken, sys::FD_ANY),
+            (sys::FD_ANY, taken),
+            (950, 950),
+            (1 << 40, 951),
+            (951, 1 << 40),
+        ] {
+            let mut params = LeaseParams {
+                derived,
+                lease: control,
+                rights: 0,
+                flags: 0,
+            };
+            check!(
+                sys::lease(fd.raw(), &mut params).is_err(),
+                "{derived} {control}"
+            );
             check_error!(sys::close(950), EBADF);
             check_error!(sys::close(951), EBADF);
         }
-        let mut params = LeaseParams { derived: 950, lease: 951, rights: 0, flags: 0 };
+        let mut params = LeaseParams {
+            derived: 950,
+            lease: 951,
+            rights: 0,
+            flags: 0,
+        };
         sys::lease(fd.raw(), &mut params)?;
         check_eq!((params.derived, params.lease), (950, 951));
         check_error!(sys::read(951, &mut [0; 4]), EBADF);
@@ -193,8 +225,10 @@ fn the_last_control_revokes_if_asked() -> Outcome {
         is_stale(&ended)?;
         // The end of the process that held it counts.
         let (ended, control) = lease(&fd, Rights::FULL, LEASE_REVOKE_ON_CLOSE)?;
-        let holder = Process::start(|| loop {
-            sys::sched_yield();
+        let holder = Process::start(|| {
+            loop {
+                sys::sched_yield();
+            }
         })?;
         drop(control);
         sys::fsync(ended.raw())?;
@@ -213,7 +247,11 @@ fn transferred_copies_end() -> Outcome {
         d.answer(0);
         check_eq!(other.remote(syscall::SYS_FSYNC, [there, 0, 0, 0, 0, 0])?, 0);
         // Received back, by somebody else.
-        other.answer_as(syscall::schemev2::CqeOpcode::RespondWithFd as u8, 0, there as u64);
+        other.answer_as(
+            syscall::schemev2::CqeOpcode::RespondWithFd as u8,
+            0,
+            there as u64,
+        );
         let back = other.root.open(b"x", O_RDWR)?;
         sys::fsync(back.raw())?;
         // And received through a lease of another kind.
@@ -225,7 +263,10 @@ fn transferred_copies_end() -> Outcome {
         sys::fsync(back.raw())?;
         revoke(&control)?;
         is_stale(&back)?;
-        check_error!(other.remote(syscall::SYS_FSYNC, [there, 0, 0, 0, 0, 0]), ESTALE);
+        check_error!(
+            other.remote(syscall::SYS_FSYNC, [there, 0, 0, 0, 0, 0]),
+            ESTALE
+        );
         // An answer with it is the daemon's error, told to the daemon; the caller waits for a better.
         other.hold();
         let mark = other.logged();
@@ -234,7 +275,10 @@ fn transferred_copies_end() -> Outcome {
         other.until(mark, Opcode::OpenAt, 1)?;
         let tag = other.one(mark, Opcode::OpenAt)?.tag;
         check_error!(other.complete(1, 0, tag, there as u64), ESTALE);
-        check_error!(other.complete(cap_abi::scheme::CQE_REDIRECT, 0, tag, there as u64), ESTALE);
+        check_error!(
+            other.complete(cap_abi::scheme::CQE_REDIRECT, 0, tag, there as u64),
+            ESTALE
+        );
         other.complete_with(tag, Err(redox_rt::Error::new(EIO)))?;
         check_error!(caller.result(), EIO);
         Ok(())
@@ -282,7 +326,11 @@ fn redirects_join_leases() -> Outcome {
             for fd in [&leased_twice, &leased_once, &child] {
                 sys::fsync(fd.raw())?;
             }
-            revoke(if revoke_target { &target_control } else { &root_control })?;
+            revoke(if revoke_target {
+                &target_control
+            } else {
+                &root_control
+            })?;
             is_stale(&leased_twice)?;
             is_stale(&child)?;
             if revoke_target {
@@ -343,7 +391,10 @@ fn sockets_under_a_lease() -> Outcome {
         revoke(&control)?;
         check_error!(capability.dup(cap_abi::scheme::CREATE_SCHEME), ESTALE);
         // What was made with a capability ends with it.
-        check_error!(redox_rt::fd::create_scheme_fd(&socket, 1, 0, O_RDWR, 0), ESTALE);
+        check_error!(
+            redox_rt::fd::create_scheme_fd(&socket, 1, 0, O_RDWR, 0),
+            ESTALE
+        );
         check_error!(fcntl(root.raw(), F_GETFL, 0), ESTALE);
         Ok(())
     })
@@ -362,7 +413,12 @@ fn kernel_objects_can_be_leased() -> Outcome {
         let memory = world().memory.open(b"zeroed", O_RDWR)?;
         let (derived, control) = lease(&memory, Rights::FULL, 0)?;
         let flags = MapFlags::PROT_READ | MapFlags::PROT_WRITE | MapFlags::MAP_PRIVATE;
-        let map = syscall::Map { offset: 0, size: 4096, flags, address: 0 };
+        let map = syscall::Map {
+            offset: 0,
+            size: 4096,
+            flags,
+            address: 0,
+        };
         // SAFETY: the kernel chooses the place.
         let address = unsafe { sys::fmap(derived.raw(), &map) }?;
         revoke(&control)?;

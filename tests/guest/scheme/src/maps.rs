@@ -37,7 +37,17 @@ fn daemons_memory(d: &Daemon, flags: MapFlags, len: usize) -> Result<usize> {
 fn write_there(d: &Daemon, address: usize, word: u64) -> Result<()> {
     // The daemon reads a file of the kernel's into nothing; a pipe to itself moves the bytes.
     d.poke(200, word);
-    let pipe = d.remote(syscall::SYS_OPENAT_INTO2, [crate::world::world().pipe.raw(), 0, 0, O_RDWR, sys::FD_ANY, 0])?;
+    let pipe = d.remote(
+        syscall::SYS_OPENAT_INTO2,
+        [
+            crate::world::world().pipe.raw(),
+            0,
+            0,
+            O_RDWR,
+            sys::FD_ANY,
+            0,
+        ],
+    )?;
     d.poke(201, u64::from_le_bytes(*b"write\0\0\0"));
     let name = d.scratch() + 201 * 8;
     let end = d.remote(syscall::SYS_DUP_INTO, [pipe, name, 5, sys::FD_ANY, 0, 0])?;
@@ -50,7 +60,17 @@ fn write_there(d: &Daemon, address: usize, word: u64) -> Result<()> {
 
 /// Reads a word of the daemon's memory.
 fn read_there(d: &Daemon, address: usize) -> Result<u64> {
-    let pipe = d.remote(syscall::SYS_OPENAT_INTO2, [crate::world::world().pipe.raw(), 0, 0, O_RDWR, sys::FD_ANY, 0])?;
+    let pipe = d.remote(
+        syscall::SYS_OPENAT_INTO2,
+        [
+            crate::world::world().pipe.raw(),
+            0,
+            0,
+            O_RDWR,
+            sys::FD_ANY,
+            0,
+        ],
+    )?;
     d.poke(201, u64::from_le_bytes(*b"write\0\0\0"));
     let name = d.scratch() + 201 * 8;
     let end = d.remote(syscall::SYS_DUP_INTO, [pipe, name, 5, sys::FD_ANY, 0, 0])?;
@@ -63,7 +83,17 @@ fn read_there(d: &Daemon, address: usize) -> Result<u64> {
 
 fn map(fd: &Fd, offset: usize, size: usize, flags: MapFlags, address: usize) -> Result<usize> {
     // SAFETY: fixed addresses are those of the cases' own mappings.
-    unsafe { sys::fmap(fd.raw(), &Map { offset, size, flags, address }) }
+    unsafe {
+        sys::fmap(
+            fd.raw(),
+            &Map {
+                offset,
+                size,
+                flags,
+                address,
+            },
+        )
+    }
 }
 
 /// A word of a mapping, which others may change.
@@ -83,7 +113,10 @@ fn shared_maps_share() -> Outcome {
         let flags = RW | MapFlags::MAP_SHARED;
         let here = map(&fd, 2 * PAGE, LEN, flags, 0)?;
         let m = d.one(mark, Opcode::MmapPrep)?;
-        check_eq!(m.args[..4], [5, LEN as u64, flags.bits() as u64, 2 * PAGE as u64]);
+        check_eq!(
+            m.args[..4],
+            [5, LEN as u64, flags.bits() as u64, 2 * PAGE as u64]
+        );
         check_eq!(word(here + PAGE).load(Ordering::SeqCst), 0x1111);
         write_there(&d, there + 2 * PAGE, 0x2222)?;
         check_eq!(word(here + 2 * PAGE).load(Ordering::SeqCst), 0x2222);
@@ -94,7 +127,10 @@ fn shared_maps_share() -> Outcome {
         d.settle()?;
         let m = d.one(mark, Opcode::Munmap)?;
         let needs_sync = MunmapFlags::NEEDS_SYNC.bits() as u64;
-        check_eq!((m.args[..4].to_vec(), m.flags), ([5, LEN as u64, needs_sync, 2 * PAGE as u64].to_vec(), 1));
+        check_eq!(
+            (m.args[..4].to_vec(), m.flags),
+            ([5, LEN as u64, needs_sync, 2 * PAGE as u64].to_vec(), 1)
+        );
         // The daemon's own mapping is untouched.
         check_eq!(read_there(&d, there + PAGE)?, 0x1111);
         Ok(())
@@ -112,7 +148,10 @@ fn private_maps_copy() -> Outcome {
         check_eq!(word(here).load(Ordering::SeqCst), 0x1111);
         word(here).store(0x4444, Ordering::SeqCst);
         word(here + PAGE).store(0x5555, Ordering::SeqCst);
-        check_eq!((read_there(&d, there)?, read_there(&d, there + PAGE)?), (0x1111, 0));
+        check_eq!(
+            (read_there(&d, there)?, read_there(&d, there + PAGE)?),
+            (0x1111, 0)
+        );
         // A second mapping sees the file, not the first one's copy.
         let second = map(&fd, 0, LEN, RW | MapFlags::MAP_PRIVATE, 0)?;
         check_eq!(word(second).load(Ordering::SeqCst), 0x1111);
@@ -177,16 +216,26 @@ fn a_fork_keeps_the_mapping() -> Outcome {
             }
             0
         })?;
-        crate::world::until("the child's write", || word(shared + 8).load(Ordering::SeqCst) == 2)?;
+        crate::world::until("the child's write", || {
+            word(shared + 8).load(Ordering::SeqCst) == 2
+        })?;
         check!(word(private).load(Ordering::SeqCst) != 3);
         check_eq!(read_there(&d, there + 8)?, 2);
         unmap(private, LEN)?;
         d.settle()?;
-        check_eq!(d.of_kind(mark, Opcode::Munmap).len(), 0, "the child still has it");
+        check_eq!(
+            d.of_kind(mark, Opcode::Munmap).len(),
+            0,
+            "the child still has it"
+        );
         word(shared + 16).store(1, Ordering::SeqCst);
         child.wait()?;
         d.settle()?;
-        check_eq!(d.of_kind(mark, Opcode::Munmap).len(), 1, "this process still has one");
+        check_eq!(
+            d.of_kind(mark, Opcode::Munmap).len(),
+            1,
+            "this process still has one"
+        );
         unmap(shared, LEN)?;
         d.settle()?;
         check_eq!(d.of_kind(mark, Opcode::Munmap).len(), 2);
@@ -206,7 +255,10 @@ fn an_exit_unmaps() -> Outcome {
                 let mapped = map(&fd, 0, LEN, RW | MapFlags::MAP_SHARED, 0);
                 i32::from(mapped.is_err())
             })?;
-            check_eq!(child.wait()?, redox_rt::context::Status::Ended(rt_core::wait::exited(0)));
+            check_eq!(
+                child.wait()?,
+                redox_rt::context::Status::Ended(rt_core::wait::exited(0))
+            );
         }
         d.settle()?;
         check_eq!(d.of_kind(mark, Opcode::Munmap).len(), 3);
@@ -251,7 +303,11 @@ fn bad_answers_map_nothing() -> Outcome {
         check_error!(map(&fd, 0, LEN, RW | MapFlags::MAP_SHARED, 0), EACCES);
         d.answer(0);
         d.settle()?;
-        check_eq!(d.of_kind(mark, Opcode::Munmap).len(), 0, "a refusal needs no end");
+        check_eq!(
+            d.of_kind(mark, Opcode::Munmap).len(),
+            0,
+            "a refusal needs no end"
+        );
         Ok(())
     })
 }
@@ -268,10 +324,19 @@ fn bad_requests() -> Outcome {
         }
         check_error!(map(&fd, 0, 0, RW | MapFlags::MAP_SHARED, 0), EINVAL);
         let unknown = MapFlags::from_bits_retain(1 << 20);
-        check_error!(map(&fd, 0, LEN, RW | MapFlags::MAP_SHARED | unknown, 0), EINVAL);
-        check_error!(raw(syscall::SYS_FMAP, [fd.raw(), 0x10, 32, 0, 0, 0]), EFAULT);
+        check_error!(
+            map(&fd, 0, LEN, RW | MapFlags::MAP_SHARED | unknown, 0),
+            EINVAL
+        );
+        check_error!(
+            raw(syscall::SYS_FMAP, [fd.raw(), 0x10, 32, 0, 0, 0]),
+            EFAULT
+        );
         for len in [0, 31, 33] {
-            check_error!(raw(syscall::SYS_FMAP, [fd.raw(), d.scratch(), len, 0, 0, 0]), EINVAL);
+            check_error!(
+                raw(syscall::SYS_FMAP, [fd.raw(), d.scratch(), len, 0, 0, 0]),
+                EINVAL
+            );
         }
         check_eq!(d.since(mark).len(), 0);
         for size in [usize::MAX, usize::MAX - 4095, 1 << 63, 1 << 47, 1 << 40] {
@@ -286,7 +351,13 @@ fn bad_requests() -> Outcome {
         check_error!(map(&fd, 0, LEN, noreplace, taken), EEXIST);
         unmap(taken, LEN)?;
         for address in [0, taken + 1, 1 << 47, usize::MAX - 4095] {
-            let outcome = map(&fd, 0, LEN, RW | MapFlags::MAP_SHARED | MapFlags::MAP_FIXED, address);
+            let outcome = map(
+                &fd,
+                0,
+                LEN,
+                RW | MapFlags::MAP_SHARED | MapFlags::MAP_FIXED,
+                address,
+            );
             check!(outcome.is_err(), "{address:#x}: {outcome:?}");
         }
         check_eq!(map(&fd, 0, LEN, noreplace, taken)?, taken);

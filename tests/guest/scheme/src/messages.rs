@@ -51,7 +51,14 @@ fn opening() -> Outcome {
         d.answer(77);
         let fd = sys::openat_with(d.root.raw(), b"some/path", flags, O_NONBLOCK, sys::FD_ANY)?;
         let m = d.one(mark, Opcode::OpenAt)?;
-        let args = [ROOT as u64, 0, 9, flags as u64, O_NONBLOCK as u64, CREDENTIALS];
+        let args = [
+            ROOT as u64,
+            0,
+            9,
+            flags as u64,
+            O_NONBLOCK as u64,
+            CREDENTIALS,
+        ];
         is(&m, Opcode::OpenAt, args)?;
         check_eq!(m.text(), b"some/path");
         check_eq!(m.flags, 0);
@@ -93,7 +100,10 @@ fn opening_badly() -> Outcome {
         d.answer(5);
         let mark = d.logged();
         let open = |path: usize, len: usize, number: usize| {
-            raw(syscall::SYS_OPENAT_INTO2, [root, path, len, O_RDONLY, number, 0])
+            raw(
+                syscall::SYS_OPENAT_INTO2,
+                [root, path, len, O_RDONLY, number, 0],
+            )
         };
         let path = [b'a'; 4096];
         let address = path.as_ptr() as usize;
@@ -124,10 +134,23 @@ fn paths_are_text() -> Outcome {
         let d = Daemon::start()?;
         d.answer(0);
         let root = d.root.raw();
-        let good: [&[u8]; 5] = [b"", b"a\0b", "\u{e4}\u{20ac}\u{10ffff}".as_bytes(), b"//..", b"\x7f"];
+        let good: [&[u8]; 5] = [
+            b"",
+            b"a\0b",
+            "\u{e4}\u{20ac}\u{10ffff}".as_bytes(),
+            b"//..",
+            b"\x7f",
+        ];
         let bad: [&[u8]; 9] = [
-            b"\xff", b"a\x80", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80",
-            b"\xe2\x82", b"ok/\xf0\x9f\x98", b"\xf8\x88\x80\x80\x80",
+            b"\xff",
+            b"a\x80",
+            b"\xc3",
+            b"\xc0\xaf",
+            b"\xed\xa0\x80",
+            b"\xf4\x90\x80\x80",
+            b"\xe2\x82",
+            b"ok/\xf0\x9f\x98",
+            b"\xf8\x88\x80\x80\x80",
         ];
         for path in good {
             let mark = d.logged();
@@ -136,7 +159,11 @@ fn paths_are_text() -> Outcome {
         }
         let mark = d.logged();
         for path in bad {
-            check_error!(sys::openat(root, path, O_RDONLY, sys::FD_ANY), EINVAL, "{path:x?}");
+            check_error!(
+                sys::openat(root, path, O_RDONLY, sys::FD_ANY),
+                EINVAL,
+                "{path:x?}"
+            );
             check_error!(sys::unlinkat(root, path, 0), EINVAL, "{path:x?}");
             check_error!(sys::frename(root, path), EINVAL, "{path:x?}");
             check_error!(sys::flink(root, path), EINVAL, "{path:x?}");
@@ -156,7 +183,11 @@ fn unlinking() -> Outcome {
         let mark = d.logged();
         sys::unlinkat(d.root.raw(), b"a/b", AT_REMOVEDIR)?;
         let m = d.one(mark, Opcode::UnlinkAt)?;
-        is(&m, Opcode::UnlinkAt, [ROOT as u64, 0, 3, AT_REMOVEDIR as u64, 0, CREDENTIALS])?;
+        is(
+            &m,
+            Opcode::UnlinkAt,
+            [ROOT as u64, 0, 3, AT_REMOVEDIR as u64, 0, CREDENTIALS],
+        )?;
         check_eq!(m.text(), b"a/b");
         d.refuse(ENOTEMPTY);
         check_error!(sys::unlinkat(d.root.raw(), b"a/b", AT_REMOVEDIR), ENOTEMPTY);
@@ -210,7 +241,11 @@ fn positions_are_the_kernels() -> Outcome {
             d.answer(answer);
             let mark = d.logged();
             check_eq!(positioned.read(&mut buf)?, answer);
-            is(&d.one(mark, Opcode::Read)?, Opcode::Read, [6, 0, 100, offset, 0, CREDENTIALS])?;
+            is(
+                &d.one(mark, Opcode::Read)?,
+                Opcode::Read,
+                [6, 0, 100, offset, 0, CREDENTIALS],
+            )?;
         }
         d.refuse(EIO);
         check_error!(positioned.read(&mut buf), EIO);
@@ -218,12 +253,20 @@ fn positions_are_the_kernels() -> Outcome {
         let mark = d.logged();
         // A copy shares the position.
         check_eq!(positioned.dup(b"")?.write(b"abc")?, 3);
-        is(&d.one(mark, Opcode::Write)?, Opcode::Write, [6, 0, 3, 147, 0, CREDENTIALS])?;
+        is(
+            &d.one(mark, Opcode::Write)?,
+            Opcode::Write,
+            [6, 0, 3, 147, 0, CREDENTIALS],
+        )?;
         check_eq!(sys::lseek(positioned.raw(), 0, SEEK_CUR)?, 150);
         let mark = d.logged();
         d.answer(100);
         plain.read(&mut buf)?;
-        is(&d.one(mark, Opcode::Read)?, Opcode::Read, [5, 0, 100, NO_OFFSET, 0, CREDENTIALS])?;
+        is(
+            &d.one(mark, Opcode::Read)?,
+            Opcode::Read,
+            [5, 0, 100, NO_OFFSET, 0, CREDENTIALS],
+        )?;
         Ok(())
     })
 }
@@ -255,7 +298,11 @@ fn reading_and_writing_at_offsets() -> Outcome {
             }
             check_eq!(d.since(mark).len(), 0);
         }
-        check_eq!(sys::lseek(fds[1].raw(), 0, SEEK_CUR)?, 0, "explicit offsets move nothing");
+        check_eq!(
+            sys::lseek(fds[1].raw(), 0, SEEK_CUR)?,
+            0,
+            "explicit offsets move nothing"
+        );
         // All ones is the position.
         sys::read_at(fds[1].raw(), &mut buf, u64::MAX, None)?;
         check_eq!(sys::lseek(fds[1].raw(), 0, SEEK_CUR)?, 10);
@@ -287,7 +334,11 @@ fn seeking() -> Outcome {
         check_eq!(d.since(mark).len(), 0);
         d.answer(1000);
         check_eq!(sys::lseek(fd.raw(), -10, SEEK_END)?, 990);
-        is(&d.one(mark, Opcode::Fsize)?, Opcode::Fsize, [6, 0, 0, 0, 0, CREDENTIALS])?;
+        is(
+            &d.one(mark, Opcode::Fsize)?,
+            Opcode::Fsize,
+            [6, 0, 0, 0, 0, CREDENTIALS],
+        )?;
         check_eq!(sys::lseek(fd.raw(), 0, SEEK_CUR)?, 990);
         check_error!(sys::lseek(fd.raw(), -1001, SEEK_END), EINVAL);
         d.refuse(ESPIPE);
@@ -307,22 +358,42 @@ fn plain_requests() -> Outcome {
         let file = d.open(5)?;
         let fd = file.raw();
         let cases: [(Opcode, [u64; 6], usize, [usize; 6]); 6] = [
-            (Opcode::Fchown, [5, 7, 8, 0, 0, CREDENTIALS], syscall::SYS_FCHOWN, [fd, 7, 8, 0, 0, 0]),
+            (
+                Opcode::Fchown,
+                [5, 7, 8, 0, 0, CREDENTIALS],
+                syscall::SYS_FCHOWN,
+                [fd, 7, 8, 0, 0, 0],
+            ),
             (
                 Opcode::Fchown,
                 [5, u64::from(u32::MAX), 0, 0, 0, CREDENTIALS],
                 syscall::SYS_FCHOWN,
                 [fd, u32::MAX as usize, 0, 0, 0, 0],
             ),
-            (Opcode::Fsync, [5, 0, 0, 0, 0, CREDENTIALS], syscall::SYS_FSYNC, [fd, 0, 0, 0, 0, 0]),
-            (Opcode::Fcntl, [5, 99, 1234, 0, 0, CREDENTIALS], syscall::SYS_FCNTL, [fd, 99, 1234, 0, 0, 0]),
+            (
+                Opcode::Fsync,
+                [5, 0, 0, 0, 0, CREDENTIALS],
+                syscall::SYS_FSYNC,
+                [fd, 0, 0, 0, 0, 0],
+            ),
+            (
+                Opcode::Fcntl,
+                [5, 99, 1234, 0, 0, CREDENTIALS],
+                syscall::SYS_FCNTL,
+                [fd, 99, 1234, 0, 0, 0],
+            ),
             (
                 Opcode::Fcntl,
                 [5, u64::MAX, 0, 0, 0, CREDENTIALS],
                 syscall::SYS_FCNTL,
                 [fd, usize::MAX, 0, 0, 0, 0],
             ),
-            (Opcode::Fevent, [5, 3, 0, 0, 0, CREDENTIALS], syscall::SYS_FEVENT, [fd, 3, 0, 0, 0, 0]),
+            (
+                Opcode::Fevent,
+                [5, 3, 0, 0, 0, CREDENTIALS],
+                syscall::SYS_FEVENT,
+                [fd, 3, 0, 0, 0, 0],
+            ),
         ];
         for (opcode, args, number, call) in cases {
             for result in [Ok(0), Ok(2), Ok(usize::MAX >> 1), Err(EIO), Err(EPERM)] {
@@ -376,12 +447,23 @@ fn paths_of_files() -> Outcome {
         d.answer(10);
         let mark = d.logged();
         check_eq!(sys::fpath(fd.raw(), &mut buf)?, 10);
-        is(&d.one(mark, Opcode::Fpath)?, Opcode::Fpath, [5, 0, 64, 0, 0, CREDENTIALS])?;
-        check!(buf.iter().enumerate().all(|(i, b)| *b == if i < 10 { pattern(3, i) } else { 0xee }));
+        is(
+            &d.one(mark, Opcode::Fpath)?,
+            Opcode::Fpath,
+            [5, 0, 64, 0, 0, CREDENTIALS],
+        )?;
+        check!(
+            buf.iter()
+                .enumerate()
+                .all(|(i, b)| *b == if i < 10 { pattern(3, i) } else { 0xee })
+        );
         d.fill(0, 0);
         d.answer(0);
         for (opcode, call) in [
-            (Opcode::Frename, sys::frename as fn(usize, &[u8]) -> Result<()>),
+            (
+                Opcode::Frename,
+                sys::frename as fn(usize, &[u8]) -> Result<()>,
+            ),
             (Opcode::Flink, sys::flink),
         ] {
             let mark = d.logged();
@@ -413,21 +495,40 @@ fn file_information() -> Outcome {
         check_eq!(raw(syscall::SYS_FSTAT, [fd.raw(), page, 4096, 0, 0, 0])?, 0);
         let args = [5, 0, size as u64, 0, 0, CREDENTIALS];
         is(&d.one(mark, Opcode::Fstat)?, Opcode::Fstat, args)?;
-        check!(bytes.iter().enumerate().all(|(i, b)| *b == if i < size { pattern(9, i) } else { 0xee }));
+        check!(
+            bytes
+                .iter()
+                .enumerate()
+                .all(|(i, b)| *b == if i < size { pattern(9, i) } else { 0xee })
+        );
         // What the daemon leaves alone is zero, and not what was there before.
         bytes.fill(0xee);
         d.fill(9, 16);
         raw(syscall::SYS_FSTAT, [fd.raw(), page, size, 0, 0, 0])?;
-        check!(bytes[..size].iter().enumerate().all(|(i, b)| *b == if i < 16 { pattern(9, i) } else { 0 }));
+        check!(
+            bytes[..size]
+                .iter()
+                .enumerate()
+                .all(|(i, b)| *b == if i < 16 { pattern(9, i) } else { 0 })
+        );
         bytes.fill(0xee);
         d.refuse(EIO);
-        check_error!(raw(syscall::SYS_FSTAT, [fd.raw(), page, size, 0, 0, 0]), EIO);
+        check_error!(
+            raw(syscall::SYS_FSTAT, [fd.raw(), page, size, 0, 0, 0]),
+            EIO
+        );
         check!(bytes.iter().all(|b| *b == 0xee));
         d.answer(0);
         let mark = d.logged();
-        check_error!(raw(syscall::SYS_FSTAT, [fd.raw(), page, size - 1, 0, 0, 0]), EINVAL);
+        check_error!(
+            raw(syscall::SYS_FSTAT, [fd.raw(), page, size - 1, 0, 0, 0]),
+            EINVAL
+        );
         check_eq!(d.since(mark).len(), 0);
-        check_error!(raw(syscall::SYS_FSTAT, [fd.raw(), 0x10, size, 0, 0, 0]), EFAULT);
+        check_error!(
+            raw(syscall::SYS_FSTAT, [fd.raw(), 0x10, size, 0, 0, 0]),
+            EFAULT
+        );
         unmap(page, 4096)?;
         Ok(())
     })
@@ -441,13 +542,23 @@ fn calls_of_the_schemes_own() -> Outcome {
         d.answer(21);
         for count in 0..=3 {
             let mark = d.logged();
-            check_eq!(sys::call(fd.raw(), CallFlags::empty(), &metadata[..count])?, 21);
+            check_eq!(
+                sys::call(fd.raw(), CallFlags::empty(), &metadata[..count])?,
+                21
+            );
             let word = |i: usize| if i < count { metadata[i] } else { 0 };
-            is(&d.one(mark, Opcode::Call)?, Opcode::Call, [5, 0, 0, word(0), word(1), word(2)])?;
+            is(
+                &d.one(mark, Opcode::Call)?,
+                Opcode::Call,
+                [5, 0, 0, word(0), word(1), word(2)],
+            )?;
         }
         let mark = d.logged();
         for count in 4..=9 {
-            check_error!(sys::call(fd.raw(), CallFlags::empty(), &metadata[..count]), EINVAL);
+            check_error!(
+                sys::call(fd.raw(), CallFlags::empty(), &metadata[..count]),
+                EINVAL
+            );
         }
         check_error!(raw(syscall::SYS_CALL, [fd.raw(), 0, 0, 1, 0x10, 0]), EFAULT);
         for flag in [1 << 17, 1 << 20, 1 << 63] {
@@ -463,7 +574,11 @@ fn calls_of_the_schemes_own() -> Outcome {
             (CallFlags::READ | CallFlags::WRITE, true, true),
             (CallFlags::WRITE, true, false),
             (CallFlags::READ, false, true),
-            (CallFlags::READ | CallFlags::ALLOW_DIRECT_SWITCH, false, true),
+            (
+                CallFlags::READ | CallFlags::ALLOW_DIRECT_SWITCH,
+                false,
+                true,
+            ),
         ] {
             for (i, b) in buf.iter_mut().enumerate() {
                 *b = pattern(4, i);
@@ -472,14 +587,24 @@ fn calls_of_the_schemes_own() -> Outcome {
             let mark = d.logged();
             let args = [fd.raw(), buf.as_mut_ptr() as usize, 80, flags.bits(), 0, 0];
             check_eq!(raw(syscall::SYS_CALL, args)?, 21);
-            check_eq!(d.one(mark, Opcode::Call)?.mismatch.is_none(), reads, "{flags:?}");
+            check_eq!(
+                d.one(mark, Opcode::Call)?.mismatch.is_none(),
+                reads,
+                "{flags:?}"
+            );
             let seed = if writes { 8 } else { 4 };
-            check!(buf.iter().enumerate().all(|(i, b)| *b == pattern(seed, i)), "{flags:?}");
+            check!(
+                buf.iter().enumerate().all(|(i, b)| *b == pattern(seed, i)),
+                "{flags:?}"
+            );
         }
         // An error gives nothing back.
         d.refuse(EIO);
         buf.fill(1);
-        check_error!(sys::call_read(fd.raw(), &mut buf, CallFlags::empty(), &[]), EIO);
+        check_error!(
+            sys::call_read(fd.raw(), &mut buf, CallFlags::empty(), &[]),
+            EIO
+        );
         check!(buf.iter().all(|b| *b == 1));
         Ok(())
     })
@@ -529,9 +654,16 @@ fn standard_calls() -> Outcome {
             let m = d.one(mark, Opcode::StdFsCall)?;
             is(&m, Opcode::StdFsCall, [5, 0, len as u64, kind as u64, 2, 3])?;
             if way == Way::In {
-                check!(m.text().iter().all(|b| *b == b'a'), "{kind:?}: {:?}", m.text());
+                check!(
+                    m.text().iter().all(|b| *b == b'a'),
+                    "{kind:?}: {:?}",
+                    m.text()
+                );
             }
-            let written = buf[..len].iter().enumerate().all(|(i, b)| *b == pattern(6, i));
+            let written = buf[..len]
+                .iter()
+                .enumerate()
+                .all(|(i, b)| *b == pattern(6, i));
             check_eq!(written, way != Way::In, "{kind:?}");
             check!(buf[len..].iter().all(|b| *b == b'a'), "{kind:?}");
             if let Some(exact) = exact {
@@ -574,15 +706,26 @@ fn calls_on_two_descriptors() -> Outcome {
         let mut buf = *b"one\0two";
         for kind in [Frenameat, Flinkat] {
             let mark = d.logged();
-            check_eq!(two(fds, &mut buf, CallFlags::STD_FS, &[kind as u64, 12])?, 33);
+            check_eq!(
+                two(fds, &mut buf, CallFlags::STD_FS, &[kind as u64, 12])?,
+                33
+            );
             let m = d.one(mark, Opcode::StdFsCall)?;
             is(&m, Opcode::StdFsCall, [5, 0, 7, kind as u64, 12, 6])?;
             check_eq!((m.text(), m.flags), (&b"one\0two"[..], MULTIPLE));
         }
         d.fill(2, 7);
         d.answer(4);
-        check_eq!(two(fds, &mut buf, CallFlags::STD_FS, &[Relpathat as u64, 0])?, 4);
-        check!(buf[..4].iter().enumerate().all(|(i, b)| *b == pattern(2, i)));
+        check_eq!(
+            two(fds, &mut buf, CallFlags::STD_FS, &[Relpathat as u64, 0])?,
+            4
+        );
+        check!(
+            buf[..4]
+                .iter()
+                .enumerate()
+                .all(|(i, b)| *b == pattern(2, i))
+        );
         check_eq!(&buf[4..], b"two", "more than the answer says");
         let mark = d.logged();
         check_eq!(two(fds, &mut buf, CallFlags::empty(), &[8, 9])?, 4);
@@ -594,21 +737,44 @@ fn calls_on_two_descriptors() -> Outcome {
         let mark = d.logged();
         check_error!(two(fds, &mut buf, CallFlags::empty(), &[1, 2, 3]), EINVAL);
         for kind in [Fchmod, Fstat, Getdents, Unlinkat, Fsync] {
-            check_error!(two(fds, &mut buf, CallFlags::STD_FS, &[kind as u64]), EINVAL);
+            check_error!(
+                two(fds, &mut buf, CallFlags::STD_FS, &[kind as u64]),
+                EINVAL
+            );
         }
         check_error!(two(fds, &mut buf, CallFlags::STD_FS, &[99]), EOPNOTSUPP);
         check_error!(two(fds, &mut buf, CallFlags::FD, &[0]), EINVAL);
         check_error!(two(fds, &mut buf, CallFlags::CONSUME, &[0]), EINVAL);
-        check_error!(two([a.raw(), foreign.raw()], &mut buf, CallFlags::empty(), &[]), EXDEV);
-        check_error!(two([a.raw(), 1 << 20], &mut buf, CallFlags::empty(), &[]), EBADF);
-        check_error!(two([1 << 20, a.raw()], &mut buf, CallFlags::empty(), &[]), EBADF);
-        check_error!(two([a.raw(), world().pipe.raw()], &mut buf, CallFlags::empty(), &[]), EOPNOTSUPP);
+        check_error!(
+            two([a.raw(), foreign.raw()], &mut buf, CallFlags::empty(), &[]),
+            EXDEV
+        );
+        check_error!(
+            two([a.raw(), 1 << 20], &mut buf, CallFlags::empty(), &[]),
+            EBADF
+        );
+        check_error!(
+            two([1 << 20, a.raw()], &mut buf, CallFlags::empty(), &[]),
+            EBADF
+        );
+        check_error!(
+            two(
+                [a.raw(), world().pipe.raw()],
+                &mut buf,
+                CallFlags::empty(),
+                &[]
+            ),
+            EOPNOTSUPP
+        );
         let flags = CallFlags::MULTIPLE_FDS2.bits();
         for count in [0, 1, 3, 7] {
             let pointer = fds.as_ptr() as usize | count;
             check_error!(raw(syscall::SYS_CALL, [pointer, 0, 0, flags, 0, 0]), EINVAL);
         }
-        check_error!(raw(syscall::SYS_CALL, [0x1000 | 2, 0, 0, flags, 0, 0]), EFAULT);
+        check_error!(
+            raw(syscall::SYS_CALL, [0x1000 | 2, 0, 0, flags, 0, 0]),
+            EFAULT
+        );
         check_eq!(d.since(mark).len(), 0);
         Ok(())
     })
@@ -622,7 +788,10 @@ fn consuming_calls() -> Outcome {
             d.answer(result);
             let mark = d.logged();
             let outcome = sys::call(fd, CallFlags::CONSUME, &[1]);
-            check_eq!(outcome.map_err(|e| e.errno), if errno == 0 { Ok(5) } else { Err(errno) });
+            check_eq!(
+                outcome.map_err(|e| e.errno),
+                if errno == 0 { Ok(5) } else { Err(errno) }
+            );
             check_error!(sys::close(fd), EBADF);
             d.answer(0);
             d.settle()?;
@@ -630,7 +799,11 @@ fn consuming_calls() -> Outcome {
                 [first, second] => [first.opcode, second.opcode],
                 other => guest_test::fail!("{} messages", other.len()),
             };
-            check_eq!(kinds, [Opcode::Call as u8, Opcode::CloseMsg as u8], "the call comes first");
+            check_eq!(
+                kinds,
+                [Opcode::Call as u8, Opcode::CloseMsg as u8],
+                "the call comes first"
+            );
         }
         // With another descriptor open the object stays.
         let fd = d.open(50)?;
@@ -641,7 +814,10 @@ fn consuming_calls() -> Outcome {
         d.settle()?;
         check_eq!(d.of_kind(mark, Opcode::CloseMsg).len(), 0);
         // What is refused before it is a message consumes nothing.
-        check_error!(sys::call(copy.raw(), CallFlags::CONSUME, &[1, 2, 3, 4]), EINVAL);
+        check_error!(
+            sys::call(copy.raw(), CallFlags::CONSUME, &[1, 2, 3, 4]),
+            EINVAL
+        );
         copy.rights()?;
         Ok(())
     })
@@ -663,9 +839,6 @@ fn closing_is_told_once() -> Outcome {
         let m = d.one(mark, Opcode::CloseMsg)?;
         check_eq!((m.args, m.flags, m.tag), ([5, 0, 0, 0, 0, 0], 1, u32::MAX));
         // Closing does not wait for the daemon.
-        d.hold();
-        let fd = sys::openat;
-        let _ = fd;
         d.answer(6);
         let many: [usize; 20] = [0; 20].map(|_| d.open(6).map_or(0, redox_rt::Fd::into_raw));
         let mark = d.logged();
@@ -726,12 +899,20 @@ fn events_are_announced() -> Outcome {
         d.answer(0);
         let mark = d.logged();
         queue.watch(a.raw(), EventFlags::EVENT_READ, 111)?;
-        queue.watch(b.raw(), EventFlags::EVENT_READ | EventFlags::EVENT_WRITE, 222)?;
+        queue.watch(
+            b.raw(),
+            EventFlags::EVENT_READ | EventFlags::EVENT_WRITE,
+            222,
+        )?;
         let asked = d.of_kind(mark, Opcode::Fevent);
         check_eq!(asked.len(), 2);
-        check_eq!((asked[0].args[..2].to_vec(), asked[1].args[..2].to_vec()), ([5, 1].to_vec(), [6, 3].to_vec()));
+        check_eq!(
+            (asked[0].args[..2].to_vec(), asked[1].args[..2].to_vec()),
+            ([5, 1].to_vec(), [6, 3].to_vec())
+        );
         nothing(&queue)?;
-        let announce = |number: u64, flags: u32| d.complete(CqeOpcode::SendFevent as u8, 0, flags, number);
+        let announce =
+            |number: u64, flags: u32| d.complete(CqeOpcode::SendFevent as u8, 0, flags, number);
         // Not an object that is watched, not an event that is watched.
         announce(7, 3)?;
         announce(5, 2)?;
@@ -739,10 +920,16 @@ fn events_are_announced() -> Outcome {
         nothing(&queue)?;
         announce(5, 3)?;
         let event = queue.next()?;
-        check_eq!((event.id, event.flags, event.data), (a.raw(), EventFlags::EVENT_READ, 111));
+        check_eq!(
+            (event.id, event.flags, event.data),
+            (a.raw(), EventFlags::EVENT_READ, 111)
+        );
         announce(6, 2)?;
         let event = queue.next()?;
-        check_eq!((event.id, event.flags, event.data), (b.raw(), EventFlags::EVENT_WRITE, 222));
+        check_eq!(
+            (event.id, event.flags, event.data),
+            (b.raw(), EventFlags::EVENT_WRITE, 222)
+        );
         nothing(&queue)?;
         // What holds already is told at once.
         d.answer(EventFlags::EVENT_WRITE.bits());

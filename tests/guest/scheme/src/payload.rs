@@ -17,8 +17,19 @@ pub fn run() -> i32 {
     ]
 }
 
-const SIZES: [usize; 11] =
-    [0, 1, 2, 4095, 4096, 4097, 8191, 8192, 12289, 64 << 10, 1 << 20];
+const SIZES: [usize; 11] = [
+    0,
+    1,
+    2,
+    4095,
+    4096,
+    4097,
+    8191,
+    8192,
+    12289,
+    64 << 10,
+    1 << 20,
+];
 const OFFSETS: [usize; 4] = [0, 1, 2048, 4095];
 const ROOM: usize = (1 << 20) + 4 * 4096;
 const AROUND: u8 = 0xee;
@@ -30,7 +41,9 @@ struct Room {
 
 impl Room {
     fn new() -> Result<Self> {
-        Ok(Self { base: map_at(0, ROOM, MapFlags::MAP_PRIVATE)? })
+        Ok(Self {
+            base: map_at(0, ROOM, MapFlags::MAP_PRIVATE)?,
+        })
     }
 
     fn all(&mut self) -> &mut [u8] {
@@ -53,7 +66,14 @@ impl Room {
 
     /// First byte that is not as it should be: the first `changed` of the buffer a pattern, all else as
     /// it was.
-    fn check(&mut self, start: usize, changed: usize, seed: usize, before: impl Fn(usize) -> u8, len: usize) -> Option<usize> {
+    fn check(
+        &mut self,
+        start: usize,
+        changed: usize,
+        seed: usize,
+        before: impl Fn(usize) -> u8,
+        len: usize,
+    ) -> Option<usize> {
         self.all().iter().enumerate().position(|(i, b)| {
             let expected = match i.checked_sub(start) {
                 Some(at) if at < changed => pattern(seed, at),
@@ -90,9 +110,16 @@ fn written_bytes_arrive() -> Outcome {
             let (address, start) = room.prepare(offset, size, Some(17));
             d.answer(size);
             let mark = d.logged();
-            check_eq!(raw(syscall::SYS_WRITE, [fd.raw(), address, size, 0, 0, 0])?, size);
+            check_eq!(
+                raw(syscall::SYS_WRITE, [fd.raw(), address, size, 0, 0, 0])?,
+                size
+            );
             let m = d.one(mark, Opcode::Write)?;
-            check_eq!((m.args[2], m.mismatch, m.stray), (size as u64, None, 0), "{size} at {offset}");
+            check_eq!(
+                (m.args[2], m.mismatch, m.stray),
+                (size as u64, None, 0),
+                "{size} at {offset}"
+            );
             if size > 4096 {
                 check_eq!(m.args[1] as usize % 4096, address % 4096);
             }
@@ -113,7 +140,10 @@ fn read_bytes_arrive() -> Outcome {
             d.fill(23, size);
             d.answer(size);
             let mark = d.logged();
-            check_eq!(raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0])?, size);
+            check_eq!(
+                raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0])?,
+                size
+            );
             let m = d.one(mark, Opcode::Read)?;
             check_eq!((m.args[2], m.stray), (size as u64, 0), "{size} at {offset}");
             let wrong = room.check(start, size, 23, |_| 0, size);
@@ -162,7 +192,10 @@ fn short_reads_touch_only_their_part() -> Outcome {
                 let part = part.min(size);
                 d.fill(23, part);
                 d.answer(part);
-                check_eq!(raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0])?, part);
+                check_eq!(
+                    raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0])?,
+                    part
+                );
                 let wrong = room.check(start, part, 23, |_| AROUND, size);
                 check_eq!(wrong, None, "{part} of {size} at {offset}");
             }
@@ -170,9 +203,16 @@ fn short_reads_touch_only_their_part() -> Outcome {
             let (address, start) = room.prepare(offset, size, None);
             d.fill(23, size.min(1));
             d.refuse(EIO);
-            check_error!(raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0]), EIO);
+            check_error!(
+                raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0]),
+                EIO
+            );
             if size <= 4096 || offset > 0 {
-                check_eq!(room.check(start, 0, 0, |_| AROUND, size), None, "{size} at {offset}");
+                check_eq!(
+                    room.check(start, 0, 0, |_| AROUND, size),
+                    None,
+                    "{size} at {offset}"
+                );
             }
             Ok(())
         })
@@ -200,7 +240,10 @@ fn memory_that_may_not_be_written() -> Outcome {
                 check_error!(call, EFAULT, "call {size} at {offset}");
                 // Writing from it is another matter.
                 d.fill(0, 0);
-                check_eq!(raw(syscall::SYS_WRITE, [fd.raw(), address, size, 0, 0, 0])?, size);
+                check_eq!(
+                    raw(syscall::SYS_WRITE, [fd.raw(), address, size, 0, 0, 0])?,
+                    size
+                );
             }
         }
         // Only the last page is read-only.
@@ -209,7 +252,11 @@ fn memory_that_may_not_be_written() -> Outcome {
         for (address, size) in [(base + 4 * 4096 - 8, 16), (base + 4096 + 1, 3 * 4096)] {
             d.fill(23, size);
             d.answer(size);
-            check_error!(raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0]), EFAULT, "{size}");
+            check_error!(
+                raw(syscall::SYS_READ, [fd.raw(), address, size, 0, 0, 0]),
+                EFAULT,
+                "{size}"
+            );
         }
         // SAFETY: as above.
         unsafe { sys::mprotect(base, ROOM, MapFlags::PROT_READ | MapFlags::PROT_WRITE) }?;
@@ -254,15 +301,26 @@ fn memory_that_is_not_there() -> Outcome {
             }
             d.fill(5, len.min(4096));
             d.answer(len.min(4096));
-            check_error!(raw(syscall::SYS_READ, [fd.raw(), address, len, 0, 0, 0]), EFAULT);
+            check_error!(
+                raw(syscall::SYS_READ, [fd.raw(), address, len, 0, 0, 0]),
+                EFAULT
+            );
             d.fill(0, 0);
             d.answer(0);
             for flags in [CallFlags::empty(), CallFlags::WRITE, CallFlags::READ] {
                 let args = [fd.raw(), address, len, flags.bits(), 0, 0];
-                check_error!(raw(syscall::SYS_CALL, args), EFAULT, "{address:#x} {len} {flags:?}");
+                check_error!(
+                    raw(syscall::SYS_CALL, args),
+                    EFAULT,
+                    "{address:#x} {len} {flags:?}"
+                );
             }
         }
-        check_eq!(d.of_kind(mark, Opcode::Write).len(), 0, "a daemon was told of a bad buffer");
+        check_eq!(
+            d.of_kind(mark, Opcode::Write).len(),
+            0,
+            "a daemon was told of a bad buffer"
+        );
         unmap(base, 16 * 4096)?;
         Ok(())
     })

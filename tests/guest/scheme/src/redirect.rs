@@ -29,9 +29,8 @@ pub fn give(d: &Daemon, fd: &Fd) -> core::result::Result<usize, guest_test::Fail
     let mark = d.logged();
     let channel = d.root.raw();
     let number = fd.raw();
-    let caller = crate::world::Caller::start(|| {
-        sys::send_fds(channel, &[number], CallFlags::empty(), &[])
-    })?;
+    let caller =
+        crate::world::Caller::start(|| sys::send_fds(channel, &[number], CallFlags::empty(), &[]))?;
     d.until(mark, Opcode::Sendfd, 1)?;
     let tag = d.one(mark, Opcode::Sendfd)?.tag;
     // The oldest form: the number is written to the address.
@@ -58,7 +57,13 @@ fn an_open_is_sent_on() -> Outcome {
             files.answer(31);
             let (asked, mark) = (names.logged(), files.logged());
             let flags = O_RDWR | O_CREAT | FD_CLOEXEC;
-            let fd = sys::openat_with(names.root.raw(), b"file/a/b", flags, O_NONBLOCK, sys::FD_ANY)?;
+            let fd = sys::openat_with(
+                names.root.raw(),
+                b"file/a/b",
+                flags,
+                O_NONBLOCK,
+                sys::FD_ANY,
+            )?;
             check_eq!(names.one(asked, Opcode::OpenAt)?.text(), b"file/a/b");
             let m = files.one(mark, Opcode::OpenAt)?;
             check_eq!((m.args[0], m.text()), (30, rest));
@@ -93,7 +98,10 @@ fn an_unlink_is_sent_on() -> Outcome {
         let mark = files.logged();
         sys::unlinkat(names.root.raw(), b"file/a/b", syscall::AT_REMOVEDIR)?;
         let m = files.one(mark, Opcode::UnlinkAt)?;
-        check_eq!((m.text(), m.args[3]), (&b"a/b"[..], syscall::AT_REMOVEDIR as u64));
+        check_eq!(
+            (m.text(), m.args[3]),
+            (&b"a/b"[..], syscall::AT_REMOVEDIR as u64)
+        );
         files.refuse(ENOENT);
         check_error!(sys::unlinkat(names.root.raw(), b"file/a/b", 0), ENOENT);
         // Nothing in the kernel can be unlinked.
@@ -134,7 +142,10 @@ fn chains_end_at_the_limit() -> Outcome {
                 continue;
             }
             let fd = outcome?;
-            check_eq!(last.one(mark, Opcode::OpenAt)?.text(), &b"0123456789abcdef"[length..]);
+            check_eq!(
+                last.one(mark, Opcode::OpenAt)?.text(),
+                &b"0123456789abcdef"[length..]
+            );
             last.answer(0);
             fd.call(&[])?;
         }
@@ -155,14 +166,20 @@ fn loops_end() -> Outcome {
         redirect(&a, to_itself, 0);
         let mark = a.logged();
         check_error!(a.root.open(b"x", O_RDONLY), ELOOP);
-        check_eq!(a.of_kind(mark, Opcode::OpenAt).len(), 1 + usize::from(REDIRECT_LIMIT));
+        check_eq!(
+            a.of_kind(mark, Opcode::OpenAt).len(),
+            1 + usize::from(REDIRECT_LIMIT)
+        );
         // Each holds the other's descriptor: only their ends undo that.
         Ok(())
     })
 }
 
 /// A held open of `path`, and its tag.
-fn held(d: &Daemon, path: &'static [u8]) -> core::result::Result<(crate::world::Caller, u32), guest_test::Failure> {
+fn held(
+    d: &Daemon,
+    path: &'static [u8],
+) -> core::result::Result<(crate::world::Caller, u32), guest_test::Failure> {
     d.hold();
     let mark = d.logged();
     let root = d.root.raw();
@@ -178,7 +195,10 @@ fn suffixes_lie_within_the_path() -> Outcome {
         let there = give(&names, &files.root)?;
         let (caller, tag) = held(&names, b"12345")?;
         for suffix in [6, 7, 4096, 0xff_ffff] {
-            check_error!(names.complete(CQE_REDIRECT, suffix, tag, there as u64), EINVAL);
+            check_error!(
+                names.complete(CQE_REDIRECT, suffix, tag, there as u64),
+                EINVAL
+            );
         }
         check!(!caller.is_done());
         files.answer(1);
@@ -207,12 +227,18 @@ fn bad_redirects_leave_the_call_open() -> Outcome {
         let caller = crate::world::Caller::start(|| sys::dup(root, b"x", sys::FD_ANY))?;
         names.until(mark, Opcode::Dup, 1)?;
         let tag = names.one(mark, Opcode::Dup)?.tag;
-        check_error!(names.complete(CQE_REDIRECT, 0, tag, names.socket as u64), EINVAL);
+        check_error!(
+            names.complete(CQE_REDIRECT, 0, tag, names.socket as u64),
+            EINVAL
+        );
         names.complete_with(tag, Err(redox_rt::Error::new(EIO)))?;
         check_error!(caller.result(), EIO);
         // A descriptor that opens nothing is the caller's problem.
         let (caller, tag) = held(&names, b"12345")?;
-        check_eq!(names.complete(CQE_REDIRECT, 0, tag, names.socket as u64)?, 16);
+        check_eq!(
+            names.complete(CQE_REDIRECT, 0, tag, names.socket as u64)?,
+            16
+        );
         check_error!(caller.result(), ENOTDIR);
         Ok(())
     })
@@ -272,7 +298,10 @@ fn rights_of_both_count() -> Outcome {
         check_eq!(fd.rights()?, expected);
         redirect(&names, pipes, 1);
         let fd = root.open(b"x", O_RDWR)?;
-        check_eq!(fd.rights()?, Rights::FULL.difference(Rights::CALL | Rights::RENAME));
+        check_eq!(
+            fd.rights()?,
+            Rights::FULL.difference(Rights::CALL | Rights::RENAME)
+        );
         Ok(())
     })
 }
@@ -308,7 +337,10 @@ fn missing_rights_refuse() -> Outcome {
         names.remote(syscall::SYS_FCNTL, args)?;
         redirect(&names, there, 0);
         check_error!(sys::unlinkat(names.root.raw(), b"x", 0), EPERM);
-        check_eq!(crate::world::count(b"denials", "right")?, denied + refusals + 1);
+        check_eq!(
+            crate::world::count(b"denials", "right")?,
+            denied + refusals + 1
+        );
         Ok(())
     })
 }
@@ -325,7 +357,10 @@ fn beneath_follows_along() -> Outcome {
         let undeclared = give(&names, &old.root.dup(b"")?)?;
         files.answer(1);
         // Neither asks for it.
-        let asks = |there: usize, root: &Fd, flags: usize| -> core::result::Result<(bool, bool, Rights), guest_test::Failure> {
+        let asks = |there: usize,
+                    root: &Fd,
+                    flags: usize|
+         -> core::result::Result<(bool, bool, Rights), guest_test::Failure> {
             redirect(&names, there, 0);
             let mark = files.logged();
             let fd = sys::openat(root.raw(), b"x", O_RDONLY | flags, sys::FD_ANY)?;
@@ -338,7 +373,10 @@ fn beneath_follows_along() -> Outcome {
         check_eq!(asks(plain, &names.root, 0)?, (false, false, Rights::FULL));
         let beneath = Rights::FULL.difference(Rights::ESCAPE);
         // The call, the caller's descriptor, the daemon's descriptor.
-        check_eq!(asks(plain, &names.root, RESOLVE_BENEATH)?, (true, true, Rights::FULL));
+        check_eq!(
+            asks(plain, &names.root, RESOLVE_BENEATH)?,
+            (true, true, Rights::FULL)
+        );
         check_eq!(asks(limited, &names.root, 0)?, (true, true, beneath));
         let root = names.root.dup(b"")?;
         root.limit_beneath()?;

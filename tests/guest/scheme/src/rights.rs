@@ -42,7 +42,17 @@ fn standard(fd: usize, kind: StdFsCallKind, len: usize) -> Result<usize> {
 
 fn map(fd: usize, flags: MapFlags) -> Result<usize> {
     // SAFETY: the kernel chooses the place.
-    let address = unsafe { sys::fmap(fd, &Map { offset: 0, size: 4096, flags, address: 0 }) }?;
+    let address = unsafe {
+        sys::fmap(
+            fd,
+            &Map {
+                offset: 0,
+                size: 4096,
+                flags,
+                address: 0,
+            },
+        )
+    }?;
     unmap(address, 4096)?;
     Ok(0)
 }
@@ -87,38 +97,72 @@ fn operations() -> alloc::vec::Vec<Operation> {
     for ((name, flags), call) in flags.into_iter().zip(opens) {
         add(name, rights::open(flags), call);
     }
-    add("unlinkat", needs_of(SYS_UNLINKAT), |fd| sys::unlinkat(fd, b"x", 0).map(|()| 0));
-    add("dup", rights::dup(0), |fd| sys::close(sys::dup(fd, b"", sys::FD_ANY)?).map(|()| 0));
-    add("dup x", rights::dup(1), |fd| sys::close(sys::dup(fd, b"x", sys::FD_ANY)?).map(|()| 0));
+    add("unlinkat", needs_of(SYS_UNLINKAT), |fd| {
+        sys::unlinkat(fd, b"x", 0).map(|()| 0)
+    });
+    add("dup", rights::dup(0), |fd| {
+        sys::close(sys::dup(fd, b"", sys::FD_ANY)?).map(|()| 0)
+    });
+    add("dup x", rights::dup(1), |fd| {
+        sys::close(sys::dup(fd, b"x", sys::FD_ANY)?).map(|()| 0)
+    });
     add("read", needs_of(SYS_READ), |fd| sys::read(fd, &mut [0; 8]));
     add("write", needs_of(SYS_WRITE), |fd| sys::write(fd, &[0; 8]));
     let (read, write) = (Rights::READ, Rights::WRITE);
-    add("read2 at", rights::positioned(read, 0), |fd| sys::read_at(fd, &mut [0; 8], 0, None));
-    add("write2 at", rights::positioned(write, 0), |fd| sys::write_at(fd, &[0; 8], 0, None));
+    add("read2 at", rights::positioned(read, 0), |fd| {
+        sys::read_at(fd, &mut [0; 8], 0, None)
+    });
+    add("write2 at", rights::positioned(write, 0), |fd| {
+        sys::write_at(fd, &[0; 8], 0, None)
+    });
     add("read2", rights::positioned(read, usize::MAX), |fd| {
         sys::read_at(fd, &mut [0; 8], u64::MAX, None)
     });
     add("write2", rights::positioned(write, usize::MAX), |fd| {
         sys::write_at(fd, &[0; 8], u64::MAX, None)
     });
-    add("lseek", needs_of(SYS_LSEEK), |fd| sys::lseek(fd, 0, SEEK_END).map(|v| v as usize));
-    add("fchown", needs_of(SYS_FCHOWN), |fd| sys::fchown(fd, 0, 0).map(|()| 0));
+    add("lseek", needs_of(SYS_LSEEK), |fd| {
+        sys::lseek(fd, 0, SEEK_END).map(|v| v as usize)
+    });
+    add("fchown", needs_of(SYS_FCHOWN), |fd| {
+        sys::fchown(fd, 0, 0).map(|()| 0)
+    });
     add("fevent", needs_of(SYS_FEVENT), |fd| {
         sys::fevent(fd, EventFlags::EVENT_READ).map(|f| f.bits())
     });
-    add("flink", needs_of(SYS_FLINK).union(Rights::ESCAPE), |fd| sys::flink(fd, b"x").map(|()| 0));
-    add("frename", needs_of(SYS_FRENAME).union(Rights::ESCAPE), |fd| {
-        sys::frename(fd, b"x").map(|()| 0)
+    add("flink", needs_of(SYS_FLINK).union(Rights::ESCAPE), |fd| {
+        sys::flink(fd, b"x").map(|()| 0)
     });
-    add("fpath", needs_of(SYS_FPATH), |fd| sys::fpath(fd, &mut [0; 8]));
+    add(
+        "frename",
+        needs_of(SYS_FRENAME).union(Rights::ESCAPE),
+        |fd| sys::frename(fd, b"x").map(|()| 0),
+    );
+    add("fpath", needs_of(SYS_FPATH), |fd| {
+        sys::fpath(fd, &mut [0; 8])
+    });
     add("fstat", needs_of(SYS_FSTAT), |fd| sys::fstat(fd).map(|_| 0));
-    add("fsync", needs_of(SYS_FSYNC), |fd| sys::fsync(fd).map(|()| 0));
-    add("F_GETFD", rights::fcntl(F_GETFD), |fd| fcntl(fd, F_GETFD, 0));
-    add("F_SETFD", rights::fcntl(F_SETFD), |fd| fcntl(fd, F_SETFD, 0));
-    add("F_GETFL", rights::fcntl(F_GETFL), |fd| fcntl(fd, F_GETFL, 0));
-    add("F_SETFL", rights::fcntl(F_SETFL), |fd| fcntl(fd, F_SETFL, 0));
-    add("F_DUPFD", rights::fcntl(F_DUPFD), |fd| sys::close(fcntl(fd, F_DUPFD, 0)?).map(|()| 0));
-    add("F_CAP_GET_RIGHTS", rights::fcntl(F_CAP_GET_RIGHTS), |fd| fcntl(fd, F_CAP_GET_RIGHTS, 0));
+    add("fsync", needs_of(SYS_FSYNC), |fd| {
+        sys::fsync(fd).map(|()| 0)
+    });
+    add("F_GETFD", rights::fcntl(F_GETFD), |fd| {
+        fcntl(fd, F_GETFD, 0)
+    });
+    add("F_SETFD", rights::fcntl(F_SETFD), |fd| {
+        fcntl(fd, F_SETFD, 0)
+    });
+    add("F_GETFL", rights::fcntl(F_GETFL), |fd| {
+        fcntl(fd, F_GETFL, 0)
+    });
+    add("F_SETFL", rights::fcntl(F_SETFL), |fd| {
+        fcntl(fd, F_SETFL, 0)
+    });
+    add("F_DUPFD", rights::fcntl(F_DUPFD), |fd| {
+        sys::close(fcntl(fd, F_DUPFD, 0)?).map(|()| 0)
+    });
+    add("F_CAP_GET_RIGHTS", rights::fcntl(F_CAP_GET_RIGHTS), |fd| {
+        fcntl(fd, F_CAP_GET_RIGHTS, 0)
+    });
     add("F_CAP_LIMIT", rights::fcntl(F_CAP_LIMIT), |fd| {
         fcntl(fd, F_CAP_LIMIT, Rights::FULL.bits() as usize)
     });
@@ -128,14 +172,25 @@ fn operations() -> alloc::vec::Vec<Operation> {
         None => unreachable!("a call that exists"),
     };
     let none = CallFlags::empty();
-    add("call", call_rights(none, 0), |fd| sys::call(fd, CallFlags::empty(), &[0]));
-    add("call two", call_rights(none, 0), |fd| two(fd, CallFlags::empty(), 0));
+    add("call", call_rights(none, 0), |fd| {
+        sys::call(fd, CallFlags::empty(), &[0])
+    });
+    add("call two", call_rights(none, 0), |fd| {
+        two(fd, CallFlags::empty(), 0)
+    });
     add("send", call_rights(CallFlags::FD, 0), |fd| {
-        sys::send_fds(fd, &[crate::world::world().pipe.raw()], CallFlags::FD_CLONE, &[])
+        sys::send_fds(
+            fd,
+            &[crate::world::world().pipe.raw()],
+            CallFlags::FD_CLONE,
+            &[],
+        )
     });
-    add("send itself", rights::SEND.union(call_rights(CallFlags::FD, 0)), |fd| {
-        sys::send_fds(fd, &[fd], CallFlags::FD_CLONE, &[])
-    });
+    add(
+        "send itself",
+        rights::SEND.union(call_rights(CallFlags::FD, 0)),
+        |fd| sys::send_fds(fd, &[fd], CallFlags::FD_CLONE, &[]),
+    );
     add("receive", call_rights(CallFlags::FD, 0), |fd| {
         let mut fds = [0];
         sys::receive_fds(fd, &mut fds, CallFlags::empty(), &[])?;
@@ -154,23 +209,40 @@ fn operations() -> alloc::vec::Vec<Operation> {
     add("Frenameat", rights::std_fs(Frenameat), |fd| {
         two(fd, CallFlags::STD_FS, Frenameat as u64)
     });
-    add("Flinkat", rights::std_fs(Flinkat), |fd| two(fd, CallFlags::STD_FS, Flinkat as u64));
+    add("Flinkat", rights::std_fs(Flinkat), |fd| {
+        two(fd, CallFlags::STD_FS, Flinkat as u64)
+    });
     let private = MapFlags::MAP_PRIVATE;
     let shared = MapFlags::MAP_SHARED;
     let (r, w) = (MapFlags::PROT_READ, MapFlags::PROT_WRITE);
-    add("map none", rights::map(shared), |fd| map(fd, MapFlags::MAP_SHARED));
+    add("map none", rights::map(shared), |fd| {
+        map(fd, MapFlags::MAP_SHARED)
+    });
     add("map read", rights::map(r | shared), |fd| {
         map(fd, MapFlags::PROT_READ | MapFlags::MAP_SHARED)
     });
     add("map write", rights::map(r | w | shared), |fd| {
-        map(fd, MapFlags::PROT_READ | MapFlags::PROT_WRITE | MapFlags::MAP_SHARED)
+        map(
+            fd,
+            MapFlags::PROT_READ | MapFlags::PROT_WRITE | MapFlags::MAP_SHARED,
+        )
     });
     add("map write privately", rights::map(r | w | private), |fd| {
-        map(fd, MapFlags::PROT_READ | MapFlags::PROT_WRITE | MapFlags::MAP_PRIVATE)
+        map(
+            fd,
+            MapFlags::PROT_READ | MapFlags::PROT_WRITE | MapFlags::MAP_PRIVATE,
+        )
     });
-    add("map exec", rights::map(r | MapFlags::PROT_EXEC | private), |fd| {
-        map(fd, MapFlags::PROT_READ | MapFlags::PROT_EXEC | MapFlags::MAP_PRIVATE)
-    });
+    add(
+        "map exec",
+        rights::map(r | MapFlags::PROT_EXEC | private),
+        |fd| {
+            map(
+                fd,
+                MapFlags::PROT_READ | MapFlags::PROT_EXEC | MapFlags::MAP_PRIVATE,
+            )
+        },
+    );
     all
 }
 
@@ -195,7 +267,11 @@ fn each_right_denies_its_operations() -> Outcome {
                     check_eq!(outcome, Err(EPERM), "{} without {right:?}", operation.name);
                     check_eq!(d.since(mark).iter().filter(|m| m.flags & 1 == 0).count(), 0);
                 } else {
-                    check!(outcome.is_ok(), "{} without {right:?}: {outcome:?}", operation.name);
+                    check!(
+                        outcome.is_ok(),
+                        "{} without {right:?}: {outcome:?}",
+                        operation.name
+                    );
                 }
             }
             d.answer(0);
@@ -207,7 +283,11 @@ fn each_right_denies_its_operations() -> Outcome {
             let is_map = operation.name.starts_with("map");
             d.answer(if is_map { page } else { 1 });
             let outcome = (operation.call)(fd.raw());
-            check!(outcome.is_ok(), "{} with its rights alone: {outcome:?}", operation.name);
+            check!(
+                outcome.is_ok(),
+                "{} with its rights alone: {outcome:?}",
+                operation.name
+            );
         }
         d.answer(0);
         Ok(())
@@ -331,7 +411,10 @@ fn beneath_is_for_schemes_that_declare() -> Outcome {
         fcntl(b.raw(), F_CAP_BENEATH, 0)?;
         check_eq!(b.rights()?, Rights::FULL.difference(Rights::ESCAPE));
         fcntl(b.raw(), F_CAP_BENEATH, 0)?;
-        check_error!(fcntl(crate::world::world().pipe.raw(), F_CAP_BENEATH, 0), EINVAL);
+        check_error!(
+            fcntl(crate::world::world().pipe.raw(), F_CAP_BENEATH, 0),
+            EINVAL
+        );
         check_error!(fcntl(1 << 20, F_CAP_BENEATH, 0), EBADF);
         Ok(())
     })
@@ -383,8 +466,12 @@ fn beneath_is_told_on_every_request() -> Outcome {
             for m in requests {
                 check_eq!(told(m), beneath, "opcode {}", m.opcode);
                 let word = match Opcode::try_from_raw(m.opcode) {
-                    Some(Opcode::OpenAt | Opcode::UnlinkAt) => m.args[3] as usize & RESOLVE_BENEATH != 0,
-                    Some(Opcode::StdFsCall) if has_path(m) => m.args[4] as u32 & AT_FLAG_BENEATH != 0,
+                    Some(Opcode::OpenAt | Opcode::UnlinkAt) => {
+                        m.args[3] as usize & RESOLVE_BENEATH != 0
+                    }
+                    Some(Opcode::StdFsCall) if has_path(m) => {
+                        m.args[4] as u32 & AT_FLAG_BENEATH != 0
+                    }
                     _ => beneath,
                 };
                 check_eq!(word, beneath, "opcode {}", m.opcode);
@@ -397,7 +484,9 @@ fn beneath_is_told_on_every_request() -> Outcome {
             let fds = fds.map(Fd::raw);
             for flags in [CallFlags::STD_FS, CallFlags::empty()] {
                 // SAFETY: the payload is borrowed for the time of the call.
-                unsafe { sys::call_multiple(&fds, buf.as_mut_ptr(), 3, flags, &[Frenameat as u64]) }?;
+                unsafe {
+                    sys::call_multiple(&fds, buf.as_mut_ptr(), 3, flags, &[Frenameat as u64])
+                }?;
             }
             check!(d.since(mark).iter().all(told));
         }
@@ -414,7 +503,12 @@ fn beneath_is_inherited_and_stays() -> Outcome {
         let fd = d.open(5)?;
         fd.limit_beneath()?;
         d.answer(6);
-        let family = [fd.dup(b"")?, fd.open(b"x", O_RDWR)?, fd.dup(b"x")?, fd.receive(&[])?];
+        let family = [
+            fd.dup(b"")?,
+            fd.open(b"x", O_RDWR)?,
+            fd.dup(b"x")?,
+            fd.receive(&[])?,
+        ];
         for member in &family {
             // Nothing gives it back.
             member.limit(Rights::FULL)?;
@@ -469,13 +563,19 @@ fn undeclared_daemons_are_not_asked() -> Outcome {
         check_error!(limited.open(b"x", O_RDONLY), EPERM);
         check_error!(sys::unlinkat(limited.raw(), b"x", 0), EPERM);
         let unlink = [StdFsCallKind::Unlinkat as u64, 0, 0];
-        check_error!(sys::call_write(limited.raw(), b"x", CallFlags::STD_FS, &unlink), EPERM);
+        check_error!(
+            sys::call_write(limited.raw(), b"x", CallFlags::STD_FS, &unlink),
+            EPERM
+        );
         for kind in [StdFsCallKind::Frenameat, StdFsCallKind::Flinkat] {
             check_error!(two(limited.raw(), CallFlags::STD_FS, kind as u64), EPERM);
         }
         // Asked for by the caller, in the flags of the standard calls.
         let unlink = [StdFsCallKind::Unlinkat as u64, RESOLVE_BENEATH as u64, 0];
-        check_error!(sys::call_write(fd.raw(), b"x", CallFlags::STD_FS, &unlink), EPERM);
+        check_error!(
+            sys::call_write(fd.raw(), b"x", CallFlags::STD_FS, &unlink),
+            EPERM
+        );
         for kind in [StdFsCallKind::Frenameat, StdFsCallKind::Flinkat] {
             let words = [kind as u64, u64::from(AT_FLAG_BENEATH)];
             let mut buf = *b"a\0b";

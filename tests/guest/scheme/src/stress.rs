@@ -16,7 +16,8 @@ use syscall::schemev2::{Opcode, Sqe};
 use crate::create::cqe;
 use crate::daemon::{Daemon, close_others};
 use crate::world::{
-    Caller, Process, Random, count, counts, fcntl, leaves_nothing, map_at, raw, shared, unmap, world,
+    Caller, Process, Random, count, counts, fcntl, leaves_nothing, map_at, raw, shared, unmap,
+    world,
 };
 
 pub fn run() -> i32 {
@@ -52,11 +53,16 @@ fn serve_many(first: usize, sockets: &[usize], plan: &Plan) -> Result<()> {
     let mut open = sockets.len();
     while open > 0 {
         let i = queue.next()?.data;
-        let Some(&socket) = sockets.get(i) else { continue };
+        let Some(&socket) = sockets.get(i) else {
+            continue;
+        };
         loop {
             let mut words = [0_u64; 8];
             let buffer = words.as_mut_ptr() as usize;
-            match raw(syscall::SYS_READ, [socket, buffer, size_of::<Sqe>(), 0, 0, 0]) {
+            match raw(
+                syscall::SYS_READ,
+                [socket, buffer, size_of::<Sqe>(), 0, 0, 0],
+            ) {
                 Ok(_) => {}
                 // Of a socket that is closed there may be events left.
                 Err(e) if e.errno == EAGAIN || e.errno == EBADF => break,
@@ -73,9 +79,16 @@ fn serve_many(first: usize, sockets: &[usize], plan: &Plan) -> Result<()> {
             // SAFETY: the request's buffer is there until the answer.
             let word = unsafe { (words[2] as *const u64).read_unaligned() };
             let good = word == words[4] && words[3] == 8;
-            let result = if good { first + i } else { (EIO as usize).wrapping_neg() };
+            let result = if good {
+                first + i
+            } else {
+                (EIO as usize).wrapping_neg()
+            };
             let answer = cqe(0, (words[0] >> 32) as u32, result);
-            raw(syscall::SYS_WRITE, [socket, answer.as_ptr() as usize, 16, 0, 0, 0])?;
+            raw(
+                syscall::SYS_WRITE,
+                [socket, answer.as_ptr() as usize, 16, 0, 0, 0],
+            )?;
         }
     }
     Ok(())
@@ -158,7 +171,10 @@ fn a_thousand_schemes() -> Outcome {
         for process in callers.iter().chain(&daemons) {
             check_eq!(process.wait()?, good);
         }
-        let (calls, refused) = (plan.calls.load(Ordering::SeqCst), plan.refused.load(Ordering::SeqCst));
+        let (calls, refused) = (
+            plan.calls.load(Ordering::SeqCst),
+            plan.refused.load(Ordering::SeqCst),
+        );
         println!("schemes: {calls} calls answered, {refused} refused while schemes ended");
         check!(calls > 0);
         drop(roots);
@@ -298,7 +314,15 @@ fn calls_in_cycles() -> Outcome {
             let flags = MapFlags::PROT_READ | MapFlags::MAP_SHARED;
             // SAFETY: the kernel chooses the place.
             let address = unsafe {
-                sys::fmap(fd.raw(), &syscall::Map { offset: 0, size: 4096, flags, address: 0 })
+                sys::fmap(
+                    fd.raw(),
+                    &syscall::Map {
+                        offset: 0,
+                        size: 4096,
+                        flags,
+                        address: 0,
+                    },
+                )
             }?;
             unmap(address, 4096)?;
             d.settle()
@@ -325,12 +349,18 @@ fn stuck_callers_delay_nobody_else() -> Outcome {
         stuck.hold();
         let mark = stuck.logged();
         let root = stuck.root.raw();
-        let callers: Vec<Caller> =
-            (0..STUCK).map(|i| Caller::start(|| call(root, i))).collect::<Result<_>>()?;
+        let callers: Vec<Caller> = (0..STUCK)
+            .map(|i| Caller::start(|| call(root, i)))
+            .collect::<Result<_>>()?;
         crate::world::until("all stuck", || stuck.logged() >= mark + STUCK)?;
         let crowded = switches()?;
-        println!("switches for {CALLS} calls: {alone} alone, {crowded} beside {STUCK} stuck callers");
-        check!(crowded <= alone + alone / 10, "{alone} alone, {crowded} in the crowd");
+        println!(
+            "switches for {CALLS} calls: {alone} alone, {crowded} beside {STUCK} stuck callers"
+        );
+        check!(
+            crowded <= alone + alone / 10,
+            "{alone} alone, {crowded} in the crowd"
+        );
         for caller in &callers {
             check!(!caller.is_done());
         }
@@ -368,7 +398,10 @@ fn who_never_waits_is_preempted() -> Outcome {
         stop.store(0, Ordering::SeqCst);
         // A timer is set for long after; somebody is woken, wakes this process, and then spins.
         let sleeper = Process::start(|| {
-            let long = syscall::TimeSpec { tv_sec: 1_000_000, tv_nsec: 0 };
+            let long = syscall::TimeSpec {
+                tv_sec: 1_000_000,
+                tv_nsec: 0,
+            };
             i32::from(sys::nanosleep(&long).is_ok())
         })?;
         sleeper.until_blocked()?;

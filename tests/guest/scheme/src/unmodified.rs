@@ -57,31 +57,56 @@ impl SchemeSync for Files {
             }
             None => return Err(Error::new(ENOENT)),
         };
-        Ok(OpenResult::ThisScheme { number: index + 10, flags: NewFdFlags::POSITIONED })
+        Ok(OpenResult::ThisScheme {
+            number: index + 10,
+            flags: NewFdFlags::POSITIONED,
+        })
     }
 
     fn unlinkat(&mut self, dir: usize, path: &str, _flags: usize, _ctx: &CallerCtx) -> Result<()> {
-        let found = self.files.iter().position(|(name, _)| name == path && dir == 1);
+        let found = self
+            .files
+            .iter()
+            .position(|(name, _)| name == path && dir == 1);
         self.files.remove(found.ok_or(Error::new(ENOENT))?);
         Ok(())
     }
 
     fn dup(&mut self, id: usize, buf: &[u8], _ctx: &CallerCtx) -> Result<OpenResult> {
         match buf {
-            b"again" => Ok(OpenResult::ThisScheme { number: id, flags: NewFdFlags::POSITIONED }),
-            b"taken" => Ok(OpenResult::OtherScheme { fd: self.received.take().ok_or(Error::new(ENOENT))? }),
+            b"again" => Ok(OpenResult::ThisScheme {
+                number: id,
+                flags: NewFdFlags::POSITIONED,
+            }),
+            b"taken" => Ok(OpenResult::OtherScheme {
+                fd: self.received.take().ok_or(Error::new(ENOENT))?,
+            }),
             _ => Err(Error::new(EINVAL)),
         }
     }
 
-    fn read(&mut self, id: usize, buf: &mut [u8], offset: u64, _flags: u32, _ctx: &CallerCtx) -> Result<usize> {
+    fn read(
+        &mut self,
+        id: usize,
+        buf: &mut [u8],
+        offset: u64,
+        _flags: u32,
+        _ctx: &CallerCtx,
+    ) -> Result<usize> {
         let bytes = self.file(id)?.get(offset as usize..).unwrap_or(&[]);
         let count = bytes.len().min(buf.len());
         buf[..count].copy_from_slice(&bytes[..count]);
         Ok(count)
     }
 
-    fn write(&mut self, id: usize, buf: &[u8], offset: u64, _flags: u32, _ctx: &CallerCtx) -> Result<usize> {
+    fn write(
+        &mut self,
+        id: usize,
+        buf: &[u8],
+        offset: u64,
+        _flags: u32,
+        _ctx: &CallerCtx,
+    ) -> Result<usize> {
         let bytes = self.file(id)?;
         let end = offset as usize + buf.len();
         if bytes.len() < end {
@@ -123,7 +148,13 @@ impl SchemeSync for Files {
         self.file(id).map(|_| ())
     }
 
-    fn call(&mut self, _id: usize, payload: &mut [u8], metadata: &[u64], _ctx: &CallerCtx) -> Result<usize> {
+    fn call(
+        &mut self,
+        _id: usize,
+        payload: &mut [u8],
+        metadata: &[u64],
+        _ctx: &CallerCtx,
+    ) -> Result<usize> {
         payload.reverse();
         Ok(metadata.iter().sum::<u64>() as usize + self.closed * 1000)
     }
@@ -144,7 +175,11 @@ impl Files {
 
 /// Serves until the socket's last caller is gone, as daemons do.
 fn serve(socket: &Socket, combined: bool) -> Result<()> {
-    let mut files = Files { files: Vec::new(), closed: 0, received: None };
+    let mut files = Files {
+        files: Vec::new(),
+        closed: 0,
+        received: None,
+    };
     let mut state = SchemeState::new();
     let mut next = socket.next_request(SignalBehavior::Restart)?;
     while let Some(request) = next.take() {
@@ -162,8 +197,8 @@ fn serve(socket: &Socket, combined: bool) -> Result<()> {
         };
         next = match response {
             Some(response) if combined => {
-                let (_, next) =
-                    socket.write_response_and_await_next_request(SignalBehavior::Restart, response)?;
+                let (_, next) = socket
+                    .write_response_and_await_next_request(SignalBehavior::Restart, response)?;
                 next
             }
             Some(response) => {
@@ -211,7 +246,10 @@ fn exercise(root: &Fd) -> Outcome {
     check_eq!(&buf[..5], b"world");
     check_eq!(sys::read_at(fd.raw(), &mut buf, 3, None)?, 9);
     let stat = fd.stat()?;
-    check_eq!((stat.st_size, stat.st_mode), (12, syscall::MODE_FILE | 0o600));
+    check_eq!(
+        (stat.st_size, stat.st_mode),
+        (12, syscall::MODE_FILE | 0o600)
+    );
     let big: Vec<u8> = (0..300_000_u32).map(|i| (i * 7) as u8).collect();
     check_eq!(sys::write_at(fd.raw(), &big, 1, None)?, big.len());
     let mut back = alloc::vec![0; big.len()];
@@ -230,7 +268,10 @@ fn exercise(root: &Fd) -> Outcome {
     let closed = sys::call_read_write(fd.raw(), &mut text, CallFlags::empty(), &[1, 2, 3])?;
     check_eq!((closed, &text), (6, b"cba"));
     drop(again);
-    check_eq!(sys::call_read_write(fd.raw(), &mut text, CallFlags::empty(), &[1])?, 1001);
+    check_eq!(
+        sys::call_read_write(fd.raw(), &mut text, CallFlags::empty(), &[1])?,
+        1001
+    );
     // A descriptor there and back.
     let read = world().pipe.open(b"", O_RDWR)?;
     let write = read.dup(b"write")?;
