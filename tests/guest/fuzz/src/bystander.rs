@@ -28,10 +28,7 @@ fn is_filled(memory: &[u8], seed: u64) -> bool {
 
 /// Works until told to stop. The answer is 0, or says what was wrong.
 pub fn run(state: &State, pipes: &Fd) -> i32 {
-    match work(state, pipes) {
-        Ok(code) => code,
-        Err(_) => 9,
-    }
+    work(state, pipes).unwrap_or(9)
 }
 
 fn work(state: &State, pipes: &Fd) -> redox_rt::Result<i32> {

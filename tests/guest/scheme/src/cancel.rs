@@ -119,9 +119,10 @@ fn one_interruption_one_message() -> Outcome {
 fn an_unread_cancellation_is_forgotten() -> Outcome {
     leaves_nothing(|| {
         let own = Own::new()?;
-        let (first, second) = (own.caller(fsync)?, own.caller(fsync)?);
+        let first = own.caller(fsync)?;
         first.process.until_blocked()?;
         let got = own.read()?;
+        let second = own.caller(fsync)?;
         second.process.until_blocked()?;
         let other = own.read()?;
         first.process.interrupt()?;

@@ -355,7 +355,6 @@ fn another_thread_takes_over_from_a_bad_buffer() -> Outcome {
         let socket = own.socket.raw();
         let serve = move || -> i32 {
             let good = memory.as_ptr() as usize;
-            let body = |_: usize| raw(syscall::SYS_READ, [socket, good, 64, 0, 0, 0]);
             let bad = thread(socket, 0x10);
             let waits = thread(socket, good);
             let (Ok(bad), Ok(waits)) = (bad, waits) else {
@@ -370,7 +369,6 @@ fn another_thread_takes_over_from_a_bad_buffer() -> Outcome {
                 syscall::SYS_WRITE,
                 [socket, answer.as_ptr() as usize, 16, 0, 0, 0],
             );
-            let _ = body;
             i32::from(first.is_err() || second.is_err())
         };
         let daemon = Process::start(serve)?;
@@ -486,13 +484,13 @@ fn bad_completions_change_nothing() -> Outcome {
 fn completions_come_in_batches() -> Outcome {
     leaves_nothing(|| {
         let own = Own::new()?;
-        let callers: Vec<Caller> = (0..3)
-            .map(|_| own.caller(|fd| sys::fevent(fd, EventFlags::EVENT_READ).map(|f| f.bits())))
-            .collect::<Result<_>>()?;
-        let mut tags = Vec::new();
-        for caller in &callers {
+        let (mut callers, mut tags) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let caller =
+                own.caller(|fd| sys::fevent(fd, EventFlags::EVENT_READ).map(|flags| flags.bits()))?;
             caller.process.until_blocked()?;
             tags.push(own.read()?.tag());
+            callers.push(caller);
         }
         // The first two are good; the third is not told of, for its turn comes again.
         let entries = [

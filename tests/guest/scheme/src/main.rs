@@ -27,7 +27,10 @@ use world::{GID, PID, UID};
 
 redox_rt::entry!(main);
 
-const GROUPS: &[(&str, fn() -> i32)] = &[
+/// A name, and what runs the cases.
+type Group = (&'static str, fn() -> i32);
+
+const GROUPS: &[Group] = &[
     ("create", create::run),
     ("messages", messages::run),
     ("payload", payload::run),

@@ -839,9 +839,6 @@ fn closing_is_told_once() -> Outcome {
         let m = d.one(mark, Opcode::CloseMsg)?;
         check_eq!((m.args, m.flags, m.tag), ([5, 0, 0, 0, 0, 0], 1, u32::MAX));
         // Closing does not wait for the daemon.
-        d.hold();
-        let fd = sys::openat;
-        let _ = fd;
         d.answer(6);
         let many: [usize; 20] = [0; 20].map(|_| d.open(6).map_or(0, redox_rt::Fd::into_raw));
         let mark = d.logged();
