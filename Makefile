@@ -13,7 +13,7 @@ IMAGE := build/$(ARCH)/$(CONFIG)/harddrive.img
 INITFS := build/$(ARCH)/initfs
 KERNEL := build/target/kernel/x86_64-unknown-none/release/kernel
 LOADER := build/target/uefi/x86_64-unknown-uefi/release/bootloader.efi
-PROGRAMS := build/target/nostd/x86_64-unknown-redox/release
+PROGRAMS := build/programs
 PROBE := build/tests/boot-probe
 
 HOST_CARGO := tools/host-cargo
@@ -29,7 +29,7 @@ IMAGE_CONFIG := $(if $(filter %.toml,$(CONFIG)),$(CONFIG),config/$(CONFIG).toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs sysroot std-programs initfs image probe
+.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs image probe
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -67,13 +67,11 @@ loader: deps
 # Guest programs of the initial file system; nothing to build is not an error.
 programs: tools
 	$(Q)packages=$$($(HOST)/mkimage initfs packages config/initfs.toml) && \
-	if [ -n "$$packages" ]; then echo "guest programs" && \
-		$(GUEST_CARGO) nostd build --quiet --release $$packages; fi
+	if [ -n "$$packages" ]; then echo "guest programs" && tools/guest-programs $$packages; fi
 
 test-programs: tools
 	$(Q)packages=$$($(HOST)/test-runner packages) && \
-	if [ -n "$$packages" ]; then echo "guest programs and tests" && \
-		$(GUEST_CARGO) nostd build --quiet --release $$packages; fi
+	if [ -n "$$packages" ]; then echo "guest programs and tests" && tools/guest-programs $$packages; fi
 
 # The C library and headers that ordinary programs are built with.
 sysroot: deps
@@ -81,12 +79,10 @@ sysroot: deps
 	$(Q)tools/make-sysroot --quiet
 	$(Q)tools/check-symbols
 
-# Test programs that are ordinary ones, without debugging information.
-std-programs: sysroot
-	$(call say,programs with std and in C)
+# Test programs in C; those with std are packages like the others.
+c-programs: sysroot
+	$(call say,programs in C)
 	$(Q)mkdir -p build/tests
-	$(Q)$(GUEST_CARGO) std build --quiet --release -p test-std
-	$(Q)llvm-strip -o build/tests/test-std build/target/std/x86_64-unknown-redox/release/test-std
 	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c -lm -o build/tests/test-c
 
 initfs: programs
@@ -131,7 +127,7 @@ probe: loader tools
 test: deps
 	$(call say,tests on this host)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
-	$(Q)$(MAKE) --no-print-directory --silent probe test-programs std-programs $(if $(HAS_KERNEL),kernel)
+	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
