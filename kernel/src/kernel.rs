@@ -113,6 +113,12 @@ pub struct WaitTable {
     buckets: [List<Context>; BUCKETS],
 }
 
+impl Default for WaitTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl WaitTable {
     /// An empty table.
     pub const fn new() -> Self {

@@ -187,14 +187,13 @@ impl Kernel {
                 || context.status == Status::New && context.handles == 0)
             && context.handles == 0
             && context.request.stage == Stage::Idle
+            && let Some(mut context) = self.contexts.remove(id)
         {
-            if let Some(mut context) = self.contexts.remove(id) {
-                if let Some(table) = context.table.take() {
-                    self.leave_table(table);
-                }
-                if let Some(space) = context.space.take() {
-                    self.release_space(space);
-                }
+            if let Some(table) = context.table.take() {
+                self.leave_table(table);
+            }
+            if let Some(space) = context.space.take() {
+                self.release_space(space);
             }
         }
     }

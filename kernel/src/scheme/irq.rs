@@ -30,6 +30,12 @@ pub struct Irqs {
     lines: [Line; LINES],
 }
 
+impl Default for Irqs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Irqs {
     /// No line in use.
     pub const fn new() -> Self {
@@ -132,7 +138,7 @@ impl Kernel {
         let Some((address, data)) = irq::message(line as usize) else {
             return fail(EOPNOTSUPP);
         };
-        if len != 2 * size_of::<u64>() {
+        if len != COUNTS {
             return fail(EINVAL);
         }
         self.write_word(self.current_space, base, address as usize)?;

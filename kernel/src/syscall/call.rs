@@ -8,6 +8,7 @@ use crate::{
         Kind,
         user::{
             Call, RecvIntent, Scheme, Then,
+            fds::{FD_SIZE, MAX_TRANSFER},
             payload::{Direction, Payload},
         },
     },
@@ -288,10 +289,10 @@ impl Kernel {
         let Kind::User { scheme, number } = kind else {
             return fail(EOPNOTSUPP);
         };
-        let fds = len / size_of::<usize>();
+        let fds = len / FD_SIZE;
         let [a, b, ..] = words;
         self.require(&entry, Rights::TRANSFER)?;
-        if len % size_of::<usize>() != 0 || fds == 0 || fds > crate::scheme::user::fds::MAX_TRANSFER
+        if !len.is_multiple_of(FD_SIZE) || fds == 0 || fds > MAX_TRANSFER
         {
             return fail(EINVAL);
         }
@@ -386,7 +387,7 @@ fn direction_of(kind: StdFsCallKind, len: usize) -> Outcome<Direction> {
         StdFsCallKind::Fstat => exact(size_of::<Stat>(), Direction::OutAll),
         StdFsCallKind::Fstatvfs => exact(size_of::<StatVfs>(), Direction::OutAll),
         StdFsCallKind::Futimens => exact(TIMES, Direction::In),
-        StdFsCallKind::GetLock => exact(2 * size_of::<u64>(), Direction::OutAll),
+        StdFsCallKind::GetLock => exact(LOCK, Direction::OutAll),
         StdFsCallKind::Getdents => Ok(Direction::Out),
         StdFsCallKind::Unlinkat => Ok(Direction::In),
         _ => Ok(Direction::Both),
@@ -394,3 +395,5 @@ fn direction_of(kind: StdFsCallKind, len: usize) -> Outcome<Direction> {
 }
 
 const TIMES: usize = 2 * size_of::<TimeSpec>();
+/// Length of what is told of a lock.
+const LOCK: usize = 2 * size_of::<u64>();

@@ -20,6 +20,10 @@ use syscall::{
 
 /// At most so many completions are handled in one call, so that no call is long.
 const MAX_REPLIES: usize = 256;
+/// Length of a request in bytes.
+const SQE_SIZE: usize = size_of::<Sqe>();
+/// Length of a reply in bytes.
+const CQE_SIZE: usize = size_of::<Cqe>();
 
 impl Kernel {
     /// `dup(capability, "create-scheme")`: a new scheme, of which the caller gets the socket, under
@@ -104,7 +108,7 @@ impl Kernel {
         self.next_requests(
             scheme,
             base,
-            len / size_of::<Sqe>(),
+            len / SQE_SIZE,
             ReadForm::Bytes,
             nonblocking,
         )
@@ -112,8 +116,8 @@ impl Kernel {
 
     /// `write(socket)`: replies. The result is how many bytes of them were taken.
     pub fn socket_write(&mut self, scheme: Id<Scheme>, base: usize, len: usize) -> Outcome {
-        let count = self.replies(scheme, base, len / size_of::<Cqe>())?;
-        Ok(count.saturating_mul(size_of::<Cqe>()))
+        let count = self.replies(scheme, base, len / CQE_SIZE)?;
+        Ok(count.saturating_mul(CQE_SIZE))
     }
 
     /// `SYS_CALL` on the socket: passing descriptors, or replies and then requests in one call.
@@ -139,7 +143,7 @@ impl Kernel {
             };
         }
         let (writes, reads) = (first as usize, second as usize);
-        if verb != 0 || writes > len / size_of::<Cqe>() || reads > len / size_of::<Sqe>() {
+        if verb != 0 || writes > len / CQE_SIZE || reads > len / SQE_SIZE {
             return fail(EINVAL);
         }
         self.reply_handoff = true;
@@ -163,7 +167,7 @@ impl Kernel {
     fn replies(&mut self, scheme: Id<Scheme>, base: usize, count: usize) -> Outcome {
         let mut done = 0_usize;
         while done < count.min(MAX_REPLIES) {
-            let at = base.wrapping_add(done.wrapping_mul(size_of::<Cqe>()));
+            let at = base.wrapping_add(done.wrapping_mul(CQE_SIZE));
             let outcome = match self.read_cqe(at) {
                 Ok(cqe) => self.reply(scheme, &cqe),
                 Err(halt) => Err(halt),
@@ -234,14 +238,11 @@ impl Kernel {
     /// answered `ENODEV`; later calls find nothing.
     pub fn close_scheme(&mut self, id: Id<Scheme>) {
         self.discard_messages(id);
-        loop {
-            let Some(reader) = self
-                .schemes
-                .get(id)
-                .and_then(|scheme| scheme.readers.front())
-            else {
-                break;
-            };
+        while let Some(reader) = self
+            .schemes
+            .get(id)
+            .and_then(|scheme| scheme.readers.front())
+        {
             self.wake_with(reader, Err(ENODEV));
         }
         self.answer_all_under_way(id);

@@ -36,6 +36,12 @@ pub struct Slot {
     pub address: usize,
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Window {
     /// A window that is nowhere yet.
     pub const fn new() -> Self {
