@@ -252,6 +252,40 @@ impl AddrSpace {
         Ok(())
     }
 
+    /// As [`Self::unmap`], from the beginning of the range, and at most `limit` (not 0) pages of it that
+    /// hold something; so that unmapping much can be done in parts, by the same call again. `false`:
+    /// there is more.
+    ///
+    /// # Errors
+    /// As [`Self::unmap`].
+    pub fn unmap_part<M: Machine>(
+        &mut self,
+        m: &mut M,
+        base: usize,
+        size: usize,
+        limit: usize,
+        on_release: OnRelease<'_>,
+    ) -> Result<bool, SpaceError> {
+        let range = PageRange::of_bytes(base, size).ok_or(SpaceError::Invalid)?;
+        let mut end = range.end();
+        if range.len() > limit {
+            // What fails at the end of the range for want of a record is to fail before anything is done.
+            self.map.reserve(1)?;
+            let mut left = limit.max(1);
+            // Ends early with the first page that is too many.
+            let counted = self.table.visit(m, range, &mut |_, page, entry| {
+                left = left.checked_sub(1).ok_or(page)?;
+                Ok(entry)
+            });
+            end = counted.err().unwrap_or(end);
+        }
+        if let Some(part) = PageRange::new(range.start(), end) {
+            self.clear(m, part, on_release)?;
+        }
+        self.map.trim();
+        Ok(end == range.end())
+    }
+
     /// Unmaps a range.
     fn clear<M: Machine>(
         &mut self,

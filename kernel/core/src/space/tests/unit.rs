@@ -157,6 +157,45 @@ fn a_full_map_replaces_nothing_that_it_cannot_record() {
 }
 
 #[test]
+fn much_is_unmapped_in_parts() {
+    let (mut m, mut s) = start();
+    s.map_anon(&mut m, &request(0, 1000, PRIVATE), &mut quiet)
+        .unwrap();
+    s.map_anon(&mut m, &request(2000, 1 << 20, PRIVATE), &mut quiet)
+        .unwrap();
+    let touched = [0, 1, 2, 3, 500, 998, 999, 2000, 2001, 900_000];
+    for page in touched {
+        put(&mut m, &mut s, page, 7).unwrap();
+    }
+    let (base, size) = (at(0), (2000 + (1 << 20)) * PAGE);
+    // The first page of each part is one that holds something, and so is none before it.
+    for gone in [3, 6, 9] {
+        assert_eq!(s.unmap_part(&mut m, base, size, 3, &mut quiet), Ok(false));
+        for (n, page) in touched.into_iter().enumerate() {
+            let expected = if n < gone { Err(Segv::Unmapped) } else { Ok(7) };
+            assert_eq!(take(&mut m, &mut s, page), expected, "page {page}");
+        }
+        check(&m, &[&s], &BTreeMap::new());
+    }
+    assert_eq!(s.unmap_part(&mut m, base, size, 3, &mut quiet), Ok(true));
+    assert_eq!(s.unmap_part(&mut m, base, size, 3, &mut quiet), Ok(true));
+    assert_eq!(m.frames.len(), 1, "only the root is left");
+    // No limit is too small to go on, and what holds nothing is one part.
+    s.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
+    put(&mut m, &mut s, 1, 7).unwrap();
+    assert_eq!(
+        s.unmap_part(&mut m, at(0), 4 * PAGE, 0, &mut quiet),
+        Ok(true)
+    );
+    assert_eq!(
+        s.unmap_part(&mut m, at(0) + 1, PAGE, 3, &mut quiet),
+        Err(SpaceError::Invalid)
+    );
+    finish(&mut m, [s]);
+}
+
+#[test]
 fn protection_is_exact() {
     let (mut m, mut s) = start();
     s.map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet)
