@@ -19,6 +19,7 @@ use kernel_core::{
     event::Events,
     lease::Leases,
     paging::USER_END,
+    ring::Trial,
     runqueue::RunQueue,
     slab::{Id, Slab},
     table::Table,
@@ -122,6 +123,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
             entries: Table::new(),
             refs: 1,
             users: 1,
+            trial: Trial::new(),
         })
         .map_err(|_| Failure::Step("first table", syscall::error::ENOMEM))?;
     let kernel = Kernel {
@@ -148,6 +150,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         timers: Timers::new(),
         denials: Denials::default(),
         closing: None,
+        ending_ring: false,
         irqs: Irqs::new(),
         console: Console::new(),
         realtime_base: arch::time::realtime_at_boot_ns(),
@@ -344,7 +347,7 @@ impl Kernel {
             *place = byte;
         }
         if let Some(old) = old {
-            self.leave_table(old);
+            self.leave_table(old, false);
         }
         self.install_thread(id)
     }

@@ -73,6 +73,8 @@ pub struct Kernel {
     pub timers: crate::context::sched::Timers,
     /// While a description is being closed: the first of those that are to be closed after it.
     pub closing: Option<Option<Id<Description>>>,
+    /// A ring of objects that nobody can reach is being ended.
+    pub ending_ring: bool,
     /// Refused calls.
     pub denials: Denials,
     /// Interrupt lines in user hands.

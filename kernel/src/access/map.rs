@@ -168,6 +168,20 @@ impl Kernel {
         })
     }
 
+    /// Unmaps a range from its beginning, at most so many pages of it that hold something. `false`: there
+    /// is more.
+    pub fn unmap_part(
+        &mut self,
+        id: Id<Space>,
+        base: usize,
+        size: usize,
+        pages: usize,
+    ) -> Outcome<bool> {
+        self.change(id, |space, memory, released| {
+            Ok(space.unmap_part(memory, base, size, pages, released)?)
+        })
+    }
+
     /// Moves or resizes a mapping.
     pub fn remap(
         &mut self,

@@ -6,7 +6,7 @@
 use super::{
     Kind,
     ops::Opened,
-    user::{Scheme, Then},
+    user::{Scheme, Then, Watch},
 };
 use crate::{
     context::sched::Alarm,
@@ -143,6 +143,8 @@ impl Kernel {
             return fail(ELOOP);
         }
         let ready = self.kernel_readiness(id, kind) & interest;
+        let subject = self.description(id)?.subject;
+        let previous = self.events.registered(queue, subject, number);
         let description = self.descriptions.get_mut(id).ok_or(Halt::Errno(EBADF))?;
         let had = description.subject.is_some();
         self.events.register(
@@ -177,7 +179,12 @@ impl Kernel {
         }
         let args = [object, interest.bits() as u64, 0, 0, 0, 0];
         let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Fevent, args);
-        call.then = Then::Watch(id);
+        call.then = Then::Watch(Watch {
+            description: id,
+            queue,
+            number,
+            previous,
+        });
         self.call_scheme(call)
     }
 
@@ -187,6 +194,16 @@ impl Kernel {
             self.notify_description(id, ready);
         }
         EVENT
+    }
+
+    /// The scheme will not announce what a queue was to hear: the registration is again what it was.
+    pub fn watch_refused(&mut self, watch: &Watch) {
+        let subject = self
+            .descriptions
+            .get(watch.description)
+            .and_then(|description| description.subject);
+        self.events
+            .restore(watch.queue, subject, watch.number, watch.previous);
     }
 
     /// Arms a one-time event: `data` is the address of an absolute time of the monotonic clock, and

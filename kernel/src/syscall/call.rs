@@ -103,6 +103,10 @@ impl Kernel {
             let nonblocking = description.nonblocking();
             return self.socket_call(scheme, base, len, flags, [a, b, c], nonblocking);
         }
+        if flags.contains(CallFlags::CONSUME) {
+            // The caller is still the running context when the call is on its way.
+            self.attention = true;
+        }
         let outcome = if flags.contains(CallFlags::FD) {
             self.pass_descriptors(entry, kind, base, len, flags, words, count)
         } else {
@@ -180,7 +184,7 @@ impl Kernel {
                 direction,
                 text,
             },
-            then: Then::Value,
+            then: answer_of(direction),
         })
     }
 
@@ -270,7 +274,7 @@ impl Kernel {
                 direction,
                 text: false,
             },
-            then: Then::Value,
+            then: answer_of(direction),
         })
     }
 
@@ -292,8 +296,7 @@ impl Kernel {
         let fds = len / FD_SIZE;
         let [a, b, ..] = words;
         self.require(&entry, Rights::TRANSFER)?;
-        if !len.is_multiple_of(FD_SIZE) || fds == 0 || fds > MAX_TRANSFER
-        {
+        if !len.is_multiple_of(FD_SIZE) || fds == 0 || fds > MAX_TRANSFER {
             return fail(EINVAL);
         }
         match (
@@ -368,6 +371,14 @@ impl Kernel {
             }
             _ => fail(EINVAL),
         }
+    }
+}
+
+/// What an answer is: of an outward buffer, how much of it was filled.
+const fn answer_of(direction: Direction) -> Then {
+    match direction {
+        Direction::Out => Then::Count,
+        Direction::In | Direction::OutAll | Direction::Both => Then::Value,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     context::{Context, SignalState, Status},
     descriptor::Entry,
     error::{Halt, Outcome, fail},
-    kernel::Kernel,
+    kernel::{Kernel, Space},
     memory::{Frame, PAGE_SIZE, space::Lend},
     scheme::Kind,
 };
@@ -19,8 +19,6 @@ use syscall::{
     flag::*,
 };
 
-/// With more handles of itself than this in its own table, a context is not recognised as out of reach.
-const OWN_HANDLES: usize = 8;
 /// Exit status of a context that ended itself is reported like an exception of this kind.
 const NO_EXCEPTION: usize = 0;
 /// Length of a word in bytes.
@@ -88,63 +86,63 @@ impl Kernel {
     ) -> Outcome {
         let space = self.current_space;
         match aspect {
-        Aspect::Int => {
-            exact(len, size_of::<IntRegisters>())?;
-            let registers = self.stopped(id)?.state.frame.registers();
-            self.write_bytes(space, base, &registers)?;
-            Ok(len)
-        }
-        Aspect::Float => {
-            exact(len, size_of::<FloatRegisters>())?;
-            let registers = self.stopped(id)?.state.fpu.registers();
-            self.write_bytes(space, base, &registers)?;
-            Ok(len)
-        }
-        Aspect::Env => {
-            exact(len, size_of::<EnvRegisters>())?;
-            if self.current == Some(id)
-                && let Some(context) = self.this()
-            {
-                context.state.save();
+            Aspect::Int => {
+                exact(len, size_of::<IntRegisters>())?;
+                let registers = self.stopped(id)?.state.frame.registers();
+                self.write_bytes(space, base, &registers)?;
+                Ok(len)
             }
-            let context = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?;
-            let registers = context.state.env();
-            self.write_bytes(space, base, &registers)?;
-            Ok(len)
-        }
-        Aspect::Attrs => {
-            exact(len, size_of::<ProcSchemeAttrs>())?;
-            let attrs = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?.attrs;
-            self.write_bytes(space, base, &attrs)?;
-            Ok(len)
-        }
-        Aspect::Status => {
-            exact(len, size_of::<CtxtStsBuf>())?;
-            let context = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?;
-            let status = CtxtStsBuf {
-                status: status_of(context) as usize,
-                excp: context.exception,
-            };
-            self.write_bytes(space, base, &status)?;
-            Ok(len)
-        }
-        Aspect::Affinity => {
-            exact(len, size_of::<u128>())?;
-            let mask = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?.affinity;
-            self.write_bytes(space, base, &mask.to_le_bytes())?;
-            Ok(len)
-        }
-        Aspect::MmapMin => {
-            exact(len, size_of::<usize>())?;
-            let min = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?.mmap_min;
-            self.write_word(space, base, min)?;
-            Ok(len)
-        }
-        Aspect::Whole
-        | Aspect::Signals
-        | Aspect::Start
-        | Aspect::CurrentSpace
-        | Aspect::CurrentTable => fail(EBADF),
+            Aspect::Float => {
+                exact(len, size_of::<FloatRegisters>())?;
+                let registers = self.stopped(id)?.state.fpu.registers();
+                self.write_bytes(space, base, &registers)?;
+                Ok(len)
+            }
+            Aspect::Env => {
+                exact(len, size_of::<EnvRegisters>())?;
+                if self.current == Some(id)
+                    && let Some(context) = self.this()
+                {
+                    context.state.save();
+                }
+                let context = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?;
+                let registers = context.state.env();
+                self.write_bytes(space, base, &registers)?;
+                Ok(len)
+            }
+            Aspect::Attrs => {
+                exact(len, size_of::<ProcSchemeAttrs>())?;
+                let attrs = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?.attrs;
+                self.write_bytes(space, base, &attrs)?;
+                Ok(len)
+            }
+            Aspect::Status => {
+                exact(len, size_of::<CtxtStsBuf>())?;
+                let context = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?;
+                let status = CtxtStsBuf {
+                    status: status_of(context) as usize,
+                    excp: context.exception,
+                };
+                self.write_bytes(space, base, &status)?;
+                Ok(len)
+            }
+            Aspect::Affinity => {
+                exact(len, size_of::<u128>())?;
+                let mask = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?.affinity;
+                self.write_bytes(space, base, &mask.to_le_bytes())?;
+                Ok(len)
+            }
+            Aspect::MmapMin => {
+                exact(len, size_of::<usize>())?;
+                let min = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?.mmap_min;
+                self.write_word(space, base, min)?;
+                Ok(len)
+            }
+            Aspect::Whole
+            | Aspect::Signals
+            | Aspect::Start
+            | Aspect::CurrentSpace
+            | Aspect::CurrentTable => fail(EBADF),
         }
     }
 
@@ -251,10 +249,11 @@ impl Kernel {
         if context.status != Status::New {
             return fail(EBUSY);
         }
-        if context.space.is_none() || context.table.is_none() {
+        let (Some(_), Some(table)) = (context.space, context.table) else {
             return fail(EINVAL);
-        }
+        };
         context.status = Status::Ready;
+        self.use_table(table);
         self.enqueue_ready(id);
         Ok(())
     }
@@ -321,8 +320,7 @@ impl Kernel {
             .ok_or(Halt::Errno(ESRCH))?;
         if !thread_addr.is_multiple_of(16)
             || !proc_addr.is_multiple_of(PAGE_SIZE)
-            || thread_addr % PAGE_SIZE
-                > PAGE_SIZE.saturating_sub(size_of::<syscall::Sigcontrol>())
+            || thread_addr % PAGE_SIZE > PAGE_SIZE.saturating_sub(size_of::<syscall::Sigcontrol>())
         {
             return fail(EINVAL);
         }
@@ -356,12 +354,9 @@ impl Kernel {
     fn pin(&mut self, id: Id<Space>, address: usize) -> Outcome<Frame> {
         let page = address & !(PAGE_SIZE - 1);
         let space = self.spaces.get_mut(id).ok_or(Halt::Errno(EFAULT))?;
-        let loan = space.memory.lend(
-            &mut self.memory,
-            page,
-            PAGE_SIZE,
-            Lend::Shared,
-        )?;
+        let loan = space
+            .memory
+            .lend(&mut self.memory, page, PAGE_SIZE, Lend::Shared)?;
         let physical = space.memory.reach(&mut self.memory, page, true);
         let frame = physical.ok().and_then(Frame::containing);
         let retained = frame.filter(|frame| self.memory.retain(*frame));
@@ -416,7 +411,11 @@ impl Kernel {
         if context.status == Status::Dead {
             return fail(ESRCH);
         }
-        self.use_table(table);
+        let started = context.status != Status::New;
+        self.retain_table(table);
+        if started {
+            self.use_table(table);
+        }
         let Some(context) = self.contexts.get_mut(id) else {
             return fail(ESRCH);
         };
@@ -425,53 +424,9 @@ impl Kernel {
             self.current_table = table;
         }
         if let Some(old) = old {
-            self.leave_table(old);
+            self.leave_table(old, started);
         }
         Ok(())
-    }
-
-    /// Ends a context that was never started and can be reached only through its own table, so that
-    /// nobody can start it any more: who was making it has ended. To be asked when a reference to a
-    /// handle of it is gone.
-    pub fn end_if_out_of_reach(&mut self, id: Id<Context>) {
-        if self.is_out_of_reach(id) {
-            self.kill(id);
-        }
-    }
-
-    fn is_out_of_reach(&self, id: Id<Context>) -> bool {
-        let Some(context) = self.contexts.get(id) else {
-            return false;
-        };
-        if context.status != Status::New || context.handles == 0 {
-            return false;
-        }
-        let table = context.table.and_then(|table| self.tables.get(table));
-        let Some(table) = table.filter(|table| table.refs == 1) else {
-            return false;
-        };
-        // Handles that are in the table, and how many references to each are not.
-        let mut handles = [None; OWN_HANDLES];
-        for (_, entry) in table.entries.iter() {
-            let Some(description) = self.descriptions.get(entry.desc) else {
-                continue;
-            };
-            if !matches!(description.kind, Kind::Proc(Handle::Context(of, _)) if of == id) {
-                continue;
-            }
-            let known = handles
-                .iter_mut()
-                .find(|slot| slot.is_none_or(|(handle, _)| handle == entry.desc));
-            let Some(slot) = known else { return false };
-            let (_, outside) = slot.get_or_insert((entry.desc, description.refs));
-            *outside = outside.saturating_sub(1);
-        }
-        let inside = handles
-            .iter()
-            .flatten()
-            .filter(|(_, outside)| *outside == 0)
-            .count();
-        inside == context.handles as usize
     }
 }
 

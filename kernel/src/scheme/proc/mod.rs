@@ -2,6 +2,7 @@
 //! its description.
 
 mod context;
+pub mod rings;
 mod space;
 mod table;
 
@@ -17,6 +18,7 @@ use crate::{
     memory::space::AddrSpace,
 };
 use kernel_core::slab::Id;
+use rings::Node;
 use syscall::{error::*, flag::EventFlags};
 
 /// An object of the scheme.
@@ -162,7 +164,7 @@ impl Kernel {
             Handle::Context(id, _) => {
                 if let Some(context) = self.contexts.get_mut(id) {
                     context.handles = context.handles.saturating_sub(1);
-                    self.end_if_out_of_reach(id);
+                    self.end_if_out_of_reach(Node::Context(id));
                     self.reap(id);
                 }
             }

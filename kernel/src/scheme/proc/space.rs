@@ -52,10 +52,7 @@ impl Kernel {
                     kind => self.kernel_map(kind, id, &map),
                 }
             }
-            (ADDRSPACE_OP_MUNMAP, 3) => {
-                self.unmap(id, a, b)?;
-                Ok(0)
-            }
+            (ADDRSPACE_OP_MUNMAP, 3) => self.unmap_call(id, a, b),
             (ADDRSPACE_OP_MPROTECT, 4) => {
                 let flags = MapFlags::from_bits(c).ok_or(Halt::Errno(EINVAL))?;
                 self.protect(id, a, b, flags)?;
@@ -167,7 +164,13 @@ impl Kernel {
         Ok(copied)
     }
 
-    pub(super) fn list_grants(&mut self, id: Id<Space>, base: usize, len: usize, offset: u64) -> Outcome {
+    pub(super) fn list_grants(
+        &mut self,
+        id: Id<Space>,
+        base: usize,
+        len: usize,
+        offset: u64,
+    ) -> Outcome {
         let skip = offset as usize / GRANT;
         let mut count = 0_usize;
         loop {

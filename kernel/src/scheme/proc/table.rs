@@ -39,7 +39,13 @@ impl Kernel {
         Ok(copy)
     }
 
-    pub(super) fn list_table(&mut self, id: Id<FileTable>, base: usize, len: usize, offset: u64) -> Outcome {
+    pub(super) fn list_table(
+        &mut self,
+        id: Id<FileTable>,
+        base: usize,
+        len: usize,
+        offset: u64,
+    ) -> Outcome {
         let mut skip = offset as usize / WORD;
         let room = len / WORD;
         let mut done = 0_usize;

@@ -205,13 +205,7 @@ impl Kernel {
                 CallFlags::FD_CLOEXEC,
                 flags.contains(FobtainFdFlags::CLOEXEC),
             );
-            self.obtain_fds(
-                scheme,
-                cqe.tag,
-                cqe.result as usize,
-                FD_SIZE,
-                call,
-            )?;
+            self.obtain_fds(scheme, cqe.tag, cqe.result as usize, FD_SIZE, call)?;
             return Ok(());
         }
         let Some(context) = self.contexts.get(caller) else {

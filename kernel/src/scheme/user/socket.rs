@@ -2,7 +2,7 @@
 
 use super::{Node, Readers, Scheme, Stage, window::Window};
 use crate::{
-    context::{ReadForm, SocketRead, Status, Wait, WaitPlace},
+    context::{ReadForm, SocketRead},
     descriptor::Description,
     error::{Halt, Outcome, fail},
     kernel::Kernel,
@@ -46,6 +46,7 @@ impl Kernel {
             readers: Readers::default(),
             socket,
             watched: false,
+            lent: 0,
             stray_replies: 0,
         });
         let Ok(scheme) = scheme else {
@@ -105,13 +106,7 @@ impl Kernel {
         len: usize,
         nonblocking: bool,
     ) -> Outcome {
-        self.next_requests(
-            scheme,
-            base,
-            len / SQE_SIZE,
-            ReadForm::Bytes,
-            nonblocking,
-        )
+        self.next_requests(scheme, base, len / SQE_SIZE, ReadForm::Bytes, nonblocking)
     }
 
     /// `write(socket)`: replies. The result is how many bytes of them were taken.
@@ -218,19 +213,19 @@ impl Kernel {
         let Some(id) = self.current else {
             return fail(ESRCH);
         };
-        let Some(context) = self.contexts.get_mut(id) else {
-            return fail(ESRCH);
-        };
-        context.status = Status::Blocked;
-        context.wait = Wait::Socket(SocketRead {
+        target.readers.push(&mut self.contexts, id);
+        let read = SocketRead {
             scheme,
             buffer,
             capacity,
             form,
-        });
-        context.waiting_in = Some(WaitPlace::Socket(scheme));
-        self.attention = true;
-        target.readers.push(&mut self.contexts, id);
+        };
+        if !self.hand_off_and_read(id, read) {
+            if let Some(context) = self.contexts.get_mut(id) {
+                context.await_messages(read);
+            }
+            self.attention = true;
+        }
         Err(Halt::Blocked)
     }
 
