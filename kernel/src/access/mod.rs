@@ -182,9 +182,10 @@ impl Kernel {
     }
 
     /// Reads a completion entry of the running context.
-    #[inline]
+    #[inline(always)]
     pub fn read_cqe(&mut self, address: usize) -> Outcome<Cqe> {
-        Ok(wire::cqe(self.read_plain(self.current_space, address)?))
+        let (space, memory) = self.space_and_memory(self.current_space)?;
+        Ok(wire::cqe(user::read(space, memory, address)?))
     }
 
     /// Writes a submission entry.

@@ -59,7 +59,7 @@ pub struct Loaded {
 impl Context {
     /// Gives the CPU, which this context has, to `next`, if that can go on with nothing to be looked at
     /// first; otherwise nothing happens.
-    #[inline]
+    #[inline(always)]
     pub fn give_over(&mut self, next: &mut Self) -> Option<Loaded> {
         let (space, table) = (next.space?, next.table?);
         if next.status != Status::Ready || next.stopped || next.retry || next.interrupted {
@@ -162,7 +162,7 @@ impl Kernel {
 
     /// Makes the running context, a thread of a daemon, wait for messages, and gives the CPU to the context
     /// that its last answer was handed to. `false`: that cannot be done at once, and nothing was.
-    #[inline]
+    #[inline(always)]
     pub fn hand_off_and_read(&mut self, current: Id<Context>, read: SocketRead) -> bool {
         let Some(next) = self.handoff else {
             return false;

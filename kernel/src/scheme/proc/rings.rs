@@ -12,20 +12,58 @@ use crate::{
     kernel::Kernel,
     scheme::Kind,
 };
+use core::num::NonZeroU32;
 use kernel_core::{
     ring::{self, Objects, Trial},
     slab::{Id, Slab},
 };
 
-/// What can be part of a ring.
+/// What can be part of a ring, by the index of its slot: nothing ends while one is looking, and what
+/// is to be ended is held. One word, because every description has room for some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Node {
+pub struct Node(NonZeroU32);
+
+const TAG_SHIFT: u32 = 30;
+const INDEX_MASK: u32 = (1 << TAG_SHIFT) - 1;
+
+/// What a node is.
+enum Object {
+    Description(u32),
+    Table(u32),
+    Context(u32),
+}
+
+impl Node {
+    fn new(tag: u32, index: u32) -> Option<Self> {
+        if index > INDEX_MASK {
+            return None;
+        }
+        NonZeroU32::new(tag << TAG_SHIFT | index).map(Self)
+    }
+
     /// The description of a handle.
-    Description(Id<Description>),
+    pub fn description(id: Id<Description>) -> Option<Self> {
+        Self::new(1, id.index())
+    }
+
     /// A table.
-    Table(Id<FileTable>),
+    pub fn table(id: Id<FileTable>) -> Option<Self> {
+        Self::new(2, id.index())
+    }
+
     /// A context.
-    Context(Id<Context>),
+    pub fn context(id: Id<Context>) -> Option<Self> {
+        Self::new(3, id.index())
+    }
+
+    const fn object(self) -> Object {
+        let index = self.0.get() & INDEX_MASK;
+        match self.0.get() >> TAG_SHIFT {
+            1 => Object::Description(index),
+            2 => Object::Table(index),
+            _ => Object::Context(index),
+        }
+    }
 }
 
 struct Handles<'a> {
@@ -38,61 +76,71 @@ impl Objects for Handles<'_> {
     type Node = Node;
 
     fn trial(&mut self, node: Node) -> Option<&mut Trial<Node>> {
-        match node {
-            Node::Description(id) => {
-                let description = self.descriptions.get_mut(id)?;
+        match node.object() {
+            Object::Description(index) => {
+                let (_, description) = self.descriptions.by_index_mut(index)?;
                 matches!(
                     description.kind,
                     Kind::Proc(Handle::Context(..) | Handle::Table(_))
                 )
                 .then_some(&mut description.trial)
             }
-            Node::Table(id) => {
-                let table = self.tables.get_mut(id)?;
+            Object::Table(index) => {
+                let (_, table) = self.tables.by_index_mut(index)?;
                 (table.users == 0).then_some(&mut table.trial)
             }
-            Node::Context(id) => {
-                let context = self.contexts.get_mut(id)?;
+            Object::Context(index) => {
+                let (_, context) = self.contexts.by_index_mut(index)?;
                 (context.status == Status::New).then_some(&mut context.trial)
             }
         }
     }
 
     fn references(&self, node: Node) -> u32 {
-        let count = match node {
-            Node::Description(id) => self.descriptions.get(id).map(|d| d.refs),
-            Node::Table(id) => self.tables.get(id).map(|table| table.refs),
-            Node::Context(id) => self.contexts.get(id).map(|context| context.handles),
+        let count = match node.object() {
+            Object::Description(index) => self.descriptions.by_index(index).map(|(_, d)| d.refs),
+            Object::Table(index) => self.tables.by_index(index).map(|(_, table)| table.refs),
+            Object::Context(index) => self.contexts.by_index(index).map(|(_, c)| c.handles),
         };
         count.unwrap_or(0)
     }
 
     fn next_reference(&self, node: Node, cursor: usize) -> Option<(Node, usize)> {
-        match node {
-            Node::Table(id) => {
-                let (number, entry) = self.tables.get(id)?.entries.next_from(cursor)?;
-                Some((Node::Description(entry.desc), number.saturating_add(1)))
+        let target = match node.object() {
+            Object::Table(index) => {
+                let (_, table) = self.tables.by_index(index)?;
+                let mut from = cursor;
+                loop {
+                    let (number, entry) = table.entries.next_from(from)?;
+                    from = number.saturating_add(1);
+                    if let Some(node) = Node::description(entry.desc) {
+                        return Some((node, from));
+                    }
+                }
             }
             _ if cursor > 0 => None,
-            Node::Context(id) => Some((Node::Table(self.contexts.get(id)?.table?), 1)),
-            Node::Description(id) => {
-                let description = self.descriptions.get(id)?;
-                let target = match (description.origin, description.kind) {
-                    (Some(origin), _) => Node::Description(origin),
-                    (None, Kind::Proc(Handle::Context(context, _))) => Node::Context(context),
-                    (None, Kind::Proc(Handle::Table(table))) => Node::Table(table),
-                    _ => return None,
-                };
-                Some((target, 1))
+            Object::Context(index) => Node::table(self.contexts.by_index(index)?.1.table?),
+            Object::Description(index) => {
+                let (_, description) = self.descriptions.by_index(index)?;
+                match (description.origin, description.kind) {
+                    (Some(origin), _) => Node::description(origin),
+                    (None, Kind::Proc(Handle::Context(context, _))) => Node::context(context),
+                    (None, Kind::Proc(Handle::Table(table))) => Node::table(table),
+                    _ => None,
+                }
             }
-        }
+        };
+        Some((target?, 1))
     }
 
     fn hold(&mut self, node: Node) -> bool {
-        let count = match node {
-            Node::Description(_) => None,
-            Node::Table(id) => self.tables.get_mut(id).map(|table| &mut table.refs),
-            Node::Context(id) => self.contexts.get_mut(id).map(|c| &mut c.handles),
+        let count = match node.object() {
+            Object::Description(_) => None,
+            Object::Table(index) => self.tables.by_index_mut(index).map(|(_, t)| &mut t.refs),
+            Object::Context(index) => self
+                .contexts
+                .by_index_mut(index)
+                .map(|(_, context)| &mut context.handles),
         };
         let Some(count) = count else { return false };
         let more = count.checked_add(1);
@@ -112,29 +160,33 @@ impl Kernel {
 
     /// Ends `node`, and what else is found from there, if nobody can reach it. To be asked when a
     /// reference to it is gone and it is still there.
-    pub fn end_if_out_of_reach(&mut self, node: Node) {
-        if self.ending_ring {
+    pub fn end_if_out_of_reach(&mut self, node: Option<Node>) {
+        let Some(node) = node.filter(|_| !self.ending_ring) else {
             // What ends now was looked at as a whole.
             return;
-        }
+        };
         let mut ring = ring::out_of_reach(&mut self.handles(), node);
         if ring.is_empty() {
             return;
         }
         self.ending_ring = true;
         while let Some(node) = ring.pop(&mut self.handles()) {
-            match node {
-                Node::Description(_) => {}
-                Node::Table(id) => {
-                    self.empty_table(id);
-                    self.release_table(id);
-                }
-                Node::Context(id) => {
-                    self.kill(id);
-                    if let Some(context) = self.contexts.get_mut(id) {
-                        context.handles = context.handles.saturating_sub(1);
+            match node.object() {
+                Object::Description(_) => {}
+                Object::Table(index) => {
+                    if let Some((id, _)) = self.tables.by_index(index) {
+                        self.empty_table(id);
+                        self.release_table(id);
                     }
-                    self.reap(id);
+                }
+                Object::Context(index) => {
+                    if let Some((id, _)) = self.contexts.by_index(index) {
+                        self.kill(id);
+                        if let Some(context) = self.contexts.get_mut(id) {
+                            context.handles = context.handles.saturating_sub(1);
+                        }
+                        self.reap(id);
+                    }
                 }
             }
         }

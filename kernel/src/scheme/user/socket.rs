@@ -142,7 +142,10 @@ impl Kernel {
             return fail(EINVAL);
         }
         self.reply_handoff = true;
-        let written = self.replies(scheme, base, writes);
+        let written = match writes {
+            1 => self.reply_at(scheme, base).map(|()| 1),
+            _ => self.replies(scheme, base, writes),
+        };
         self.reply_handoff = false;
         let written = written?;
         if written < writes || reads == 0 {
@@ -157,17 +160,20 @@ impl Kernel {
         )
     }
 
+    /// Handles one reply from the running context's memory.
+    #[inline]
+    fn reply_at(&mut self, scheme: Id<Scheme>, address: usize) -> Outcome<()> {
+        let cqe = self.read_cqe(address)?;
+        self.reply(scheme, &cqe)
+    }
+
     /// Handles replies from the running context's memory; gives how many were good. An error is told
     /// only when it is about the first.
     fn replies(&mut self, scheme: Id<Scheme>, base: usize, count: usize) -> Outcome {
         let mut done = 0_usize;
         while done < count.min(MAX_REPLIES) {
             let at = base.wrapping_add(done.wrapping_mul(CQE_SIZE));
-            let outcome = match self.read_cqe(at) {
-                Ok(cqe) => self.reply(scheme, &cqe),
-                Err(halt) => Err(halt),
-            };
-            match outcome {
+            match self.reply_at(scheme, at) {
                 Ok(()) => done = done.wrapping_add(1),
                 Err(halt) if done == 0 => return Err(halt),
                 Err(_) => break,
@@ -176,7 +182,7 @@ impl Kernel {
         Ok(done)
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_requests(
         &mut self,
         scheme: Id<Scheme>,
