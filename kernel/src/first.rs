@@ -12,6 +12,7 @@ use crate::{
     memory::{self, space::AddrSpace},
     scheme::{Kind, debug::Console, event::WatchTable, irq::Irqs, user::MAX_CONTEXTS},
 };
+use alloc::vec::Vec;
 use boot_info::{BootInfo, Region};
 use cap_abi::{Rights, auxv};
 use core::{fmt, mem::size_of};
@@ -130,6 +131,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         memory,
         contexts: Slab::with_limit(MAX_CONTEXTS),
         spaces,
+        copies: Vec::new(),
         tables,
         descriptions: Slab::new(),
         schemes: Slab::new(),

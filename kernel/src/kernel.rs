@@ -8,9 +8,13 @@ use crate::{
     arch,
     context::Context,
     descriptor::{Denials, Description, FileTable},
-    memory::{Memory, space::AddrSpace},
+    memory::{
+        Memory,
+        space::{AddrSpace, Copying},
+    },
     scheme::{memory::MapRecord, pipe::Pipe, user::Scheme},
 };
+use alloc::vec::Vec;
 use kernel_core::{
     event::{Events, QueueId},
     lease::Leases,
@@ -35,6 +39,8 @@ pub struct Kernel {
     pub contexts: Slab<Context>,
     /// Address spaces.
     pub spaces: Slab<Space>,
+    /// Copies of spaces that contexts have begun.
+    pub copies: Vec<(Id<Context>, Id<Space>, Copying)>,
     /// Descriptor tables.
     pub tables: Slab<FileTable>,
     /// Open file descriptions.

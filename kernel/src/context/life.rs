@@ -132,6 +132,7 @@ impl Kernel {
         }
         self.leave_wait(id);
         self.cancel_timer(id);
+        self.forget_copy(id);
         let under_way = match self.contexts.get(id).map(|context| context.request.stage) {
             Some(Stage::Pending) => {
                 self.cancel_request(id);

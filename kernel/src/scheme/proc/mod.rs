@@ -92,7 +92,7 @@ impl Kernel {
                 Handle::Space(self.create_space(space)?)
             }
             (Handle::Context(id, Aspect::Whole), key) => self.open_aspect(id, key)?,
-            (Handle::Space(id), b"exclusive") => Handle::Space(self.clone_space(id)?),
+            (Handle::Space(id), b"exclusive") => Handle::Space(self.clone_space_call(caller, id)?),
             (Handle::Table(_), b"empty") => {
                 Handle::Table(self.create_table(kernel_core::table::Table::new())?)
             }

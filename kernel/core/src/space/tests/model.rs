@@ -368,9 +368,13 @@ impl World {
             Op::Fork { space, to } if space != to => {
                 let mut retained = Reported::new();
                 let s = self.spaces[space].as_mut().unwrap();
-                let child = s
-                    .clone_cow(&mut self.m, &mut |mapped| note(&mut retained, mapped))
-                    .unwrap();
+                let mut copying = s.begin_copy(&mut self.m).unwrap();
+                let mut parts = 0;
+                while s.copy_part(&mut self.m, &mut copying, 1 + to).unwrap() == Progress::More {
+                    parts += 1;
+                    assert!(parts < 3 * PAGES);
+                }
+                let child = copying.finish(&mut |mapped| note(&mut retained, mapped));
                 let mut released = Reported::new();
                 let old = self.spaces[to].replace(child).unwrap();
                 old.destroy(&mut self.m, &mut |mapped| note(&mut released, mapped));

@@ -168,6 +168,7 @@ fn much_is_unmapped_in_parts() {
         put(&mut m, &mut s, page, 7).unwrap();
     }
     let (base, size) = (at(0), (2000 + (1 << 20)) * PAGE);
+    assert!(s.holds_more_than(&mut m, 9) && !s.holds_more_than(&mut m, 10));
     // The first page of each part is one that holds something, and so is none before it.
     for gone in [3, 6, 9] {
         assert_eq!(s.unmap_part(&mut m, base, size, 3, &mut quiet), Ok(false));
@@ -266,6 +267,47 @@ fn a_copy_copies_only_what_is_written_and_the_last_owner_nothing() {
     put(&mut m, &mut s, 2, 9).unwrap();
     assert_eq!(m.copies, 1);
     finish(&mut m, [s]);
+}
+
+#[test]
+fn a_copy_in_parts_ends_when_the_mappings_change() {
+    let (mut m, mut s) = start();
+    s.map_anon(&mut m, &request(0, 20, PRIVATE), &mut quiet)
+        .unwrap();
+    let shared = MapFlags::MAP_SHARED | MapFlags::PROT_READ | MapFlags::PROT_WRITE;
+    s.map_anon(&mut m, &request(30, 5, shared), &mut quiet)
+        .unwrap();
+    for page in 0..10 {
+        put(&mut m, &mut s, page, page as u64 + 1).unwrap();
+    }
+    // Five shared pages are allocated, then ten and these five copied.
+    let mut copying = s.begin_copy(&mut m).unwrap();
+    let mut parts = 1;
+    while s.copy_part(&mut m, &mut copying, 4).unwrap() == Progress::More {
+        parts += 1;
+        // What is written meanwhile is the writer's, of pages that are copied as of those that are not.
+        put(&mut m, &mut s, 9, 100).unwrap();
+    }
+    assert_eq!(parts, 5);
+    let mut copy = copying.finish(&mut quiet);
+    put(&mut m, &mut s, 0, 50).unwrap();
+    assert_eq!(take(&mut m, &mut copy, 0), Ok(1));
+    put(&mut m, &mut copy, 34, 7).unwrap();
+    assert_eq!(take(&mut m, &mut s, 34), Ok(7));
+    check(&m, &[&s, &copy], &BTreeMap::new());
+    for change in 0..3 {
+        let mut copying = s.begin_copy(&mut m).unwrap();
+        assert_eq!(s.copy_part(&mut m, &mut copying, 8), Ok(Progress::More));
+        match change {
+            0 => s.unmap(&mut m, at(15), PAGE, &mut quiet).unwrap(),
+            1 => s.protect(&mut m, at(0), PAGE, MapFlags::PROT_READ).unwrap(),
+            _ => drop(s.map_anon(&mut m, &request(50, 1, PRIVATE), &mut quiet)),
+        }
+        assert_eq!(s.copy_part(&mut m, &mut copying, 8), Ok(Progress::Stale));
+        copying.give_up(&mut m);
+        check(&m, &[&s, &copy], &BTreeMap::new());
+    }
+    finish(&mut m, [s, copy]);
 }
 
 #[test]
