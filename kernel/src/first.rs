@@ -153,6 +153,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         denials: Denials::default(),
         closing: None,
         ending_ring: false,
+        ring_steps: 0,
         irqs: Irqs::new(),
         console: Console::new(),
         realtime_base: arch::time::realtime_at_boot_ns(),

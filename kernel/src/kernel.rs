@@ -81,6 +81,8 @@ pub struct Kernel {
     pub closing: Option<Option<Id<Description>>>,
     /// A ring of objects that nobody can reach is being ended.
     pub ending_ring: bool,
+    /// How many references may still be followed to find rings in this stay in the kernel.
+    pub ring_steps: usize,
     /// Refused calls.
     pub denials: Denials,
     /// Interrupt lines in user hands.

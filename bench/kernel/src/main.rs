@@ -70,7 +70,7 @@ fn run(start: &Start) -> Result<()> {
         .ok_or(redox_rt::Error::new(syscall::EBADF))?;
     calls(&pipe)?;
     memory()?;
-    contexts(&proc)?;
+    contexts(&proc, &root(start, GlobalSchemes::Event)?)?;
     switches(&proc, &pipe)?;
     schemes(&proc, &capability)
 }
@@ -106,7 +106,7 @@ fn memory() -> Result<()> {
 }
 
 /// A context's life without running.
-fn contexts(proc: &Fd) -> Result<()> {
+fn contexts(proc: &Fd, event: &Fd) -> Result<()> {
     measure("context-create-destroy", || Context::new(proc).map(drop));
     let space = AddressSpace::new(proc)?;
     measure("space-create-destroy", || space.new_empty().map(drop));
@@ -115,7 +115,7 @@ fn contexts(proc: &Fd) -> Result<()> {
         if let Forked::Child = fork_into(&child, None)? {
             redox_rt::exit(0);
         }
-        wait_for_end(&child)
+        redox_rt::event::wait_for_end(event, child.get()).map(drop)
     });
     copies(proc)
 }

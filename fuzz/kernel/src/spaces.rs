@@ -6,7 +6,7 @@ use arbitrary::Arbitrary;
 use kernel_core::{
     machine::sim::Sim,
     paging::{Cache, PAGE_SIZE, Prot},
-    space::{Access, AddrSpace, Lend, Loan, Request, Terms},
+    space::{Access, AddrSpace, Lend, Loan, Progress, Request, Terms},
     user::UserSlice,
 };
 use libfuzzer_sys::fuzz_target;
@@ -50,6 +50,8 @@ enum Call {
     Fault(At, u8),
     Remap(At, At, At, At, usize),
     Clone,
+    /// So many pages at a time, with the mappings changed in between or not.
+    CloneParts(u8, Option<(At, At)>),
     Lend(At, u16, At, usize, bool),
     Take(At, u16, At, usize),
     CopyIn(At, u16),
@@ -113,6 +115,25 @@ fn perform(m: &mut Sim, spaces: &mut [AddrSpace; SPACES], which: u8, call: Call)
         Call::Clone => {
             let copy = space.clone_cow(m, quiet).ok()?;
             core::mem::replace(second, copy).destroy(m, quiet);
+        }
+        Call::CloneParts(limit, change) => {
+            let mut copying = space.begin_copy(m).ok()?;
+            loop {
+                match space.copy_part(m, &mut copying, limit.into()) {
+                    Ok(Progress::More) => {}
+                    Ok(Progress::Done) => {
+                        core::mem::replace(second, copying.finish(quiet)).destroy(m, quiet);
+                        break;
+                    }
+                    Ok(Progress::Stale) | Err(_) => {
+                        copying.give_up(m);
+                        break;
+                    }
+                }
+                if let Some((at, size)) = change {
+                    let _ = space.unmap(m, at.address(), size.size(), quiet);
+                }
+            }
         }
         Call::Lend(at, pages, to, flags, shared) => {
             let way = if shared { Lend::Shared } else { Lend::Snapshot };

@@ -5,8 +5,9 @@
 //! the references from there, counts those that come from what it has found, and keeps what has more, with
 //! everything that is reached from it. The rest is out of everybody's reach.
 //!
-//! The scratch is in the objects ([`Trial`]), so that looking never needs memory. It takes a step for every
-//! reference that the objects found hold.
+//! The scratch is in the objects ([`Trial`]), so that looking never needs memory. It takes two steps for
+//! every reference that the objects found hold, and ends without a result when it would take more than it
+//! may: who builds something so large keeps it.
 
 /// An object's scratch. Between calls it is [`Trial::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,29 +85,41 @@ impl<N: Copy + PartialEq> Ring<N> {
 }
 
 /// What of `start` and the objects that can be reached from it only those refer to. None when something
-/// else refers to `start` or leads to it.
-pub fn out_of_reach<O: Objects>(objects: &mut O, start: O::Node) -> Ring<O::Node> {
+/// else refers to `start` or leads to it, or when there are more references than `budget`, which is
+/// reduced by those that were followed.
+pub fn out_of_reach<O: Objects>(
+    objects: &mut O,
+    start: O::Node,
+    budget: &mut usize,
+) -> Ring<O::Node> {
     let Some(trial) = objects.trial(start) else {
         return Ring { first: None };
     };
     trial.found = true;
-    find(objects, start);
-    keep(objects, start);
-    gather(objects, start)
+    let complete = find(objects, start, budget);
+    if complete {
+        keep(objects, start);
+    }
+    gather(objects, start, complete)
 }
 
 fn next_of<O: Objects>(objects: &mut O, node: O::Node) -> Option<O::Node> {
     objects.trial(node).and_then(|trial| trial.next)
 }
 
-/// Finds what can be reached, in a list from `start` on, and counts references among it.
-fn find<O: Objects>(objects: &mut O, start: O::Node) {
+/// Finds what can be reached, in a list from `start` on, and counts references among it. `false`: there
+/// is more than the budget allows to find.
+fn find<O: Objects>(objects: &mut O, start: O::Node, budget: &mut usize) -> bool {
     let mut last = start;
     let mut at = Some(start);
     while let Some(node) = at {
         let mut cursor = 0;
         while let Some((target, next)) = objects.next_reference(node, cursor) {
             cursor = next;
+            match budget.checked_sub(1) {
+                Some(left) => *budget = left,
+                None => return false,
+            }
             let Some(trial) = objects.trial(target) else {
                 continue;
             };
@@ -121,6 +134,7 @@ fn find<O: Objects>(objects: &mut O, start: O::Node) {
         }
         at = next_of(objects, node);
     }
+    true
 }
 
 /// Marks what something else refers to, and what is reached from there.
@@ -153,14 +167,15 @@ fn keep<O: Objects>(objects: &mut O, start: O::Node) {
     }
 }
 
-/// Links what is not kept, and clears the scratch of everything else.
-fn gather<O: Objects>(objects: &mut O, start: O::Node) -> Ring<O::Node> {
+/// Links what is not kept, if that is known, and clears the scratch of everything else.
+fn gather<O: Objects>(objects: &mut O, start: O::Node, known: bool) -> Ring<O::Node> {
     let mut ring = Ring { first: None };
     let mut at = Some(start);
     while let Some(node) = at {
         let trial = objects.trial(node).map(core::mem::take);
         at = trial.and_then(|trial| trial.next);
-        if trial.is_some_and(|trial| !trial.kept)
+        if known
+            && trial.is_some_and(|trial| !trial.kept)
             && objects.hold(node)
             && let Some(trial) = objects.trial(node)
         {
@@ -259,7 +274,8 @@ mod tests {
     }
 
     fn ended(graph: &mut Graph, start: usize) -> Vec<usize> {
-        let mut ring = out_of_reach(graph, start);
+        let mut budget = usize::MAX;
+        let mut ring = out_of_reach(graph, start, &mut budget);
         let mut all = Vec::new();
         while let Some(node) = ring.pop(graph) {
             assert!(graph.0[node].held);
@@ -293,7 +309,25 @@ mod tests {
         for (objects, expected) in rows {
             assert_eq!(&ended(&mut Graph::new(objects), 0), expected, "{objects:?}");
         }
-        assert!(out_of_reach(&mut Graph::new(&[]), 0).is_empty());
+        let mut budget = 0;
+        assert!(out_of_reach(&mut Graph::new(&[]), 0, &mut budget).is_empty());
+    }
+
+    #[test]
+    fn what_costs_too_much_is_kept() {
+        // Five references; one leads to what is kept otherwise.
+        let mut graph = Graph::new(&[(&[1, 1, 2], 0), (&[0, 2], 0), (&[], 0)]);
+        graph.0[2].fixed = true;
+        for small in 0..5 {
+            let mut budget = small;
+            assert!(out_of_reach(&mut graph, 0, &mut budget).is_empty());
+            assert_eq!(budget, 0);
+            assert!(graph.0.iter().all(|o| o.trial == Trial::new() && !o.held));
+        }
+        let mut budget = 7;
+        let ring = out_of_reach(&mut graph, 0, &mut budget);
+        assert!(!ring.is_empty());
+        assert_eq!(budget, 2);
     }
 
     proptest! {

@@ -164,7 +164,9 @@ impl Kernel {
             Handle::Context(id, _) => {
                 if let Some(context) = self.contexts.get_mut(id) {
                     context.handles = context.handles.saturating_sub(1);
-                    self.end_if_out_of_reach(Node::context(id));
+                    if context.handles > 0 {
+                        self.end_if_out_of_reach(Node::context(id));
+                    }
                     self.reap(id);
                 }
             }

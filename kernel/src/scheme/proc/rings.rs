@@ -66,6 +66,9 @@ impl Node {
     }
 }
 
+/// How many references are followed in one stay in the kernel, however many are closed in it.
+pub const STEPS: usize = 16_384;
+
 struct Handles<'a> {
     descriptions: &'a mut Slab<Description>,
     tables: &'a mut Slab<FileTable>,
@@ -165,7 +168,12 @@ impl Kernel {
             // What ends now was looked at as a whole.
             return;
         };
-        let mut ring = ring::out_of_reach(&mut self.handles(), node);
+        let mut ring = {
+            let mut steps = self.ring_steps;
+            let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
+            self.ring_steps = steps;
+            ring
+        };
         if ring.is_empty() {
             return;
         }
