@@ -197,7 +197,10 @@ impl Kernel {
         }
         request.stage = Stage::Idle;
         let then = core::mem::replace(&mut request.then, Then::Value);
-        let len = request.payload.size();
+        let result = match then {
+            Then::Count | Then::Advance(_) => counted(result, request.payload.size()),
+            _ => result,
+        };
         let copied = match request.placed {
             Placed::Nowhere => Ok(()),
             _ => self.unplace_payload(caller, result.ok()),
@@ -207,10 +210,8 @@ impl Kernel {
             _ => result,
         };
         let result = match then {
-            Then::Value => result,
-            Then::Count => counted(result, len),
+            Then::Value | Then::Count => result,
             Then::Advance(id) => {
-                let result = counted(result, len);
                 if let (Ok(count), Some(description)) = (result, self.descriptions.get_mut(id)) {
                     description.offset = description.offset.saturating_add(count as u64);
                 }
