@@ -1,4 +1,5 @@
 /* The C library as C programs use it. Prints its report in the test runner's protocol. */
+#define _GNU_SOURCE
 #include "test.h"
 
 #include <errno.h>
@@ -437,6 +438,13 @@ static void beneath_current_directory(void) {
     SAME(stat("..", &s), -1); SAME(errno, EPERM);
 }
 
+static void program_name(void) {
+    const char *slash = strrchr(program_invocation_name, '/');
+    CHECK(*program_invocation_name);
+    CHECK(strcmp(slash ? slash + 1 : program_invocation_name, program_invocation_short_name) == 0);
+    CHECK(strcmp(program_invocation_short_name, "test-c") == 0);
+}
+
 /* Through pointers that the compiler cannot see through, or it would do the work itself. */
 static void strings(void) {
     char *(*volatile copy)(char *, const char *) = strcpy;
@@ -472,6 +480,7 @@ static const struct test_case file_cases[] = {
 static const struct test_case cases[] = {
     {"formats", formats},
     {"strings", strings},
+    {"program_name", program_name},
     {"long_jumps", long_jumps},
     {"heap", heap},
     {"environment", environment},
