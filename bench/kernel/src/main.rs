@@ -165,7 +165,7 @@ fn switches(proc: &Fd, pipe: &Fd) -> Result<()> {
         }
         redox_rt::exit(0);
     }
-    measure_with("context-switch", 2, || sys::sched_yield());
+    measure_with("context-switch", 2, sys::sched_yield);
     stop.word().store(1, Ordering::Relaxed);
     wait_for_end(&yielder)
 }
