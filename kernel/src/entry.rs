@@ -23,8 +23,10 @@ mod code {
 #[inline]
 fn enter<T>(f: impl FnOnce(&mut Kernel) -> T) -> Option<T> {
     kernel::with(|kernel| {
-        kernel.ring_steps = crate::scheme::proc::rings::STEPS;
         let result = f(kernel);
+        if !kernel.suspects.is_empty() {
+            kernel.end_rings();
+        }
         if !kernel.leave() {
             // SAFETY: no frame at all is always allowed.
             unsafe { arch::set_current_frame(core::ptr::null_mut()) };

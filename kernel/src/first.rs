@@ -10,7 +10,10 @@ use crate::{
     error::{Halt, Outcome},
     kernel::{self, Kernel, Space, WaitTable},
     memory::{self, space::AddrSpace},
-    scheme::{Kind, debug::Console, event::WatchTable, irq::Irqs, user::MAX_CONTEXTS},
+    scheme::{
+        Kind, debug::Console, event::WatchTable, irq::Irqs, proc::rings::SUSPECTS,
+        user::MAX_CONTEXTS,
+    },
 };
 use alloc::vec::Vec;
 use boot_info::{BootInfo, Region};
@@ -127,6 +130,10 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
             trial: Trial::new(),
         })
         .map_err(|_| Failure::Step("first table", syscall::error::ENOMEM))?;
+    let mut suspects = Vec::new();
+    suspects
+        .try_reserve_exact(SUSPECTS)
+        .map_err(|_| Failure::Step("memory for suspects", syscall::error::ENOMEM))?;
     let kernel = Kernel {
         memory,
         contexts: Slab::with_limit(MAX_CONTEXTS),
@@ -153,8 +160,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         timers: Timers::new(),
         denials: Denials::default(),
         closing: None,
-        ending_ring: false,
-        ring_steps: 0,
+        suspects,
         irqs: Irqs::new(),
         console: Console::new(),
         realtime_base: arch::time::realtime_at_boot_ns(),

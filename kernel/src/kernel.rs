@@ -12,7 +12,7 @@ use crate::{
         Memory,
         space::{AddrSpace, Copying},
     },
-    scheme::{memory::MapRecord, pipe::Pipe, user::Scheme},
+    scheme::{memory::MapRecord, pipe::Pipe, proc::rings::Suspect, user::Scheme},
 };
 use alloc::vec::Vec;
 use kernel_core::{
@@ -81,10 +81,8 @@ pub struct Kernel {
     pub timers: crate::context::sched::Timers,
     /// While a description is being closed: the first of those that are to be closed after it.
     pub closing: Option<Option<Id<Description>>>,
-    /// A ring of objects that nobody can reach is being ended.
-    pub ending_ring: bool,
-    /// How many references may still be followed to find rings in this stay in the kernel.
-    pub ring_steps: usize,
+    /// What may be out of everybody's reach.
+    pub suspects: Vec<Suspect>,
     /// Refused calls.
     pub denials: Denials,
     /// Interrupt lines in user hands.

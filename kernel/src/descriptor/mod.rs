@@ -274,7 +274,7 @@ impl Kernel {
         description.refs = description.refs.saturating_sub(1);
         if description.refs > 0 {
             if let Kind::Proc(Handle::Context(..) | Handle::Table(_)) = description.kind {
-                self.end_if_out_of_reach(rings::Node::description(id));
+                self.suspect(rings::Suspect::Handle(id));
             }
             return;
         }
@@ -349,7 +349,7 @@ impl Kernel {
         };
         table.refs = table.refs.saturating_sub(1);
         if table.refs > 0 {
-            return self.end_if_out_of_reach(rings::Node::table(id));
+            return self.suspect(rings::Suspect::Table(id));
         }
         if let Some(mut table) = self.tables.remove(id) {
             while let Some((_, entry)) = table.entries.pop_first() {

@@ -18,7 +18,7 @@ use crate::{
     memory::space::AddrSpace,
 };
 use kernel_core::slab::Id;
-use rings::Node;
+use rings::Suspect;
 use syscall::{error::*, flag::EventFlags};
 
 /// An object of the scheme.
@@ -165,7 +165,7 @@ impl Kernel {
                 if let Some(context) = self.contexts.get_mut(id) {
                     context.handles = context.handles.saturating_sub(1);
                     if context.handles > 0 {
-                        self.end_if_out_of_reach(Node::context(id));
+                        self.suspect(Suspect::Context(id));
                     }
                     self.reap(id);
                 }

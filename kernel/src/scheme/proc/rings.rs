@@ -12,9 +12,10 @@ use crate::{
     kernel::Kernel,
     scheme::Kind,
 };
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use kernel_core::{
-    ring::{self, Objects, Trial},
+    ring::{self, Objects, Ring, Trial},
     slab::{Id, Slab},
 };
 
@@ -67,7 +68,20 @@ impl Node {
 }
 
 /// How many references are followed in one stay in the kernel, however many are closed in it.
-pub const STEPS: usize = 16_384;
+const STEPS: usize = 8192;
+/// For so many suspects there always is memory.
+pub const SUSPECTS: usize = 64;
+
+/// What may be out of reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// The object behind a handle.
+    Handle(Id<Description>),
+    /// A table.
+    Table(Id<FileTable>),
+    /// A context.
+    Context(Id<Context>),
+}
 
 struct Handles<'a> {
     descriptions: &'a mut Slab<Description>,
@@ -161,23 +175,71 @@ impl Kernel {
         }
     }
 
-    /// Ends `node`, and what else is found from there, if nobody can reach it. To be asked when a
-    /// reference to it is gone and it is still there.
-    pub fn end_if_out_of_reach(&mut self, node: Option<Node>) {
-        let Some(node) = node.filter(|_| !self.ending_ring) else {
-            // What ends now was looked at as a whole.
-            return;
+    /// Notes that a reference to something is gone and others are not, so that it may be out of reach. It is
+    /// looked at on the way out of the kernel, when everything that goes in this stay is gone.
+    pub fn suspect(&mut self, suspect: Suspect) {
+        let unused = match suspect {
+            Suspect::Handle(id) => match self.descriptions.get(id).map(|d| d.kind) {
+                Some(Kind::Proc(Handle::Context(id, _))) => self.is_new(id),
+                Some(Kind::Proc(Handle::Table(id))) => self.is_unused(id),
+                _ => false,
+            },
+            Suspect::Table(id) => self.is_unused(id),
+            Suspect::Context(id) => self.is_new(id),
         };
-        let mut ring = {
-            let mut steps = self.ring_steps;
-            let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
-            self.ring_steps = steps;
-            ring
-        };
-        if ring.is_empty() {
+        if !unused || self.suspects.last() == Some(&suspect) {
             return;
         }
-        self.ending_ring = true;
+        if self.suspects.try_reserve(1).is_err() {
+            // Of several that belong together the last sees the others gone.
+            self.suspects.pop();
+        }
+        if self.suspects.len() < self.suspects.capacity() {
+            self.suspects.push(suspect);
+        }
+    }
+
+    fn is_new(&self, id: Id<Context>) -> bool {
+        self.contexts
+            .get(id)
+            .is_some_and(|context| context.status == Status::New)
+    }
+
+    fn is_unused(&self, id: Id<FileTable>) -> bool {
+        self.tables.get(id).is_some_and(|table| table.users == 0)
+    }
+
+    /// Ends what of the suspects, and of what is found from there, nobody can reach. What there is no time
+    /// for is left for the next stay in the kernel.
+    #[cold]
+    pub fn end_rings(&mut self) {
+        let mut steps = STEPS;
+        while let Some(suspect) = self.suspects.pop() {
+            let node = match suspect {
+                Suspect::Handle(id) if self.descriptions.contains(id) => Node::description(id),
+                Suspect::Table(id) if self.is_unused(id) => Node::table(id),
+                Suspect::Context(id) if self.is_new(id) => Node::context(id),
+                _ => None,
+            };
+            let Some(node) = node else { continue };
+            let whole = steps == STEPS;
+            let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
+            if ring.is_empty() && steps == 0 && !whole {
+                // It may be found with all the time of the next stay.
+                self.suspects.push(suspect);
+                break;
+            }
+            self.end_ring(ring);
+        }
+        if self.suspects.is_empty() && self.suspects.capacity() > SUSPECTS {
+            let mut fewer = Vec::new();
+            if fewer.try_reserve_exact(SUSPECTS).is_ok() {
+                self.suspects = fewer;
+            }
+        }
+    }
+
+    fn end_ring(&mut self, mut ring: Ring<Node>) {
         while let Some(node) = ring.pop(&mut self.handles()) {
             match node.object() {
                 Object::Description(_) => {}
@@ -198,6 +260,5 @@ impl Kernel {
                 }
             }
         }
-        self.ending_ring = false;
     }
 }
