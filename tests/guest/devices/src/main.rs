@@ -9,6 +9,7 @@ mod bus;
 mod content;
 mod errors;
 mod port;
+mod random;
 mod world;
 
 use redox_rt::start::Start;
@@ -20,6 +21,7 @@ fn main(start: &Start) -> i32 {
         Some(b"bus") => bus::run(),
         Some(b"content") => content::run(),
         Some(b"errors") => errors::run(),
+        Some(b"random") => random::run(),
         Some(b"port") => port::run(start.arg(2).is_some()),
         other => {
             redox_rt::eprintln!("test-devices: no group {other:?}");
