@@ -1,6 +1,6 @@
 //! Drivers that are killed while they work. Disk 0 is 16 MiB of generation 0, and takes the writes of seed 2.
 
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 use disk_client::{Disk, Redox};
 use disk_image::{LONGEST, SECTOR, fill, writes};
@@ -193,7 +193,7 @@ fn messages() -> Result<usize> {
 fn blocks() -> Result<String> {
     let objects = text("/scheme/sys/objects")?;
     let line = objects.lines().find(|line| line.starts_with("blocks "));
-    Ok(format!("{}", line.unwrap_or("")))
+    Ok(String::from(line.unwrap_or("")))
 }
 
 /// Every driver has one block and one message, dead ones have none.
