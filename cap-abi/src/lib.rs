@@ -4,6 +4,7 @@
 //! The base ABI (numbers, flags, structures, the scheme protocol) is `redox_syscall` 0.9.5 and is
 //! not repeated here.
 #![no_std]
+#![forbid(unsafe_code)]
 
 pub mod auxv;
 pub mod fcntl;
