@@ -158,6 +158,10 @@ fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
             eprintln!("init: {name}: started again");
             ended.pid = pid;
             running.push(ended);
+        } else if let Kind::Scheme(scheme) = &ended.unit.service.kind
+            && let Err(error) = ready::give_up(scheme)
+        {
+            eprintln!("init: {name}: ending the name `{scheme}`: {error}");
         }
     }
 }
