@@ -129,6 +129,13 @@ impl<T> Manager<T> {
                 Ok(Answer::value(process.priority.into()))
             }
             Call::Confine => self.confine(pid).map(|()| DONE),
+            Call::Counts => {
+                let process = self.live(pid)?;
+                if !process.ids.is_privileged() || process.cell.is_some() {
+                    return Err(EPERM);
+                }
+                Ok(Answer::Now(0, Data::Counts(self.counts())))
+            }
             Call::HasTerminal => self.terminal(pid).map(|_| DONE),
             Call::DropTerminal => self.drop_terminal(pid).map(|()| DONE),
             Call::GetLimits(resource) => {
