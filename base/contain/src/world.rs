@@ -23,7 +23,6 @@ pub struct World {
     pub directory: Option<Fd>,
     schemes: Vec<Vec<u8>>,
     places: Vec<(Vec<u8>, Access)>,
-    current: Option<Vec<u8>>,
 }
 
 /// Opens a path of this process's.
@@ -39,7 +38,6 @@ impl World {
             directory: None,
             schemes: plan.schemes.iter().map(|name| name.to_vec()).collect(),
             places: Vec::new(),
-            current: None,
         };
         if plan.schemes.is_empty() && plan.dirs.is_empty() {
             return Ok(world);
@@ -68,23 +66,16 @@ impl World {
         Ok(world)
     }
 
-    /// Chooses the current directory: this process's, if the program can see it, or else the top.
+    /// The current directory is the top. One that cannot be left would make absolute paths useless: the
+    /// run-time asks them of such a directory.
     fn stand(&mut self, names: &Fd) -> core::result::Result<(), Failure> {
         if self.places.is_empty() {
             return Ok(());
         }
-        let own = ns::directory().and_then(|directory| path_of(directory).ok());
-        let seen = own.filter(|own| {
-            let mut places = self.places.iter();
-            places.any(|(path, _)| contain_core::is_in(own, path))
-        });
-        let path = seen.unwrap_or_else(|| b"/".to_vec());
-        let directory = names
-            .open(&path, O_RDONLY | O_DIRECTORY)
-            .or_else(|_| names.open(b"/", O_RDONLY | O_DIRECTORY))
+        let top = names
+            .open(b"/", O_RDONLY | O_DIRECTORY)
             .map_err(|error| Failure::own("its current directory", error))?;
-        self.current = Some(path);
-        self.directory = Some(directory);
+        self.directory = Some(top);
         Ok(())
     }
 
@@ -103,8 +94,8 @@ impl World {
             };
             println!("directory: {}{how}", path.escape_ascii());
         }
-        if let Some(path) = &self.current {
-            println!("stands in: {}", path.escape_ascii());
+        if self.directory.is_some() {
+            println!("stands in: /");
         }
     }
 }

@@ -38,7 +38,8 @@ Runs COMMAND with nothing but what is named here.
 Each option can be given several times. Without --scheme and --dir the command
 has no namespace: it can name nothing, and has standard input, output and error
 only. It cannot leave a directory, by `..` or by a link, and of processes it
-knows only those that it starts itself.
+knows only those that it starts itself. With --dir it starts in `/`, where the
+way to the directories begins: name files by absolute paths.
 
 COMMAND is found and loaded by contain, by PATH or as a path; the command itself
 need not be able to reach it.

@@ -21,7 +21,7 @@ use crate::{NAMES, daemons, heir, open, pause};
 const ACCEPTED: [i32; 4] = [ENODEV, ESTALE, ENOENT, EINTR];
 
 /// Pause between two kills in milliseconds: a unit that ends too often is given up.
-const BETWEEN_KILLS: i32 = 900;
+const BETWEEN_KILLS: i32 = 1600;
 
 /// A repeatable sequence that differs from process to process.
 struct Random(u64);

@@ -141,7 +141,7 @@ fn each_daemon_can_be_killed() -> Outcome {
 
 fn a_daemon_is_killed_again_and_again() -> Outcome {
     let names = heir()?;
-    for _ in 0..3 {
+    for _ in 0..2 {
         let Some(daemon) = daemons::running()?
             .into_iter()
             .find(|daemon| daemon.name == "ramfsd")
