@@ -29,7 +29,7 @@ IMAGE_CONFIG := $(if $(filter %.toml,$(CONFIG)),$(CONFIG),config/$(CONFIG).toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs image probe
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs image probe
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS='
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
+	@echo 'make soak    a million opens while daemons are killed (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -132,6 +133,11 @@ endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
+
+# Long: a million opens while daemons are killed.
+soak: deps test-programs c-programs kernel
+	$(call say,soak test in QEMU)
+	$(Q)$(RUNNER) test soak-full
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)

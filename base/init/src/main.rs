@@ -177,6 +177,10 @@ fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
             ended.pid = pid;
             running.push(ended);
             running.extend(drivers);
+        } else if let Kind::Scheme(scheme) | Kind::Bus(scheme) = &ended.unit.service.kind
+            && let Err(error) = ready::give_up(scheme)
+        {
+            eprintln!("init: {name}: ending the name `{scheme}`: {error}");
         }
     }
 }
