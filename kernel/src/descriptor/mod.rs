@@ -14,6 +14,7 @@ use crate::{
 use cap_abi::Rights;
 use kernel_core::{
     event::SubjectId,
+    lease::LeaseId,
     list::{HasLink, Link},
     slab::Id,
     table::{self, InsertError},
@@ -205,7 +206,7 @@ impl Kernel {
         &mut self,
         description: Description,
         rights: Rights,
-        lease: Option<kernel_core::lease::LeaseId>,
+        lease: Option<LeaseId>,
         number: usize,
         cloexec: bool,
     ) -> Outcome {
@@ -228,6 +229,22 @@ impl Kernel {
         };
         self.place(self.current_table, number, entry)
             .inspect_err(|_| self.drop_entry(entry))
+    }
+
+    /// The lease that something falls under which is opened through `entry`. The caller owns one use.
+    #[inline]
+    pub fn lease_for_opened(&mut self, entry: &Entry) -> Outcome<Option<LeaseId>> {
+        match entry.lease {
+            None => Ok(None),
+            Some(lease) => Ok(self.leases.for_opened(lease)?),
+        }
+    }
+
+    /// Gives up one use of a lease.
+    pub fn release_lease(&mut self, lease: Option<LeaseId>) {
+        if let Some(lease) = lease {
+            self.leases.release(lease);
+        }
     }
 
     /// Takes one more reference for a copy of `entry`.
