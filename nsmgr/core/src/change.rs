@@ -373,6 +373,8 @@ impl<R, L> Manager<R, L> {
             .ok_or(Error::new(errno::EOPNOTSUPP, Cause::WrongHandle))?;
         namespace.destroyed = true;
         namespace.names = Names::default();
+        // The lease takes the roots that were handed out along.
+        namespace.issued.clear();
         let (owner, charged) = (namespace.owner, namespace.charged);
         namespace.charged = 0;
         self.quota.remove_names(owner, charged);
@@ -396,6 +398,7 @@ impl<R, L> Manager<R, L> {
         namespace.names.remove(hash, name);
         let leaf = Rc::new(NameLeaf::new(hash, name, binding));
         namespace.names.insert(leaf).map_err(no_place)?;
+        self.end_issued(ns, name);
         self.changed(ns);
         Ok(())
     }
@@ -411,6 +414,7 @@ impl<R, L> Manager<R, L> {
         }
         self.charge_change(ns)?;
         self.namespace_mut(ns)?.names.remove(hash, name.as_str());
+        self.end_issued(ns, name.as_str());
         self.changed(ns);
         Ok(())
     }

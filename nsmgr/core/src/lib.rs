@@ -45,7 +45,7 @@ mod status;
 
 pub use change::{Dup, Rebind, Ticket, Unbound};
 pub use error::{Cause, Error};
-pub use manager::{Caller, Manager, Open, Opened, Unlink};
+pub use manager::{Caller, HandOut, Manager, Open, Opened, Unlink};
 pub use name::{Name, Wanted};
 pub use namespace::Binding;
 pub use quota::Limits;

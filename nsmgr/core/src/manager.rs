@@ -12,7 +12,7 @@ use crate::{
     error::{Cause, Error},
     handle::{Handle, Kind},
     name::Name,
-    namespace::{Binding, Names, Namespace},
+    namespace::{Binding, Issued, MAX_ISSUED, Names, Namespace},
     path::{self, Target},
     quota::{Limits, Quota},
 };
@@ -48,12 +48,22 @@ pub enum Open<R> {
         /// Offset in the path.
         suffix: usize,
     },
-    /// A copy of the root itself, with nothing shared but what it refers to.
-    RootHandOut(Rc<Binding<R>>),
+    /// A copy of the root itself, with nothing shared but what it refers to: see
+    /// [`Manager::issued`].
+    RootHandOut(HandOut<R>),
     /// A copy of the capability to create schemes.
     SchemeCreationCap,
     /// A handle made here.
     Handle(Opened),
+}
+
+/// A root to be handed out.
+#[derive(Debug)]
+pub struct HandOut<R> {
+    /// What the name is bound to.
+    pub binding: Rc<Binding<R>>,
+    pub(crate) ns: Key,
+    pub(crate) name: Box<str>,
 }
 
 /// How an unlink is answered.
@@ -84,6 +94,8 @@ pub struct Manager<R, L> {
     /// Handles that have become readable and whose readers wait for it.
     pub(crate) ready: Vec<u64>,
     pub(crate) bindings: Rc<()>,
+    /// What handed-out roots are copies of whose names are gone: to be revoked.
+    pub(crate) ended: Vec<R>,
     keys: (u64, u64),
 }
 
@@ -100,6 +112,7 @@ impl<R, L> Manager<R, L> {
             followers: Vec::new(),
             ready: Vec::new(),
             bindings: Rc::new(()),
+            ended: Vec::new(),
             keys,
         }
     }
@@ -179,12 +192,56 @@ impl<R, L> Manager<R, L> {
                     return Self::open_reserved(rest, permissions);
                 }
                 let binding = self.bound(namespace, name)?;
-                Ok(if exact && flags & flag::O_DIRECTORY != 0 {
-                    Open::RootHandOut(binding)
-                } else {
-                    Open::Redirect { binding, suffix }
-                })
+                if exact && flags & flag::O_DIRECTORY != 0 {
+                    let name = Name::new(name)?.as_str().into();
+                    return Ok(Open::RootHandOut(HandOut { binding, ns, name }));
+                }
+                Ok(Open::Redirect { binding, suffix })
             }
+        }
+    }
+
+    /// What copies of a root to be handed out are made of, if it is there already. Otherwise a copy of
+    /// the binding's root, which can be revoked without what is opened through it, is to be given to
+    /// [`Self::issue`] first.
+    #[must_use]
+    pub fn issued(&self, hand_out: &HandOut<R>) -> Option<&R> {
+        let issued = self
+            .namespaces
+            .get(hand_out.ns)?
+            .issued
+            .get(&hand_out.name)?;
+        Rc::ptr_eq(&issued.binding, &hand_out.binding).then_some(&issued.root)
+    }
+
+    /// Keeps what copies are made of, until the name is bound no more: then it comes back by
+    /// [`Self::take_ended`].
+    ///
+    /// # Errors
+    /// `EMFILE` when roots of too many names are handed out.
+    pub fn issue(&mut self, hand_out: HandOut<R>, root: R) -> Result<(), Error> {
+        let HandOut { binding, ns, name } = hand_out;
+        let issued = &mut self.namespace_mut(ns)?.issued;
+        if issued.len() >= MAX_ISSUED && !issued.contains_key(&name) {
+            return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
+        }
+        let former = issued.insert(name, Issued { binding, root });
+        self.ended.extend(former.map(|issued| issued.root));
+        Ok(())
+    }
+
+    /// Takes one of the roots that are to be revoked because the names they were handed out by are
+    /// gone. What was opened through them is not meant.
+    pub fn take_ended(&mut self) -> Option<R> {
+        self.ended.pop()
+    }
+
+    /// A name is not bound any more to what it was bound to.
+    pub(crate) fn end_issued(&mut self, ns: Key, name: &str) {
+        if let Some(namespace) = self.namespaces.get_mut(ns)
+            && let Some(issued) = namespace.issued.remove(name)
+        {
+            self.ended.push(issued.root);
         }
     }
 
