@@ -1,24 +1,20 @@
-//! The namespaces, the handles, and how an open is routed.
+//! The namespaces and the handles.
 
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
 use gen_slab::{Key, Slab};
-use nsmgr_api::{NsPermissions, RESERVED_NAME, SCHEME_CREATION_CAP};
+use nsmgr_api::NsPermissions;
 use siphasher::sip::SipHasher13;
-use syscall::{error as errno, flag};
+use syscall::error as errno;
 
 use crate::{
     denial::Log,
     error::{Cause, Error},
     handle::{Handle, Kind},
-    name::Name,
-    namespace::{Binding, Issued, MAX_ISSUED, Names, Namespace},
-    path::{self, Target},
+    namespace::{Names, Namespace},
     quota::{Limits, Quota},
+    route::Opened,
 };
-
-/// The name that paths without a scheme belong to.
-const FILE: &[u8] = b"file";
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,57 +23,6 @@ pub struct Caller {
     pub pid: usize,
     /// Effective user.
     pub uid: u32,
-}
-
-/// A new handle of the namespace manager's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// Its number.
-    pub handle: u64,
-    /// Whether the kernel is to keep a file offset for it.
-    pub positioned: bool,
-}
-
-/// How an open is answered.
-#[derive(Debug)]
-pub enum Open<R> {
-    /// Ask this root with the path from `suffix` on.
-    Redirect {
-        /// What the name is bound to.
-        binding: Rc<Binding<R>>,
-        /// Offset in the path.
-        suffix: usize,
-    },
-    /// A copy of the root itself, with nothing shared but what it refers to: see
-    /// [`Manager::issued`].
-    RootHandOut(HandOut<R>),
-    /// A copy of the capability to create schemes.
-    SchemeCreationCap,
-    /// A handle made here.
-    Handle(Opened),
-}
-
-/// A root to be handed out.
-#[derive(Debug)]
-pub struct HandOut<R> {
-    /// What the name is bound to.
-    pub binding: Rc<Binding<R>>,
-    pub(crate) ns: Key,
-    pub(crate) name: Box<str>,
-}
-
-/// How an unlink is answered.
-#[derive(Debug)]
-pub enum Unlink<R> {
-    /// Ask this root with the path from `suffix` on.
-    Redirect {
-        /// What the name is bound to.
-        binding: Rc<Binding<R>>,
-        /// Offset in the path.
-        suffix: usize,
-    },
-    /// The name has been removed from the namespace.
-    Removed,
 }
 
 /// The state of the namespace manager.
@@ -125,175 +70,9 @@ impl<R, L> Manager<R, L> {
         self.new_namespace(Names::default(), 0, 0, NsPermissions::all(), caller)
     }
 
-    /// Answers `openat`.
-    ///
-    /// # Errors
-    /// `ENODEV` for a name that is not bound, `EACCES` without the permission needed, `EINVAL`,
-    /// `ENOENT` under the reserved name, `ESTALE` in a destroyed namespace.
-    pub fn open(
-        &mut self,
-        handle: u64,
-        path: &[u8],
-        flags: usize,
-        caller: Caller,
-    ) -> Result<Open<R>, Error> {
-        let result = self.route_open(handle, path, flags, caller);
-        self.noting(result, handle, path, caller)
-    }
-
-    fn route_open(
-        &mut self,
-        handle: u64,
-        path: &[u8],
-        flags: usize,
-        caller: Caller,
-    ) -> Result<Open<R>, Error> {
-        let (ns, permissions, target) = match self.handle(handle)?.kind {
-            Kind::Access { ns, permissions } => (ns, permissions, path::parse(path)?),
-            Kind::List { ns, permissions } => {
-                let target = path::parse_in_listing(path)?;
-                // Another scheme is another file system.
-                if flags & cap_abi::resolve::RESOLVE_NO_XDEV != 0 && target != Target::Listing {
-                    return Err(Error::new(errno::EPERM, Cause::Malformed));
-                }
-                (ns, permissions, target)
-            }
-            Kind::Status => return self.open_status(path, caller).map(Open::Handle),
-            _ => return Err(Error::NOT_DIRECTORY),
-        };
-        let namespace = self.namespace(ns)?.alive()?;
-        match target {
-            Target::Listing => {
-                if !permissions.contains(NsPermissions::LIST) {
-                    return Err(denied(Cause::MayNotList));
-                }
-                let writes = flags & (flag::O_WRONLY | flag::O_CREAT | flag::O_TRUNC) != 0;
-                if writes {
-                    return Err(Error::new(errno::EISDIR, Cause::Malformed));
-                }
-                let kind = Kind::List { ns, permissions };
-                let handle = self.new_handle(kind, caller)?;
-                Ok(Open::Handle(Opened {
-                    handle,
-                    positioned: true,
-                }))
-            }
-            Target::File { suffix } => Ok(Open::Redirect {
-                binding: self.bound(namespace, FILE)?,
-                suffix,
-            }),
-            Target::Scheme {
-                name,
-                suffix,
-                exact,
-            } => {
-                if name == RESERVED_NAME.as_bytes() {
-                    let rest = path.get(suffix..).unwrap_or_default();
-                    return Self::open_reserved(rest, permissions);
-                }
-                let binding = self.bound(namespace, name)?;
-                if exact && flags & flag::O_DIRECTORY != 0 {
-                    let name = Name::new(name)?.as_str().into();
-                    return Ok(Open::RootHandOut(HandOut { binding, ns, name }));
-                }
-                Ok(Open::Redirect { binding, suffix })
-            }
-        }
-    }
-
-    /// What copies of a root to be handed out are made of, if it is there already. Otherwise a copy of
-    /// the binding's root, which can be revoked without what is opened through it, is to be given to
-    /// [`Self::issue`] first.
-    #[must_use]
-    pub fn issued(&self, hand_out: &HandOut<R>) -> Option<&R> {
-        let issued = self
-            .namespaces
-            .get(hand_out.ns)?
-            .issued
-            .get(&hand_out.name)?;
-        Rc::ptr_eq(&issued.binding, &hand_out.binding).then_some(&issued.root)
-    }
-
-    /// Keeps what copies are made of, until the name is bound no more: then it comes back by
-    /// [`Self::take_ended`].
-    ///
-    /// # Errors
-    /// `EMFILE` when roots of too many names are handed out.
-    pub fn issue(&mut self, hand_out: HandOut<R>, root: R) -> Result<(), Error> {
-        let HandOut { binding, ns, name } = hand_out;
-        let issued = &mut self.namespace_mut(ns)?.issued;
-        if issued.len() >= MAX_ISSUED && !issued.contains_key(&name) {
-            return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
-        }
-        let former = issued.insert(name, Issued { binding, root });
-        self.ended.extend(former.map(|issued| issued.root));
-        Ok(())
-    }
-
-    /// Takes one of the roots that are to be revoked because the names they were handed out by are
-    /// gone. What was opened through them is not meant.
-    pub fn take_ended(&mut self) -> Option<R> {
-        self.ended.pop()
-    }
-
-    /// A name is not bound any more to what it was bound to.
-    pub(crate) fn end_issued(&mut self, ns: Key, name: &str) {
-        if let Some(namespace) = self.namespaces.get_mut(ns)
-            && let Some(issued) = namespace.issued.remove(name)
-        {
-            self.ended.push(issued.root);
-        }
-    }
-
-    fn open_reserved(rest: &[u8], permissions: NsPermissions) -> Result<Open<R>, Error> {
-        if rest != SCHEME_CREATION_CAP.as_bytes() {
-            return Err(Error::NO_SUCH_OBJECT);
-        }
-        if !permissions.contains(NsPermissions::SCHEME_CREATE) {
-            return Err(denied(Cause::MayNotCreateSchemes));
-        }
-        Ok(Open::SchemeCreationCap)
-    }
-
-    /// Answers `unlinkat`: exactly `/scheme/NAME` removes the name, anything longer is asked of the
-    /// scheme.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn unlink(&mut self, handle: u64, path: &[u8], caller: Caller) -> Result<Unlink<R>, Error> {
-        let result = self.route_unlink(handle, path);
-        self.noting(result, handle, path, caller)
-    }
-
-    fn route_unlink(&mut self, handle: u64, path: &[u8]) -> Result<Unlink<R>, Error> {
-        let (ns, permissions, target) = match self.handle(handle)?.kind {
-            Kind::Access { ns, permissions } => (ns, permissions, path::parse(path)?),
-            Kind::List { ns, permissions } => (ns, permissions, path::parse_in_listing(path)?),
-            _ => return Err(Error::NOT_DIRECTORY),
-        };
-        let namespace = self.namespace(ns)?.alive()?;
-        match target {
-            Target::Listing => Err(Error::new(errno::EISDIR, Cause::Malformed)),
-            Target::File { suffix } => Ok(Unlink::Redirect {
-                binding: self.bound(namespace, FILE)?,
-                suffix,
-            }),
-            Target::Scheme { name, suffix, .. } => {
-                if suffix < path.len() {
-                    let binding = self.bound(namespace, name)?;
-                    return Ok(Unlink::Redirect { binding, suffix });
-                }
-                if !permissions.contains(NsPermissions::DELETE) {
-                    return Err(denied(Cause::MayNotDelete));
-                }
-                self.remove_name(ns, Name::new(name)?)?;
-                Ok(Unlink::Removed)
-            }
-        }
-    }
-
     /// Enumerates the names of a listing (or of a namespace) from a position on: calls `take` with
-    /// each name and the position behind it until it returns false.
+    /// the position behind each name, its inode (0 if it has none) and the name, until it returns
+    /// false.
     ///
     /// # Errors
     /// `EACCES` without `LIST`, `ENOTDIR`, `ESTALE`.
@@ -302,7 +81,7 @@ impl<R, L> Manager<R, L> {
         handle: u64,
         from: u64,
         caller: Caller,
-        mut take: impl FnMut(u64, &str) -> bool,
+        mut take: impl FnMut(u64, u64, &str) -> bool,
     ) -> Result<(), Error> {
         let result = self.list_inner(handle, from, &mut take);
         self.noting(result, handle, b"", caller)
@@ -312,7 +91,7 @@ impl<R, L> Manager<R, L> {
         &self,
         handle: u64,
         from: u64,
-        take: &mut impl FnMut(u64, &str) -> bool,
+        take: &mut impl FnMut(u64, u64, &str) -> bool,
     ) -> Result<(), Error> {
         let (ns, permissions) = match self.handle(handle)?.kind {
             Kind::Access { ns, permissions } | Kind::List { ns, permissions } => (ns, permissions),
@@ -320,6 +99,11 @@ impl<R, L> Manager<R, L> {
                 Self::list_status(from, take);
                 return Ok(());
             }
+            Kind::Place {
+                ns,
+                ref name,
+                ref at,
+            } => return self.list_place(ns, name, at, from, take),
             _ => return Err(Error::NOT_DIRECTORY),
         };
         if !permissions.contains(NsPermissions::LIST) {
@@ -328,7 +112,7 @@ impl<R, L> Manager<R, L> {
         let names = &self.namespace(ns)?.alive()?.names;
         let mut position = from;
         while let Some((next, leaf)) = names.at_or_after(position) {
-            if leaf.value.is_live() && !take(next, leaf.name()) {
+            if leaf.value.is_live() && !take(next, 0, leaf.name()) {
                 break;
             }
             position = next;
@@ -343,7 +127,7 @@ impl<R, L> Manager<R, L> {
     pub fn is_directory(&self, handle: u64) -> Result<bool, Error> {
         Ok(matches!(
             self.handle(handle)?.kind,
-            Kind::Access { .. } | Kind::List { .. } | Kind::Status
+            Kind::Access { .. } | Kind::List { .. } | Kind::Place { .. } | Kind::Status
         ))
     }
 
@@ -372,7 +156,7 @@ impl<R, L> Manager<R, L> {
         }
         namespace.handles = namespace.handles.saturating_sub(1);
         if namespace.handles == 0 {
-            let (owner, charged) = (namespace.owner, namespace.charged);
+            let (owner, charged) = (namespace.owner, namespace.all_charged());
             self.quota.remove_names(owner, charged);
             self.namespaces.remove(ns);
         }
@@ -392,15 +176,6 @@ impl<R, L> Manager<R, L> {
 
     pub(crate) fn hash(&self, name: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.keys.0, self.keys.1).hash(name)
-    }
-
-    /// What a name is bound to. Only what is not bound has to be looked at more closely: whether it
-    /// could have been.
-    fn bound(&self, namespace: &Namespace<R, L>, name: &[u8]) -> Result<Rc<Binding<R>>, Error> {
-        match namespace.binding(self.hash(name), name) {
-            Some(binding) => Ok(Rc::clone(binding)),
-            None => Err(Name::new(name).err().unwrap_or(Error::NOT_BOUND)),
-        }
     }
 
     pub(crate) fn handle(&self, handle: u64) -> Result<&Handle, Error> {

@@ -20,7 +20,7 @@ pub const O_SYMLINK: usize = 0x4000_0000;
 pub const O_NOFOLLOW: usize = 0x8000_0000;
 
 /// A descriptor for a child.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub from: RawFd,
     pub to: RawFd,
