@@ -1,8 +1,6 @@
 //! The calls, in terms of numbers. On other systems they answer `Unsupported`.
 
-use std::ffi::CString;
-use std::io::Result;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 
 use cap_abi::Rights;
 
@@ -38,7 +36,11 @@ mod real;
 
 #[cfg(not(target_os = "redox"))]
 mod absent {
-    use super::{CString, Grant, OwnedFd, RawFd, Result, Rights};
+    use std::ffi::CString;
+    use std::io::Result;
+    use std::os::fd::OwnedFd;
+
+    use super::{Grant, RawFd, Rights};
 
     fn unsupported<T>() -> Result<T> {
         Err(std::io::ErrorKind::Unsupported.into())

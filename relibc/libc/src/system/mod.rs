@@ -15,6 +15,7 @@ mod names;
 mod openat2;
 mod path;
 mod poll;
+mod popen;
 mod process;
 mod random;
 mod semaphore;

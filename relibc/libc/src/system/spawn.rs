@@ -91,6 +91,16 @@ impl SpawnAttributes {
         rest: [0; 7],
     };
 
+    /// Signals that have their default, and what is blocked.
+    pub(crate) const fn signals(defaults: u64, mask: u64) -> Self {
+        Self {
+            defaults,
+            mask,
+            flags: SETSIGDEF | SETSIGMASK,
+            ..Self::NONE
+        }
+    }
+
     const fn has(&self, flag: c_short) -> bool {
         self.flags & flag != 0
     }

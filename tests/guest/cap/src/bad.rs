@@ -16,17 +16,11 @@ pub const CASES: &[Case] = &[
 ];
 
 unsafe extern "C" {
-    fn scandir(
-        path: *const c_char,
-        list: *mut *mut c_void,
-        f: *const c_void,
-        g: *const c_void,
-    ) -> c_int;
     fn posix_spawn(
         pid: *mut c_int,
         path: *const c_char,
-        actions: *const c_void,
-        attributes: *const c_void,
+        actions: *const [usize; 2],
+        attributes: *const [u64; 8],
         args: *const *const c_char,
         env: *const *const c_char,
     ) -> c_int;
@@ -102,9 +96,6 @@ const ON_PATH: &[OnPath] = &[
     ("utimes", |p| unsafe { libc::utimes(p, null()) }),
     ("chdir", |p| unsafe { libc::chdir(p) }),
     ("opendir", |p| unsafe { pointer(libc::opendir(p)) }),
-    ("scandir", |p| unsafe {
-        scandir(p, &mut null_mut(), null(), null())
-    }),
     ("realpath", |p| unsafe {
         pointer(libc::realpath(p, null_mut()))
     }),

@@ -210,12 +210,6 @@ pub fn utimensat(dir: RawFd, path: &str, flags: c_int) -> Answer {
     unit(unsafe { libc::utimensat(dir, path.as_ptr(), std::ptr::null(), flags) })
 }
 
-pub fn chdir(path: &str) -> Answer {
-    let path = text(path);
-    // SAFETY: a C string.
-    unit(unsafe { libc::chdir(path.as_ptr()) })
-}
-
 pub fn fchdir(fd: RawFd) -> Answer {
     // SAFETY: a call on a number.
     unit(unsafe { libc::fchdir(fd) })

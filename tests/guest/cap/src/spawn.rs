@@ -71,6 +71,7 @@ unsafe extern "C" {
     fn posix_spawnattr_setschedpolicy(attributes: *mut Attributes, policy: c_int) -> c_int;
     fn posix_spawnattr_setschedparam(attributes: *mut Attributes, priority: *const c_int) -> c_int;
     fn sigprocmask(how: c_int, set: *const u64, old: *mut u64) -> c_int;
+    fn getsid(pid: c_int) -> c_int;
 }
 
 const SETPGROUP: c_short = 2;
@@ -270,7 +271,7 @@ pub fn child(args: &[String]) -> i32 {
                 out = format!(
                     "{} {} {blocked:x} {ignored}",
                     libc::getpgid(0) == pid,
-                    libc::getsid(0) == pid
+                    getsid(0) == pid
                 );
             }
         }
