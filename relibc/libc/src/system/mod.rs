@@ -13,6 +13,7 @@ mod heap;
 mod limits;
 mod memory;
 mod names;
+mod openat2;
 mod path;
 mod poll;
 mod popen;
