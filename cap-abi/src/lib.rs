@@ -11,6 +11,7 @@ pub mod proc;
 pub mod resolve;
 pub mod rights;
 pub mod scheme;
+pub mod session;
 
 pub use rights::Rights;
 
