@@ -27,7 +27,7 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
     let payload = nsmgr_api::watch_payload();
     let changes = Fd::from_raw(sys::dup(names, &payload, sys::FD_ANY_UPPER)?);
     queue.watch(changes.raw(), EventFlags::EVENT_READ, 0)?;
-    let pid = Program::bare(unit)
+    let pid = Program::service(unit)?
         .give(&socket, SOCKET)
         .give(&register, REGISTER)
         .start()?;

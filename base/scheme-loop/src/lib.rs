@@ -7,6 +7,8 @@
 
 extern crate alloc;
 
+pub mod clock;
+
 use alloc::vec::Vec;
 
 use redox_rt::{

@@ -187,6 +187,14 @@ pub fn fork() -> Result<Option<u32>> {
     }
 }
 
+/// Makes a child that has not started yet, and answers its number too. What is done to it before
+/// [`spawn_as`] starts it has happened when it runs.
+pub fn new_child() -> Result<(Fd, u32)> {
+    let child = ask(own()?, b"fork")?;
+    let pid = main_thread(&child)?.get().attributes()?.pid;
+    Ok((child, pid))
+}
+
 /// Starts a program as a child of this process and answers its number. Of `command`, `process` and
 /// `attributes` do not count, except for the name: they are the process manager's to say.
 pub fn spawn(command: &Command<'_>) -> Result<u32> {

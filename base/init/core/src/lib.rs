@@ -17,7 +17,7 @@
 //!
 //! | type | what it has | started when |
 //! |---|---|---|
-//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once | it has bound NAME |
+//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once; a namespace if it names schemes | it has bound NAME |
 //! | `"daemon"` | | it runs |
 //! | `"oneshot"` | | it has ended well |
 //! | `"console"` | the console | everything else is started; its end is the system's |

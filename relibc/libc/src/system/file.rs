@@ -31,6 +31,12 @@ pub(crate) fn open_at(dir: c_int, path: &[u8], flags: c_int, mode: c_int) -> Res
     }
     if beneath {
         raw |= RESOLVE_BENEATH;
+    } else if let Some(own) = namespace::open_own(path, sys::FD_ANY) {
+        let own = own?;
+        if flags as c_int & libc::O_CLOEXEC != 0 {
+            control_cloexec(own as c_int, true)?;
+        }
+        return Ok(own);
     }
     restartable(|| {
         at(dir, path, beneath, |base, rest| {
