@@ -11,6 +11,7 @@ mod file;
 mod heap;
 mod limits;
 mod memory;
+mod named_semaphore;
 mod names;
 mod path;
 mod poll;
