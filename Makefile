@@ -37,7 +37,7 @@ help:
 	@echo 'make all     build the disk image $(IMAGE)'
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS='
-	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter'
+	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -126,8 +126,10 @@ probe: loader tools
 		$(PROBE)=/boot/kernel $(PROBE).initfs=/boot/initfs
 
 test: deps
+ifeq ($(SUITES),)
 	$(call say,tests on this host)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
+endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
