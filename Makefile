@@ -84,7 +84,8 @@ sysroot: deps
 c-programs: sysroot
 	$(call say,programs in C)
 	$(Q)mkdir -p build/tests
-	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c -lm -o build/tests/test-c
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c tests/guest/c/test.c -lm -o build/tests/test-c
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/terminal.c tests/guest/c/test.c -o build/tests/test-terminal
 
 initfs: programs
 	$(Q)mkdir -p $(dir $(INITFS))

@@ -14,6 +14,7 @@ pub mod process;
 pub mod resolve;
 pub mod rights;
 pub mod scheme;
+pub mod session;
 
 pub use rights::Rights;
 

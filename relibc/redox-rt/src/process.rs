@@ -212,6 +212,11 @@ pub fn counts() -> Result<[usize; cap_abi::process::COUNTED]> {
     Ok(counts)
 }
 
+/// The number of a child that [`new_child`] made.
+pub fn number_of(child: &Fd) -> Result<u32> {
+    Ok(main_thread(child)?.get().attributes()?.pid)
+}
+
 /// Starts a program as a child of this process and answers its number. Of `command`, `process` and
 /// `attributes` do not count, except for the name: they are the process manager's to say.
 pub fn spawn(command: &Command<'_>) -> Result<u32> {

@@ -53,6 +53,12 @@ pub(crate) fn kernel_flags(flags: c_int, mode: c_int) -> Result<usize> {
     }
     if flags & C_O_RESOLVE_BENEATH != 0 {
         raw |= RESOLVE_BENEATH;
+    } else if let Some(own) = namespace::open_own(path, sys::FD_ANY) {
+        let own = own?;
+        if flags as c_int & libc::O_CLOEXEC != 0 {
+            control_cloexec(own as c_int, true)?;
+        }
+        return Ok(own);
     }
     Ok(raw)
 }

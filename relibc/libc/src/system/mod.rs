@@ -12,6 +12,7 @@ mod glob;
 mod heap;
 mod limits;
 mod memory;
+mod named_semaphore;
 mod names;
 mod openat2;
 mod path;
