@@ -10,12 +10,12 @@ use cap_abi::{auxv, scheme::FEATURE_RESOLVE};
 use redox_rt::{Result, eprintln, start::Start, sys};
 use scheme_loop::{Answers, Handler};
 use syscall::{flag::CLOCK_REALTIME, schemev2::Sqe};
-use treefs::{Borrowed, TimeSpec};
+use treefs::{Borrowed, TimeSpec, Tree};
 use treefs_server::Server;
 
 redox_rt::entry!(main);
 
-struct Service(Server<Borrowed<'static>>);
+struct Service(Server<Tree<Borrowed<'static>>>);
 
 impl Handler for Service {
     const LONGEST_INPUT: usize = 2 * 4096;

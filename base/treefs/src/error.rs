@@ -46,6 +46,10 @@ pub enum Error {
     ReadOnly,
     /// Nothing is behind this special file (`ENXIO`).
     NoDevice,
+    /// Somebody else has a lock there (`EAGAIN`).
+    Locked,
+    /// What the store is made of failed, with this error number.
+    Backend(i32),
 }
 
 impl Error {
@@ -70,6 +74,8 @@ impl Error {
             Self::TooLarge => errno::EFBIG,
             Self::ReadOnly => errno::EROFS,
             Self::NoDevice => errno::ENXIO,
+            Self::Locked => errno::EAGAIN,
+            Self::Backend(number) => *number,
         }
     }
 }
@@ -108,6 +114,8 @@ impl fmt::Display for Error {
             Self::TooLarge => "file too large",
             Self::ReadOnly => "read-only file system",
             Self::NoDevice => "nothing behind this special file",
+            Self::Locked => "locked by another",
+            Self::Backend(number) => return write!(f, "store: error {number}"),
         })
     }
 }

@@ -30,12 +30,12 @@ use syscall::{
     error as errno,
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
 };
-use treefs::{Caller, FileData, Fs, Kind, TimeSpec};
+use treefs::{Caller, Fs, Kind, Store, TimeSpec};
 
 /// A file system and who opened its handles.
 #[derive(Debug)]
-pub struct Server<D> {
-    fs: Fs<D>,
+pub struct Server<S> {
+    fs: Fs<S>,
     openers: BTreeMap<usize, Caller>,
 }
 
@@ -50,10 +50,10 @@ const fn number(error: treefs::Error) -> i32 {
     error.errno()
 }
 
-impl<D: FileData> Server<D> {
+impl<S: Store> Server<S> {
     /// Serves a file system.
     #[must_use]
-    pub const fn new(fs: Fs<D>) -> Self {
+    pub const fn new(fs: Fs<S>) -> Self {
         Self {
             fs,
             openers: BTreeMap::new(),
@@ -71,7 +71,7 @@ impl<D: FileData> Server<D> {
     }
 
     /// The file system.
-    pub const fn fs(&self) -> &Fs<D> {
+    pub const fn fs(&self) -> &Fs<S> {
         &self.fs
     }
 
@@ -166,7 +166,7 @@ impl<D: FileData> Server<D> {
             }
             Opcode::Getdents => self.list(handle, payload, a, b)?,
             Opcode::Fsync => {
-                self.fs.node(handle).map_err(number)?;
+                self.fs.fsync(handle).map_err(number)?;
                 0
             }
             Opcode::Close => 0,
@@ -213,7 +213,7 @@ impl<D: FileData> Server<D> {
             StdFsCallKind::Getdents => self.list(handle, payload, second, first),
             StdFsCallKind::Fstat => self.stat(handle, payload),
             StdFsCallKind::Fstatvfs => self.stat_vfs(handle, payload),
-            StdFsCallKind::Fsync => self.fs.node(handle).map(|_| 0).map_err(number),
+            StdFsCallKind::Fsync => self.fs.fsync(handle).map(|()| 0).map_err(number),
             StdFsCallKind::Unlinkat => {
                 let mut flags = first as usize;
                 if first as u32 & AT_FLAG_BENEATH != 0 {
@@ -301,7 +301,7 @@ impl<D: FileData> Server<D> {
         exactly(&self.fs.fstat(handle).map_err(number)?, payload)
     }
 
-    fn stat_vfs(&self, handle: usize, payload: &mut [u8]) -> Result<usize> {
+    fn stat_vfs(&mut self, handle: usize, payload: &mut [u8]) -> Result<usize> {
         exactly(&self.fs.fstatvfs(handle).map_err(number)?, payload)
     }
 
@@ -311,7 +311,7 @@ impl<D: FileData> Server<D> {
         let (mut any, mut failed) = (false, None);
         let list = self.fs.getdents(handle, after, |entry| {
             let put = entries.entry(DirEntry {
-                inode: entry.node.number(),
+                inode: entry.number,
                 next_opaque_id: entry.cookie,
                 name: entry.name,
                 kind: match entry.kind {
