@@ -33,8 +33,11 @@ extern crate alloc;
 
 mod content;
 pub mod device;
+mod recover;
 mod shrink;
 mod state;
 mod volume;
 
+pub use recover::recover;
+pub use redoxfs_errors::error::Error as DiskError;
 pub use volume::Volume;

@@ -75,6 +75,14 @@ impl<S: Store> Server<S> {
         &self.fs
     }
 
+    /// What has been written is safe from a loss of power when this returns.
+    ///
+    /// # Errors
+    /// An error number.
+    pub fn sync(&mut self) -> Result<()> {
+        self.fs.store_mut().sync().map_err(number)
+    }
+
     /// Answers a request, unless it is one that wants no answer.
     pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], now: TimeSpec) -> Option<Cqe> {
         let opcode = Opcode::try_from_raw(sqe.opcode);
