@@ -153,6 +153,19 @@ impl Tree {
         }
     }
 
+    /// Gives everything in the directory at `path` an owner and a group.
+    pub fn own(&mut self, path: &str, uid: u32, gid: u32) {
+        let prefix = format!("{}/", path.trim_end_matches('/'));
+        for (_, node) in self
+            .nodes
+            .iter_mut()
+            .filter(|(path, _)| path.starts_with(&prefix))
+        {
+            node.attributes.uid = uid;
+            node.attributes.gid = gid;
+        }
+    }
+
     /// Every object with its absolute path, parents first.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_str(), node))
@@ -175,7 +188,7 @@ impl Contents {
     }
 
     /// The bytes that the file system stores for it, none for a directory.
-    pub(crate) fn read(&self) -> Result<std::borrow::Cow<'_, [u8]>, Error> {
+    pub fn read(&self) -> Result<std::borrow::Cow<'_, [u8]>, Error> {
         Ok(match self {
             Self::Directory => (&[]).into(),
             Self::Bytes(bytes) => bytes.into(),

@@ -1,0 +1,385 @@
+//! `cook exec`: one command in a machine of its own.
+
+mod guest;
+mod machine;
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use exec_protocol::{Decoder, Item, MAX_INPUT, ToGuest, ToHost, VERSION};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::plan::{Lock, Plan};
+use crate::tree::Tree;
+use machine::Machine;
+
+/// What every run needs built.
+const PARTS: [&str; 3] = ["kernel", "base-initfs", "execd"];
+/// How long a machine may take until the command starts.
+const BOOT: Duration = Duration::from_secs(120);
+/// How long a command may go on after a signal before its machine is stopped.
+const GRACE: Duration = Duration::from_secs(3);
+/// How many of the last bytes of the boot's log are kept for a failure.
+const LOG: usize = 4096;
+/// What the kernel says when there is nothing to wait for any more.
+const FATAL: [&str; 2] = ["kernel: panicked at", "kernel: cannot start"];
+
+/// The exit status when the time is up.
+const TIMED_OUT: u8 = 124;
+/// The exit status when the machine failed.
+const FAILED: u8 = 125;
+/// The exit status when there is no such command.
+const NOT_FOUND: u8 = 127;
+
+/// What to run, and in what.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The image: a name in config/ or a path to a TOML file.
+    #[arg(short, long, default_value = "default")]
+    pub config: String,
+    /// A host file or folder that the command finds in the guest, in /root if nothing else is said.
+    #[arg(short, long = "file", value_name = "HOST[:GUEST]")]
+    pub files: Vec<String>,
+    /// A variable of the command's environment.
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    /// Stop the machine after so many seconds, with status 124.
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<f64>,
+    /// Memory in MiB.
+    #[arg(long, default_value_t = 512, value_name = "MIB")]
+    pub mem: u32,
+    /// Processors.
+    #[arg(long, default_value_t = 1)]
+    pub cpus: u32,
+    /// Count instructions: time in the guest is their number, the same in every run.
+    #[arg(long)]
+    pub icount: bool,
+    /// Show the log of kernel and boot on the standard error output.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// The command and its arguments.
+    #[arg(required = true, last = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Options of `cook exec` for programs that `cook cargo run` and `test` start.
+const CARGO_OPTIONS: &str = "COOK_EXEC";
+
+/// What happens while a command runs.
+enum Event {
+    Line(Vec<u8>),
+    LineEnd,
+    Input(Vec<u8>),
+    Signal(i32),
+}
+
+/// Why a run is over.
+enum End {
+    Status(u8),
+    /// The machine's failure.
+    Failed(String),
+}
+
+impl Options {
+    /// The options that the environment says for cargo's runs, without a command.
+    pub fn from_environment() -> Result<Self> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            options: Options,
+        }
+        let said = std::env::var(CARGO_OPTIONS).unwrap_or_default();
+        let words = ["cook exec"].into_iter().chain(said.split_whitespace());
+        // The command is what cargo says.
+        let words = words.chain(["--", "command"]);
+        let line = <Line as clap::Parser>::try_parse_from(words)
+            .with_context(|| format!("the variable {CARGO_OPTIONS}"))?;
+        Ok(line.options)
+    }
+}
+
+/// Runs the command; the exit status is its own.
+pub fn run(tree: &Tree, options: &Options) -> ExitCode {
+    match try_run(tree, options) {
+        Ok(End::Status(status)) => ExitCode::from(status),
+        Ok(End::Failed(why)) => {
+            eprintln!("cook exec: {why}");
+            ExitCode::from(FAILED)
+        }
+        Err(error) => {
+            eprintln!("cook exec: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn try_run(tree: &Tree, options: &Options) -> Result<End> {
+    let request = guest::request(options)?;
+    let parts: Vec<String> = PARTS.iter().map(|part| (*part).to_owned()).collect();
+    let plan = Plan::new(tree, &parts)?;
+    let lock = Lock::take(tree)?;
+    plan.build()?;
+    let folder = tempfile::Builder::new()
+        .prefix("cook-exec-")
+        .tempdir()
+        .context("cannot create a temporary folder")?;
+    let initfs = folder.path().join("initfs");
+    guest::write_initfs(tree, &request, &initfs)?;
+    let kernel = folder.path().join("kernel");
+    std::fs::copy(
+        tree.recipe_build("kernel").join("stage/boot/kernel"),
+        &kernel,
+    )
+    .context("cannot copy the kernel")?;
+    drop(lock);
+
+    let (sender, events) = mpsc::channel();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot catch signals")?;
+    let of_signals = sender.clone();
+    thread::spawn(move || {
+        for signal in &mut signals {
+            if of_signals.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    });
+    let mut machine = Machine::start(options, &kernel, &initfs)?;
+    let line = machine.output()?;
+    let of_line = sender.clone();
+    thread::spawn(move || read_line(line, &of_line));
+    let mut run = Run {
+        options,
+        machine,
+        decoder: Decoder::new(),
+        log: Vec::new(),
+        input: None,
+        sender,
+        greeted: false,
+        stopping: None,
+    };
+    run.attend(&events)
+}
+
+/// A command that runs.
+struct Run<'a> {
+    options: &'a Options,
+    machine: Machine,
+    decoder: Decoder,
+    /// The end of what kernel and boot said.
+    log: Vec<u8>,
+    /// Tells the reader of standard input that another piece may come.
+    input: Option<Sender<()>>,
+    sender: Sender<Event>,
+    greeted: bool,
+    /// The signal after which the machine is stopped, and when.
+    stopping: Option<(i32, Instant)>,
+}
+
+impl Run<'_> {
+    fn attend(&mut self, events: &Receiver<Event>) -> Result<End> {
+        let started = Instant::now();
+        let limit = match self.options.timeout {
+            Some(seconds) => Some(
+                started
+                    + Duration::try_from_secs_f64(seconds).context("--timeout: no such time")?,
+            ),
+            None => None,
+        };
+        loop {
+            let boot = (!self.greeted).then_some(started + BOOT);
+            let stop = self.stopping.map(|(_, when)| when);
+            let next = [limit, boot, stop].into_iter().flatten().min();
+            let wait = next.map_or(Duration::from_secs(3600), |at| {
+                at.saturating_duration_since(Instant::now())
+            });
+            let event = match events.recv_timeout(wait) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Disconnected) => return Ok(self.lost()),
+                Err(RecvTimeoutError::Timeout) => {
+                    let now = Instant::now();
+                    if let Some((signal, when)) = self.stopping
+                        && now >= when
+                    {
+                        return Ok(End::Status(128 + signal as u8));
+                    }
+                    if limit.is_some_and(|limit| now >= limit) {
+                        eprintln!("cook exec: the time is up");
+                        return Ok(End::Status(TIMED_OUT));
+                    }
+                    if boot.is_some_and(|boot| now >= boot) {
+                        return Ok(self.failed("the system did not get as far as the command"));
+                    }
+                    continue;
+                }
+            };
+            let end = match event {
+                Event::Line(bytes) => self.line(&bytes)?,
+                Event::LineEnd => Some(self.lost()),
+                Event::Input(bytes) => {
+                    let message = if bytes.is_empty() {
+                        ToGuest::InputEnd
+                    } else {
+                        ToGuest::Input(bytes)
+                    };
+                    self.machine.send(&message);
+                    None
+                }
+                Event::Signal(signal) => self.signal(signal),
+            };
+            if let Some(end) = end {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// A signal goes to the command; then the machine is stopped. The second one does not wait.
+    fn signal(&mut self, signal: i32) -> Option<End> {
+        if self.stopping.is_some() || !self.greeted {
+            return Some(End::Status(128 + signal as u8));
+        }
+        self.machine.send(&ToGuest::Signal(signal.cast_unsigned()));
+        self.stopping = Some((signal, Instant::now() + GRACE));
+        None
+    }
+
+    fn line(&mut self, bytes: &[u8]) -> Result<Option<End>> {
+        for item in self.decoder.push::<ToHost>(bytes) {
+            match item {
+                Item::Text(text) => {
+                    if let Some(end) = self.text(&text) {
+                        return Ok(Some(end));
+                    }
+                }
+                Item::Message(message) => {
+                    if let Some(end) = self.message(message)? {
+                        return Ok(Some(end));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn text(&mut self, text: &[u8]) -> Option<End> {
+        if self.options.verbose {
+            // What cannot be shown is lost; the command's own words go on.
+            let _ = io::stderr().write_all(text);
+        }
+        self.log.extend_from_slice(text);
+        let surplus = self.log.len().saturating_sub(LOG);
+        self.log.drain(..surplus);
+        let log = String::from_utf8_lossy(&self.log);
+        let fatal = FATAL
+            .iter()
+            .any(|words| log.find(words).is_some_and(|at| log[at..].contains('\n')));
+        fatal.then(|| self.failed("the kernel gave up"))
+    }
+
+    fn message(&mut self, message: ToHost) -> Result<Option<End>> {
+        let low = |code: u32| (code & 0xff) as u8;
+        let end = match message {
+            ToHost::Hello(VERSION) => {
+                self.greeted = true;
+                self.read_input();
+                None
+            }
+            ToHost::Hello(other) => Some(End::Failed(format!(
+                "the agent in the guest speaks version {other}, this program {VERSION}"
+            ))),
+            ToHost::Taken => {
+                if let Some(input) = &self.input {
+                    // After its end nobody waits.
+                    let _ = input.send(());
+                }
+                None
+            }
+            ToHost::Output(bytes) => show(&mut io::stdout(), &bytes)?,
+            ToHost::Error(bytes) => show(&mut io::stderr(), &bytes)?,
+            ToHost::Exited(code) => Some(End::Status(low(code))),
+            ToHost::Killed(signal) => Some(End::Status(low(128 + signal))),
+            ToHost::NotFound(why) => {
+                eprintln!("cook exec: {why}");
+                Some(End::Status(NOT_FOUND))
+            }
+            ToHost::Failed(why) => Some(self.failed(&why)),
+        };
+        Ok(end)
+    }
+
+    /// Reads standard input, a piece each time that the guest has taken one.
+    fn read_input(&mut self) {
+        let (more, taken) = mpsc::channel();
+        let sender = self.sender.clone();
+        self.input = Some(more);
+        thread::spawn(move || {
+            let mut stdin = io::stdin();
+            let mut buffer = [0; MAX_INPUT];
+            loop {
+                let len = match stdin.read(&mut buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    read => read.unwrap_or(0),
+                };
+                if sender.send(Event::Input(buffer[..len].to_vec())).is_err() || len == 0 {
+                    return;
+                }
+                if taken.recv().is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// The line has ended without a word of how the command did.
+    fn lost(&mut self) -> End {
+        let why = self.machine.failure();
+        self.failed(&why)
+    }
+
+    fn failed(&self, why: &str) -> End {
+        let log = String::from_utf8_lossy(&self.log);
+        let lines: Vec<&str> = log.lines().collect();
+        let shown = &lines[lines.len().saturating_sub(15)..];
+        let mut text = format!("the machine failed: {why}");
+        // With -v they have been seen.
+        if !self.options.verbose {
+            for line in shown {
+                text.push_str("\n  | ");
+                text.push_str(line);
+            }
+        }
+        End::Failed(text)
+    }
+}
+
+/// Passes output on. Nobody there to read it ends the run as it would end the command.
+fn show(to: &mut impl Write, bytes: &[u8]) -> Result<Option<End>> {
+    match to.write_all(bytes).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(Some(End::Status(128 + signal_hook::consts::SIGPIPE as u8)))
+        }
+        Err(error) => Err(error).context("cannot write the command's output"),
+        Ok(()) => Ok(None),
+    }
+}
+
+fn read_line(mut line: impl Read, sender: &Sender<Event>) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let event = match line.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(len) if len > 0 => Event::Line(buffer[..len].to_vec()),
+            _ => Event::LineEnd,
+        };
+        let last = matches!(event, Event::LineEnd);
+        if sender.send(event).is_err() || last {
+            return;
+        }
+    }
+}
