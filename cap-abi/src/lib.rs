@@ -9,6 +9,7 @@ pub mod auxv;
 pub mod fcntl;
 pub mod memory;
 pub mod proc;
+pub mod process;
 pub mod resolve;
 pub mod rights;
 pub mod scheme;

@@ -183,6 +183,10 @@ fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
             (ended.pid, ended.since) = (pid, now());
             running.push(ended);
             running.extend(drivers);
+        } else if let Kind::Scheme(scheme) = &ended.unit.service.kind
+            && let Err(error) = ready::give_up(scheme)
+        {
+            eprintln!("init: {name}: ending the name `{scheme}`: {error}");
         }
     }
 }

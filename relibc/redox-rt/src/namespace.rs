@@ -146,6 +146,11 @@ pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
 }
 
+/// What a namespace makes of a request, as a private descriptor (see `nsmgr-api`).
+pub fn ask_for(namespace: usize, request: &[u8]) -> Result<Fd> {
+    sys::dup(namespace, request, sys::FD_ANY_UPPER).map(Fd::from_raw)
+}
+
 /// A descriptor that binds a name, once, to the scheme whose root is sent to it.
 pub fn register_handle(namespace: usize, name: &[u8]) -> Result<usize> {
     let mut request = [0u8; size_of::<usize>() + 256];

@@ -187,6 +187,18 @@ pub fn fork() -> Result<Option<u32>> {
     }
 }
 
+/// A child that has not started yet, to be filled by [`spawn_as`]. It is gone when the descriptor is
+/// dropped before.
+pub fn new_child() -> Result<Fd> {
+    ask(own()?, b"fork")
+}
+
+/// Takes from a process, and from the children it makes from then on, what it can do to others by
+/// their numbers (see `cap_abi::process`).
+pub fn confine(process: usize) -> Result<()> {
+    sys::call(process, CallFlags::empty(), &[cap_abi::process::CONFINE]).map(drop)
+}
+
 /// Starts a program as a child of this process and answers its number. Of `command`, `process` and
 /// `attributes` do not count, except for the name: they are the process manager's to say.
 pub fn spawn(command: &Command<'_>) -> Result<u32> {

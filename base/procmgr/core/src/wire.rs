@@ -23,6 +23,7 @@
 //! | `SetProcPriority` | target or 0, priority 0 to 39 (`nice` + 20) | 0 | |
 //! | `GetProcPriority` | target or 0 | the priority | |
 //! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd) |
+//! | `cap_abi::process::CONFINE` | | 0 | |
 //! | `Rlimit` | resource, 0 reads or 1 sets | 0 | out or in: `Rlimit` |
 //!
 //! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
@@ -31,6 +32,7 @@
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 
+use cap_abi::process::CONFINE;
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 
 use crate::{
@@ -61,6 +63,7 @@ pub(crate) enum Call {
     GetPriority(Pid),
     HasTerminal,
     DropTerminal,
+    Confine,
     GetLimits(usize),
     SetLimits(usize, Limits),
 }
@@ -70,6 +73,9 @@ pub type Metadata = [u64; 3];
 
 pub(crate) fn process_call(metadata: Metadata, payload: &[u8]) -> Result<Call, Errno> {
     let [verb, a, b] = metadata;
+    if verb == CONFINE {
+        return Ok(Call::Confine);
+    }
     let verb = usize::try_from(verb)
         .ok()
         .and_then(ProcCall::try_from_raw)

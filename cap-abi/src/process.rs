@@ -1,0 +1,6 @@
+//! What a process manager is asked in addition to `libredox::protocol::ProcCall`.
+
+/// `SYS_CALL` on a process, `[CONFINE]`: from now on the process, and every child that it makes from
+/// now on, can name and signal only processes that are confined with it or by it. Nothing takes that
+/// back. Others reach it as before.
+pub const CONFINE: u64 = 0x100;
