@@ -34,7 +34,9 @@ impl Disk {
     pub fn open(path: &str) -> Result<(Self, bool)> {
         let (fd, writable) = match open(path, O_RDWR) {
             Ok(fd) => (fd, true),
-            Err(Error { errno: EROFS | EACCES }) => (open(path, O_RDONLY)?, false),
+            Err(Error {
+                errno: EROFS | EACCES,
+            }) => (open(path, O_RDONLY)?, false),
             Err(error) => return Err(error),
         };
         let size = fd.stat()?.st_size;
@@ -75,15 +77,20 @@ impl Device for Disk {
             Self::File { fd, .. } => {
                 let (mut offset, mut rest) = (offset, data);
                 while !rest.is_empty() {
-                    let written = sys::write_at(fd.raw(), rest, offset, None).map_err(|e| e.errno)?;
+                    let written =
+                        sys::write_at(fd.raw(), rest, offset, None).map_err(|e| e.errno)?;
                     rest = rest.get(written..).filter(|_| written > 0).ok_or(EIO)?;
                     offset = offset.saturating_add(written as u64);
                 }
                 Ok(())
             }
             Self::Copy(bytes) => {
-                let into = usize::try_from(offset).ok().and_then(|at| bytes.get_mut(at..));
-                let into = into.and_then(|into| into.get_mut(..data.len())).ok_or(EIO)?;
+                let into = usize::try_from(offset)
+                    .ok()
+                    .and_then(|at| bytes.get_mut(at..));
+                let into = into
+                    .and_then(|into| into.get_mut(..data.len()))
+                    .ok_or(EIO)?;
                 into.copy_from_slice(data);
                 Ok(())
             }

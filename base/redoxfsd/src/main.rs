@@ -1,9 +1,9 @@
 //! Files on a disk: mounts a RedoxFS volume and serves it.
 //!
-//! `redoxfsd NAME SOURCE [live]`: NAME is the name its scheme is bound under, which decides about absolute
-//! links (`file` is where plain absolute paths lead). SOURCE is the path of a file or partition, or `any`: the
-//! first partition of the disks in the namespace that holds a volume, or the one whose number the environment's
-//! `ROOT` is. With `live` the volume is read into memory, and what is changed is forgotten.
+//! `redoxfsd NAME PATH [live]`, `redoxfsd NAME any [UUID]`: NAME is the name its scheme is bound under, which
+//! decides about absolute links (`file` is where plain absolute paths lead). PATH is that of a file or partition;
+//! with `live` the volume is read into memory, and what is changed is forgotten. `any` is the first partition of
+//! the disks in the namespace that holds a volume, or the volume with that number.
 //!
 //! What is written is on the disk after `fsync`, and otherwise within seconds.
 #![no_std]
@@ -69,13 +69,19 @@ fn now() -> TimeSpec {
 fn main(start: &Start) -> i32 {
     let text = |n| start.arg(n).and_then(|arg| arg.to_str().ok());
     let (Some(name), Some(source)) = (text(1), text(2)) else {
-        eprintln!("redoxfsd: usage: redoxfsd NAME SOURCE [live]");
+        eprintln!("redoxfsd: usage: redoxfsd NAME PATH [live] or redoxfsd NAME any [UUID]");
         return 2;
     };
     let found;
     let path = if source == "any" {
-        let variable = |var: &core::ffi::CStr| var.to_bytes().strip_prefix(b"ROOT=").and_then(number);
-        found = disk::find(start.env().find_map(variable));
+        let uuid = match text(3).map(|text| number(text.as_bytes())) {
+            Some(None) => {
+                eprintln!("redoxfsd: the volume's number is no UUID");
+                return 2;
+            }
+            uuid => uuid.flatten(),
+        };
+        found = disk::find(uuid);
         match &found {
             Some(path) => path,
             // There may be none.
@@ -127,11 +133,7 @@ fn mount(disk: Disk, writable: bool, config: Config) -> Result<i32> {
     Ok(code)
 }
 
-fn serve(
-    tx: &mut redoxfs::Transaction<'_, Cache<Disk>>,
-    writable: bool,
-    config: Config,
-) -> i32 {
+fn serve(tx: &mut redoxfs::Transaction<'_, Cache<Disk>>, writable: bool, config: Config) -> i32 {
     let volume = match Volume::new(tx, config, CONTENTS) {
         Ok(mut volume) => {
             if !writable {
