@@ -256,7 +256,9 @@ impl<'t, 'f, D: Disk> State<'t, 'f, D> {
         let blocks = blocks.saturating_add(blocks >> 6).saturating_add(1);
         let enough = |free: u64| free >= blocks.saturating_add(SPARE);
         if self.used > GATHERED || !enough(self.free) {
-            self.commit()?;
+            if self.used > 0 {
+                self.commit()?;
+            }
             self.free = self.count_free()?;
             if !enough(self.free) {
                 return Err(Error::NoSpace);
@@ -341,7 +343,8 @@ impl<'t, 'f, D: Disk> State<'t, 'f, D> {
         }
         let synced = self.tx.sync(false);
         self.must(synced)?;
-        self.used = 0;
+        // How much is free is counted when it matters.
+        (self.used, self.free) = (0, 0);
         self.changed = worst.is_err();
         worst
     }
