@@ -14,7 +14,8 @@ use cap_abi::scheme::FEATURE_RESOLVE;
 use redox_rt::{Result, eprintln, start::Start, sys};
 use scheme_loop::{Answers, Handler};
 use syscall::{flag::CLOCK_REALTIME, schemev2::Sqe};
-use treefs::{Caller, Config, Fs, SparsePages, TimeSpec, Tree};
+use shared_pages::SharedPages;
+use treefs::{Caller, Config, Fs, MappedPages, TimeSpec, Tree};
 use treefs_server::Server;
 
 redox_rt::entry!(main);
@@ -25,7 +26,7 @@ const DEFAULT_MIB: u64 = 16;
 /// Everybody may make files, and remove their own.
 const ROOT_MODE: u16 = 0o1777;
 
-struct Service(Server<Tree<SparsePages>>);
+struct Service(Server<Tree<MappedPages<SharedPages>>>);
 
 impl Handler for Service {
     // Longer writes are done in part.

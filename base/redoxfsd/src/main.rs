@@ -27,6 +27,7 @@ use redoxfs::FileSystem;
 use redoxfs_tree::{Volume, device::Cache};
 use scheme_core::start::SOCKET;
 use scheme_loop::{Answers, Handler};
+use shared_pages::SharedPages;
 use syscall::{
     flag::{CLOCK_REALTIME, O_DIRECTORY, O_RDONLY},
     schemev2::Sqe,
@@ -134,7 +135,7 @@ fn mount(disk: Disk, writable: bool, config: Config) -> Result<i32> {
 }
 
 fn serve(tx: &mut redoxfs::Transaction<'_, Cache<Disk>>, writable: bool, config: Config) -> i32 {
-    let volume = match Volume::new(tx, config, CONTENTS) {
+    let volume = match Volume::<_, SharedPages>::new(tx, config, CONTENTS) {
         Ok(mut volume) => {
             if !writable {
                 volume.seal();

@@ -51,7 +51,12 @@ pub trait FileData: Default {
     }
 
     /// A mapping is gone.
-    fn unmapped(&mut self) {}
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`].
+    fn unmapped(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Bytes in pages; a page that was never written takes no memory.

@@ -1,5 +1,6 @@
 //! Handles: what a scheme's descriptors refer to.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use cwd_cap::{Found, How, Intent, Last, NodeKind, Path, Scope};
@@ -47,6 +48,8 @@ struct Handle {
 pub struct Fs<S = Tree<SparsePages>> {
     pub(crate) store: S,
     handles: Slots<Handle>,
+    /// Mappings made through handles, which may be closed since: the node and how many.
+    maps: BTreeMap<usize, (NodeId, u64)>,
 }
 
 impl<D: FileData> Fs<Tree<D>> {
@@ -105,6 +108,7 @@ impl<S: Store> Fs<S> {
         Self {
             store,
             handles: Slots::new(),
+            maps: BTreeMap::new(),
         }
     }
 
@@ -644,6 +648,64 @@ impl<S: Store> Fs<S> {
     pub fn fsync(&mut self, handle: usize) -> Result<(), Error> {
         self.handle(handle)?;
         self.store.sync()
+    }
+
+    /// Memory that is a file's content, for the caller to map; see [`Store::map`]. What is mapped stays until
+    /// [`Fs::munmap`], also when the handle is closed.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if the handle was not opened for this.
+    pub fn mmap(
+        &mut self,
+        handle: usize,
+        offset: u64,
+        len: u64,
+        writable: bool,
+    ) -> Result<usize, Error> {
+        let Handle {
+            node, read, write, ..
+        } = *self.handle(handle)?;
+        if !read || writable && !write {
+            return Err(Error::Denied);
+        }
+        if self.store.attr(node)?.kind() != Kind::File {
+            return Err(Error::Invalid("kind of file: it cannot be mapped"));
+        }
+        let page = crate::PAGE as u64;
+        let whole = len.checked_next_multiple_of(page).ok_or(Error::NoMemory)?;
+        if !offset.is_multiple_of(page) || len == 0 {
+            return Err(Error::Invalid("range to be mapped"));
+        }
+        self.store.opened(node)?;
+        match self.store.map(node, offset, whole, writable) {
+            Ok(address) => {
+                let count = &mut self.maps.entry(handle).or_insert((node, 0)).1;
+                *count = count.saturating_add(1);
+                Ok(address)
+            }
+            Err(error) => {
+                self.store.closed(node);
+                Err(error)
+            }
+        }
+    }
+
+    /// A mapping made through a handle is gone, which may itself be gone. Unknown numbers are ignored.
+    ///
+    /// # Errors
+    /// Those of writing back what the mapping's users wrote.
+    pub fn munmap(&mut self, handle: usize) -> Result<(), Error> {
+        let Some((node, count)) = self.maps.get_mut(&handle) else {
+            return Ok(());
+        };
+        let node = *node;
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.maps.remove(&handle);
+        }
+        let done = self.store.unmapped(node);
+        self.store.closed(node);
+        done
     }
 
     /// The path of what the handle refers to, from the root (`/` and names; the root is `/`).

@@ -246,16 +246,17 @@ pub trait Store: cwd_cap::Tree<Node = NodeId, Caller = Caller> {
     /// [`Error::Backend`].
     fn sync(&mut self) -> Result<(), Error>;
 
-    /// Memory that is the file's content from `offset`, `len` bytes, both whole pages, for others to map.
-    /// Each call is followed by one of [`Store::unmapped`].
+    /// Memory that is the file's content from `offset`, `len` bytes, both whole pages, for others to map;
+    /// `writable` says that they may write to it. Each such call is followed by one of [`Store::unmapped`].
     ///
     /// # Errors
     /// [`Error::NoMemory`]; [`Error::Invalid`] from a store whose files cannot be mapped.
-    fn map(&mut self, node: NodeId, offset: u64, len: u64) -> Result<usize, Error>;
+    fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool)
+    -> Result<usize, Error>;
 
-    /// A mapping is gone; `dirty` says that others could write to it.
+    /// A mapping is gone.
     ///
     /// # Errors
-    /// [`Error::Backend`].
-    fn unmapped(&mut self, node: NodeId, dirty: bool) -> Result<(), Error>;
+    /// [`Error::Backend`], [`Error::NoMemory`].
+    fn unmapped(&mut self, node: NodeId) -> Result<(), Error>;
 }

@@ -526,15 +526,12 @@ impl<D: FileData> Store for Tree<D> {
         Ok(())
     }
 
-    fn map(&mut self, node: NodeId, offset: u64, len: u64) -> Result<usize, Error> {
+    fn map(&mut self, node: NodeId, offset: u64, len: u64, _: bool) -> Result<usize, Error> {
         self.change_data(node, |data| data.map(offset, len))
     }
 
-    fn unmapped(&mut self, node: NodeId, _dirty: bool) -> Result<(), Error> {
-        self.change_data(node, |data| {
-            data.unmapped();
-            Ok(())
-        })
+    fn unmapped(&mut self, node: NodeId) -> Result<(), Error> {
+        self.change_data(node, |data| data.unmapped())
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use redoxfs::{BLOCK_SIZE, Disk, Node, RECORD_SIZE, Transaction, TreeData, TreePtr};
 use redoxfs_errors::error::{self as errno, Error};
+use treefs::{Region, Window};
 
 use crate::shrink::shrink;
 
@@ -167,6 +168,38 @@ impl Records {
         self.bytes = self.bytes.saturating_add(more);
         self.make_room(0);
         Ok(())
+    }
+
+    /// Makes the records what a window says, as far as they differ; whether any did.
+    pub fn take_window<D: Disk, R: Region>(
+        &mut self,
+        tx: &mut Transaction<'_, D>,
+        file: (u32, u64),
+        window: &Window<R>,
+        end: u64,
+    ) -> Result<bool> {
+        let mut changed = false;
+        let (mut new, mut old) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        while at < end {
+            let len = end.saturating_sub(at).min(RECORD_SIZE) as usize;
+            for bytes in [&mut new, &mut old] {
+                bytes.clear();
+                bytes
+                    .try_reserve(len)
+                    .map_err(|_| Error::new(errno::ENOMEM))?;
+                bytes.resize(len, 0);
+            }
+            window.read(at, &mut new);
+            self.read(tx, file, at, &mut old)?;
+            if new != old {
+                let number = at.checked_div(RECORD_SIZE).unwrap_or(0);
+                self.write(tx, file, (number, 0), &new)?;
+                changed = true;
+            }
+            at = at.saturating_add(RECORD_SIZE);
+        }
+        Ok(changed)
     }
 
     /// The file ends at `size`: nothing is known of what was beyond.

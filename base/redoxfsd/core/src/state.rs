@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use redoxfs::{ALLOC_LIST_ENTRIES, BLOCK_SIZE, Disk, Node, Transaction, TreeData, TreePtr};
 use redoxfs_errors::error as errno;
 use syscall::data::TimeSpec;
-use treefs::{Attr, Dir, Error, Kind, New, NodeId, Place};
+use treefs::{Attr, Dir, Error, Kind, New, NodeId, Place, Region, Window};
 
 use crate::content::Records;
 use crate::shrink::shrink;
@@ -54,10 +54,20 @@ pub struct Cached {
     dir: Option<Dir>,
 }
 
+/// The memory of a file that is mapped.
+#[derive(Debug)]
+pub struct Mapped<R> {
+    pub window: Window<R>,
+    /// Others may have written to it since it was looked at.
+    pub writable: bool,
+}
+
 /// A volume's state.
-pub struct State<'t, 'f, D: Disk> {
+pub struct State<'t, 'f, D: Disk, R> {
     pub tx: &'t mut Transaction<'f, D>,
     pub records: Records,
+    /// Files that are mapped.
+    pub windows: BTreeMap<u32, Mapped<R>>,
     nodes: BTreeMap<u32, Cached>,
     /// Numbers that were freed and used again have another generation.
     generations: BTreeMap<u32, u32>,
@@ -130,11 +140,12 @@ fn attributes(node: &Node) -> Attr {
     }
 }
 
-impl<'t, 'f, D: Disk> State<'t, 'f, D> {
+impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
     pub fn new(tx: &'t mut Transaction<'f, D>, cache: usize) -> Self {
         Self {
             tx,
             records: Records::new(cache),
+            windows: BTreeMap::new(),
             nodes: BTreeMap::new(),
             generations: BTreeMap::new(),
             last_generation: 0,
@@ -328,10 +339,16 @@ impl<'t, 'f, D: Disk> State<'t, 'f, D> {
         if let Some(number) = self.failed {
             return Err(Error::Backend(number));
         }
-        if !self.changed {
-            return Ok(());
-        }
         let mut worst = Ok(());
+        let written: Vec<u32> = self.windows.keys().copied().collect();
+        for id in written {
+            if let Err(error) = self.look_at_window(id) {
+                worst = Err(error);
+            }
+        }
+        if !self.changed {
+            return worst;
+        }
         let dirty: Vec<u32> = self.dirty.iter().copied().collect();
         for id in dirty {
             match self.write_back(id) {
@@ -347,6 +364,24 @@ impl<'t, 'f, D: Disk> State<'t, 'f, D> {
         (self.used, self.free) = (0, 0);
         self.changed = worst.is_err();
         worst
+    }
+
+    /// Takes what others have written to a mapped file for its content.
+    pub fn look_at_window(&mut self, id: u32) -> Result<()> {
+        let Some(cached) = self.nodes.get(&id) else {
+            return Ok(());
+        };
+        let (size, valid) = (cached.attr.size, cached.valid);
+        let Some(mapped) = self.windows.get(&id).filter(|mapped| mapped.writable) else {
+            return Ok(());
+        };
+        let end = size.min(mapped.window.end());
+        let records = self.records.take_window(self.tx, (id, valid), &mapped.window, end);
+        if records.map_err(failed)? {
+            self.dirty.insert(id);
+            self.changed = true;
+        }
+        Ok(())
     }
 
     /// Writes one node's content and attributes into the transaction.

@@ -11,11 +11,13 @@ use redoxfs::{BLOCK_SIZE, DIR_ENTRY_MAX_LENGTH, Disk, RECORD_SIZE, Transaction};
 use syscall::data::{StatVfs, TimeSpec};
 use syscall::error::{EIO, ENOENT};
 use syscall::flag::MODE_TYPE;
-use treefs::{Attr, Caller, Config, Error, Kind, Listed, New, NodeId, Place, Store};
+use treefs::{
+    Attr, Caller, Config, Error, Kind, Listed, New, NoRegion, NodeId, Place, Region, Store, Window,
+};
 
 use crate::content::{RECORD_BLOCKS, pieces};
 use crate::shrink::MOST_RECORDS;
-use crate::state::{Result, State, failed, number, pointer};
+use crate::state::{Mapped, Result, State, failed, number, pointer};
 
 /// Entries of a directory looked at without letting go of the volume.
 const AT_ONCE: usize = 64;
@@ -23,13 +25,13 @@ const AT_ONCE: usize = 64;
 const DAY: i64 = 24 * 60 * 60;
 
 /// A mounted volume.
-pub struct Volume<'t, 'f, D: Disk> {
-    state: RefCell<State<'t, 'f, D>>,
+pub struct Volume<'t, 'f, D: Disk, R = NoRegion> {
+    state: RefCell<State<'t, 'f, D, R>>,
     config: Config,
     root: NodeId,
 }
 
-impl<'t, 'f, D: Disk> Volume<'t, 'f, D> {
+impl<'t, 'f, D: Disk, R: Region> Volume<'t, 'f, D, R> {
     /// A volume on an open transaction, with `cache` bytes of contents kept in memory.
     ///
     /// # Errors
@@ -62,7 +64,7 @@ fn walking(error: Error) -> Errno {
     Errno(error.errno())
 }
 
-impl<D: Disk> Tree for Volume<'_, '_, D> {
+impl<D: Disk, R: Region> Tree for Volume<'_, '_, D, R> {
     type Node = NodeId;
     type Caller = Caller;
 
@@ -121,7 +123,7 @@ impl<D: Disk> Tree for Volume<'_, '_, D> {
     }
 }
 
-impl<D: Disk> Store for Volume<'_, '_, D> {
+impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
     fn config(&self) -> &Config {
         &self.config
     }
@@ -212,7 +214,14 @@ impl<D: Disk> Store for Volume<'_, '_, D> {
         let rest = cached.attr.size.saturating_sub(offset);
         let len = usize::try_from(rest).map_or(buf.len(), |rest| rest.min(buf.len()));
         let buf = buf.get_mut(..len).unwrap_or_default();
-        let read = state.records.read(state.tx, file, offset, buf);
+        let window = state.windows.get(&file.0).map(|mapped| &mapped.window);
+        let held = window.map_or(0, |window| window.holds(offset, len));
+        let (mapped, rest) = buf.split_at_mut_checked(held).unwrap_or_default();
+        if let Some(window) = window {
+            window.read(offset, mapped);
+        }
+        let offset = offset.saturating_add(held as u64);
+        let read = state.records.read(state.tx, file, offset, rest);
         read.map_err(failed)?;
         Ok(len)
     }
@@ -238,6 +247,12 @@ impl<D: Disk> Store for Volume<'_, '_, D> {
                 let put = state.records.write(state.tx, file, (record, begin), piece);
                 put.map_err(failed)
             });
+            if done.is_ok()
+                && let Some(mapped) = state.windows.get_mut(&number(node))
+            {
+                let at = offset.saturating_add(written as u64);
+                mapped.window.write(at, piece);
+            }
             match done {
                 Ok(()) => {}
                 Err(error) if written == 0 => return Err(error),
@@ -257,8 +272,12 @@ impl<D: Disk> Store for Volume<'_, '_, D> {
         }
         state.mark(node)?;
         let cached = state.get(node)?;
+        let old = cached.attr.size;
         cached.attr.size = size;
         cached.valid = cached.valid.min(size);
+        if let Some(mapped) = state.windows.get_mut(&number(node)) {
+            mapped.window.cut(size, old);
+        }
         state.records.cut(number(node), size);
         Ok(())
     }
@@ -351,11 +370,49 @@ impl<D: Disk> Store for Volume<'_, '_, D> {
         self.state.get_mut().commit()
     }
 
-    fn map(&mut self, _node: NodeId, _offset: u64, _len: u64) -> Result<usize> {
-        Err(Error::Invalid("kind of file: it cannot be mapped"))
+    fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool) -> Result<usize> {
+        if writable {
+            self.state.get_mut().may_change()?;
+        }
+        let id = number(node);
+        let size = self.attr(node)?.size;
+        let end = offset.checked_add(len).ok_or(Error::NoMemory)?;
+        if !self.state.get_mut().windows.contains_key(&id) {
+            let mut window = Window::new(end.max(size))?;
+            let mut bytes = vec![0; RECORD_SIZE as usize];
+            let mut at = 0;
+            while at < size.min(window.end()) {
+                let got = self.read(node, at, &mut bytes)?;
+                let bytes = bytes.get(..got).unwrap_or(&[]);
+                // Holes stay holes.
+                if bytes.iter().any(|byte| *byte != 0) {
+                    window.write(at, bytes);
+                }
+                at = at.saturating_add(RECORD_SIZE);
+            }
+            let mapped = Mapped {
+                window,
+                writable: false,
+            };
+            self.state.get_mut().windows.insert(id, mapped);
+        }
+        let windows = &mut self.state.get_mut().windows;
+        let mapped = windows.get_mut(&id).ok_or(Error::NoMemory)?;
+        // It was just made, if this fails there is somebody else's mapping.
+        let address = mapped.window.map(offset, len)?;
+        mapped.writable |= writable;
+        Ok(address)
     }
 
-    fn unmapped(&mut self, _node: NodeId, _dirty: bool) -> Result<()> {
-        Ok(())
+    fn unmapped(&mut self, node: NodeId) -> Result<()> {
+        let state = self.state.get_mut();
+        let id = number(node);
+        let last = state.windows.get_mut(&id).is_some_and(|m| m.window.unmap());
+        if !last {
+            return Ok(());
+        }
+        let done = state.look_at_window(id);
+        state.windows.remove(&id);
+        done
     }
 }

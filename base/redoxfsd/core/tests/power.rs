@@ -19,7 +19,7 @@ use redoxfs_tree::{
 use syscall::flag::{
     AT_REMOVEDIR, MODE_DIR, MODE_TYPE, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC,
 };
-use treefs::{Caller, Config, Fs, Store, TimeSpec};
+use treefs::{Caller, Config, Fs, NoRegion, Store, TimeSpec};
 
 const ROOT: Caller = Caller::SUPERUSER;
 /// Large enough that nothing is committed for want of space.
@@ -110,7 +110,7 @@ fn mounted<D: Device, T>(
     let mut fs = FileSystem::open(Cache::new(device, 64), None, Some(0), false)?;
     fs.tx(|tx| {
         recover(tx)?;
-        let mut fs = Fs::over(Volume::new(tx, Config::default(), 1 << 20).unwrap());
+        let mut fs = Fs::over(Volume::<_, NoRegion>::new(tx, Config::default(), 1 << 20).unwrap());
         Ok(body(&mut fs))
     })
 }

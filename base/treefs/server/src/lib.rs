@@ -25,7 +25,7 @@ use cap_abi::{
 };
 use scheme_core::reply;
 use syscall::{
-    StdFsCallKind,
+    EventFlags, MapFlags, StdFsCallKind,
     dirent::{DirEntry, DirentBuf, DirentKind},
     error as errno,
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
@@ -89,6 +89,10 @@ impl<S: Store> Server<S> {
         if let (Some(Opcode::CloseMsg), [handle, ..]) = (opcode, sqe.args) {
             self.openers.remove(&(handle as usize));
             self.fs.close(handle as usize);
+        }
+        if let (Some(Opcode::Munmap), [handle, ..]) = (opcode, sqe.args) {
+            // Nobody waits for an answer.
+            let _ = self.fs.munmap(handle as usize);
         }
         if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
             return None;
@@ -177,9 +181,18 @@ impl<S: Store> Server<S> {
                 self.fs.fsync(handle).map_err(number)?;
                 0
             }
+            Opcode::MmapPrep => {
+                let flags = MapFlags::from_bits_truncate(second as usize);
+                let writable = flags.contains(MapFlags::MAP_SHARED | MapFlags::PROT_WRITE);
+                self.fs.mmap(handle, a, first, writable).map_err(number)?
+            }
             Opcode::Close => 0,
             Opcode::Fcntl => return Err(errno::EINVAL),
-            Opcode::Fevent => return Err(errno::EPERM),
+            // Whether there is something to be read or room to write, a file never waits.
+            Opcode::Fevent => {
+                self.fs.node(handle).map_err(number)?;
+                first as usize & (EventFlags::EVENT_READ | EventFlags::EVENT_WRITE).bits()
+            }
             Opcode::StdFsCall => {
                 let flags = if beneath {
                     b | u64::from(AT_FLAG_BENEATH)

@@ -8,7 +8,7 @@ use redoxfs_tree::{
 };
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDWR, O_STAT, O_SYMLINK};
 use tree_fixture::Build;
-use treefs::{Caller, Config, Error, Fs, SparsePages, Store, TimeSpec, Tree};
+use treefs::{Caller, Config, Error, Fs, NoRegion, SparsePages, Store, TimeSpec, Tree};
 
 pub const ROOT: Caller = Caller::SUPERUSER;
 
@@ -71,7 +71,7 @@ pub fn mounted<T>(
     let disk = Cache::new(Memory(std::mem::take(image)), 64);
     let mut fs = FileSystem::open(disk, None, Some(0), true).unwrap();
     let done = fs.tx(|tx| {
-        let volume = Volume::new(tx, config.clone(), 1 << 20).unwrap();
+        let volume = Volume::<_, NoRegion>::new(tx, config.clone(), 1 << 20).unwrap();
         let mut served = Served::over(Fs::over(volume));
         let done = body(&mut served);
         served.fs.store_mut().sync().unwrap();
