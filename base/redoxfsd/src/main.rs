@@ -56,10 +56,13 @@ impl<S: Store> Handler for Service<S> {
     const LONGEST_INPUT: usize = 1 << 17;
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
-        match self.0.handle(sqe, payload, now()) {
-            Some(cqe) => out.push(cqe),
-            None => Ok(()),
+        if let Some(cqe) = self.0.handle(sqe, payload, now()) {
+            out.push(cqe)?;
         }
+        while let Some(cqe) = self.0.next_ready() {
+            out.push(cqe)?;
+        }
+        Ok(())
     }
 }
 

@@ -46,8 +46,6 @@ pub enum Error {
     ReadOnly,
     /// Nothing is behind this special file (`ENXIO`).
     NoDevice,
-    /// Somebody else has a lock there (`EAGAIN`).
-    Locked,
     /// What the store is made of failed, with this error number.
     Backend(i32),
 }
@@ -74,7 +72,6 @@ impl Error {
             Self::TooLarge => errno::EFBIG,
             Self::ReadOnly => errno::EROFS,
             Self::NoDevice => errno::ENXIO,
-            Self::Locked => errno::EAGAIN,
             Self::Backend(number) => *number,
         }
     }
@@ -114,7 +111,6 @@ impl fmt::Display for Error {
             Self::TooLarge => "file too large",
             Self::ReadOnly => "read-only file system",
             Self::NoDevice => "nothing behind this special file",
-            Self::Locked => "locked by another",
             Self::Backend(number) => return write!(f, "store: error {number}"),
         })
     }

@@ -182,6 +182,15 @@ impl<S: Store> Fs<S> {
         self.store.closed(handle.node);
     }
 
+    /// Whether a handle was opened for reading, and for writing.
+    ///
+    /// # Errors
+    /// [`Error::BadHandle`].
+    pub fn access(&self, handle: usize) -> Result<(bool, bool), Error> {
+        let handle = self.handle(handle)?;
+        Ok((handle.read, handle.write))
+    }
+
     /// The node a handle refers to.
     ///
     /// # Errors
