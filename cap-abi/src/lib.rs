@@ -7,6 +7,7 @@
 
 pub mod auxv;
 pub mod fcntl;
+pub mod memory;
 pub mod proc;
 pub mod resolve;
 pub mod rights;

@@ -133,6 +133,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         schemes: Slab::new(),
         leases: Leases::new(),
         pipes: Slab::new(),
+        blocks: Slab::new(),
         events: Events::new(),
         watched: WatchTable::new(),
         maps: Slab::new(),

@@ -45,6 +45,8 @@ pub struct Kernel {
     pub leases: Leases,
     /// Pipes.
     pub pipes: Slab<Pipe>,
+    /// Memory that devices may write to.
+    pub blocks: Slab<crate::scheme::dma::Block>,
     /// Event queues.
     pub events: Events,
     /// Descriptions that event queues watch.

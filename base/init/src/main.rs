@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+mod bus;
 mod program;
 mod ready;
 mod units;
@@ -20,8 +21,10 @@ use redox_rt::{
     Error, Result, eprintln,
     process::{self, Awaited, WaitFlags},
     start::Start,
+    sys,
 };
 use rt_core::wait;
+use syscall::flag::CLOCK_MONOTONIC;
 
 use program::Program;
 
@@ -32,6 +35,24 @@ struct Running {
     unit: Unit,
     pid: u32,
     attempts: Attempts,
+    /// When, in seconds of the monotonic clock.
+    since: u64,
+}
+
+impl Running {
+    fn new(unit: Unit, pid: u32) -> Self {
+        Self {
+            unit,
+            pid,
+            attempts: Attempts::default(),
+            since: now(),
+        }
+    }
+}
+
+fn now() -> u64 {
+    // Without a clock nothing is ever forgiven.
+    sys::clock_gettime(CLOCK_MONOTONIC).map_or(0, |time| time.tv_sec.max(0) as u64)
 }
 
 fn main(start: &Start) -> i32 {
@@ -57,11 +78,11 @@ fn main(start: &Start) -> i32 {
             (Kind::Console, true) => consoles.push(unit),
             (Kind::Console, false) => {}
             _ => match bring_up(&unit) {
-                Ok(Some(pid)) => running.push(Running {
-                    unit,
-                    pid,
-                    attempts: Attempts::default(),
-                }),
+                Ok(Some(pid)) => {
+                    let drivers = bus::start_drivers(&unit);
+                    running.push(Running::new(unit, pid));
+                    running.extend(drivers);
+                }
                 Ok(None) => {}
                 Err(()) => missing.push(unit.name),
             },
@@ -92,7 +113,7 @@ fn main(start: &Start) -> i32 {
 fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
     let name = &unit.name;
     match &unit.service.kind {
-        Kind::Scheme(scheme) => match ready::start_scheme(unit, scheme) {
+        Kind::Scheme(scheme) | Kind::Bus(scheme) => match ready::start_scheme(unit, scheme) {
             Ok(pid) => Ok(Some(pid)),
             Err(error) => {
                 eprintln!("init: {name}: scheme `{scheme}`: {error}");
@@ -150,14 +171,18 @@ fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
         let mut ended = running.swap_remove(index);
         let name = &ended.unit.name;
         eprintln!("init: {name}: {}", Ended(word));
+        bus::end_drivers(&ended.unit, running);
         let well = word == wait::exited(0);
         let restart = ended.unit.service.restart;
-        if ended.attempts.again(restart, well)
+        let ran = now().saturating_sub(ended.since);
+        if ended.attempts.again(restart, well, ran)
             && let Ok(Some(pid)) = bring_up(&ended.unit)
         {
             eprintln!("init: {name}: started again");
-            ended.pid = pid;
+            let drivers = bus::start_drivers(&ended.unit);
+            (ended.pid, ended.since) = (pid, now());
             running.push(ended);
+            running.extend(drivers);
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::format;
 use init_core::Unit;
 use nsmgr_api::Verb;
 use redox_rt::{Error, Fd, Result, event::Queue, fd::create_scheme, namespace as ns, process, sys};
-use scheme_core::start::{REGISTER, SOCKET};
+use scheme_core::start::{DEVICE, REGISTER, SOCKET};
 use syscall::{
     EAGAIN, ENODEV, EventFlags,
     flag::{CallFlags, O_DIRECTORY, O_RDONLY, O_RDWR},
@@ -27,12 +27,20 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
     let payload = nsmgr_api::watch_payload();
     let changes = Fd::from_raw(sys::dup(names, &payload, sys::FD_ANY_UPPER)?);
     queue.watch(changes.raw(), EventFlags::EVENT_READ, 0)?;
-    let pid = Program::bare(unit)
+    let device = unit
+        .device
+        .as_ref()
+        .map(|path| open(path.as_bytes(), O_RDONLY));
+    let device = device.transpose()?;
+    let mut program = Program::service(unit)?
         .give(&socket, SOCKET)
-        .give(&register, REGISTER)
-        .start()?;
+        .give(&register, REGISTER);
+    if let Some(device) = &device {
+        program = program.give(device, DEVICE);
+    }
+    let pid = program.start()?;
     // Its end is the scheme's: nobody else holds the socket.
-    drop((socket, register));
+    drop((program, socket, register, device));
     let daemon = process::reference(Some(pid))?;
     queue.watch(daemon.fd().raw(), EventFlags::EVENT_READ, 1)?;
     let root = format!("/scheme/{scheme}");

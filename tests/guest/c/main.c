@@ -437,6 +437,32 @@ static void beneath_current_directory(void) {
     SAME(stat("..", &s), -1); SAME(errno, EPERM);
 }
 
+/* Through pointers that the compiler cannot see through, or it would do the work itself. */
+static void strings(void) {
+    char *(*volatile copy)(char *, const char *) = strcpy;
+    char *(*volatile copy_to_end)(char *, const char *) = stpcpy;
+    char *(*volatile append)(char *, const char *) = strcat;
+    char *(*volatile copy_some)(char *, const char *, size_t) = strncpy;
+    char *(*volatile append_some)(char *, const char *, size_t) = strncat;
+    void *(*volatile copy_bytes)(void *, const void *, size_t) = memcpy;
+    void *(*volatile move_bytes)(void *, const void *, size_t) = memmove;
+    void *(*volatile fill)(void *, int, size_t) = memset;
+    size_t (*volatile length)(const char *) = strlen;
+    char *(*volatile find)(const char *, int) = strchr;
+    char text[32];
+    CHECK(fill(text, '#', sizeof text) == text && text[0] == '#' && text[31] == '#');
+    CHECK(copy(text, "one") == text && strcmp(text, "one") == 0 && text[4] == '#');
+    CHECK(append(text, " two") == text && strcmp(text, "one two") == 0 && text[8] == '#');
+    CHECK(append_some(text, " three", 3) == text && strcmp(text, "one two th") == 0);
+    CHECK(copy_to_end(text, "four") == text + 4 && strcmp(text, "four") == 0);
+    CHECK(copy_some(text, "ab", 4) == text && memcmp(text, "ab\0\0", 5) == 0);
+    CHECK(copy_bytes(text, "12345678", 8) == text && memcmp(text, "12345678", 8) == 0);
+    CHECK(move_bytes(text + 1, text, 7) == text + 1 && memcmp(text, "11234567", 8) == 0);
+    SAME(length("12345"), 5);
+    SAME(length(""), 0);
+    CHECK(find("abc", 'c') && !find("abc", 'd') && !*find("abc", 0));
+}
+
 static const struct test_case file_cases[] = {
     {"beneath_per_call", beneath_per_call},
     {"beneath_sticky", beneath_sticky},
@@ -445,6 +471,7 @@ static const struct test_case file_cases[] = {
 
 static const struct test_case cases[] = {
     {"formats", formats},
+    {"strings", strings},
     {"long_jumps", long_jumps},
     {"heap", heap},
     {"environment", environment},

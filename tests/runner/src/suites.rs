@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use image::Programs;
 use serde::Deserialize;
 
+use crate::drives::{Drive, Files};
+
 /// The suites of a table file, in its order.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +47,12 @@ pub struct Suite {
     /// Host files in the initial file system, likewise: path -> host path.
     #[serde(default)]
     pub files: std::collections::BTreeMap<String, PathBuf>,
+    /// Disks, beside the one that is booted from, in the order in which the machine has them.
+    #[serde(default, rename = "drive")]
+    pub drives: Vec<Drive>,
+    /// Further devices of the machine: each what the emulator takes behind `-device`.
+    #[serde(default)]
+    pub devices: Vec<String>,
 }
 
 const fn default_memory() -> u32 {
@@ -129,7 +137,7 @@ impl Suite {
     }
 
     /// The emulator's arguments. The first serial port is its standard output.
-    pub fn qemu_args(&self, boot: &Boot<'_>) -> Vec<OsString> {
+    pub fn qemu_args(&self, boot: &Boot<'_>, drives: &[Files]) -> Vec<OsString> {
         let mut args: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
         add(&["-machine", "q35", "-nodefaults", "-no-user-config"]);
@@ -165,6 +173,12 @@ impl Suite {
                 args.extend(drive("if=none,id=disk,format=raw,snapshot=on", disk));
                 args.extend(["-device".into(), "virtio-blk-pci,drive=disk".into()]);
             }
+        }
+        for (index, (drive, files)) in self.drives.iter().zip(drives).enumerate() {
+            args.extend(drive.qemu_args(index, files));
+        }
+        for device in &self.devices {
+            args.extend(["-device".into(), device.into()]);
         }
         args
     }

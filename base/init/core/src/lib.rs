@@ -18,6 +18,7 @@
 //! | type | what it has | started when |
 //! |---|---|---|
 //! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once | it has bound NAME |
+//! | `{ bus = "NAME" }` | the same | it has bound NAME, and so have the drivers of what `/scheme/NAME/functions` lists |
 //! | `"daemon"` | | it runs |
 //! | `"oneshot"` | | it has ended well |
 //! | `"console"` | the console | everything else is started; its end is the system's |
@@ -58,6 +59,8 @@ pub struct Unit {
     pub requires: Vec<String>,
     /// What is run.
     pub service: Service,
+    /// For a driver: the path of what it drives, which is opened for it.
+    pub device: Option<String>,
 }
 
 /// What a unit runs.
@@ -86,6 +89,8 @@ pub struct Service {
 pub enum Kind {
     /// It serves a scheme of this name.
     Scheme(String),
+    /// It serves a scheme of this name, which lists what there are drivers for.
+    Bus(String),
     /// It runs.
     Daemon,
     /// It does something and ends.
@@ -158,7 +163,9 @@ pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
     if file.service.cmd.is_empty() {
         return bad("`cmd` is empty");
     }
-    if matches!(&file.service.kind, Kind::Scheme(scheme) if scheme.is_empty()) {
+    if let Kind::Scheme(scheme) | Kind::Bus(scheme) = &file.service.kind
+        && scheme.is_empty()
+    {
         return bad("the scheme's name is empty");
     }
     let name = name.strip_suffix(SUFFIX).unwrap_or(name);
@@ -167,7 +174,38 @@ pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
         description: file.unit.description,
         requires: file.unit.requires,
         service: file.service,
+        device: None,
     })
+}
+
+/// The drivers that a bus's list of functions names. A line is a function's name, two words about it, the
+/// program that drives it, the scheme that this serves, and the names that its namespace holds, separated by
+/// commas; `-` for nothing.
+#[must_use]
+pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
+    let unit = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let function = words.next()?;
+        let [program, scheme, names] = [words.nth(2)?, words.next()?, words.next()?];
+        if program == "-" || scheme == "-" {
+            return None;
+        }
+        let names = names.split(',').filter(|name| *name != "-");
+        Some(Unit {
+            name: alloc::format!("{bus}/{function}"),
+            description: alloc::format!("Driver of {function}"),
+            requires: Vec::new(),
+            service: Service {
+                cmd: program.to_string(),
+                args: Vec::new(),
+                kind: Kind::Scheme(scheme.to_string()),
+                restart: Restart::Always,
+                schemes: names.map(ToString::to_string).collect(),
+            },
+            device: Some(alloc::format!("/scheme/{bus}/{function}")),
+        })
+    };
+    list.lines().filter_map(unit).collect()
 }
 
 fn place(text: &str, error: &toml::de::Error) -> String {
@@ -222,14 +260,19 @@ pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
 
 /// How often a unit is started again before it is given up.
 const RESTARTS: u32 = 5;
+/// A unit that has run for so many seconds is forgiven how often it was started.
+const STEADY: u64 = 10;
 
 /// How often a unit has been started again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts(u32);
 
 impl Attempts {
-    /// Whether a unit that ended, well or not, is to be started again now.
-    pub const fn again(&mut self, restart: Restart, well: bool) -> bool {
+    /// Whether a unit that ended, well or not, after so many seconds is to be started again now.
+    pub const fn again(&mut self, restart: Restart, well: bool, seconds: u64) -> bool {
+        if seconds >= STEADY {
+            self.0 = 0;
+        }
         let wanted = match restart {
             Restart::Never => false,
             Restart::OnFailure => !well,
@@ -291,6 +334,7 @@ mod tests {
                 "[service]\ncmd = 'x'\ntype = { scheme = '' }",
                 "name is empty",
             ),
+            ("[service]\ncmd = 'x'\ntype = { bus = '' }", "name is empty"),
             ("[service\n", "line 1: "),
         ];
         for (text, wanted) in rows {
@@ -368,9 +412,41 @@ mod tests {
         for (restart, well, wanted) in rows {
             let mut attempts = Attempts::default();
             let count = (0..100)
-                .take_while(|_| attempts.again(restart, well))
+                .take_while(|_| attempts.again(restart, well, 1))
                 .count();
             assert_eq!(count as u32, wanted, "{restart:?} {well}");
         }
+    }
+
+    #[test]
+    fn a_unit_that_has_run_is_forgiven() {
+        let mut attempts = Attempts::default();
+        for _ in 0..100 {
+            assert!(attempts.again(Restart::Always, false, STEADY));
+        }
+        let count = (0..100)
+            .take_while(|_| attempts.again(Restart::Always, false, 0))
+            .count();
+        assert_eq!(count as u32, RESTARTS - 1);
+    }
+
+    #[test]
+    fn a_bus_names_its_drivers() {
+        let list = "\
+            00-00.0 8086:29c0 060000 - - -\n\
+            00-02.0 1af4:1042 010000 virtio-blkd disk.pci-00-02.0 event,log\n\
+            00-03.0 1af4:1044 00ff00 virtio-rngd rng.pci-00-03.0 -\n\
+            short line\n\n";
+        let units = drivers("pci", list);
+        let [disk, rng] = units.as_slice() else {
+            panic!("{units:?}");
+        };
+        assert_eq!(disk.name, "pci/00-02.0");
+        assert_eq!(disk.device.as_deref(), Some("/scheme/pci/00-02.0"));
+        assert_eq!(disk.service.cmd, "virtio-blkd");
+        assert_eq!(disk.service.kind, Kind::Scheme("disk.pci-00-02.0".into()));
+        assert_eq!(disk.service.schemes, ["event", "log"]);
+        assert_eq!(disk.service.restart, Restart::Always);
+        assert!(rng.service.schemes.is_empty());
     }
 }

@@ -14,6 +14,7 @@ mod memory;
 mod names;
 mod path;
 mod poll;
+mod popen;
 mod process;
 mod random;
 mod semaphore;

@@ -401,17 +401,4 @@ c_api! {
         let new = now.saturating_add(increment).clamp(-20, 19);
         if setpriority(libc::PRIO_PROCESS, 0, new) == -1 { -1 } else { new }
     }
-    fn system(command: *const c_char) -> c_int {
-        let shell = c"/bin/sh";
-        if command.is_null() {
-            return c_int::from(super::path::access(shell.as_ptr(), libc::X_OK) == 0);
-        }
-        let args = [c"sh".as_ptr(), c"-c".as_ptr(), command, core::ptr::null()];
-        let child = match super::spawn::start(shell.as_ptr(), false, core::ptr::null(), core::ptr::null(), args.as_ptr(), environment::current().cast_const().cast()) {
-            Ok(child) => child,
-            Err(e) => return unit(Err(e)),
-        };
-        let mut status = 0;
-        if wait_c(child, &mut status, 0) == child { status } else { -1 }
-    }
 }

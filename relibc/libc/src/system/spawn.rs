@@ -45,6 +45,19 @@ const SETSIGMASK: c_short = 8;
 const RESETIDS: c_short = 1;
 const SETSID: c_short = 128;
 
+impl SpawnAttributes {
+    /// Signals that have their default, and what is blocked.
+    pub(crate) const fn signals(defaults: u64, mask: u64) -> Self {
+        Self {
+            defaults,
+            mask,
+            group: 0,
+            flags: SETSIGDEF | SETSIGMASK,
+            rest: [0; 5],
+        }
+    }
+}
+
 impl Action {
     unsafe fn carry_out(&self) -> Result<()> {
         let done = match self {

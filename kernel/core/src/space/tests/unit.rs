@@ -510,6 +510,35 @@ fn contiguous_memory_is_adjacent_and_goes_back_page_by_page() {
 }
 
 #[test]
+fn a_block_is_mapped_again_and_outlives_its_mappings() {
+    let (mut m, mut s) = start();
+    let block = Loan::contiguous(&mut m, 3).unwrap();
+    let first = block.first_address();
+    let terms = Terms {
+        max: Prot::READ.union(Prot::WRITE),
+        ..terms()
+    };
+    let bases = [0, 1].map(|_| {
+        let again = block.again(&mut m).unwrap();
+        s.map_loan(&mut m, &request(0, 0, RW), again, &terms, &mut quiet)
+            .unwrap()
+    });
+    for page in 0..3 {
+        let wanted = Ok(first + (page * PAGE) as u64);
+        for base in bases {
+            assert_eq!(s.reach(&mut m, base + page * PAGE, true), wanted);
+        }
+    }
+    for base in bases {
+        s.unmap(&mut m, base, 3 * PAGE, &mut quiet).unwrap();
+    }
+    assert_eq!(m.live(Owner::User), 3);
+    block.release(&mut m);
+    assert_eq!(m.live(Owner::User), 0);
+    finish(&mut m, [s]);
+}
+
+#[test]
 fn frames_of_the_kernel_outlive_the_mapping() {
     let (mut m, mut s) = start();
     let frames: Vec<_> = (0..3).map(|_| m.alloc(Owner::User).unwrap()).collect();
