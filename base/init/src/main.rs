@@ -264,7 +264,10 @@ fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
         } else if let Kind::Scheme(scheme) | Kind::Bus(scheme) = &ended.unit.service.kind
             && let Err(error) = ready::give_up(scheme)
         {
-            eprintln!("init: {name}: ending the name `{scheme}`: {error}");
+            eprintln!(
+                "init: {}: ending the name `{scheme}`: {error}",
+                ended.unit.name
+            );
         }
     }
 }
