@@ -175,8 +175,11 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
     for (drive, files) in suite.drives.iter().zip(&drives) {
         drive.make(files)?;
     }
+    for (index, port) in suite.ports.iter().enumerate() {
+        port.serve(folder.path(), index)?;
+    }
     let outcome = qemu::run(
-        &suite.qemu_args(&boot, &drives),
+        &suite.qemu_args(&boot, folder.path(), &drives),
         suite.timeout,
         &log_path(suite, args),
         |reported, planned| {

@@ -8,6 +8,7 @@ use image::Programs;
 use serde::Deserialize;
 
 use crate::drives::{Drive, Files};
+use crate::ports::Port;
 
 /// The suites of a table file, in its order.
 #[derive(Debug, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Suite {
     /// Disks, beside the one that is booted from, in the order in which the machine has them.
     #[serde(default, rename = "drive")]
     pub drives: Vec<Drive>,
+    /// Lines to the host.
+    #[serde(default, rename = "port")]
+    pub ports: Vec<Port>,
     /// Further devices of the machine: each what the emulator takes behind `-device`.
     #[serde(default)]
     pub devices: Vec<String>,
@@ -137,7 +141,9 @@ impl Suite {
     }
 
     /// The emulator's arguments. The first serial port is its standard output.
-    pub fn qemu_args(&self, boot: &Boot<'_>, drives: &[Files]) -> Vec<OsString> {
+    ///
+    /// What belongs to `drives` and ports is in `folder`.
+    pub fn qemu_args(&self, boot: &Boot<'_>, folder: &Path, drives: &[Files]) -> Vec<OsString> {
         let mut args: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
         add(&["-machine", "q35", "-nodefaults", "-no-user-config"]);
@@ -176,6 +182,9 @@ impl Suite {
         }
         for (index, (drive, files)) in self.drives.iter().zip(drives).enumerate() {
             args.extend(drive.qemu_args(index, files));
+        }
+        for (index, port) in self.ports.iter().enumerate() {
+            args.extend(port.qemu_args(folder, index));
         }
         for device in &self.devices {
             args.extend(["-device".into(), device.into()]);

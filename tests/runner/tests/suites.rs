@@ -67,7 +67,7 @@ fn command_lines() {
     };
     let args = |text: &str, boot: &Boot<'_>| {
         let words: Vec<_> = suite(text)
-            .qemu_args(boot, &[])
+            .qemu_args(boot, Path::new("."), &[])
             .iter()
             .map(|w| w.to_str().unwrap().to_owned())
             .collect();

@@ -1,4 +1,4 @@
-//! Tests of the PCI bus and of disks, in the whole system. The first argument picks a group, each of which
+//! Tests of the PCI bus and its drivers, in the whole system. The first argument picks a group, each of which
 //! expects the machine that its suite describes.
 #![no_std]
 #![no_main]
@@ -8,6 +8,7 @@ extern crate alloc;
 mod bus;
 mod content;
 mod errors;
+mod port;
 mod world;
 
 use redox_rt::start::Start;
@@ -19,8 +20,9 @@ fn main(start: &Start) -> i32 {
         Some(b"bus") => bus::run(),
         Some(b"content") => content::run(),
         Some(b"errors") => errors::run(),
+        Some(b"port") => port::run(start.arg(2).is_some()),
         other => {
-            redox_rt::eprintln!("test-disk: no group {other:?}");
+            redox_rt::eprintln!("test-devices: no group {other:?}");
             2
         }
     }
