@@ -10,9 +10,11 @@ pub mod auxv;
 pub mod fcntl;
 pub mod memory;
 pub mod proc;
+pub mod process;
 pub mod resolve;
 pub mod rights;
 pub mod scheme;
+pub mod session;
 
 pub use rights::Rights;
 

@@ -10,12 +10,11 @@
 extern crate alloc;
 
 mod daemons;
-mod measure;
 
 use alloc::vec;
+use bench_measure::{self as measure, measure, measure_few, measure_few_with, measure_with};
 use core::sync::atomic::{AtomicU32, Ordering};
 use daemons::Daemons;
-use measure::{measure, measure_few, measure_few_with, measure_with};
 use redox_rt::{
     Fd, Result,
     context::{AddressSpace, Context, Status},

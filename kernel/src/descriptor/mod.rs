@@ -18,6 +18,7 @@ use crate::{
 use cap_abi::Rights;
 use kernel_core::{
     event::SubjectId,
+    lease::LeaseId,
     list::{HasLink, Link},
     ring::Trial,
     slab::Id,
@@ -215,7 +216,7 @@ impl Kernel {
         &mut self,
         description: Description,
         rights: Rights,
-        lease: Option<kernel_core::lease::LeaseId>,
+        lease: Option<LeaseId>,
         number: usize,
         cloexec: bool,
     ) -> Outcome {
@@ -238,6 +239,22 @@ impl Kernel {
         };
         self.place(self.current_table, number, entry)
             .inspect_err(|_| self.drop_entry(entry))
+    }
+
+    /// The lease that something falls under which is opened through `entry`. The caller owns one use.
+    #[inline]
+    pub fn lease_for_opened(&mut self, entry: &Entry) -> Outcome<Option<LeaseId>> {
+        match entry.lease {
+            None => Ok(None),
+            Some(lease) => Ok(self.leases.for_opened(lease)?),
+        }
+    }
+
+    /// Gives up one use of a lease.
+    pub fn release_lease(&mut self, lease: Option<LeaseId>) {
+        if let Some(lease) = lease {
+            self.leases.release(lease);
+        }
     }
 
     /// Takes one more reference for a copy of `entry`.

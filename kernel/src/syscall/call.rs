@@ -343,13 +343,14 @@ impl Kernel {
                 let mut receive = RecvFdFlags::empty();
                 receive.set(RecvFdFlags::UPPER_TBL, flags.contains(CallFlags::FD_UPPER));
                 receive.set(RecvFdFlags::CLOEXEC, flags.contains(CallFlags::FD_CLOEXEC));
-                let description = self
+                let lease = self.lease_for_opened(&entry)?;
+                let Ok(description) = self
                     .descriptions
                     .insert(Description::new(Kind::User { scheme, number: 0 }, O_RDWR))
-                    .map_err(|_| Halt::Errno(ENOMEM))?;
-                if let Some(lease) = entry.lease {
-                    self.leases.retain(lease);
-                }
+                else {
+                    self.release_lease(lease);
+                    return fail(ENOMEM);
+                };
                 let mut call = super::file::plain(
                     scheme,
                     &entry,
@@ -365,7 +366,7 @@ impl Kernel {
                     cloexec: flags.contains(CallFlags::FD_CLOEXEC),
                     manual: false,
                     rights: entry.rights,
-                    lease: entry.lease,
+                    lease,
                 });
                 self.call_scheme(call)
             }

@@ -13,7 +13,7 @@ use crate::{
 };
 use cap_abi::{
     Rights,
-    resolve::{RESOLVE_BENEATH, RESOLVE_MASK},
+    resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK},
     scheme as protocol,
 };
 use kernel_core::{
@@ -474,7 +474,7 @@ impl Kernel {
             self.finish(caller, Err(EPERM));
             return Ok(());
         }
-        let beneath = !entry.rights.contains(Rights::ESCAPE);
+        let beneath = !entry.rights.contains(Rights::ESCAPE) && flags & RESOLVE_IN_ROOT == 0;
         if beneath {
             flags |= RESOLVE_BENEATH;
         }
@@ -547,26 +547,25 @@ impl Kernel {
             return Ok(());
         };
         open.rights &= entry.rights;
-        let Some(lease) = entry.lease else {
-            return Ok(());
-        };
-        match open.lease {
-            None => {
-                self.leases.retain(lease);
-                open.lease = Some(lease);
-            }
-            Some(own) => match self.leases.join(own, lease) {
-                Ok(joined) => {
-                    self.leases.release(own);
-                    open.lease = Some(joined);
-                }
-                Err(error) => {
-                    return Err(match Halt::from(error) {
-                        Halt::Errno(errno) => errno,
-                        Halt::Blocked | Halt::Retry => EIO,
-                    });
-                }
-            },
+        let own = open.lease;
+        let both = self.lease_for_opened(&entry).and_then(|lease| {
+            let (Some(own), Some(lease)) = (own, lease) else {
+                return Ok(own.or(lease));
+            };
+            let joined = self.leases.join(own, lease);
+            self.leases.release(lease);
+            let joined = joined?;
+            self.leases.release(own);
+            Ok(Some(joined))
+        });
+        let both = both.map_err(|halt| match halt {
+            Halt::Errno(errno) => errno,
+            Halt::Blocked | Halt::Retry => EIO,
+        })?;
+        if let Some(context) = self.contexts.get_mut(caller)
+            && let Then::Open(open) = &mut context.request.then
+        {
+            open.lease = both;
         }
         Ok(())
     }
