@@ -323,7 +323,7 @@ impl Kernel {
         crate::entry::load(context, root);
     }
 
-    /// Sees to it that the timer fires no later than at the next deadline or the end of the running slice.
+    /// Sets the timer to the next deadline or the end of the running slice, whichever is sooner.
     pub fn arm(&mut self) {
         let deadline = self.timers.next_deadline();
         let contended = !self.run.is_empty() || self.slice.noted.is_some();
@@ -340,10 +340,7 @@ impl Kernel {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        // One that is set for earlier stays: setting it costs more than an interrupt now and then, and that
-        // comes here again.
-        let sooner = next.is_some_and(|next| self.slice.armed.is_none_or(|armed| next < armed));
-        if sooner {
+        if next != self.slice.armed {
             self.slice.armed = next;
             arch::arm_timer(next);
         }
