@@ -173,12 +173,14 @@ impl<D: FileData> Server<D> {
             Opcode::Fcntl => return Err(errno::EINVAL),
             Opcode::Fevent => return Err(errno::EPERM),
             Opcode::StdFsCall => {
-                let flags = if beneath {
+                let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(errno::EOPNOTSUPP)?;
+                // Of the calls on one handle this word means flags only to those that take a path.
+                let takes_path = several || matches!(kind, StdFsCallKind::Unlinkat);
+                let flags = if beneath && takes_path {
                     b | u64::from(AT_FLAG_BENEATH)
                 } else {
                     b
                 };
-                let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(errno::EOPNOTSUPP)?;
                 if several {
                     self.standard_of_two((handle, ids as usize), kind, flags, payload, now)?
                 } else {
