@@ -293,6 +293,19 @@ fn is_alive(status: &Fd) -> bool {
     )
 }
 
+/// Longest variable of the environment of `init`.
+const MAX_VARIABLE: usize = 64;
+
+/// `ROOT=` and a volume's number; nothing of a number that is none.
+fn root_variable<'a>(uuid: &[u8], room: &'a mut [u8; MAX_VARIABLE]) -> Option<&'a [u8]> {
+    const NAME: &[u8] = b"ROOT=";
+    let text = room.get_mut(..NAME.len() + uuid.len())?;
+    let (name, value) = text.split_at_mut_checked(NAME.len())?;
+    name.copy_from_slice(NAME);
+    value.copy_from_slice(uuid);
+    Some(text)
+}
+
 fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched> {
     let program = names.open(INIT, O_RDONLY)?;
     let directory = names.open(b"/scheme/initfs/", O_RDONLY | O_DIRECTORY)?;
@@ -302,6 +315,10 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
     for (place, arg) in args.iter_mut().skip(1).zip(line.args()) {
         *place = arg;
     }
+    let mut variable = [0; MAX_VARIABLE];
+    let env = line
+        .root
+        .and_then(|uuid| root_variable(uuid, &mut variable));
     let role = |fd: &Fd| {
         Some(Role {
             from: fd.raw(),
@@ -316,7 +333,7 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
     let command = Command {
         image: Image::File(&program),
         args: args.get(..=line.args().len()).unwrap_or(&[]),
-        env: &[],
+        env: env.as_slice(),
         grants: &stdio,
         namespace: role(names),
         directory: role(&directory),

@@ -129,7 +129,9 @@ impl<'a> Program<'a> {
             open(self.cmd, O_RDONLY)?
         } else {
             let cmd = self.cmd.escape_ascii();
-            open(format!("/scheme/initfs/bin/{cmd}").as_bytes(), O_RDONLY)?
+            let installed = open(format!("/usr/bin/{cmd}").as_bytes(), O_RDONLY);
+            let initial = format!("/scheme/initfs/bin/{cmd}");
+            installed.or_else(|_| open(initial.as_bytes(), O_RDONLY))?
         };
         // Plain absolute paths lead to the files; before there are any, to the initial ones.
         let directory = if self.directory {

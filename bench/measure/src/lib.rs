@@ -73,5 +73,10 @@ pub fn measure_with<T>(name: &str, parts: u64, operation: impl FnMut() -> T) {
 
 /// Reports the cost of a long operation.
 pub fn measure_few<T>(name: &str, operation: impl FnMut() -> T) {
-    report(name, 4, 16, 1, operation);
+    measure_few_with(name, 1, operation);
+}
+
+/// Reports the cost of each of the equal parts of a long operation.
+pub fn measure_few_with<T>(name: &str, parts: u64, operation: impl FnMut() -> T) {
+    report(name, 4, 16, parts, operation);
 }

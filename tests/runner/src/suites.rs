@@ -45,6 +45,8 @@ pub struct Suite {
     /// Count instructions instead of time: the guest's clocks advance by one tick per instruction.
     #[serde(default)]
     pub icount: bool,
+    /// What is typed on the console, and when: a script of [`crate::dialog`]. Its steps are the tests.
+    pub dialog: Option<PathBuf>,
     /// Programs of the initial file system, in addition to `config/initfs.toml`'s: path -> package.
     #[serde(default)]
     pub programs: std::collections::BTreeMap<String, String>,
