@@ -4,6 +4,7 @@
 //! The base ABI (numbers, flags, structures, the scheme protocol) is `redox_syscall` 0.9.5 and is
 //! not repeated here.
 #![no_std]
+#![forbid(unsafe_code)]
 
 pub mod auxv;
 pub mod fcntl;
@@ -13,6 +14,7 @@ pub mod process;
 pub mod resolve;
 pub mod rights;
 pub mod scheme;
+pub mod session;
 
 pub use rights::Rights;
 

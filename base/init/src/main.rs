@@ -253,24 +253,37 @@ fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
             continue;
         };
         let mut ended = running.swap_remove(index);
-        let name = &ended.unit.name;
-        eprintln!("init: {name}: {}", Ended(word));
+        eprintln!("init: {}: {}", ended.unit.name, Ended(word));
         bus::end_drivers(&ended.unit, running);
-        let well = word == wait::exited(0);
-        let restart = ended.unit.service.restart;
-        let ran = now().saturating_sub(ended.since);
-        if ended.attempts.again(restart, well, ran)
-            && let Ok(Some(pid)) = bring_up(&ended.unit)
-        {
-            eprintln!("init: {name}: started again");
+        if let Some(pid) = start_again(&mut ended, word == wait::exited(0)) {
+            eprintln!("init: {}: started again", ended.unit.name);
             let drivers = bus::start_drivers(&ended.unit);
-            (ended.pid, ended.since) = (pid, now());
+            ended.pid = pid;
             running.push(ended);
             running.extend(drivers);
-        } else if let Kind::Scheme(scheme) = &ended.unit.service.kind
+        } else if let Kind::Scheme(scheme) | Kind::Bus(scheme) = &ended.unit.service.kind
             && let Err(error) = ready::give_up(scheme)
         {
-            eprintln!("init: {name}: ending the name `{scheme}`: {error}");
+            eprintln!(
+                "init: {}: ending the name `{scheme}`: {error}",
+                ended.unit.name
+            );
+        }
+    }
+}
+
+/// Starts a unit again that has ended, well or not, as its file says. One that ends before it counts as
+/// started has ended once more.
+fn start_again(ended: &mut Running, mut well: bool) -> Option<u32> {
+    let restart = ended.unit.service.restart;
+    loop {
+        let ran = now().saturating_sub(ended.since);
+        if !ended.attempts.again(restart, well, ran) {
+            return None;
+        }
+        (ended.since, well) = (now(), false);
+        if let Ok(Some(pid)) = bring_up(&ended.unit) {
+            return Some(pid);
         }
     }
 }

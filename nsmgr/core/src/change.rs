@@ -187,6 +187,8 @@ impl<R, L> Manager<R, L> {
             .ok_or(Error::new(errno::EOPNOTSUPP, Cause::WrongHandle))?;
         namespace.destroyed = true;
         namespace.names = Names::default();
+        // The lease takes the roots that were handed out along.
+        namespace.issued.clear();
         let (owner, charged) = (namespace.owner, namespace.all_charged());
         namespace.charged = 0;
         namespace.places = 0;

@@ -55,4 +55,4 @@ pub use name::{Name, Wanted};
 pub use place::{PLACES_MAX, PlacePath, Places};
 pub use quota::Limits;
 pub use register::{Ticket, Unbound};
-pub use route::{Open, Opened, Unlink};
+pub use route::{HandOut, Open, Opened, Unlink};

@@ -39,6 +39,8 @@ pub struct Manager<R, L> {
     /// Handles that have become readable and whose readers wait for it.
     pub(crate) ready: Vec<u64>,
     pub(crate) bindings: Rc<()>,
+    /// What handed-out roots are copies of whose names are gone: to be revoked.
+    pub(crate) ended: Vec<R>,
     keys: (u64, u64),
 }
 
@@ -55,6 +57,7 @@ impl<R, L> Manager<R, L> {
             followers: Vec::new(),
             ready: Vec::new(),
             bindings: Rc::new(()),
+            ended: Vec::new(),
             keys,
         }
     }

@@ -1,6 +1,10 @@
 //! Namespaces and what they bind.
 
-use alloc::{collections::BTreeSet, rc::Rc};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use gen_slab::Key;
 
@@ -48,6 +52,17 @@ impl<R> Bound<R> {
 pub(crate) type Names<R> = Map<Bound<R>>;
 pub(crate) type NameLeaf<R> = Leaf<Bound<R>>;
 
+/// What the roots that a namespace hands out of one name are copies of. It ends with the name, and the
+/// copies with it; what was opened through them lives on.
+#[derive(Debug)]
+pub(crate) struct Issued<R> {
+    pub binding: Rc<Binding<R>>,
+    pub root: R,
+}
+
+/// Of how many names one namespace hands out roots at a time.
+pub(crate) const MAX_ISSUED: usize = 4096;
+
 /// A set of names.
 #[derive(Debug)]
 pub(crate) struct Namespace<R, L> {
@@ -69,6 +84,8 @@ pub(crate) struct Namespace<R, L> {
     /// Ends everything opened through the namespace.
     pub lease: Option<L>,
     pub destroyed: bool,
+    /// By name.
+    pub issued: BTreeMap<Box<str>, Issued<R>>,
 }
 
 impl<R, L> Namespace<R, L> {
@@ -85,6 +102,7 @@ impl<R, L> Namespace<R, L> {
             watchers: BTreeSet::new(),
             lease: None,
             destroyed: false,
+            issued: BTreeMap::new(),
         }
     }
 

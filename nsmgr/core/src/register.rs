@@ -330,6 +330,7 @@ impl<R, L> Manager<R, L> {
         namespace.names.remove(hash, name);
         let leaf = Rc::new(NameLeaf::new(hash, name, bound));
         namespace.names.insert(leaf).map_err(no_place)?;
+        self.end_issued(ns, name);
         self.changed(ns);
         Ok(())
     }
@@ -342,6 +343,7 @@ impl<R, L> Manager<R, L> {
         }
         self.charge_change(ns, (hash, text), 0)?;
         self.namespace_mut(ns)?.names.remove(hash, text);
+        self.end_issued(ns, text);
         self.changed(ns);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! How an open or an unlink is routed.
 
-use alloc::{rc::Rc, string::String, vec::Vec};
+use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
 
 use cap_abi::resolve::RESOLVE_NO_XDEV;
 use gen_slab::Key;
@@ -13,7 +13,7 @@ use crate::{
     handle::Kind,
     manager::{Caller, Manager, denied},
     name::Name,
-    namespace::{Bound, Namespace},
+    namespace::{Bound, Issued, MAX_ISSUED, Namespace},
     path::{self, Target},
     place::{Found, Places},
 };
@@ -43,12 +43,22 @@ pub enum Open<R> {
         /// Offset in the path.
         suffix: usize,
     },
-    /// A copy of the root itself, with nothing shared but what it refers to.
-    RootHandOut(Rc<Binding<R>>),
+    /// A copy of the root itself, with nothing shared but what it refers to: see
+    /// [`Manager::issued`].
+    RootHandOut(HandOut<R>),
     /// A copy of the capability to create schemes.
     SchemeCreationCap,
     /// A handle made here.
     Handle(Opened),
+}
+
+/// A root to be handed out.
+#[derive(Debug)]
+pub struct HandOut<R> {
+    /// What the name is bound to.
+    pub binding: Rc<Binding<R>>,
+    ns: Key,
+    name: Box<str>,
 }
 
 /// How an unlink is answered.
@@ -142,12 +152,59 @@ impl<R, L> Manager<R, L> {
                 let bound = self.bound(namespace, name)?;
                 if exact && flags & flag::O_DIRECTORY != 0 {
                     return match bound {
-                        Bound::Whole(binding) => Ok(Open::RootHandOut(binding)),
+                        Bound::Whole(binding) => {
+                            let name = Name::new(name)?.as_str().into();
+                            Ok(Open::RootHandOut(HandOut { binding, ns, name }))
+                        }
                         Bound::Places(_) => self.open_here(ns, name, "", flags, caller),
                     };
                 }
                 self.ask(bound, ns, name, (path, suffix), flags, caller)
             }
+        }
+    }
+
+    /// What copies of a root to be handed out are made of, if it is there already. Otherwise a copy of
+    /// the binding's root, which can be revoked without what is opened through it, is to be given to
+    /// [`Self::issue`] first.
+    #[must_use]
+    pub fn issued(&self, hand_out: &HandOut<R>) -> Option<&R> {
+        let issued = self
+            .namespaces
+            .get(hand_out.ns)?
+            .issued
+            .get(&hand_out.name)?;
+        Rc::ptr_eq(&issued.binding, &hand_out.binding).then_some(&issued.root)
+    }
+
+    /// Keeps what copies are made of, until the name is bound no more: then it comes back by
+    /// [`Self::take_ended`].
+    ///
+    /// # Errors
+    /// `EMFILE` when roots of too many names are handed out.
+    pub fn issue(&mut self, hand_out: HandOut<R>, root: R) -> Result<(), Error> {
+        let HandOut { binding, ns, name } = hand_out;
+        let issued = &mut self.namespace_mut(ns)?.issued;
+        if issued.len() >= MAX_ISSUED && !issued.contains_key(&name) {
+            return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
+        }
+        let former = issued.insert(name, Issued { binding, root });
+        self.ended.extend(former.map(|issued| issued.root));
+        Ok(())
+    }
+
+    /// Takes one of the roots that are to be revoked because the names they were handed out by are
+    /// gone. What was opened through them is not meant.
+    pub fn take_ended(&mut self) -> Option<R> {
+        self.ended.pop()
+    }
+
+    /// A name is not bound any more to what it was bound to.
+    pub(crate) fn end_issued(&mut self, ns: Key, name: &str) {
+        if let Some(namespace) = self.namespaces.get_mut(ns)
+            && let Some(issued) = namespace.issued.remove(name)
+        {
+            self.ended.push(issued.root);
         }
     }
 

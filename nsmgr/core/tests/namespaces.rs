@@ -61,7 +61,7 @@ fn opens_are_routed() {
             .open(world.first, path.as_bytes(), flags, USER)
         {
             Ok(Open::Redirect { binding, suffix }) => To(number(&binding), suffix),
-            Ok(Open::RootHandOut(binding)) => HandOut(number(&binding)),
+            Ok(Open::RootHandOut(hand_out)) => HandOut(number(&hand_out.binding)),
             Ok(Open::SchemeCreationCap) => Cap,
             Ok(Open::Handle(Opened { handle, .. })) => {
                 world.manager.close(handle);

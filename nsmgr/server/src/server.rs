@@ -6,7 +6,9 @@ use alloc::{rc::Rc, vec::Vec};
 
 use cap_abi::{Rights, resolve::RESOLVE_BENEATH, scheme::CQE_REDIRECT};
 use nsmgr_api::Verb;
-use nsmgr_core::{Binding, Caller, Dup, Error, Limits, Manager, Open, Opened, Unbound, Unlink};
+use nsmgr_core::{
+    Binding, Caller, Dup, Error, HandOut, Limits, Manager, Open, Opened, Unbound, Unlink,
+};
 use syscall::{
     Stat, StdFsCallKind,
     dirent::{DirEntry, DirentBuf, DirentKind},
@@ -44,8 +46,13 @@ pub trait Kernel {
     /// # Errors
     /// The kernel's error number.
     fn own(&mut self, number: u64) -> Result<Self::Fd, i32>;
+    /// Derives a copy, and what revokes it without revoking what was opened through it.
+    ///
+    /// # Errors
+    /// The kernel's error number.
+    fn issue(&mut self, fd: &Self::Fd) -> Result<(Self::Fd, Self::Fd), i32>;
     /// A copy that shares neither status flags nor position with the original, and that is revoked
-    /// with it.
+    /// with it. What is opened through either is revoked by the same.
     ///
     /// # Errors
     /// The kernel's error number.
@@ -145,6 +152,9 @@ impl<K: Kernel> Server<K> {
             Some(opcode) => self.answer(opcode, sqe, payload, kernel),
             None => Err(errno::ENOSYS),
         };
+        while let Some(Root { lease, .. }) = self.manager.take_ended() {
+            kernel.revoke(lease);
+        }
         Some(reply(sqe.tag, answer, kernel))
     }
 
@@ -244,16 +254,35 @@ impl<K: Kernel> Server<K> {
             .map_err(number)?
         {
             Open::Redirect { binding, suffix } => redirect(kernel, &binding, suffix),
-            Open::RootHandOut(binding) => {
-                if !binding.rights().contains(Rights::TRANSFER) {
-                    return Err(errno::EPERM);
-                }
-                let root = root(kernel, &binding)?;
-                kernel.copy(&root.derived).map(Answer::Descriptor)
-            }
+            Open::RootHandOut(hand_out) => self.hand_out(hand_out, kernel),
             Open::SchemeCreationCap => kernel.copy(&self.creation_cap).map(Answer::Descriptor),
             Open::Handle(opened) => Ok(Answer::Opened(opened)),
         }
+    }
+
+    fn hand_out(
+        &mut self,
+        hand_out: HandOut<Root<K::Fd>>,
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        if !hand_out.binding.rights().contains(Rights::TRANSFER) {
+            return Err(errno::EPERM);
+        }
+        if let Some(issued) = self.manager.issued(&hand_out) {
+            match kernel.copy(&issued.derived) {
+                // The binding has got another root in the meantime.
+                Err(errno::ESTALE) => {}
+                copy => return copy.map(Answer::Descriptor),
+            }
+        }
+        let issued = {
+            let root = root(kernel, &hand_out.binding)?;
+            let (derived, lease) = kernel.issue(&root.derived)?;
+            Root { derived, lease }
+        };
+        let copy = kernel.copy(&issued.derived)?;
+        self.manager.issue(hand_out, issued).map_err(number)?;
+        Ok(Answer::Descriptor(copy))
     }
 
     fn unlink(

@@ -68,7 +68,11 @@ fn roots_and_the_capability_are_handed_out_as_copies() {
     }
     numbers.dedup();
     assert_eq!(numbers.len(), 3, "nobody gets another's");
-    assert_eq!(world.sim.0.borrow().open.len(), open, "nothing is left");
+    assert_eq!(
+        world.sim.0.borrow().open.len(),
+        open + 2,
+        "what is kept is what further copies are made of"
+    );
 
     let payload = api::register_with_payload(
         Rights::READ_ONLY.difference(Rights::TRANSFER),
@@ -81,6 +85,41 @@ fn roots_and_the_capability_are_handed_out_as_copies() {
         result(&world.open(world.first, "/scheme/ro", O_DIRECTORY).cqe),
         Err(EPERM)
     );
+}
+
+#[test]
+fn a_root_serves_as_long_as_its_name() {
+    let mut world = World::new();
+    let open = world.sim.0.borrow().open.len();
+    let fork_of_all = api::fork_payload([&b"*"[..]]);
+    for round in 0..3 {
+        world.bind(world.first, "file", 70 + round).unwrap();
+        let fork = world.dup(world.first, &fork_of_all).unwrap();
+        for ns in [world.first, world.first, fork] {
+            let reply = world.open(ns, "/scheme/file", O_DIRECTORY);
+            assert_eq!(reply.cqe.flags, RESPOND_FD);
+        }
+        // What the fork handed out is the fork's.
+        let revoked = world.sim.0.borrow().revoked;
+        let mut path = b"/scheme/file".to_vec();
+        let unlink = world.value(Opcode::UnlinkAt, world.first, [0, 0, UID], &mut path);
+        assert_eq!(unlink, Ok(0));
+        assert_eq!(world.sim.0.borrow().revoked, revoked + 1);
+        let mut name = b"file".to_vec();
+        let verb = [Verb::Unbind as u64, 0, 0];
+        assert_eq!(world.value(Opcode::Call, fork, verb, &mut name), Ok(0));
+        assert_eq!(world.sim.0.borrow().revoked, revoked + 2);
+        world.close(fork);
+    }
+    assert_eq!(world.sim.0.borrow().open.len(), open, "nothing is left");
+    // A namespace that goes takes nothing along that it handed out.
+    let revoked = world.sim.0.borrow().revoked;
+    world.bind(world.first, "file", 80).unwrap();
+    let fork = world.dup(world.first, &fork_of_all).unwrap();
+    drop(world.open(fork, "/scheme/file", O_DIRECTORY));
+    world.close(fork);
+    assert_eq!(world.sim.0.borrow().revoked, revoked);
+    assert_eq!(world.sim.0.borrow().open.len(), open + 2, "the binding's");
 }
 
 #[test]

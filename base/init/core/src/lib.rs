@@ -19,7 +19,7 @@
 //!
 //! | type | what it has | started when |
 //! |---|---|---|
-//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once | it has bound NAME |
+//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once; a namespace if it names schemes | it has bound NAME |
 //! | `{ bus = "NAME" }` | the same | it has bound NAME, and so have the drivers of what `/scheme/NAME/functions` lists |
 //! | `"daemon"` | | it runs |
 //! | `"oneshot"` | | it has ended well |

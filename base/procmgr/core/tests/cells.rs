@@ -2,10 +2,10 @@
 
 mod common;
 
-use cap_abi::process::CONFINE;
+use cap_abi::process::{CONFINE, COUNTS};
 use common::{Proc, Sim};
 use libredox::protocol::{ProcCall, ProcKillTarget};
-use procmgr_core::status;
+use procmgr_core::{Answer, Data, status};
 use syscall::error::*;
 
 const TERM: u8 = 15;
@@ -156,6 +156,26 @@ fn it_lives_and_ends_like_any_other() {
         sim.close(process.handle);
     }
     assert_eq!(sim.manager.counts(), before);
+}
+
+#[test]
+fn counts_are_for_who_may_know_everybody() {
+    let (mut sim, init) = Sim::new();
+    let counts = sim.manager.counts();
+    let ask = |sim: &mut Sim, who: Proc| match sim.call_tagged(who.handle, [COUNTS, 0, 0], &[]) {
+        (_, Ok(Answer::Now(0, Data::Counts(counts)))) => Ok(counts),
+        (_, Err(error)) => Err(error.0),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ask(&mut sim, init), Ok(counts));
+    let child = sim.fork(init);
+    sim.call(child.handle, [CONFINE, 0, 0]).unwrap();
+    assert_eq!(ask(&mut sim, child), Err(EPERM));
+    let user = sim.fork(init);
+    let ids = [1000_u32; 6].map(u32::to_ne_bytes).concat();
+    sim.call_with(user.handle, [ProcCall::SetResugid as u64, 0, 0], &ids)
+        .unwrap();
+    assert_eq!(ask(&mut sim, user), Err(EPERM));
 }
 
 #[test]

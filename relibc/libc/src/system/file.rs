@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int, c_long, c_ulong, c_void};
 
 use alloc::vec::Vec;
 use cap_abi::fcntl as caps;
-use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH};
+use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK};
 use cap_abi::scheme::LOCK_WAIT;
 use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
@@ -20,8 +20,40 @@ const IGNORED: u32 = libc::O_NOCTTY as u32;
 
 /// Opens; `mode` counts with `O_CREAT`.
 pub(crate) fn open_at(dir: c_int, path: &[u8], flags: c_int, mode: c_int) -> Result<usize> {
+    open_resolving(dir, path, flags, mode, 0)
+}
+
+/// [`open_at`] with resolution flags. Where they keep the path in `dir`, it is asked of `dir` itself,
+/// absolute ones too.
+pub(crate) fn open_resolving(
+    dir: c_int,
+    path: &[u8],
+    flags: c_int,
+    mode: c_int,
+    resolve: usize,
+) -> Result<usize> {
+    let raw = kernel_flags(flags, mode)? | resolve;
+    let inside = raw & (RESOLVE_BENEATH | RESOLVE_IN_ROOT) != 0;
+    // What a resolution flag speaks of has no path to be resolved.
+    if raw & RESOLVE_MASK == 0
+        && let Some(own) = namespace::open_own(path, sys::FD_ANY)
+    {
+        let own = own?;
+        if flags & libc::O_CLOEXEC != 0 {
+            control_cloexec(own as c_int, true)?;
+        }
+        return Ok(own);
+    }
+    restartable(|| {
+        at(dir, path, inside, |base, rest| {
+            sys::openat(base, rest, raw, sys::FD_ANY)
+        })
+    })
+}
+
+/// `open`'s flags and mode as a scheme gets them.
+pub(crate) fn kernel_flags(flags: c_int, mode: c_int) -> Result<usize> {
     let flags = flags as u32;
-    let beneath = flags & C_O_RESOLVE_BENEATH != 0;
     let mut raw = (flags & !(IGNORED | C_O_RESOLVE_BENEATH)) as usize & !0xffff;
     if raw & O_CREAT != 0 {
         raw |= mode as usize & 0o7777 & !usize::from(process::umask());
@@ -30,14 +62,10 @@ pub(crate) fn open_at(dir: c_int, path: &[u8], flags: c_int, mode: c_int) -> Res
             return fail(EINVAL);
         }
     }
-    if beneath {
+    if flags & C_O_RESOLVE_BENEATH != 0 {
         raw |= RESOLVE_BENEATH;
     }
-    restartable(|| {
-        at(dir, path, beneath, |base, rest| {
-            sys::openat(base, rest, raw, sys::FD_ANY)
-        })
-    })
+    Ok(raw)
 }
 
 /// Where shared memory has its names.
@@ -81,14 +109,6 @@ pub(crate) fn make_pipe(flags: c_int) -> Result<[Fd; 2]> {
             }
         }
     }
-    Ok([reader, writer])
-}
-
-/// A pipe that no program started from here will have.
-pub(crate) fn make_private_pipe() -> Result<[Fd; 2]> {
-    let root = open_scheme(b"/scheme/pipe", O_RDONLY)?;
-    let reader = root.dup(b"")?;
-    let writer = reader.dup(b"write")?;
     Ok([reader, writer])
 }
 

@@ -9,8 +9,8 @@ use redox_rt::{
     Error, Fd, Result, event::Queue, fs, namespace as ns, process, process::Awaited, sys,
 };
 use syscall::{
-    E2BIG, EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOENT, EPERM, ESTALE, EventFlags, F_GETFL,
-    F_SETFL,
+    E2BIG, EACCES, EAGAIN, EEXIST, EINVAL, EMFILE, ENODEV, ENOENT, ENOMEM, EPERM, ESTALE,
+    EventFlags, F_GETFL, F_SETFL,
     dirent::DirentIter,
     flag::{CallFlags, O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR},
 };
@@ -26,7 +26,8 @@ pub fn run() -> i32 {
         the_scheme_sees_the_true_caller, roots_share_nothing, revoking_ends_what_was_opened,
         a_destroyed_namespace_takes_everything_along, a_dead_scheme_is_no_device,
         a_daemon_that_is_started_again_is_found_in_every_fork, an_alias_leads_to_the_new_daemon,
-        a_namespace_can_be_watched,
+        a_namespace_can_be_watched, a_hundred_stuck_callers_delay_nobody,
+        a_greedy_client_hurts_only_itself,
     ]
 }
 
@@ -496,5 +497,101 @@ fn a_namespace_can_be_watched() -> Outcome {
     }
     let blind = ask(ns.raw(), &api::shrink_payload(NsPermissions::INSERT))?;
     check_error!(ask(blind.raw(), &api::watch_payload()), EACCES);
+    Ok(())
+}
+
+fn a_hundred_stuck_callers_delay_nobody() -> Outcome {
+    const STUCK: usize = 100;
+    let ns = fork(own()?, &["zero", "event"])?;
+    let silent = scheme::serve_silently()?;
+    ns::register(ns.raw(), b"test-silent", silent.root.dup(b"")?.into_raw())?;
+    let mut stuck = Vec::new();
+    for _ in 0..STUCK {
+        match process::fork()? {
+            Some(pid) => stuck.push(pid),
+            None => {
+                let answer = at(ns.raw(), "/scheme/test-silent/x", O_RDONLY);
+                let told = matches!(answer, Err(error) if error.errno == ENODEV);
+                redox_rt::exit(if told { 7 } else { 1 })
+            }
+        }
+    }
+    // They are there; nobody has been answered.
+    while waiting_opens()? < STUCK {
+        sys::sched_yield();
+    }
+    for _ in 0..50 {
+        check!(at(ns.raw(), "/scheme/zero", O_RDONLY).is_ok());
+        check_error!(at(ns.raw(), "/scheme/absent", O_RDONLY), ENODEV);
+        let child = fork(ns.raw(), &["*"])?;
+        check!(at(child.raw(), "/scheme/zero", O_RDONLY).is_ok());
+        check_eq!(list_in_pieces(child.raw(), 4096)?.len(), 3);
+    }
+    let served = scheme::serve()?;
+    ns::register(ns.raw(), b"test-quick", served.root.dup(b"")?.into_raw())?;
+    check!(scheme::told(&at(ns.raw(), "/scheme/test-quick", O_RDONLY)?).is_ok());
+    served.stop()?;
+    let waited = process::wait(Awaited::Any, process::WaitFlags::WNOHANG)?;
+    check_eq!(waited, None, "all of them still wait");
+    silent.stop()?;
+    for pid in stuck {
+        let ended = process::wait(Awaited::Child(pid), process::WaitFlags::empty())?;
+        check_eq!(ended, Some((pid, rt_core::wait::exited(7))));
+    }
+    Ok(())
+}
+
+/// How many contexts of this program wait for a scheme's answer.
+fn waiting_opens() -> Result<usize> {
+    let file = at(own()?, "/scheme/sys/context", O_RDONLY)?;
+    let mut text = vec![0; 32 << 10];
+    let len = file.read_full_at(&mut text, 0)?;
+    let text = String::from_utf8_lossy(text.get(..len).unwrap_or(&[])).into_owned();
+    let own = |line: &&str| line.contains("test-user") && line.contains(" Request ");
+    Ok(text.lines().filter(own).count())
+}
+
+fn a_greedy_client_hurts_only_itself() -> Outcome {
+    let counts = || -> Result<String> {
+        let file = at(own()?, "/scheme/nsmgr/counts", O_RDONLY)?;
+        let mut text = vec![0; 1024];
+        let len = file.read_full_at(&mut text, 0)?;
+        Ok(String::from_utf8_lossy(text.get(..len).unwrap_or(&[])).into_owned())
+    };
+    let before = counts()?;
+    let Some(child) = process::fork()? else {
+        let own = own().unwrap_or(0);
+        let mut held = Vec::new();
+        let mut answer = 1;
+        for _ in 0..100_000 {
+            match fork(own, &["*"]) {
+                Ok(made) => held.push(made),
+                Err(error) => {
+                    let told = matches!(error.errno, EMFILE | ENOMEM);
+                    answer = if told && held.len() > 1000 { 7 } else { 2 };
+                    break;
+                }
+            }
+        }
+        // Others are not refused anything; this process says so itself, by forking no more.
+        redox_rt::exit(answer)
+    };
+    // While it does so, this one is served.
+    for _ in 0..20 {
+        check!(fork(own()?, &["zero"]).is_ok());
+        sys::sched_yield();
+    }
+    let ended = process::wait(Awaited::Child(child), process::WaitFlags::empty())?;
+    check_eq!(ended, Some((child, rt_core::wait::exited(7))));
+    check!(fork(own()?, &["*"]).is_ok());
+    let mut after = counts()?;
+    for _ in 0..1000 {
+        if after == before {
+            break;
+        }
+        sys::sched_yield();
+        after = counts()?;
+    }
+    check_eq!(after, before);
     Ok(())
 }
