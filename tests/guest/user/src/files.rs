@@ -26,6 +26,20 @@ pub fn run() -> i32 {
     ]
 }
 
+/// The machine ends in the middle of things; the runner looks at the disk afterwards.
+pub fn cut() -> i32 {
+    let code = guest_test::run!["cut" => what_is_synced_stays, much_is_under_way];
+    let machine = open("/scheme/kernel.sys", O_RDWR);
+    // Nothing is written back: the emulator is told to stop.
+    match machine.and_then(|machine| machine.call(&[2, code as u64])) {
+        Ok(_) => code,
+        Err(error) => {
+            redox_rt::eprintln!("test-user: ending the machine: {error}");
+            1
+        }
+    }
+}
+
 /// Builds a tree below a directory.
 struct Builder<'a>(&'a Fd);
 
@@ -249,13 +263,19 @@ fn a_limited_root_is_a_sandbox() -> Outcome {
 fn what_is_synced_stays() -> Outcome {
     let mut data = alloc::vec![0; disk_image::KEPT];
     disk_image::fill(0, 0, &mut data);
+    let mut back = alloc::vec![0; data.len() + 1];
+    // On a disk that has been through this before.
+    if let Ok(file) = open("/kept", O_RDONLY) {
+        check_eq!(file.read_full_at(&mut back, 0)?, data.len());
+        check!(back.get(..data.len()) == Some(data.as_slice()));
+        redox_rt::eprintln!("it was there");
+    }
     let file = open("/kept", O_CREAT | O_RDWR | 0o600)?;
     let mut done = 0;
     while done < data.len() {
         done += file.write(data.get(done..).unwrap_or(&[]))?;
     }
     sys::fsync(file.raw())?;
-    let mut back = alloc::vec![0; data.len() + 1];
     check_eq!(file.read_full_at(&mut back, 0)?, data.len());
     check!(back.get(..data.len()) == Some(data.as_slice()));
     Ok(())
@@ -347,5 +367,27 @@ fn locks_are_advisory() -> Outcome {
     // They go with the file.
     drop(two);
     ask(&one, Lock, 0, EXCLUSIVE, &mut [])?;
+    Ok(())
+}
+
+/// More than is kept in memory, nothing of which is synced; then some time, in which it is committed, begins to
+/// be, or not.
+fn much_is_under_way() -> Outcome {
+    const FILES: usize = 40;
+    let mut data = alloc::vec![0; 150_000];
+    for number in 0..FILES {
+        let file = open(&format!("/under-way-{number}"), O_CREAT | O_WRONLY | 0o600)?;
+        disk_image::fill(1, number as u64 * 1000, &mut data);
+        let mut done = 0;
+        while done < data.len() {
+            done += file.write(data.get(done..).unwrap_or(&[]))?;
+        }
+    }
+    let now = sys::clock_gettime(syscall::flag::CLOCK_MONOTONIC)?;
+    let wait = syscall::TimeSpec {
+        tv_sec: i64::from(now.tv_nsec % 6),
+        tv_nsec: now.tv_nsec,
+    };
+    sys::nanosleep(&wait).map_err(|(error, _)| error)?;
     Ok(())
 }
