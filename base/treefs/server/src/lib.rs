@@ -130,8 +130,9 @@ impl<S: Store> Server<S> {
         if let Some(Opcode::Cancel) = opcode {
             let before = self.waiting.len();
             self.waiting.retain(|waiting| waiting.tag != sqe.tag);
-            let waited = self.waiting.len() < before;
-            return waited.then(|| reply::value(sqe.tag, Err(errno::EINTR)));
+            if self.waiting.len() < before {
+                return Some(reply::value(sqe.tag, Err(errno::EINTR)));
+            }
         }
         if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
             return None;
