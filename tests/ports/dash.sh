@@ -292,8 +292,8 @@ sh -c 'trap "echo caught" USR1; (sleep 0.1; kill -USR1 $$) & p=$!; sleep 60 & wa
 check signal_ignored 0 'alive' <<'.'
 sh -c 'trap "" TERM; kill -TERM $$; echo alive'
 .
-check killed_by_signal 0 'Terminated
-143' <<'.'
+check killed_by_signal 0 '143' <<'.'
+exec 2>/dev/null
 sh -c 'kill -TERM $$'
 echo $?
 .
@@ -309,8 +309,8 @@ n=0; i=0
 for q in $p; do wait $q; [ $? = $i ] && n=$((n + 1)); i=$((i + 1)); done
 echo $n
 .
-check wait_for_killed 0 'Killed
-137' <<'.'
+check wait_for_killed 0 '137' <<'.'
+exec 2>/dev/null
 sleep 60 &
 kill -KILL $!
 wait $!

@@ -10,7 +10,7 @@
 #
 # The commands run in a subshell, in an empty folder. STATUS is what they are to exit with,
 # OUTPUT what they are to write, standard error included, without newlines at the end.
-# `$ports` is the folder of this script.
+# `$ports` is the folder of this script, `$root` what start.sh makes it: PACKAGE/usr below it are a package's files.
 
 newline='
 '

@@ -54,7 +54,8 @@ pub struct Child {
 impl Child {
     /// Makes it.
     pub fn new() -> Result<Self> {
-        let (process, pid) = process::new_child()?;
+        let process = process::new_child()?;
+        let pid = process::number_of(&process)?;
         if has_terminal() {
             process::set_group(pid, pid)?;
         }

@@ -87,6 +87,31 @@ pub fn route(path: &[u8]) -> Result<Route<'_>, i32> {
     }
 }
 
+/// The scheme that a path belongs to and the path below its root, which begins with no slash. `None` for
+/// relative paths, for what the namespace itself answers, and for `/scheme/NAME`, with or without a slash
+/// behind it: only the namespace can tell whether that is to be opened or handed out, used or unbound.
+#[must_use]
+pub fn below_root(route: Route<'_>) -> Option<(&[u8], &[u8])> {
+    let (name, rest) = match route {
+        Route::File(path) => {
+            let from = path.iter().position(|&byte| byte != b'/');
+            let (_, rest) = path.split_at_checked(from.unwrap_or(path.len()))?;
+            return Some((b"file", rest));
+        }
+        Route::Namespace(path) => {
+            let path = path.strip_prefix(b"/scheme/")?;
+            let end = path.iter().position(|&byte| byte == b'/')?;
+            path.split_at_checked(end)?
+        }
+        Route::PseudoTerminal(number) => return Some((b"pty", number)),
+        Route::Current(_) => return None,
+    };
+    let from = rest.iter().position(|&byte| byte != b'/')?;
+    let (_, rest) = rest.split_at_checked(from)?;
+    let is_name = !matches!(name, b"" | b"." | b".." | b"namespace");
+    is_name.then_some((name, rest))
+}
+
 fn device(path: &[u8]) -> Option<&'static [u8]> {
     let (_, scheme) = DEVICES.iter().find(|(name, _)| *name == path)?;
     Some(scheme)
@@ -102,6 +127,35 @@ mod tests {
     use std::vec;
 
     use super::*;
+
+    #[test]
+    fn below_roots() {
+        let rows: &[(&[u8], Option<(&[u8], &[u8])>)] = &[
+            (b"/etc/passwd", Some((b"file", b"etc/passwd"))),
+            (b"//etc", Some((b"file", b"etc"))),
+            (b"//scheme/x", Some((b"file", b"scheme/x"))),
+            (b"/dir/", Some((b"file", b"dir/"))),
+            (b"/..", Some((b"file", b".."))),
+            (b"/", Some((b"file", b""))),
+            (b"///", Some((b"file", b""))),
+            (b"/scheme/file/a/b", Some((b"file", b"a/b"))),
+            (b"/scheme/file//a", Some((b"file", b"a"))),
+            (b"/scheme/file", None),
+            (b"/scheme/file/", None),
+            (b"/scheme", None),
+            (b"/scheme/", None),
+            (b"/scheme//file/x", None),
+            (b"/scheme/namespace/scheme-creation-cap", None),
+            (b"/scheme/../x", None),
+            (b"/dev/null", None),
+            (b"/dev/pts/3", Some((b"pty", b"3"))),
+            (b"relative", None),
+        ];
+        for (path, want) in rows {
+            let shown = std::string::String::from_utf8_lossy(path);
+            assert_eq!(below_root(route(path).unwrap()), *want, "{shown}");
+        }
+    }
 
     #[test]
     fn routes() {

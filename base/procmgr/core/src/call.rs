@@ -121,6 +121,7 @@ impl<T> Manager<T> {
             }
             Call::Credentials(target) => {
                 let target = if target == 0 { pid } else { target };
+                self.named(pid, target)?;
                 let known = target == pid || self.live(pid)?.children.contains(&target);
                 if !known && !self.live(pid)?.ids.is_privileged() {
                     return Err(EPERM);
@@ -133,8 +134,16 @@ impl<T> Manager<T> {
             }
             Call::GetPriority(target) => {
                 let target = if target == 0 { pid } else { target };
-                let process = self.find(target).ok_or(ESRCH)?;
+                let process = self.named(pid, target)?;
                 Ok(Answer::value(process.priority.into()))
+            }
+            Call::Confine => self.confine(pid).map(|()| DONE),
+            Call::Counts => {
+                let process = self.live(pid)?;
+                if !process.ids.is_privileged() || process.cell.is_some() {
+                    return Err(EPERM);
+                }
+                Ok(Answer::Now(0, Data::Counts(self.counts())))
             }
             Call::HasTerminal => self.terminal(pid).map(|_| DONE),
             Call::DropTerminal => self.drop_terminal(pid).map(|()| DONE),
@@ -164,6 +173,7 @@ impl<T> Manager<T> {
     ) -> Result<(), Errno> {
         let target = if target == 0 { caller } else { target };
         let ids = self.live(caller)?.ids;
+        self.named(caller, target)?;
         let process = self.live_mut(target)?;
         if !ids.is_privileged() {
             let owner = ids.euid == process.ids.ruid || ids.euid == process.ids.euid;

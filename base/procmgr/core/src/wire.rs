@@ -23,6 +23,8 @@
 //! | `SetProcPriority` | target or 0, priority 0 to 39 (`nice` + 20) | 0 | |
 //! | `GetProcPriority` | target or 0 | the priority | |
 //! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd) |
+//! | `cap_abi::process::CONFINE` | | 0 | |
+//! | `cap_abi::process::COUNTS` | | 0 | out: 5 `u64` |
 //! | `Rlimit` | resource, 0 reads or 1 sets | 0 | out or in: `Rlimit` |
 //!
 //! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
@@ -31,6 +33,7 @@
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 
+use cap_abi::process::{CONFINE, COUNTS};
 use cap_abi::session;
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 
@@ -62,6 +65,8 @@ pub(crate) enum Call {
     GetPriority(Pid),
     HasTerminal,
     DropTerminal,
+    Confine,
+    Counts,
     GetLimits(usize),
     SetLimits(usize, Limits),
 }
@@ -71,6 +76,11 @@ pub type Metadata = [u64; 3];
 
 pub(crate) fn process_call(metadata: Metadata, payload: &[u8]) -> Result<Call, Errno> {
     let [verb, a, b] = metadata;
+    match verb {
+        CONFINE => return Ok(Call::Confine),
+        COUNTS => return Ok(Call::Counts),
+        _ => (),
+    }
     let verb = usize::try_from(verb)
         .ok()
         .and_then(ProcCall::try_from_raw)

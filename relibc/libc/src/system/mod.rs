@@ -14,6 +14,7 @@ mod limits;
 mod memory;
 mod named_semaphore;
 mod names;
+mod openat2;
 mod path;
 mod poll;
 mod popen;

@@ -1,6 +1,6 @@
 //! Tests of the system's servers, as processes see them: run by `init`, in the whole namespace.
 //!
-//! The first argument picks a group: `names` (the namespace manager), `processes` (the process
+//! The first argument picks a group: `names` (the namespace manager and places), `processes` (the process
 //! manager), `files` (path resolution in the file systems). `hold` is no test: it says so and waits to be
 //! ended by a key.
 #![no_std]
@@ -11,6 +11,7 @@ extern crate alloc;
 mod files;
 mod hold;
 mod names;
+mod places;
 mod processes;
 mod scheme;
 
@@ -20,7 +21,7 @@ redox_rt::entry!(main);
 
 fn main(start: &Start) -> i32 {
     match start.arg(1).map(core::ffi::CStr::to_bytes) {
-        Some(b"names") => names::run(),
+        Some(b"names") => names::run().max(places::run()),
         Some(b"processes") => processes::run(),
         Some(b"files") => files::run(),
         Some(b"hold") => hold::run(),
