@@ -34,7 +34,14 @@ unsafe fn shell(
 ) -> Result<c_int> {
     let args = [SHELL.as_ptr(), c"-c".as_ptr(), command, null()];
     let env = environment::current().cast_const().cast();
-    spawn::start(SHELL.as_ptr(), false, actions, attributes, args.as_ptr(), env)
+    spawn::start(
+        SHELL.as_ptr(),
+        false,
+        actions,
+        attributes,
+        args.as_ptr(),
+        env,
+    )
 }
 
 unsafe fn open(command: *const c_char, mode: &[u8]) -> Result<*mut FILE> {
