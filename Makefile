@@ -28,7 +28,7 @@ HAS_KERNEL := $(wildcard kernel/Cargo.toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -36,7 +36,8 @@ help:
 	@echo 'make all     build packages and the disk image $(IMAGE)'
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS='
-	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter'
+	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
+	@echo 'make soak    a million opens while daemons are killed (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -82,7 +83,8 @@ sysroot: tools
 c-programs: sysroot
 	$(call say,programs in C)
 	$(Q)mkdir -p build/tests
-	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c -lm -o build/tests/test-c
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c tests/guest/c/test.c -lm -o build/tests/test-c
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/terminal.c tests/guest/c/test.c -o build/tests/test-terminal
 
 initfs: programs
 	$(Q)mkdir -p $(dir $(INITFS))
@@ -114,11 +116,26 @@ probe: loader tools
 		$(PROBE)=/boot/kernel $(PROBE).initfs=/boot/initfs
 
 test: deps
+ifeq ($(SUITES),)
 	$(call say,tests on this host)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
+endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
+ifneq ($(if $(SUITES),$(filter ports%,$(SUITES)),all),)
+	$(Q)$(MAKE) --no-print-directory --silent ports
+endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
+
+# Long: a million opens while daemons are killed.
+soak: deps test-programs c-programs kernel
+	$(call say,soak test in QEMU)
+	$(Q)$(RUNNER) test soak-full
+
+# Packages of programs of others, whose tests are among the suites.
+ports: deps
+	$(call say,ports)
+	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)

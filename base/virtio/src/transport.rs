@@ -34,7 +34,7 @@ mod common {
 }
 
 /// Queues that notifications are remembered for.
-const QUEUES: usize = 4;
+const QUEUES: usize = 16;
 /// How long a reset may take, in steps of a millisecond.
 const PATIENCE: u32 = 1000;
 const MILLISECOND: i32 = 1_000_000;
