@@ -224,7 +224,7 @@ impl<R, L> Manager<R, L> {
             .ok_or(Error::NOT_BOUND)?
             .same();
         if flags.contains(UnbindFlags::VACATE) {
-            return self.vacate(ns, &bound);
+            return self.vacate(ns, name, &bound);
         }
         let ending = flags.contains(UnbindFlags::REVOKE);
         let bindings = match &bound {
@@ -241,7 +241,7 @@ impl<R, L> Manager<R, L> {
         })
     }
 
-    fn vacate(&mut self, ns: Key, bound: &Bound<R>) -> Result<Unbound<R>, Error> {
+    fn vacate(&mut self, ns: Key, name: Name<'_>, bound: &Bound<R>) -> Result<Unbound<R>, Error> {
         let Bound::Whole(binding) = bound else {
             return Err(Error::new(errno::EOPNOTSUPP, Cause::Malformed));
         };
@@ -253,6 +253,7 @@ impl<R, L> Manager<R, L> {
             return Err(Error::new(errno::EOPNOTSUPP, Cause::Malformed));
         }
         let root = binding.vacate();
+        self.end_issued(ns, name.as_str());
         self.changed(ns);
         Ok(Unbound {
             revoke: root.into_iter().collect(),

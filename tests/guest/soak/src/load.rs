@@ -5,7 +5,7 @@ use alloc::{format, vec::Vec};
 use guest_test::{Failure, check_eq};
 use nsmgr_api::{self as api, NsPermissions, UnbindFlags, Verb};
 use redox_rt::{
-    Error, Fd, Result, namespace as ns,
+    Fd, Result, namespace as ns,
     process::{self, Awaited, WaitFlags},
     sys,
 };
@@ -15,7 +15,7 @@ use syscall::{
     flag::{CallFlags, O_DIRECTORY, O_RDONLY},
 };
 
-use crate::{NAMES, daemons, heir, open, pause};
+use crate::{NAMES, daemons, heir, open, own, pause};
 
 /// What an open may answer while what it is asked of is being killed.
 const ACCEPTED: [i32; 4] = [ENODEV, ESTALE, ENOENT, EINTR];
@@ -38,11 +38,7 @@ impl Random {
 /// Makes `opens` opens by `processes` processes, each in a namespace of its own, and kills daemons until
 /// they have ended. Answers how many were killed.
 pub fn run(processes: u32, opens: u32) -> core::result::Result<u32, Failure> {
-    let own = Fd::from_raw(sys::dup(
-        ns::namespace().ok_or(Error::new(ENOENT))?,
-        b"",
-        sys::FD_ANY_UPPER,
-    )?);
+    let own = own()?;
     let mut workers = Vec::new();
     for number in 0..processes {
         match process::fork()? {
@@ -89,7 +85,7 @@ pub fn run(processes: u32, opens: u32) -> core::result::Result<u32, Failure> {
 }
 
 /// Binds and unbinds a name in the first namespace, which the workers' have inherited or not.
-fn change_names(own: &Fd, turn: u32) -> Result<()> {
+pub fn change_names(own: &Fd, turn: u32) -> Result<()> {
     let name = format!("soak{}", turn % 4);
     let payload = api::bind_payload(b"event", name.as_bytes());
     let rights = u64::from(cap_abi::Rights::READ_ONLY.bits());
