@@ -119,6 +119,8 @@ fn a_limited_descriptor_confines_every_way_to_name() {
     assert_eq!(c.open(dir, "../out", O_RDONLY | RESOLVE_BENEATH), -1);
     c.flags = SQE_BENEATH;
     assert_eq!(c.open(dir, "../out", O_RDONLY), -1);
+    // It is listed like any other.
+    assert_eq!(c.names(dir, 64), ["f"]);
     let mut path = *b"../out";
     assert_eq!(c.ask(Opcode::UnlinkAt, [dir, 0, 0, 0, 0, 0], &mut path), -1);
     assert_eq!(c.standard(dir, StdFsCallKind::Unlinkat, 0, &mut path), -1);
