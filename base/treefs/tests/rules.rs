@@ -4,7 +4,7 @@
 mod common;
 
 use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_XDEV};
-use common::{ROOT, Served, at};
+use common::{ROOT, Served, at, formatted, mounted};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use syscall::flag::{
@@ -602,4 +602,24 @@ fn senseless_requests_are_answered() {
         let (_, left) = served.fs.usage();
         assert_eq!(left, 0);
     }
+}
+
+#[test]
+fn a_disk_takes_names_with_colons() {
+    let (mut image, config) = (formatted(8), Config::default());
+    mounted(&mut image, &config, |served| {
+        // The name that is used meanwhile.
+        served.create("\u{1}new", 0o644).unwrap();
+        assert_eq!(served.create("a:b", 0o644), Err(Error::Exists));
+        served.unlink("\u{1}new", 0).unwrap();
+        served.create("a:b", 0o644).unwrap();
+        served.mkdir("c:d", 0o755).unwrap();
+        served.create("after", 0o644).unwrap();
+    });
+    mounted(&mut image, &config, |served| {
+        for name in ["a:b", "c:d", "after"] {
+            served.node(name, 0).unwrap();
+        }
+        assert_eq!(served.node("\u{1}new", 0).unwrap_err().errno(), 2);
+    });
 }

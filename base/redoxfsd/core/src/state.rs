@@ -448,11 +448,14 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
 
     /// See [`treefs::Store::create`].
     pub fn create(&mut self, (dir, name): Place<'_>, new: New, now: TimeSpec) -> Result<NodeId> {
-        self.dir(dir)?;
+        // The crate makes no name with a colon, but enters one.
+        const MEANWHILE: &str = "\u{1}new";
+        let plain = if name.contains(':') { MEANWHILE } else { name };
+        if self.dir(dir)?.get(plain).is_some() {
+            return Err(Error::Exists);
+        }
         self.begin(3 * CHANGE + ATTRIBUTES, &[dir])?;
         let (seconds, nanoseconds) = disk_time(now);
-        // The crate makes no name with a colon, but enters one.
-        let plain = if name.contains(':') { "\u{1}new" } else { name };
         let made = self
             .tx
             .create_node(pointer(dir), plain, new.mode, seconds, nanoseconds);
