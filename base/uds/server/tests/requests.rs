@@ -255,6 +255,14 @@ fn a_connection() {
         done(world.call(server, [verb::PEER_NAME, 0, 0], &mut name)),
         Ok(0)
     );
+    // Its name stays with those who were connected with it.
+    let late = world.socket();
+    done(world.connect(late, token, b"/tmp/s", 0)).unwrap();
+    let short = done(world.dup(listener, "accept")).unwrap();
+    world.close(short);
+    let len = done(world.call(late, [verb::PEER_NAME, 0, 0], &mut name)).unwrap();
+    assert_eq!(&name[..len as usize], b"/tmp/s");
+    world.close(late);
     // The end.
     let reader = world.read_later(server);
     world.close(client);
