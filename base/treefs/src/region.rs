@@ -12,7 +12,7 @@ pub trait Region: Sized {
     fn address(&self) -> usize;
 
     /// Its length.
-    fn len(&self) -> usize;
+    fn capacity(&self) -> usize;
 
     /// Copies out what is at `at`, as far as it reaches.
     fn read(&self, at: usize, buf: &mut [u8]);
@@ -34,7 +34,7 @@ impl Region for NoRegion {
         match *self {}
     }
 
-    fn len(&self) -> usize {
+    fn capacity(&self) -> usize {
         match *self {}
     }
 
@@ -77,7 +77,7 @@ impl<R: Region> Window<R> {
 
     /// The end of what it holds of the file.
     pub fn end(&self) -> u64 {
-        self.region.len() as u64
+        self.region.capacity() as u64
     }
 
     /// One more mapping; its address.
@@ -271,7 +271,7 @@ mod tests {
             0x1000
         }
 
-        fn len(&self) -> usize {
+        fn capacity(&self) -> usize {
             self.0.len()
         }
 
