@@ -83,6 +83,7 @@ impl<F> Server<F> {
             self.bound.remove(bound);
         }
         let mut others = socket.interested;
+        let name = socket.name;
         match socket.state {
             State::Listening { queue, .. } => {
                 for waiting in queue {
@@ -104,6 +105,7 @@ impl<F> Server<F> {
                 && *peer == Some(key)
             {
                 *peer = None;
+                socket.peer_name.clone_from(&name);
             }
             self.changed.push_back(other);
         }
@@ -157,8 +159,9 @@ impl<F> Server<F> {
                     State::Connected(other) => other,
                     _ => return Err(errno::ENOTCONN),
                 };
+                let gone = socket.peer_name.clone();
                 let other = other.and_then(|other| self.sockets.get(other));
-                let name = other.map(|other| other.name.clone()).unwrap_or_default();
+                let name = other.map_or(gone, |other| other.name.clone());
                 Ok(Step::Done(Ok(name.len()), name))
             }
             verb::NAME => {

@@ -77,6 +77,8 @@ pub struct Socket<F> {
     pub inbox: Inbox<F>,
     /// Who is at the other side.
     pub peer: Credentials,
+    /// What the other side was called, when it is gone.
+    pub peer_name: Vec<u8>,
     pub receives: bool,
     pub sends: bool,
     pub waiting: VecDeque<Waiting<F>>,
@@ -100,6 +102,7 @@ impl<F> Socket<F> {
             mode: 0o777,
             inbox: Inbox::default(),
             peer: Credentials::default(),
+            peer_name: Vec::new(),
             receives: true,
             sends: true,
             waiting: VecDeque::new(),

@@ -255,6 +255,14 @@ fn a_connection() {
         done(world.call(server, [verb::PEER_NAME, 0, 0], &mut name)),
         Ok(0)
     );
+    // Its name stays with those who were connected with it.
+    let late = world.socket();
+    done(world.connect(late, token, b"/tmp/s", 0)).unwrap();
+    let short = done(world.dup(listener, "accept")).unwrap();
+    world.close(short);
+    let len = done(world.call(late, [verb::PEER_NAME, 0, 0], &mut name)).unwrap();
+    assert_eq!(&name[..len as usize], b"/tmp/s");
+    world.close(late);
     // The end.
     let reader = world.read_later(server);
     world.close(client);
@@ -456,10 +464,7 @@ fn datagrams() {
     let token = world.bind(a, b"/a", 0o777).unwrap();
     world.bind(b, b"\0b", 0o777).unwrap();
     assert_eq!(done(world.write(b, "x", 0)), Err(EDESTADDRREQ));
-    assert_eq!(
-        done(world.call(a, [verb::LISTEN, 1, 0], &mut [])).is_err(),
-        true
-    );
+    assert!(done(world.call(a, [verb::LISTEN, 1, 0], &mut [])).is_err());
     let send = |world: &mut World, to: Vec<u8>, text: &str| {
         let mut payload = to;
         payload.extend_from_slice(text.as_bytes());
