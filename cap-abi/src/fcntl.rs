@@ -42,3 +42,6 @@ pub const LEASE_REVOKE_ON_CLOSE: u32 = 1;
 /// happens to either is not seen through the original. The scheme behind still sees one object, and
 /// hears of its end when original and copies are all closed.
 pub const LEASE_FRESH_DESCRIPTION: u32 = 1 << 1;
+/// The lease is the copy's alone: what is opened through the copy does not fall under it, but under
+/// the leases that what is opened through the original falls under.
+pub const LEASE_NOT_INHERITED: u32 = 1 << 2;

@@ -22,8 +22,9 @@ pub const RESOLVE_MASK: usize =
 /// into [`RESOLVE_BENEATH`]. All 16 upper bits are taken; this one is unused by Redox's file modes
 /// in `open`.
 pub const C_O_RESOLVE_BENEATH: u32 = 0x1000;
-/// C's `AT_RESOLVE_BENEATH` for the other `*at` functions (the value FreeBSD uses).
-pub const C_AT_RESOLVE_BENEATH: u32 = 0x2000;
+/// C's `AT_RESOLVE_BENEATH` for the other `*at` functions: a bit that none of Redox's `AT_*` and `RENAME_*`
+/// flags has (FreeBSD's value is `AT_SYMLINK_FOLLOW` here).
+pub const C_AT_RESOLVE_BENEATH: u32 = 0x8000;
 
 /// In the 32-bit flags of `Frenameat` and `Flinkat` requests: [`RESOLVE_BENEATH`].
 pub const AT_FLAG_BENEATH: u32 = 1 << 31;

@@ -3,7 +3,7 @@
 use nsmgr_server::Server;
 use redox_rt::Result;
 use scheme_loop::{Answers, Handler};
-use syscall::schemev2::Sqe;
+use syscall::schemev2::{Opcode, Sqe};
 
 use crate::kernel::System;
 
@@ -19,6 +19,11 @@ impl Handler for Service<'_> {
     const LONGEST_INPUT: usize = nsmgr_api::MAX_PAYLOAD;
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
+        // An answer that is not written yet may name a root, which anything but an open may close.
+        let opens = [Opcode::OpenAt as u8, Opcode::UnlinkAt as u8];
+        if !opens.contains(&sqe.opcode) {
+            out.flush()?;
+        }
         if let Some(reply) = self.server.handle(sqe, payload, &mut self.system) {
             match reply.close {
                 None => out.push(reply.cqe)?,

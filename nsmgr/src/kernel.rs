@@ -2,7 +2,7 @@
 
 use cap_abi::{
     FD_ANY_UPPER, Rights,
-    fcntl::{LEASE_FRESH_DESCRIPTION, LeaseParams},
+    fcntl::{LEASE_FRESH_DESCRIPTION, LEASE_NOT_INHERITED, LeaseParams},
 };
 use nsmgr_server::Kernel;
 use redox_rt::{
@@ -64,10 +64,18 @@ impl Kernel for System<'_> {
         create_scheme_fd(self.socket, number_of_handle as usize, 0, 0, 0).map_err(number)
     }
 
+    fn issue(&mut self, fd: &Fd) -> core::result::Result<(Fd, Fd), i32> {
+        lease(fd, Rights::FULL, LEASE_NOT_INHERITED).map_err(number)
+    }
+
     fn copy(&mut self, fd: &Fd) -> core::result::Result<Fd, i32> {
-        lease(fd, Rights::FULL, LEASE_FRESH_DESCRIPTION)
-            .map(|(copy, _)| copy)
-            .map_err(number)
+        lease(
+            fd,
+            Rights::FULL,
+            LEASE_FRESH_DESCRIPTION | LEASE_NOT_INHERITED,
+        )
+        .map(|(copy, _)| copy)
+        .map_err(number)
     }
 
     fn number(&self, fd: &Fd) -> usize {

@@ -52,7 +52,7 @@ typedef int mode_t;
 #define O_NOCTTY 0x00000200
 /* Ours: never resolve to anything outside the directory. The commands are described in cap-abi. */
 #define O_RESOLVE_BENEATH 0x00001000
-#define AT_RESOLVE_BENEATH 0x2000
+#define AT_RESOLVE_BENEATH 0x8000
 #define F_CAP_GET_RIGHTS 0x4000
 #define F_CAP_LIMIT 0x4001
 #define F_CAP_BENEATH 0x4002

@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod clock;
 pub mod events;
 
 use alloc::vec::Vec;

@@ -13,12 +13,16 @@
 //! are subject to it), *controls* (descriptors that can revoke it) and children. Without any it is
 //! freed.
 //!
+//! What is opened through an entry under a lease falls under the same lease, unless the lease was derived
+//! as [`LEASE_NOT_INHERITED`]: then it falls under what the original's openings fall under
+//! ([`Leases::for_opened`]).
+//!
 //! The number of a lease's ancestors is bounded by [`MAX_ANCESTORS`], which bounds the cost of
 //! `join`. Revoking costs time in proportion to what is revoked.
 
 use alloc::vec::Vec;
 
-use cap_abi::fcntl::LEASE_REVOKE_ON_CLOSE;
+use cap_abi::fcntl::{LEASE_NOT_INHERITED, LEASE_REVOKE_ON_CLOSE};
 
 use crate::NoMemory;
 use crate::slab::{Id, Slab};
@@ -28,6 +32,10 @@ pub type LeaseId = Id<Node>;
 
 /// How many leases one lease can depend on, directly or indirectly.
 pub const MAX_ANCESTORS: u16 = 255;
+
+/// How many joins above each other [`Leases::for_opened`] takes apart. What is deeper is inherited whole,
+/// and so ends earlier than it had to, never later.
+const MAX_SPLITS: u8 = 3;
 
 /// The first table of joins; kept once it is there, lest opening and closing one descriptor
 /// allocate.
@@ -81,6 +89,10 @@ pub struct Node {
     controls: u32,
     ancestors: u16,
     revoke_on_close: bool,
+    /// Derived as [`LEASE_NOT_INHERITED`].
+    own_only: bool,
+    /// That, or a join of such a one.
+    passes_up: bool,
 }
 
 impl Node {
@@ -159,7 +171,7 @@ impl Leases {
     /// # Errors
     /// Every [`LeaseError`].
     pub fn derive(&mut self, parent: Option<LeaseId>, flags: u32) -> Result<LeaseId, LeaseError> {
-        if flags & !LEASE_REVOKE_ON_CLOSE != 0 {
+        if flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_NOT_INHERITED) != 0 {
             return Err(LeaseError::UnknownFlag);
         }
         let ancestors = match parent {
@@ -173,8 +185,59 @@ impl Leases {
         if let Some(node) = self.nodes.get_mut(id) {
             node.controls = 1;
             node.revoke_on_close = flags & LEASE_REVOKE_ON_CLOSE != 0;
+            node.own_only = flags & LEASE_NOT_INHERITED != 0;
+            node.passes_up = node.own_only;
         }
         Ok(id)
+    }
+
+    /// The lease that something falls under which is opened through an entry under `id`; `None` for none.
+    /// The caller owns one use of it.
+    ///
+    /// # Errors
+    /// `Revoked`; what [`Self::join`] answers.
+    #[inline]
+    pub fn for_opened(&mut self, id: LeaseId) -> Result<Option<LeaseId>, LeaseError> {
+        let node = self.nodes.get_mut(id).ok_or(LeaseError::Revoked)?;
+        if node.passes_up {
+            return self.inherited(id, MAX_SPLITS);
+        }
+        node.uses = node.uses.saturating_add(1);
+        Ok(Some(id))
+    }
+
+    #[cold]
+    fn inherited(&mut self, id: LeaseId, splits: u8) -> Result<Option<LeaseId>, LeaseError> {
+        let mut at = id;
+        // Ends: each round goes to a parent, and there are no cycles.
+        loop {
+            let node = self.nodes.get(at).ok_or(LeaseError::Revoked)?;
+            let parents = (node.first.id, node.second.id);
+            match (node.own_only, node.passes_up, parents) {
+                (true, _, (None, _)) => return Ok(None),
+                (true, _, (Some(parent), _)) => at = parent,
+                (false, true, (Some(a), Some(b))) if splits > 0 => {
+                    let rest = splits.saturating_sub(1);
+                    let a = self.inherited(a, rest)?;
+                    let b = self.inherited(b, rest).inspect_err(|_| {
+                        if let Some(a) = a {
+                            self.release(a);
+                        }
+                    })?;
+                    let (Some(a), Some(b)) = (a, b) else {
+                        return Ok(a.or(b));
+                    };
+                    let both = self.join(a, b);
+                    self.release(a);
+                    self.release(b);
+                    return both.map(Some);
+                }
+                _ => {
+                    self.retain(at);
+                    return Ok(Some(at));
+                }
+            }
+        }
     }
 
     /// Finds or makes the lease that ends when either of two ends. The caller owns one use of it.
@@ -215,6 +278,12 @@ impl Leases {
             .saturating_add(2);
         self.grow_joins();
         let id = self.add(Some(a), Some(b), ancestors)?;
+        let passes_up = [a, b]
+            .iter()
+            .any(|&parent| self.nodes.get(parent).is_some_and(|node| node.passes_up));
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.passes_up = passes_up;
+        }
         if let Some(index) = self.bucket(a, b)
             && let Some(head) = self.joins.get_mut(index)
         {
@@ -272,37 +341,51 @@ impl Leases {
         if !self.meet(id, traversal) {
             return 0;
         }
-        let mut ended = 0usize;
-        let mut work = Some(id);
-        while let Some(at) = work {
-            work = self.nodes.get(at).and_then(|node| node.work);
-            let mut edge = self.nodes.get(at).and_then(|node| node.children);
+        // All below are met before any is removed: what loses its last child on the way is known to
+        // be waiting for its own removal. Nodes wait in the order in which they were met.
+        let mut last = id;
+        let mut at = Some(id);
+        while let Some(above) = at {
+            let mut edge = self.nodes.get(above).and_then(|node| node.children);
             while let Some(Edge { child, second }) = edge {
                 edge = self
                     .nodes
                     .get(child)
                     .and_then(|node| node.parent(second).next);
                 if self.meet(child, traversal) {
-                    if let Some(node) = self.nodes.get_mut(child) {
-                        node.work = work;
+                    if let Some(node) = self.nodes.get_mut(last) {
+                        node.work = Some(child);
                     }
-                    work = Some(child);
-                }
-                // The child must not look for its way out of a list whose owner is gone.
-                if let Some(node) = self.nodes.get_mut(child) {
-                    *node.parent_mut(second) = Parent {
-                        id: node.parent(second).id,
-                        ..Parent::default()
-                    };
+                    last = child;
                 }
             }
-            if let Some(node) = self.nodes.get_mut(at) {
-                node.children = None;
-            }
+            at = self.nodes.get(above).and_then(|node| node.work);
+        }
+        let mut ended = 0usize;
+        let mut work = Some(id);
+        while let Some(at) = work {
+            work = self.nodes.get(at).and_then(|node| node.work);
+            self.disown(at);
             self.detach(at, traversal);
             ended = ended.saturating_add(1);
         }
         ended
+    }
+
+    /// Empties a node's list of children: they must not look for their way out of a list whose owner
+    /// is gone.
+    fn disown(&mut self, id: LeaseId) {
+        let mut edge = self.nodes.get_mut(id).and_then(|node| node.children.take());
+        while let Some(Edge { child, second }) = edge {
+            let Some(node) = self.nodes.get_mut(child) else {
+                break;
+            };
+            edge = node.parent(second).next;
+            *node.parent_mut(second) = Parent {
+                id: node.parent(second).id,
+                ..Parent::default()
+            };
+        }
     }
 
     /// Frees `id` if nothing refers to it any more, and then those above it of which the same is
@@ -369,6 +452,8 @@ impl Leases {
             controls: 0,
             ancestors,
             revoke_on_close: false,
+            own_only: false,
+            passes_up: false,
         })?;
         self.link(id, false);
         self.link(id, true);

@@ -73,13 +73,14 @@ impl Kernel {
                     self.check_free(number)?;
                 }
                 let status = self.description(entry.desc)?.flags as usize;
-                let description = self
+                let lease = self.lease_for_opened(&entry)?;
+                let Ok(description) = self
                     .descriptions
                     .insert(Description::new(Kind::User { scheme, number: 0 }, status))
-                    .map_err(|_| Halt::Errno(ENOMEM))?;
-                if let Some(lease) = entry.lease {
-                    self.leases.retain(lease);
-                }
+                else {
+                    self.release_lease(lease);
+                    return fail(ENOMEM);
+                };
                 let args = [object, 0, 0, 0, 0, 0];
                 let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Dup, args);
                 call.payload = Payload::Bytes {
@@ -93,7 +94,7 @@ impl Kernel {
                     replace,
                     description,
                     rights: entry.rights,
-                    lease: entry.lease,
+                    lease,
                     cloexec: false,
                 });
                 self.call_scheme(call)
@@ -112,21 +113,26 @@ impl Kernel {
                 self.create_own_fd(scheme, &params, entry.lease, number)
             }
             kind => {
-                let opened = self.kernel_dup(kind, base, len)?;
-                let description = self.opened_description(opened, O_RDWR);
-                let number = self.vacate(table, number, replace)?;
-                self.install(description, entry.rights, entry.lease, number, false)
+                let lease = self.lease_for_opened(&entry)?;
+                let made = self.kernel_dup(kind, base, len).and_then(|opened| {
+                    let description = self.opened_description(opened, O_RDWR);
+                    let number = self.vacate(table, number, replace)?;
+                    self.install(description, entry.rights, lease, number, false)
+                });
+                self.release_lease(lease);
+                made
             }
         }
     }
 
     /// Makes room at `number` when it is to be replaced.
     fn vacate(&mut self, table: Id<FileTable>, number: usize, replace: bool) -> Outcome {
-        if replace && let Some(table) = self.tables.get_mut(table) {
-            if let Some(old) = table.entries.remove(number) {
-                self.detach(old);
-                self.drop_entry(old);
-            }
+        if replace
+            && let Some(table) = self.tables.get_mut(table)
+            && let Some(old) = table.entries.remove(number)
+        {
+            self.detach(old);
+            self.drop_entry(old);
         }
         Ok(number)
     }
@@ -274,7 +280,9 @@ impl Kernel {
         let space = self.current_space;
         let mut params = self.read_lease_params(address)?;
         let rights = Rights::from_bits(params.rights).ok_or(Halt::Errno(EINVAL))?;
-        if params.flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_FRESH_DESCRIPTION) != 0 {
+        if params.flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_FRESH_DESCRIPTION | LEASE_NOT_INHERITED)
+            != 0
+        {
             return fail(EINVAL);
         }
         let mut copy = self.entry(fd, Rights::empty())?;
@@ -288,8 +296,8 @@ impl Kernel {
             description.refs = description.refs.saturating_add(1);
         }
         // One use of the lease is the copy's, one control the other descriptor's.
-        let on_close = params.flags & LEASE_REVOKE_ON_CLOSE;
-        let lease = match self.leases.derive(copy.lease, on_close) {
+        let kind = params.flags & (LEASE_REVOKE_ON_CLOSE | LEASE_NOT_INHERITED);
+        let lease = match self.leases.derive(copy.lease, kind) {
             Ok(lease) => lease,
             Err(error) => {
                 self.release_description(copy.desc);

@@ -15,7 +15,7 @@ use crate::{
 };
 use cap_abi::{
     Rights,
-    resolve::{RESOLVE_BENEATH, RESOLVE_MASK},
+    resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK},
     scheme::FEATURE_RESOLVE,
 };
 use kernel_core::{rights, slab::Id};
@@ -28,11 +28,11 @@ pub const O_CLOEXEC: usize = 0x0100_0000;
 
 impl Kernel {
     /// Adds what the descriptor demands to resolution flags, and refuses flags that the scheme has
-    /// not declared to honour.
+    /// not declared to honour. What is asked for in-root stays inside as it is.
     #[inline]
     pub fn resolve_flags(&mut self, scheme: Id<Scheme>, entry: &Entry, flags: usize) -> Outcome {
         let mut flags = flags;
-        if !entry.rights.contains(Rights::ESCAPE) {
+        if !entry.rights.contains(Rights::ESCAPE) && flags & RESOLVE_IN_ROOT == 0 {
             flags |= RESOLVE_BENEATH;
         }
         if flags & RESOLVE_MASK != 0 {
@@ -95,15 +95,14 @@ impl Kernel {
             number: object,
         } = kind
         else {
-            let opened = self.kernel_open(kind, flags, path, len)?;
-            let description = self.opened_description(opened, flags | status);
-            return self.install(
-                description,
-                entry.rights,
-                entry.lease,
-                number,
-                flags & O_CLOEXEC != 0,
-            );
+            let lease = self.lease_for_opened(&entry)?;
+            let made = self.kernel_open(kind, flags, path, len).and_then(|opened| {
+                let description = self.opened_description(opened, flags | status);
+                let cloexec = flags & O_CLOEXEC != 0;
+                self.install(description, entry.rights, lease, number, cloexec)
+            });
+            self.release_lease(lease);
+            return made;
         };
         let flags = self.resolve_flags(scheme, &entry, flags)?;
         self.check_free(number)?;
@@ -112,13 +111,11 @@ impl Kernel {
             (flags & O_ACCMODE) | status,
         );
         description.offset = 0;
-        let description = self
-            .descriptions
-            .insert(description)
-            .map_err(|_| Halt::Errno(ENOMEM))?;
-        if let Some(lease) = entry.lease {
-            self.leases.retain(lease);
-        }
+        let lease = self.lease_for_opened(&entry)?;
+        let Ok(description) = self.descriptions.insert(description) else {
+            self.release_lease(lease);
+            return fail(ENOMEM);
+        };
         self.call_scheme_here(Call {
             scheme,
             opcode: Opcode::OpenAt,
@@ -137,7 +134,7 @@ impl Kernel {
                 replace: false,
                 description,
                 rights: entry.rights,
-                lease: entry.lease,
+                lease,
                 cloexec: flags & O_CLOEXEC != 0,
             }),
         })

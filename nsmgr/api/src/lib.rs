@@ -16,6 +16,7 @@
 //! | [`Request::Fork`], [`ForkFlags`], entries | like `ForkNs`, with options |
 //! | [`Request::Watch`] | a watch handle: readable after the namespace has changed |
 //! | [`Request::Register`], rights, [`RegisterFlags`], name (to the end) | a register handle that binds with fewer rights, or beneath a directory |
+//! | [`Request::RegisterPlace`], rights, [`RegisterFlags`], two entries: name, path | a register handle that binds a directory at its own path under the name |
 //!
 //! An *entry* is a length (`usize`) followed by that many bytes: a name, or `prefix*` for every name
 //! that begins with `prefix` (`*` alone is every name).
@@ -23,8 +24,18 @@
 //! | `SYS_CALL` metadata | payload | meaning |
 //! |---|---|---|
 //! | `[Verb::Bind, rights]` | two entries: old name, new name | the same binding under another name, with at most these rights |
-//! | `[Verb::Unbind, UnbindFlags]` | name | removes the name |
+//! | `[Verb::Unbind, UnbindFlags]` | name | removes the name, or makes it vacant |
+//! | `[Verb::UnbindPlace, UnbindFlags]` | two entries: name, path | removes one place of the name |
 //! | `[Verb::Destroy, 0]` | none | ends a namespace made with [`ForkFlags::DESTROYABLE`], and everything opened through it |
+//!
+//! A *place* is a directory that is bound at a path under a name: `/home/user/project` of `file`. A path
+//! under the name is asked of the deepest place on its way, which cannot be left. The directories that
+//! lead to places can be opened and listed, and hold nothing else. A name that is bound as a whole has
+//! what it is bound to at `/`.
+//!
+//! A *vacant* name has nobody behind it for a while (`ENODEV`), in all the namespaces that inherited it.
+//! A root that is sent to a register handle with the same rights, in the namespace where the name was
+//! bound, is found in all of them.
 //!
 //! A watch handle answers `read` with the namespace's generation (`u64`, native-endian) if it has
 //! changed since the last `read`, and with `EAGAIN` otherwise; it never blocks.
@@ -72,6 +83,9 @@ pub enum Request {
     Watch = 0x101,
     /// A register handle with rights and [`RegisterFlags`]. Needs `NsPermissions::INSERT`.
     Register = 0x102,
+    /// A register handle for a place of a name, which is always beneath its directory. Needs
+    /// `NsPermissions::INSERT`.
+    RegisterPlace = 0x103,
 }
 
 impl Request {
@@ -82,6 +96,7 @@ impl Request {
             0x100 => Self::Fork,
             0x101 => Self::Watch,
             0x102 => Self::Register,
+            0x103 => Self::RegisterPlace,
             _ => return None,
         })
     }
@@ -98,6 +113,9 @@ pub enum Verb {
     Unbind = 0x101,
     /// Ends the namespace. Needs `NsPermissions::DELETE`.
     Destroy = 0x102,
+    /// Removes a place. `metadata[1]`: [`UnbindFlags`] without `VACATE`. Needs
+    /// `NsPermissions::DELETE`.
+    UnbindPlace = 0x103,
 }
 
 impl Verb {
@@ -108,6 +126,7 @@ impl Verb {
             0x100 => Self::Bind,
             0x101 => Self::Unbind,
             0x102 => Self::Destroy,
+            0x103 => Self::UnbindPlace,
             _ => return None,
         })
     }
@@ -141,6 +160,9 @@ bitflags::bitflags! {
         /// fork that inherited it. Only the namespace in which it was bound may ask for that
         /// (`EPERM`).
         const REVOKE = 1 << 0;
+        /// End everything that was opened through the binding, as with `REVOKE`, and keep the name: it
+        /// is vacant until it gets another root.
+        const VACATE = 1 << 1;
     }
 }
 
@@ -187,6 +209,24 @@ pub fn register_with_payload(rights: Rights, flags: RegisterFlags, name: &[u8]) 
     payload.extend_from_slice(&(rights.bits() as usize).to_ne_bytes());
     payload.extend_from_slice(&flags.bits().to_ne_bytes());
     payload.extend_from_slice(name);
+    payload
+}
+
+/// Builds the payload of [`Request::RegisterPlace`].
+#[must_use]
+pub fn register_place_payload(rights: Rights, name: &[u8], path: &[u8]) -> Vec<u8> {
+    let mut payload = word(Request::RegisterPlace as usize);
+    payload.extend_from_slice(&(rights.bits() as usize).to_ne_bytes());
+    payload.extend_from_slice(&RegisterFlags::empty().bits().to_ne_bytes());
+    push_entries(&mut payload, [name, path]);
+    payload
+}
+
+/// Builds the payload of [`Verb::UnbindPlace`].
+#[must_use]
+pub fn place_payload(name: &[u8], path: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    push_entries(&mut payload, [name, path]);
     payload
 }
 

@@ -1,10 +1,9 @@
-//! Requests that make or change a namespace.
+//! Requests that make namespaces and end them.
 
-use alloc::{boxed::Box, rc::Rc, vec::Vec};
+use alloc::{rc::Rc, vec::Vec};
 
-use cap_abi::Rights;
 use gen_slab::Key;
-use nsmgr_api::{ForkFlags, NsPermissions, RegisterFlags, UnbindFlags};
+use nsmgr_api::{ForkFlags, NsPermissions};
 use syscall::error as errno;
 
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     manager::{Caller, Manager, denied},
     map::InsertError,
     name::{Name, Wanted},
-    namespace::{Binding, NameLeaf, Names},
+    namespace::{NameLeaf, Names},
     payload::{self, Ask, Entries},
 };
 
@@ -25,31 +24,6 @@ pub enum Dup {
     /// A handle made here whose descriptor is to be leased, and the lease given to
     /// [`Manager::keep_lease`].
     LeasedHandle(u64),
-}
-
-/// What a register handle waits for: a descriptor to derive the root from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    /// What may be done through it.
-    pub rights: Rights,
-    /// Nothing outside the directory it names may be reached.
-    pub beneath: bool,
-}
-
-/// A binding to be derived from another.
-#[derive(Debug)]
-pub struct Rebind<R> {
-    /// The other.
-    pub source: Rc<Binding<R>>,
-    /// What may be done through the new one: no more than through the source.
-    pub rights: Rights,
-}
-
-/// What unbinding leaves to do.
-#[derive(Debug)]
-pub struct Unbound<R> {
-    /// The root to revoke.
-    pub revoke: Option<R>,
 }
 
 impl<R, L> Manager<R, L> {
@@ -95,6 +69,7 @@ impl<R, L> Manager<R, L> {
                 rights,
                 flags,
                 name,
+                place,
             } => {
                 *about = name.as_str().as_bytes();
                 if !permissions.contains(NsPermissions::INSERT) {
@@ -103,6 +78,8 @@ impl<R, L> Manager<R, L> {
                 let kind = Kind::Register {
                     ns,
                     name: name.as_str().into(),
+                    place: place
+                        .map(|place| alloc::format!("/{}", place.without_slash()).into_boxed_str()),
                     rights,
                     flags,
                     spent: false,
@@ -188,169 +165,6 @@ impl<R, L> Manager<R, L> {
         Ok(())
     }
 
-    /// A descriptor is being sent to a handle. Nothing has changed yet.
-    ///
-    /// # Errors
-    /// `EACCES` if it is not a register handle, `EPERM` if it has been used, `EEXIST` if the name is
-    /// bound, `ESTALE`.
-    pub fn begin_register(&mut self, handle: u64, caller: Caller) -> Result<Ticket, Error> {
-        let result = self.check_register(handle);
-        self.noting(result, handle, b"", caller)
-    }
-
-    fn check_register(&self, handle: u64) -> Result<Ticket, Error> {
-        let Kind::Register {
-            ns,
-            name,
-            rights,
-            flags,
-            spent,
-        } = &self.handle(handle)?.kind
-        else {
-            return Err(denied(Cause::WrongHandle));
-        };
-        let namespace = self.namespace(*ns)?.alive()?;
-        if *spent {
-            return Err(Error::new(errno::EPERM, Cause::Spent));
-        }
-        if namespace
-            .binding(self.hash(name.as_bytes()), name.as_bytes())
-            .is_some()
-        {
-            return Err(Error::ALREADY_BOUND);
-        }
-        Ok(Ticket {
-            rights: *rights,
-            beneath: flags.contains(RegisterFlags::BENEATH),
-        })
-    }
-
-    /// Binds the register handle's name. The handle is spent from now on.
-    ///
-    /// # Errors
-    /// As [`Self::begin_register`], and `ENOMEM` beyond the limit of the namespace's owner.
-    pub fn finish_register(&mut self, handle: u64, root: R, caller: Caller) -> Result<(), Error> {
-        let result = self.register(handle, root);
-        self.noting(result, handle, b"", caller)
-    }
-
-    fn register(&mut self, handle: u64, root: R) -> Result<(), Error> {
-        let Ticket { rights, .. } = self.check_register(handle)?;
-        let Kind::Register { ns, name, .. } = &self.handle(handle)?.kind else {
-            return Err(Error::BAD_HANDLE);
-        };
-        let (ns, name): (Key, Box<str>) = (*ns, name.clone());
-        self.add_name(ns, &name, root, rights)?;
-        if let Some(handle) = self.handles.get_mut(Key::from_raw(handle))
-            && let Kind::Register { spent, .. } = &mut handle.kind
-        {
-            *spent = true;
-        }
-        Ok(())
-    }
-
-    /// A name is to be bound to what another name of the namespace is bound to. Nothing has changed
-    /// yet.
-    ///
-    /// # Errors
-    /// `EACCES` without `INSERT`, `ENODEV` if the old name is not bound, `EEXIST` if the new one is,
-    /// `EINVAL`, `ESTALE`.
-    pub fn begin_bind(
-        &mut self,
-        handle: u64,
-        rights: u64,
-        payload: &[u8],
-        caller: Caller,
-    ) -> Result<Rebind<R>, Error> {
-        let result = self.check_bind(handle, rights, payload);
-        self.noting(result, handle, payload, caller)
-    }
-
-    fn check_bind(&self, handle: u64, rights: u64, payload: &[u8]) -> Result<Rebind<R>, Error> {
-        let (ns, permissions) = self.access(handle)?;
-        let namespace = self.namespace(ns)?.alive()?;
-        let rights = payload::rights_from(rights)?;
-        let (old, new) = payload::parse_bind(payload)?;
-        if !permissions.contains(NsPermissions::INSERT) {
-            return Err(denied(Cause::MayNotInsert));
-        }
-        let source = namespace
-            .binding(self.hash(old.as_str().as_bytes()), old.as_str().as_bytes())
-            .map(Rc::clone)
-            .ok_or(Error::NOT_BOUND)?;
-        if namespace
-            .binding(self.hash(new.as_str().as_bytes()), new.as_str().as_bytes())
-            .is_some()
-        {
-            return Err(Error::ALREADY_BOUND);
-        }
-        let rights = source.rights() & rights;
-        Ok(Rebind { source, rights })
-    }
-
-    /// Binds the new name of the same payload to a root derived from [`Rebind::source`].
-    ///
-    /// # Errors
-    /// As [`Self::begin_bind`], and `ENOMEM` beyond the limit of the namespace's owner.
-    pub fn finish_bind(
-        &mut self,
-        handle: u64,
-        rights: u64,
-        payload: &[u8],
-        root: R,
-        caller: Caller,
-    ) -> Result<(), Error> {
-        let result = self
-            .check_bind(handle, rights, payload)
-            .and_then(|rebind| Ok((rebind.rights, payload::parse_bind(payload)?.1)))
-            .and_then(|(rights, new)| {
-                let (ns, _) = self.access(handle)?;
-                self.add_name(ns, new.as_str(), root, rights)
-            });
-        self.noting(result, handle, payload, caller)
-    }
-
-    /// Removes a name and, if asked to, ends what was opened through its binding.
-    ///
-    /// # Errors
-    /// `EACCES` without `DELETE`, `ENODEV`, `EINVAL`, `EPERM` for a revocation in a namespace that
-    /// inherited the binding, `ESTALE`.
-    pub fn unbind(
-        &mut self,
-        handle: u64,
-        flags: u64,
-        name: &[u8],
-        caller: Caller,
-    ) -> Result<Unbound<R>, Error> {
-        let result = self.unbind_inner(handle, flags, name);
-        self.noting(result, handle, name, caller)
-    }
-
-    fn unbind_inner(&mut self, handle: u64, flags: u64, name: &[u8]) -> Result<Unbound<R>, Error> {
-        let (ns, permissions) = self.access(handle)?;
-        let flags = UnbindFlags::from_bits(flags).ok_or(Error::MALFORMED)?;
-        let name = Name::new(name)?;
-        let namespace = self.namespace(ns)?.alive()?;
-        if !permissions.contains(NsPermissions::DELETE) {
-            return Err(denied(Cause::MayNotDelete));
-        }
-        let binding = namespace
-            .binding(
-                self.hash(name.as_str().as_bytes()),
-                name.as_str().as_bytes(),
-            )
-            .map(Rc::clone)
-            .ok_or(Error::NOT_BOUND)?;
-        let revoke = flags.contains(UnbindFlags::REVOKE);
-        if revoke && binding.home() != ns {
-            return Err(Error::new(errno::EPERM, Cause::NotHome));
-        }
-        self.remove_name(ns, name)?;
-        Ok(Unbound {
-            revoke: if revoke { binding.revoke() } else { None },
-        })
-    }
-
     /// Ends a namespace: it holds nothing from now on, and the lease given back is to be revoked.
     ///
     /// # Errors
@@ -373,57 +187,14 @@ impl<R, L> Manager<R, L> {
             .ok_or(Error::new(errno::EOPNOTSUPP, Cause::WrongHandle))?;
         namespace.destroyed = true;
         namespace.names = Names::default();
-        let (owner, charged) = (namespace.owner, namespace.charged);
+        // The lease takes the roots that were handed out along.
+        namespace.issued.clear();
+        let (owner, charged) = (namespace.owner, namespace.all_charged());
         namespace.charged = 0;
+        namespace.places = 0;
         self.quota.remove_names(owner, charged);
         self.changed(ns);
         Ok(lease)
-    }
-
-    fn access(&self, handle: u64) -> Result<(Key, NsPermissions), Error> {
-        match self.handle(handle)?.kind {
-            Kind::Access { ns, permissions } => Ok((ns, permissions)),
-            _ => Err(Error::new(errno::EINVAL, Cause::WrongHandle)),
-        }
-    }
-
-    fn add_name(&mut self, ns: Key, name: &str, root: R, rights: Rights) -> Result<(), Error> {
-        let hash = self.hash(name.as_bytes());
-        let binding = Rc::new(Binding::new(root, rights, ns, &self.bindings));
-        self.charge_change(ns)?;
-        let namespace = self.namespace_mut(ns)?;
-        // What stands there, if anything, is a binding that has been revoked elsewhere.
-        namespace.names.remove(hash, name);
-        let leaf = Rc::new(NameLeaf::new(hash, name, binding));
-        namespace.names.insert(leaf).map_err(no_place)?;
-        self.changed(ns);
-        Ok(())
-    }
-
-    pub(crate) fn remove_name(&mut self, ns: Key, name: Name<'_>) -> Result<(), Error> {
-        let hash = self.hash(name.as_str().as_bytes());
-        if self
-            .namespace(ns)?
-            .binding(hash, name.as_str().as_bytes())
-            .is_none()
-        {
-            return Err(Error::NOT_BOUND);
-        }
-        self.charge_change(ns)?;
-        self.namespace_mut(ns)?.names.remove(hash, name.as_str());
-        self.changed(ns);
-        Ok(())
-    }
-
-    fn charge_change(&mut self, ns: Key) -> Result<(), Error> {
-        let namespace = self.namespace(ns)?;
-        let (owner, charged) = (namespace.owner, namespace.charged);
-        let after = namespace.charge_after_change();
-        self.quota.add_names(owner, after.saturating_sub(charged))?;
-        let namespace = self.namespace_mut(ns)?;
-        namespace.charged = after;
-        namespace.changes = namespace.changes.saturating_add(1);
-        Ok(())
     }
 }
 
@@ -434,7 +205,7 @@ fn insert_once<R>(names: &mut Names<R>, leaf: &Rc<NameLeaf<R>>) -> Result<(), Er
     }
 }
 
-fn no_place(error: InsertError) -> Error {
+pub(crate) fn no_place(error: InsertError) -> Error {
     match error {
         InsertError::Exists => Error::ALREADY_BOUND,
         InsertError::Full => Error::new(errno::ENOSPC, Cause::MemoryLimit),

@@ -16,6 +16,8 @@ pub enum Cause {
     MayNotDelete,
     /// The handle lacks `NsPermissions::SCHEME_CREATE`.
     MayNotCreateSchemes,
+    /// The daemon behind the name has ended and has not been started again yet.
+    Vacant,
     /// The name is already bound.
     AlreadyBound,
     /// A register handle has been used before.
@@ -26,8 +28,12 @@ pub enum Cause {
     Destroyed,
     /// The name, path, payload, flag or verb is malformed.
     Malformed,
-    /// There is no such thing under the reserved name.
+    /// There is no such thing under the reserved name, or in a directory that only leads to places.
     NoSuchObject,
+    /// A path leaves what it is limited to.
+    Escape,
+    /// A directory that only leads to places is to be changed.
+    Fixed,
     /// The operation does not apply to this kind of handle.
     WrongHandle,
     /// The client has reached its limit of handles.
@@ -38,18 +44,21 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::NotBound,
         Self::MayNotList,
         Self::MayNotInsert,
         Self::MayNotDelete,
         Self::MayNotCreateSchemes,
+        Self::Vacant,
         Self::AlreadyBound,
         Self::Spent,
         Self::NotHome,
         Self::Destroyed,
         Self::Malformed,
         Self::NoSuchObject,
+        Self::Escape,
+        Self::Fixed,
         Self::WrongHandle,
         Self::HandleLimit,
         Self::MemoryLimit,
@@ -64,12 +73,15 @@ impl Cause {
             Self::MayNotInsert => "may-not-insert",
             Self::MayNotDelete => "may-not-delete",
             Self::MayNotCreateSchemes => "may-not-create-schemes",
+            Self::Vacant => "vacant",
             Self::AlreadyBound => "already-bound",
             Self::Spent => "spent",
             Self::NotHome => "not-home",
             Self::Destroyed => "destroyed",
             Self::Malformed => "malformed",
             Self::NoSuchObject => "no-such-object",
+            Self::Escape => "escape",
+            Self::Fixed => "fixed",
             Self::WrongHandle => "wrong-handle",
             Self::HandleLimit => "handle-limit",
             Self::MemoryLimit => "memory-limit",
@@ -91,6 +103,7 @@ impl Error {
         Self { errno, cause }
     }
     pub(crate) const NOT_BOUND: Self = Self::new(errno::ENODEV, Cause::NotBound);
+    pub(crate) const VACANT: Self = Self::new(errno::ENODEV, Cause::Vacant);
     pub(crate) const MALFORMED: Self = Self::new(errno::EINVAL, Cause::Malformed);
     pub(crate) const TOO_BIG: Self = Self::new(errno::E2BIG, Cause::Malformed);
     pub(crate) const ALREADY_BOUND: Self = Self::new(errno::EEXIST, Cause::AlreadyBound);

@@ -22,10 +22,18 @@ pub(crate) enum Kind {
     Access { ns: Key, permissions: NsPermissions },
     /// The listing of a namespace: a directory whose entries are the names.
     List { ns: Key, permissions: NsPermissions },
-    /// Binds one name, once.
+    /// A directory that exists only because a place of this name is below it; its path has no leading
+    /// slash.
+    Place {
+        ns: Key,
+        name: Box<str>,
+        at: Box<str>,
+    },
+    /// Binds one name, or one place of it, once.
     Register {
         ns: Key,
         name: Box<str>,
+        place: Option<Box<str>>,
         rights: Rights,
         flags: RegisterFlags,
         spent: bool,
@@ -88,6 +96,7 @@ impl Kind {
         match self {
             Self::Access { ns, .. }
             | Self::List { ns, .. }
+            | Self::Place { ns, .. }
             | Self::Register { ns, .. }
             | Self::Watch { ns, .. } => Some(*ns),
             Self::Status | Self::Denials { .. } | Self::Text(_) => None,

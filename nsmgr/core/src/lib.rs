@@ -30,6 +30,7 @@
 
 extern crate alloc;
 
+mod binding;
 mod change;
 pub mod denial;
 mod error;
@@ -40,12 +41,18 @@ mod name;
 mod namespace;
 pub mod path;
 pub mod payload;
+mod place;
 mod quota;
+mod register;
+mod route;
 mod status;
 
-pub use change::{Dup, Rebind, Ticket, Unbound};
+pub use binding::Binding;
+pub use change::Dup;
 pub use error::{Cause, Error};
-pub use manager::{Caller, Manager, Open, Opened, Unlink};
+pub use manager::{Caller, Manager};
 pub use name::{Name, Wanted};
-pub use namespace::Binding;
+pub use place::{PLACES_MAX, PlacePath, Places};
 pub use quota::Limits;
+pub use register::{Ticket, Unbound};
+pub use route::{HandOut, Open, Opened, Unlink};

@@ -1,24 +1,20 @@
-//! The namespaces, the handles, and how an open is routed.
+//! The namespaces and the handles.
 
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
 use gen_slab::{Key, Slab};
-use nsmgr_api::{NsPermissions, RESERVED_NAME, SCHEME_CREATION_CAP};
+use nsmgr_api::NsPermissions;
 use siphasher::sip::SipHasher13;
-use syscall::{error as errno, flag};
+use syscall::error as errno;
 
 use crate::{
     denial::Log,
     error::{Cause, Error},
     handle::{Handle, Kind},
-    name::Name,
-    namespace::{Binding, Names, Namespace},
-    path::{self, Target},
+    namespace::{Names, Namespace},
     quota::{Limits, Quota},
+    route::Opened,
 };
-
-/// The name that paths without a scheme belong to.
-const FILE: &[u8] = b"file";
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,47 +23,6 @@ pub struct Caller {
     pub pid: usize,
     /// Effective user.
     pub uid: u32,
-}
-
-/// A new handle of the namespace manager's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// Its number.
-    pub handle: u64,
-    /// Whether the kernel is to keep a file offset for it.
-    pub positioned: bool,
-}
-
-/// How an open is answered.
-#[derive(Debug)]
-pub enum Open<R> {
-    /// Ask this root with the path from `suffix` on.
-    Redirect {
-        /// What the name is bound to.
-        binding: Rc<Binding<R>>,
-        /// Offset in the path.
-        suffix: usize,
-    },
-    /// A copy of the root itself, with nothing shared but what it refers to.
-    RootHandOut(Rc<Binding<R>>),
-    /// A copy of the capability to create schemes.
-    SchemeCreationCap,
-    /// A handle made here.
-    Handle(Opened),
-}
-
-/// How an unlink is answered.
-#[derive(Debug)]
-pub enum Unlink<R> {
-    /// Ask this root with the path from `suffix` on.
-    Redirect {
-        /// What the name is bound to.
-        binding: Rc<Binding<R>>,
-        /// Offset in the path.
-        suffix: usize,
-    },
-    /// The name has been removed from the namespace.
-    Removed,
 }
 
 /// The state of the namespace manager.
@@ -84,6 +39,8 @@ pub struct Manager<R, L> {
     /// Handles that have become readable and whose readers wait for it.
     pub(crate) ready: Vec<u64>,
     pub(crate) bindings: Rc<()>,
+    /// What handed-out roots are copies of whose names are gone: to be revoked.
+    pub(crate) ended: Vec<R>,
     keys: (u64, u64),
 }
 
@@ -100,6 +57,7 @@ impl<R, L> Manager<R, L> {
             followers: Vec::new(),
             ready: Vec::new(),
             bindings: Rc::new(()),
+            ended: Vec::new(),
             keys,
         }
     }
@@ -112,131 +70,9 @@ impl<R, L> Manager<R, L> {
         self.new_namespace(Names::default(), 0, 0, NsPermissions::all(), caller)
     }
 
-    /// Answers `openat`.
-    ///
-    /// # Errors
-    /// `ENODEV` for a name that is not bound, `EACCES` without the permission needed, `EINVAL`,
-    /// `ENOENT` under the reserved name, `ESTALE` in a destroyed namespace.
-    pub fn open(
-        &mut self,
-        handle: u64,
-        path: &[u8],
-        flags: usize,
-        caller: Caller,
-    ) -> Result<Open<R>, Error> {
-        let result = self.route_open(handle, path, flags, caller);
-        self.noting(result, handle, path, caller)
-    }
-
-    fn route_open(
-        &mut self,
-        handle: u64,
-        path: &[u8],
-        flags: usize,
-        caller: Caller,
-    ) -> Result<Open<R>, Error> {
-        let (ns, permissions, target) = match self.handle(handle)?.kind {
-            Kind::Access { ns, permissions } => (ns, permissions, path::parse(path)?),
-            Kind::List { ns, permissions } => {
-                let target = path::parse_in_listing(path)?;
-                // Another scheme is another file system.
-                if flags & cap_abi::resolve::RESOLVE_NO_XDEV != 0 && target != Target::Listing {
-                    return Err(Error::new(errno::EPERM, Cause::Malformed));
-                }
-                (ns, permissions, target)
-            }
-            Kind::Status => return self.open_status(path, caller).map(Open::Handle),
-            _ => return Err(Error::NOT_DIRECTORY),
-        };
-        let namespace = self.namespace(ns)?.alive()?;
-        match target {
-            Target::Listing => {
-                if !permissions.contains(NsPermissions::LIST) {
-                    return Err(denied(Cause::MayNotList));
-                }
-                let writes = flags & (flag::O_WRONLY | flag::O_CREAT | flag::O_TRUNC) != 0;
-                if writes {
-                    return Err(Error::new(errno::EISDIR, Cause::Malformed));
-                }
-                let kind = Kind::List { ns, permissions };
-                let handle = self.new_handle(kind, caller)?;
-                Ok(Open::Handle(Opened {
-                    handle,
-                    positioned: true,
-                }))
-            }
-            Target::File { suffix } => Ok(Open::Redirect {
-                binding: self.bound(namespace, FILE)?,
-                suffix,
-            }),
-            Target::Scheme {
-                name,
-                suffix,
-                exact,
-            } => {
-                if name == RESERVED_NAME.as_bytes() {
-                    let rest = path.get(suffix..).unwrap_or_default();
-                    return Self::open_reserved(rest, permissions);
-                }
-                let binding = self.bound(namespace, name)?;
-                Ok(if exact && flags & flag::O_DIRECTORY != 0 {
-                    Open::RootHandOut(binding)
-                } else {
-                    Open::Redirect { binding, suffix }
-                })
-            }
-        }
-    }
-
-    fn open_reserved(rest: &[u8], permissions: NsPermissions) -> Result<Open<R>, Error> {
-        if rest != SCHEME_CREATION_CAP.as_bytes() {
-            return Err(Error::NO_SUCH_OBJECT);
-        }
-        if !permissions.contains(NsPermissions::SCHEME_CREATE) {
-            return Err(denied(Cause::MayNotCreateSchemes));
-        }
-        Ok(Open::SchemeCreationCap)
-    }
-
-    /// Answers `unlinkat`: exactly `/scheme/NAME` removes the name, anything longer is asked of the
-    /// scheme.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn unlink(&mut self, handle: u64, path: &[u8], caller: Caller) -> Result<Unlink<R>, Error> {
-        let result = self.route_unlink(handle, path);
-        self.noting(result, handle, path, caller)
-    }
-
-    fn route_unlink(&mut self, handle: u64, path: &[u8]) -> Result<Unlink<R>, Error> {
-        let (ns, permissions, target) = match self.handle(handle)?.kind {
-            Kind::Access { ns, permissions } => (ns, permissions, path::parse(path)?),
-            Kind::List { ns, permissions } => (ns, permissions, path::parse_in_listing(path)?),
-            _ => return Err(Error::NOT_DIRECTORY),
-        };
-        let namespace = self.namespace(ns)?.alive()?;
-        match target {
-            Target::Listing => Err(Error::new(errno::EISDIR, Cause::Malformed)),
-            Target::File { suffix } => Ok(Unlink::Redirect {
-                binding: self.bound(namespace, FILE)?,
-                suffix,
-            }),
-            Target::Scheme { name, suffix, .. } => {
-                if suffix < path.len() {
-                    let binding = self.bound(namespace, name)?;
-                    return Ok(Unlink::Redirect { binding, suffix });
-                }
-                if !permissions.contains(NsPermissions::DELETE) {
-                    return Err(denied(Cause::MayNotDelete));
-                }
-                self.remove_name(ns, Name::new(name)?)?;
-                Ok(Unlink::Removed)
-            }
-        }
-    }
-
     /// Enumerates the names of a listing (or of a namespace) from a position on: calls `take` with
-    /// each name and the position behind it until it returns false.
+    /// the position behind each name, its inode (0 if it has none) and the name, until it returns
+    /// false.
     ///
     /// # Errors
     /// `EACCES` without `LIST`, `ENOTDIR`, `ESTALE`.
@@ -245,7 +81,7 @@ impl<R, L> Manager<R, L> {
         handle: u64,
         from: u64,
         caller: Caller,
-        mut take: impl FnMut(u64, &str) -> bool,
+        mut take: impl FnMut(u64, u64, &str) -> bool,
     ) -> Result<(), Error> {
         let result = self.list_inner(handle, from, &mut take);
         self.noting(result, handle, b"", caller)
@@ -255,7 +91,7 @@ impl<R, L> Manager<R, L> {
         &self,
         handle: u64,
         from: u64,
-        take: &mut impl FnMut(u64, &str) -> bool,
+        take: &mut impl FnMut(u64, u64, &str) -> bool,
     ) -> Result<(), Error> {
         let (ns, permissions) = match self.handle(handle)?.kind {
             Kind::Access { ns, permissions } | Kind::List { ns, permissions } => (ns, permissions),
@@ -263,6 +99,11 @@ impl<R, L> Manager<R, L> {
                 Self::list_status(from, take);
                 return Ok(());
             }
+            Kind::Place {
+                ns,
+                ref name,
+                ref at,
+            } => return self.list_place(ns, name, at, from, take),
             _ => return Err(Error::NOT_DIRECTORY),
         };
         if !permissions.contains(NsPermissions::LIST) {
@@ -271,7 +112,7 @@ impl<R, L> Manager<R, L> {
         let names = &self.namespace(ns)?.alive()?.names;
         let mut position = from;
         while let Some((next, leaf)) = names.at_or_after(position) {
-            if leaf.value.is_live() && !take(next, leaf.name()) {
+            if leaf.value.is_live() && !take(next, 0, leaf.name()) {
                 break;
             }
             position = next;
@@ -286,7 +127,7 @@ impl<R, L> Manager<R, L> {
     pub fn is_directory(&self, handle: u64) -> Result<bool, Error> {
         Ok(matches!(
             self.handle(handle)?.kind,
-            Kind::Access { .. } | Kind::List { .. } | Kind::Status
+            Kind::Access { .. } | Kind::List { .. } | Kind::Place { .. } | Kind::Status
         ))
     }
 
@@ -315,7 +156,7 @@ impl<R, L> Manager<R, L> {
         }
         namespace.handles = namespace.handles.saturating_sub(1);
         if namespace.handles == 0 {
-            let (owner, charged) = (namespace.owner, namespace.charged);
+            let (owner, charged) = (namespace.owner, namespace.all_charged());
             self.quota.remove_names(owner, charged);
             self.namespaces.remove(ns);
         }
@@ -335,15 +176,6 @@ impl<R, L> Manager<R, L> {
 
     pub(crate) fn hash(&self, name: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.keys.0, self.keys.1).hash(name)
-    }
-
-    /// What a name is bound to. Only what is not bound has to be looked at more closely: whether it
-    /// could have been.
-    fn bound(&self, namespace: &Namespace<R, L>, name: &[u8]) -> Result<Rc<Binding<R>>, Error> {
-        match namespace.binding(self.hash(name), name) {
-            Some(binding) => Ok(Rc::clone(binding)),
-            None => Err(Name::new(name).err().unwrap_or(Error::NOT_BOUND)),
-        }
     }
 
     pub(crate) fn handle(&self, handle: u64) -> Result<&Handle, Error> {

@@ -1,67 +1,67 @@
 //! Namespaces and what they bind.
 
-use core::cell::{Ref, RefCell};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
-use alloc::{collections::BTreeSet, rc::Rc};
-
-use cap_abi::Rights;
 use gen_slab::Key;
 
 use crate::{
+    binding::Binding,
     error::Error,
     map::{Leaf, Map},
+    place::Places,
 };
 
-/// What a name is bound to. Namespaces that inherited a name share its binding.
+/// What stands behind a name: one binding, or several at their own paths.
 #[derive(Debug)]
-pub struct Binding<R> {
-    root: RefCell<Option<R>>,
-    rights: Rights,
-    /// The namespace in which it was bound.
-    home: Key,
-    /// Counts the bindings there are.
-    _alive: Rc<()>,
+pub(crate) enum Bound<R> {
+    Whole(Rc<Binding<R>>),
+    Places(Rc<Places<R>>),
 }
 
-impl<R> Binding<R> {
-    pub(crate) fn new(root: R, rights: Rights, home: Key, alive: &Rc<()>) -> Self {
-        Self {
-            root: RefCell::new(Some(root)),
-            rights,
-            home,
-            _alive: Rc::clone(alive),
+impl<R> Bound<R> {
+    /// Whether there is anything, or may be again.
+    pub fn is_live(&self) -> bool {
+        match self {
+            Self::Whole(binding) => !binding.has_ended(),
+            Self::Places(_) => true,
         }
     }
 
-    /// The descriptor to ask; nothing once the binding has been revoked.
-    #[must_use]
-    pub fn root(&self) -> Option<Ref<'_, R>> {
-        let root = self.root.try_borrow().ok()?;
-        Ref::filter_map(root, Option::as_ref).ok()
+    pub fn same(&self) -> Self {
+        match self {
+            Self::Whole(binding) => Self::Whole(Rc::clone(binding)),
+            Self::Places(places) => Self::Places(Rc::clone(places)),
+        }
     }
 
-    /// What may be done through the binding, at most.
-    #[must_use]
-    pub const fn rights(&self) -> Rights {
-        self.rights
-    }
-
-    pub(crate) const fn home(&self) -> Key {
-        self.home
-    }
-
-    pub(crate) fn is_live(&self) -> bool {
-        self.root.try_borrow().is_ok_and(|root| root.is_some())
-    }
-
-    /// Ends the binding in every namespace that has it.
-    pub(crate) fn revoke(&self) -> Option<R> {
-        self.root.try_borrow_mut().ok()?.take()
+    /// How many names a namespace is charged for because of this, beside the name itself.
+    pub fn charge(&self, ns: Key) -> u32 {
+        match self {
+            Self::Places(places) if places.owner == ns => {
+                u32::try_from(places.len()).unwrap_or(u32::MAX)
+            }
+            _ => 0,
+        }
     }
 }
 
-pub(crate) type Names<R> = Map<Rc<Binding<R>>>;
-pub(crate) type NameLeaf<R> = Leaf<Rc<Binding<R>>>;
+pub(crate) type Names<R> = Map<Bound<R>>;
+pub(crate) type NameLeaf<R> = Leaf<Bound<R>>;
+
+/// What the roots that a namespace hands out of one name are copies of. It ends with the name, and the
+/// copies with it; what was opened through them lives on.
+#[derive(Debug)]
+pub(crate) struct Issued<R> {
+    pub binding: Rc<Binding<R>>,
+    pub root: R,
+}
+
+/// Of how many names one namespace hands out roots at a time.
+pub(crate) const MAX_ISSUED: usize = 4096;
 
 /// A set of names.
 #[derive(Debug)]
@@ -71,6 +71,8 @@ pub(crate) struct Namespace<R, L> {
     pub owner: u32,
     /// Names charged.
     pub charged: u32,
+    /// Places charged.
+    pub places: u32,
     /// Names that were shared with the parent when this was forked, and changes since.
     pub inherited: usize,
     pub changes: usize,
@@ -82,6 +84,8 @@ pub(crate) struct Namespace<R, L> {
     /// Ends everything opened through the namespace.
     pub lease: Option<L>,
     pub destroyed: bool,
+    /// By name.
+    pub issued: BTreeMap<Box<str>, Issued<R>>,
 }
 
 impl<R, L> Namespace<R, L> {
@@ -90,6 +94,7 @@ impl<R, L> Namespace<R, L> {
             names,
             owner,
             charged,
+            places: 0,
             inherited,
             changes: 0,
             handles: 0,
@@ -97,6 +102,7 @@ impl<R, L> Namespace<R, L> {
             watchers: BTreeSet::new(),
             lease: None,
             destroyed: false,
+            issued: BTreeMap::new(),
         }
     }
 
@@ -119,11 +125,16 @@ impl<R, L> Namespace<R, L> {
         u32::try_from(own).unwrap_or(u32::MAX).max(self.charged)
     }
 
-    /// What a name is bound to. The bytes need not be a valid name: such are not bound.
-    pub fn binding(&self, hash: u64, name: &[u8]) -> Option<&Rc<Binding<R>>> {
+    /// What is behind a name. The bytes need not be a valid name: such are not bound.
+    pub fn bound(&self, hash: u64, name: &[u8]) -> Option<&Bound<R>> {
         self.names
             .find(hash, name, || ())
             .map(|leaf| &leaf.value)
-            .filter(|binding| binding.is_live())
+            .filter(|bound| bound.is_live())
+    }
+
+    /// All that it is charged for.
+    pub const fn all_charged(&self) -> u32 {
+        self.charged.saturating_add(self.places)
     }
 }

@@ -5,7 +5,7 @@ use nsmgr_api::{
     FIRST_OWN_REQUEST, ForkFlags, MAX_PAYLOAD, NsDup, NsPermissions, RegisterFlags, Request, WORD,
 };
 
-use crate::{error::Error, name::Name};
+use crate::{error::Error, name::Name, place::PlacePath};
 
 /// A well-formed request for a derived descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Ask<'a> {
         flags: RegisterFlags,
         /// The name it will bind.
         name: Name<'a>,
+        /// Where under the name, if not all of it.
+        place: Option<PlacePath<'a>>,
     },
     /// A watch handle.
     Watch,
@@ -83,6 +85,7 @@ pub fn parse(payload: &[u8]) -> Result<Ask<'_>, Error> {
                 rights: Rights::FULL,
                 flags: RegisterFlags::empty(),
                 name: Name::new(rest)?,
+                place: None,
             }),
         };
     }
@@ -102,6 +105,18 @@ pub fn parse(payload: &[u8]) -> Result<Ask<'_>, Error> {
                 rights: rights_from(rights as u64)?,
                 flags: RegisterFlags::from_bits(flags).ok_or(Error::MALFORMED)?,
                 name: Name::new(rest)?,
+                place: None,
+            })
+        }
+        Request::RegisterPlace => {
+            let (rights, rest) = take_word(rest)?;
+            let (flags, rest) = take_word(rest)?;
+            let (name, path) = parse_place(rest)?;
+            Ok(Ask::Register {
+                rights: rights_from(rights as u64)?,
+                flags: RegisterFlags::from_bits(flags).ok_or(Error::MALFORMED)?,
+                name,
+                place: Some(path),
             })
         }
     }
@@ -115,6 +130,16 @@ pub fn parse_bind(payload: &[u8]) -> Result<(Name<'_>, Name<'_>), Error> {
     let (old, rest) = take_entry(payload)?;
     let (new, rest) = take_entry(rest)?;
     done(rest, (Name::new(old)?, Name::new(new)?))
+}
+
+/// Takes a name and the path of a place apart.
+///
+/// # Errors
+/// `EINVAL`.
+pub fn parse_place(payload: &[u8]) -> Result<(Name<'_>, PlacePath<'_>), Error> {
+    let (name, rest) = take_entry(payload)?;
+    let (path, rest) = take_entry(rest)?;
+    done(rest, (Name::new(name)?, PlacePath::new(path)?))
 }
 
 /// Accepts a mask of rights if every bit is known.
@@ -185,7 +210,8 @@ mod tests {
             Ok(Ask::Register {
                 rights: Rights::FULL,
                 flags: RegisterFlags::empty(),
-                name
+                name,
+                place: None
             })
         );
         assert_eq!(
@@ -197,8 +223,26 @@ mod tests {
             Ok(Ask::Register {
                 rights: Rights::READ_ONLY,
                 flags: RegisterFlags::BENEATH,
-                name
+                name,
+                place: None
             })
+        );
+        assert_eq!(
+            parse(&api::register_place_payload(
+                Rights::READ_ONLY,
+                b"tcp",
+                b"/a/b"
+            )),
+            Ok(Ask::Register {
+                rights: Rights::READ_ONLY,
+                flags: RegisterFlags::empty(),
+                name,
+                place: PlacePath::new(b"/a/b").ok()
+            })
+        );
+        assert_eq!(
+            parse_place(&api::place_payload(b"tcp", b"/")).map(|(name, _)| name),
+            Ok(name)
         );
         assert_eq!(parse(&api::watch_payload()), Ok(Ask::Watch));
         assert_eq!(
@@ -213,7 +257,21 @@ mod tests {
             ("empty", vec![]),
             ("short discriminant", vec![0; 7]),
             ("unknown low discriminant", words(&[3], &[])),
-            ("unknown own discriminant", words(&[0x103], &[])),
+            ("unknown own discriminant", words(&[0x104], &[])),
+            ("place: nothing", words(&[0x103, 0, 0], b"")),
+            ("place: no path", words(&[0x103, 0, 0, 1], b"a")),
+            (
+                "place: not a path",
+                api::register_place_payload(Rights::FULL, b"a", b"b"),
+            ),
+            (
+                "place: dots",
+                api::register_place_payload(Rights::FULL, b"a", b"/b/.."),
+            ),
+            (
+                "place: not a name",
+                api::register_place_payload(Rights::FULL, b"..", b"/b"),
+            ),
             ("huge discriminant", words(&[usize::MAX], &[])),
             ("fork: short length", words(&[0], &[1, 0, 0])),
             ("fork: length beyond the end", words(&[0, 5], b"file")),

@@ -13,7 +13,8 @@ use syscall::{error as errno, flag::EventFlags};
 use crate::{
     error::{Cause, Error},
     handle::{Handle, Kind, Waiting},
-    manager::{Caller, Manager, Opened},
+    manager::{Caller, Manager},
+    route::Opened,
 };
 
 const FILES: [&str; 3] = ["denials", "counters", "counts"];
@@ -57,9 +58,9 @@ impl<R, L> Manager<R, L> {
         }
     }
 
-    pub(crate) fn list_status(from: u64, take: &mut impl FnMut(u64, &str) -> bool) {
+    pub(crate) fn list_status(from: u64, take: &mut impl FnMut(u64, u64, &str) -> bool) {
         for (next, name) in (1..).zip(FILES) {
-            if next > from && !take(next, name) {
+            if next > from && !take(next, 0, name) {
                 break;
             }
         }
@@ -138,7 +139,7 @@ impl<R, L> Manager<R, L> {
                 out.extend_from_slice(rest.get(..limit).unwrap_or(rest));
                 Ok(())
             }
-            Kind::Access { .. } | Kind::List { .. } | Kind::Status => {
+            Kind::Access { .. } | Kind::List { .. } | Kind::Place { .. } | Kind::Status => {
                 Err(Error::new(errno::EISDIR, Cause::WrongHandle))
             }
             Kind::Register { .. } => Err(Error::BAD_HANDLE),

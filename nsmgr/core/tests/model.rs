@@ -9,12 +9,14 @@ use nsmgr_api::{self as api, ForkFlags, NsPermissions, UnbindFlags};
 use nsmgr_core::{Cause, Dup};
 use proptest::prelude::*;
 
-/// A namespace as a plain map: name to (root, the namespace it was bound in).
-type Names = BTreeMap<String, (u32, usize)>;
+/// A namespace as a plain map: name to (cell, the namespace it was bound in).
+type Names = BTreeMap<String, (usize, usize)>;
 
 #[derive(Default)]
 struct Model {
     namespaces: Vec<Names>,
+    /// The root in each cell; none while it is vacant.
+    cells: Vec<Option<u32>>,
     /// Handle, namespace, permissions.
     handles: Vec<(u64, usize, NsPermissions)>,
 }
@@ -39,6 +41,10 @@ enum Step {
         name: String,
         revoke: bool,
     },
+    Vacate {
+        from: usize,
+        name: String,
+    },
     Close {
         handle: usize,
     },
@@ -57,6 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<usize>(), name()).prop_map(|(to, name)| Step::Bind { to, name }),
         3 => (any::<usize>(), name(), any::<bool>())
             .prop_map(|(from, name, revoke)| Step::Unbind { from, name, revoke }),
+        2 => (any::<usize>(), name()).prop_map(|(from, name)| Step::Vacate { from, name }),
         1 => any::<usize>().prop_map(|handle| Step::Close { handle }),
     ]
 }
@@ -120,12 +127,34 @@ proptest! {
                 }
                 Step::Bind { to, name } => {
                     let (handle, ns, permissions) = model.handles[pick(to)];
-                    let may = permissions.contains(NsPermissions::INSERT)
-                        && !model.namespaces[ns].contains_key(&name);
+                    let cell = model.namespaces[ns].get(&name).copied();
+                    // A free name is bound, and a vacant one filled where it was bound.
+                    let fits = cell.is_none_or(|(cell, home)| {
+                        home == ns && model.cells[cell].is_none()
+                    });
+                    let may = permissions.contains(NsPermissions::INSERT) && fits;
                     let bound = world.bind(handle, &name);
                     prop_assert_eq!(bound.is_ok(), may);
                     if let Ok(root) = bound {
-                        model.namespaces[ns].insert(name, (root, ns));
+                        if let Some((cell, _)) = cell {
+                            model.cells[cell] = Some(root);
+                        } else {
+                            model.cells.push(Some(root));
+                            model.namespaces[ns].insert(name, (model.cells.len() - 1, ns));
+                        }
+                    }
+                }
+                Step::Vacate { from, name } => {
+                    let (handle, ns, permissions) = model.handles[pick(from)];
+                    let cell = model.namespaces[ns].get(&name).copied();
+                    let may = permissions.contains(NsPermissions::DELETE)
+                        && cell.is_some_and(|(_, home)| home == ns);
+                    let flags = UnbindFlags::VACATE.bits();
+                    let vacated = world.manager.unbind(handle, flags, name.as_bytes(), USER);
+                    prop_assert_eq!(vacated.is_ok(), may);
+                    if let (Ok(vacated), Some((cell, _))) = (vacated, cell) {
+                        let revoked: Vec<u32> = vacated.revoke.iter().map(|fd| fd.0).collect();
+                        prop_assert_eq!(revoked, Vec::from_iter(model.cells[cell].take()));
                     }
                 }
                 Step::Unbind { from, name, revoke } => {
@@ -137,12 +166,13 @@ proptest! {
                     let unbound =
                         world.manager.unbind(handle, flags.bits(), name.as_bytes(), USER);
                     prop_assert_eq!(unbound.is_ok(), may);
-                    if let (Ok(unbound), Some((root, _))) = (unbound, bound) {
-                        prop_assert_eq!(unbound.revoke.is_some(), revoke);
+                    if let (Ok(unbound), Some((cell, _))) = (unbound, bound) {
+                        let had = model.cells[cell].is_some();
+                        prop_assert_eq!(unbound.revoke.len(), usize::from(revoke && had));
                         model.namespaces[ns].remove(&name);
                         if revoke {
                             for names in &mut model.namespaces {
-                                names.retain(|_, (other, _)| *other != root);
+                                names.retain(|_, (other, _)| *other != cell);
                             }
                         }
                     }
@@ -157,7 +187,7 @@ proptest! {
                 for name in ["a", "b", "aa", "ab", "ba", "bb"] {
                     prop_assert_eq!(
                         world.root_of(*handle, name).ok(),
-                        names.get(name).map(|(root, _)| *root)
+                        names.get(name).and_then(|(cell, _)| model.cells[*cell])
                     );
                 }
                 if permissions.contains(NsPermissions::LIST) {
@@ -193,7 +223,7 @@ proptest! {
             for cause in world.manager.denials().since(0).map(|denial| denial.cause) {
                 prop_assert!(matches!(cause, Cause::Malformed | Cause::NotBound), "{:?}", cause);
             }
-            let _ = world.manager.begin_bind(world.first, kind as u64, &tail, USER);
+            let _ = world.manager.bind(world.first, kind as u64, &tail, USER);
             let _ = world.manager.open(world.first, &tail, kind, USER);
             let _ = world.manager.unbind(world.first, 1 << 63 | kind as u64, &tail, USER);
         }

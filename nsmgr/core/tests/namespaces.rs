@@ -61,7 +61,7 @@ fn opens_are_routed() {
             .open(world.first, path.as_bytes(), flags, USER)
         {
             Ok(Open::Redirect { binding, suffix }) => To(number(&binding), suffix),
-            Ok(Open::RootHandOut(binding)) => HandOut(number(&binding)),
+            Ok(Open::RootHandOut(hand_out)) => HandOut(number(&hand_out.binding)),
             Ok(Open::SchemeCreationCap) => Cap,
             Ok(Open::Handle(Opened { handle, .. })) => {
                 world.manager.close(handle);
@@ -127,13 +127,13 @@ fn each_permission_guards_its_operation() {
         }),
         ("bind", NsPermissions::INSERT, |w, ns| {
             let payload = api::bind_payload(b"file", b"alias");
-            w.manager.begin_bind(ns, 1, &payload, USER).map(drop)
+            w.manager.bind(ns, 1, &payload, USER)
         }),
         ("unbind", NsPermissions::DELETE, |w, ns| {
             w.manager.unbind(ns, 0, b"file", USER).map(drop)
         }),
         ("unlink", NsPermissions::DELETE, |w, ns| {
-            w.manager.unlink(ns, b"/scheme/file", USER).map(drop)
+            w.manager.unlink(ns, b"/scheme/file", 0, USER).map(drop)
         }),
         ("destroy", NsPermissions::DELETE, |w, ns| {
             w.manager.destroy(ns, USER).map(drop)
@@ -298,25 +298,16 @@ fn a_binding_has_at_most_the_rights_of_its_source() {
     world.send(register).unwrap();
 
     let alias = api::bind_payload(b"dir", b"dir2");
-    let rebind = world
-        .manager
-        .begin_bind(first, u64::from(Rights::FULL.bits()), &alias, USER)
-        .unwrap();
-    assert_eq!(rebind.rights, Rights::READ_ONLY);
-    let fd = world.fd();
     let asked = u64::from((Rights::READ | Rights::WRITE).bits());
-    world
-        .manager
-        .finish_bind(first, asked, &alias, fd, USER)
-        .unwrap();
+    world.manager.bind(first, asked, &alias, USER).unwrap();
     assert_eq!(world.rights_of(first, "dir2"), Rights::READ);
     assert_eq!(
-        errno(world.manager.begin_bind(first, asked, &alias, USER)),
+        errno(world.manager.bind(first, asked, &alias, USER)),
         EEXIST
     );
     let absent = api::bind_payload(b"absent", b"x");
     assert_eq!(
-        errno(world.manager.begin_bind(first, asked, &absent, USER)),
+        errno(world.manager.bind(first, asked, &absent, USER)),
         ENODEV
     );
     for bad in [
@@ -325,13 +316,10 @@ fn a_binding_has_at_most_the_rights_of_its_source() {
         vec![],
         [api::bind_payload(b"file", b"x"), vec![0]].concat(),
     ] {
-        assert_eq!(
-            errno(world.manager.begin_bind(first, 1, &bad, USER)),
-            EINVAL
-        );
+        assert_eq!(errno(world.manager.bind(first, 1, &bad, USER)), EINVAL);
     }
     assert_eq!(
-        errno(world.manager.begin_bind(first, 1 << 32, &alias, USER)),
+        errno(world.manager.bind(first, 1 << 32, &alias, USER)),
         EINVAL
     );
 }
@@ -352,7 +340,10 @@ fn revocation_reaches_every_fork_and_only_from_home() {
         .manager
         .unbind(world.first, revoke, b"net", USER)
         .unwrap();
-    assert_eq!(unbound.revoke.as_ref().map(|fd| fd.0), Some(root));
+    assert_eq!(
+        unbound.revoke.iter().map(|fd| fd.0).collect::<Vec<_>>(),
+        [root]
+    );
     drop(unbound);
     for ns in [world.first, fork, grandchild] {
         assert_eq!(errno(world.root_of(ns, "net")), ENODEV);
@@ -399,15 +390,15 @@ fn unlink_removes_a_name_or_is_passed_on() {
     let mut world = World::with_names(&["file", "null"]);
     let first = world.first;
     assert!(matches!(
-        world.manager.unlink(first, b"/scheme/file/tmp/x", USER),
+        world.manager.unlink(first, b"/scheme/file/tmp/x", 0, USER),
         Ok(Unlink::Redirect { suffix: 13, .. })
     ));
     assert!(matches!(
-        world.manager.unlink(first, b"/tmp/x", USER),
+        world.manager.unlink(first, b"/tmp/x", 0, USER),
         Ok(Unlink::Redirect { suffix: 1, .. })
     ));
     assert!(matches!(
-        world.manager.unlink(first, b"/scheme/null", USER),
+        world.manager.unlink(first, b"/scheme/null", 0, USER),
         Ok(Unlink::Removed)
     ));
     let table = [
@@ -420,7 +411,7 @@ fn unlink_removes_a_name_or_is_passed_on() {
         (b"x", EINVAL),
     ];
     for (path, expected) in table {
-        assert_eq!(errno(world.manager.unlink(first, path, USER)), expected);
+        assert_eq!(errno(world.manager.unlink(first, path, 0, USER)), expected);
     }
 }
 
@@ -437,7 +428,7 @@ fn listing_resumes_in_pieces() {
             let before = all.len();
             world
                 .manager
-                .list(first, position, USER, |next, name| {
+                .list(first, position, USER, |next, _, name| {
                     // As in a buffer: the name that does not fit comes again.
                     if all.len() == before + piece {
                         return false;

@@ -1,10 +1,14 @@
 //! The answers.
 
-use alloc::vec::Vec;
+use core::cell::Ref;
 
-use cap_abi::{Rights, scheme::CQE_REDIRECT};
+use alloc::{rc::Rc, vec::Vec};
+
+use cap_abi::{Rights, resolve::RESOLVE_BENEATH, scheme::CQE_REDIRECT};
 use nsmgr_api::Verb;
-use nsmgr_core::{Caller, Dup, Error, Limits, Manager, Open, Opened, Rebind, Unlink};
+use nsmgr_core::{
+    Binding, Caller, Dup, Error, HandOut, Limits, Manager, Open, Opened, Unbound, Unlink,
+};
 use syscall::{
     Stat, StdFsCallKind,
     dirent::{DirEntry, DirentBuf, DirentKind},
@@ -42,8 +46,13 @@ pub trait Kernel {
     /// # Errors
     /// The kernel's error number.
     fn own(&mut self, number: u64) -> Result<Self::Fd, i32>;
+    /// Derives a copy, and what revokes it without revoking what was opened through it.
+    ///
+    /// # Errors
+    /// The kernel's error number.
+    fn issue(&mut self, fd: &Self::Fd) -> Result<(Self::Fd, Self::Fd), i32>;
     /// A copy that shares neither status flags nor position with the original, and that is revoked
-    /// with it.
+    /// with it. What is opened through either is revoked by the same.
     ///
     /// # Errors
     /// The kernel's error number.
@@ -143,6 +152,9 @@ impl<K: Kernel> Server<K> {
             Some(opcode) => self.answer(opcode, sqe, payload, kernel),
             None => Err(errno::ENOSYS),
         };
+        while let Some(Root { lease, .. }) = self.manager.take_ended() {
+            kernel.revoke(lease);
+        }
         Some(reply(sqe.tag, answer, kernel))
     }
 
@@ -154,20 +166,27 @@ impl<K: Kernel> Server<K> {
         kernel: &mut K,
     ) -> Result<Answer<K::Fd>, i32> {
         let [handle, _, _, arg3, arg4, ids] = sqe.args;
-        // The kernel's own bit says that the request came through a limited descriptor. A namespace
-        // has no outside, so that every resolution flag holds of itself; the kernel applies them to
-        // where it redirects to.
         let flags = sqe.sqe_flags.bits();
         if flags & SqeFlags::MULTIPLE_IDS.bits() != 0 {
             return Err(errno::EOPNOTSUPP);
         }
+        // The kernel's own bit says that the request came through a limited descriptor. A namespace
+        // has no outside; a directory that leads to places has. Where a redirect leads to, the kernel
+        // applies the limits itself.
+        let beneath = if flags & cap_abi::scheme::SQE_BENEATH == 0 {
+            0
+        } else {
+            RESOLVE_BENEATH
+        };
         let caller = Caller {
             pid: sqe.caller as usize,
             uid: ids as u32,
         };
         match opcode {
-            Opcode::OpenAt => self.open(handle, payload, arg3 as usize, caller, kernel),
-            Opcode::UnlinkAt => self.unlink(handle, payload, caller, kernel),
+            Opcode::OpenAt => self.open(handle, payload, arg3 as usize | beneath, caller, kernel),
+            Opcode::UnlinkAt => {
+                self.unlink(handle, payload, arg3 as usize | beneath, caller, kernel)
+            }
             Opcode::Dup => self.dup(handle, payload, caller, kernel),
             Opcode::Sendfd => {
                 if arg3 != 1 {
@@ -193,8 +212,8 @@ impl<K: Kernel> Server<K> {
                 Ok(Answer::Value(ready.bits()))
             }
             Opcode::Fpath => {
-                self.manager.is_directory(handle).map_err(number)?;
-                Ok(Answer::Value(copy_out(b"/scheme", payload)))
+                let path = self.manager.path(handle).map_err(number)?;
+                Ok(Answer::Value(copy_out(path.as_bytes(), payload)))
             }
             Opcode::StdFsCall => match StdFsCallKind::try_from_raw(arg3 as u8) {
                 Some(StdFsCallKind::Unlinkat) => {
@@ -202,7 +221,7 @@ impl<K: Kernel> Server<K> {
                         uid: self.manager.owner(handle),
                         ..caller
                     };
-                    self.unlink(handle, payload, caller, kernel)
+                    self.unlink(handle, payload, arg4 as usize | beneath, caller, kernel)
                 }
                 Some(StdFsCallKind::Fstat) => self.stat(handle, payload),
                 Some(StdFsCallKind::Getdents) => self.getdents(handle, payload, ids, arg4, caller),
@@ -234,43 +253,55 @@ impl<K: Kernel> Server<K> {
             .open(handle, path, flags, caller)
             .map_err(number)?
         {
-            Open::Redirect { binding, suffix } => {
-                let root = binding.root().ok_or(errno::ENODEV)?;
-                Ok(Answer::Redirect {
-                    root: kernel.number(&root.derived),
-                    suffix,
-                })
-            }
-            Open::RootHandOut(binding) => {
-                if !binding.rights().contains(Rights::TRANSFER) {
-                    return Err(errno::EPERM);
-                }
-                let root = binding.root().ok_or(errno::ENODEV)?;
-                kernel.copy(&root.derived).map(Answer::Descriptor)
-            }
+            Open::Redirect { binding, suffix } => redirect(kernel, &binding, suffix),
+            Open::RootHandOut(hand_out) => self.hand_out(hand_out, kernel),
             Open::SchemeCreationCap => kernel.copy(&self.creation_cap).map(Answer::Descriptor),
             Open::Handle(opened) => Ok(Answer::Opened(opened)),
         }
+    }
+
+    fn hand_out(
+        &mut self,
+        hand_out: HandOut<Root<K::Fd>>,
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        if !hand_out.binding.rights().contains(Rights::TRANSFER) {
+            return Err(errno::EPERM);
+        }
+        if let Some(issued) = self.manager.issued(&hand_out) {
+            match kernel.copy(&issued.derived) {
+                // The binding has got another root in the meantime.
+                Err(errno::ESTALE) => {}
+                copy => return copy.map(Answer::Descriptor),
+            }
+        }
+        let issued = {
+            let root = root(kernel, &hand_out.binding)?;
+            let (derived, lease) = kernel.issue(&root.derived)?;
+            Root { derived, lease }
+        };
+        let copy = kernel.copy(&issued.derived)?;
+        self.manager.issue(hand_out, issued).map_err(number)?;
+        Ok(Answer::Descriptor(copy))
     }
 
     fn unlink(
         &mut self,
         handle: u64,
         path: &[u8],
+        flags: usize,
         caller: Caller,
-        kernel: &K,
+        kernel: &mut K,
     ) -> Result<Answer<K::Fd>, i32> {
         if path.len() > LONGEST_PATH {
             return Err(errno::ENAMETOOLONG);
         }
-        match self.manager.unlink(handle, path, caller).map_err(number)? {
-            Unlink::Redirect { binding, suffix } => {
-                let root = binding.root().ok_or(errno::ENODEV)?;
-                Ok(Answer::Redirect {
-                    root: kernel.number(&root.derived),
-                    suffix,
-                })
-            }
+        match self
+            .manager
+            .unlink(handle, path, flags, caller)
+            .map_err(number)?
+        {
+            Unlink::Redirect { binding, suffix } => redirect(kernel, &binding, suffix),
             Unlink::Removed => Ok(Answer::Value(0)),
         }
     }
@@ -332,27 +363,23 @@ impl<K: Kernel> Server<K> {
     ) -> Result<Answer<K::Fd>, i32> {
         let [verb, argument] = metadata;
         match Verb::try_from_raw(verb).ok_or(errno::EINVAL)? {
-            Verb::Bind => {
-                let Rebind { source, rights } = self
-                    .manager
-                    .begin_bind(handle, argument, payload, caller)
-                    .map_err(number)?;
-                let root = {
-                    let from = source.root().ok_or(errno::ENODEV)?;
-                    derive(kernel, &from.derived, rights)?
-                };
-                self.manager
-                    .finish_bind(handle, argument, payload, root, caller)
-                    .map_err(number)?;
-            }
+            Verb::Bind => self
+                .manager
+                .bind(handle, argument, payload, caller)
+                .map_err(number)?,
             Verb::Unbind => {
                 let unbound = self
                     .manager
                     .unbind(handle, argument, payload, caller)
                     .map_err(number)?;
-                if let Some(Root { lease, .. }) = unbound.revoke {
-                    kernel.revoke(lease);
-                }
+                revoke(kernel, unbound);
+            }
+            Verb::UnbindPlace => {
+                let unbound = self
+                    .manager
+                    .unbind_place(handle, argument, payload, caller)
+                    .map_err(number)?;
+                revoke(kernel, unbound);
             }
             Verb::Destroy => {
                 if argument != 0 || !payload.is_empty() {
@@ -377,12 +404,16 @@ impl<K: Kernel> Server<K> {
         let mut entries = DirentBuf::new(buffer, header_size).ok_or(errno::EINVAL)?;
         let (mut any, mut failed) = (false, None);
         self.manager
-            .list(handle, from, caller, |next, name| {
+            .list(handle, from, caller, |next, inode, name| {
                 let entry = DirEntry {
-                    inode: 0,
+                    inode,
                     next_opaque_id: next,
                     name,
-                    kind: DirentKind::Unspecified,
+                    kind: if inode == 0 {
+                        DirentKind::Unspecified
+                    } else {
+                        DirentKind::Directory
+                    },
                 };
                 match entries.entry(entry) {
                     Ok(()) => any = true,
@@ -409,6 +440,7 @@ impl<K: Kernel> Server<K> {
     fn stat(&self, handle: u64, buffer: &mut [u8]) -> Result<Answer<K::Fd>, i32> {
         let directory = self.manager.is_directory(handle).map_err(number)?;
         let stat = Stat {
+            st_ino: self.manager.inode(handle),
             st_mode: if directory {
                 MODE_DIR | 0o555
             } else {
@@ -424,6 +456,41 @@ impl<K: Kernel> Server<K> {
         }
         copy_out(&stat, buffer);
         Ok(Answer::Value(0))
+    }
+}
+
+/// The root of a binding; made anew if its source has another one than it was made from.
+fn root<'b, K: Kernel>(
+    kernel: &mut K,
+    binding: &'b Rc<Binding<Root<K::Fd>>>,
+) -> Result<Ref<'b, Root<K::Fd>>, i32> {
+    if let Some(root) = binding.root() {
+        return Ok(root);
+    }
+    // The chain of sources is short (`nsmgr_core` sees to that).
+    let source = binding.source().ok_or(errno::ENODEV)?;
+    let from = root(kernel, source)?;
+    let made = derive(kernel, &from.derived, binding.rights())?;
+    drop(from);
+    drop(binding.keep(made));
+    binding.root().ok_or(errno::ENODEV)
+}
+
+fn redirect<K: Kernel>(
+    kernel: &mut K,
+    binding: &Rc<Binding<Root<K::Fd>>>,
+    suffix: usize,
+) -> Result<Answer<K::Fd>, i32> {
+    let root = root(kernel, binding)?;
+    Ok(Answer::Redirect {
+        root: kernel.number(&root.derived),
+        suffix,
+    })
+}
+
+fn revoke<K: Kernel>(kernel: &mut K, unbound: Unbound<Root<K::Fd>>) {
+    for Root { lease, .. } in unbound.revoke {
+        kernel.revoke(lease);
     }
 }
 

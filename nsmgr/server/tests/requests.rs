@@ -68,7 +68,11 @@ fn roots_and_the_capability_are_handed_out_as_copies() {
     }
     numbers.dedup();
     assert_eq!(numbers.len(), 3, "nobody gets another's");
-    assert_eq!(world.sim.0.borrow().open.len(), open, "nothing is left");
+    assert_eq!(
+        world.sim.0.borrow().open.len(),
+        open + 2,
+        "what is kept is what further copies are made of"
+    );
 
     let payload = api::register_with_payload(
         Rights::READ_ONLY.difference(Rights::TRANSFER),
@@ -81,6 +85,41 @@ fn roots_and_the_capability_are_handed_out_as_copies() {
         result(&world.open(world.first, "/scheme/ro", O_DIRECTORY).cqe),
         Err(EPERM)
     );
+}
+
+#[test]
+fn a_root_serves_as_long_as_its_name() {
+    let mut world = World::new();
+    let open = world.sim.0.borrow().open.len();
+    let fork_of_all = api::fork_payload([&b"*"[..]]);
+    for round in 0..3 {
+        world.bind(world.first, "file", 70 + round).unwrap();
+        let fork = world.dup(world.first, &fork_of_all).unwrap();
+        for ns in [world.first, world.first, fork] {
+            let reply = world.open(ns, "/scheme/file", O_DIRECTORY);
+            assert_eq!(reply.cqe.flags, RESPOND_FD);
+        }
+        // What the fork handed out is the fork's.
+        let revoked = world.sim.0.borrow().revoked;
+        let mut path = b"/scheme/file".to_vec();
+        let unlink = world.value(Opcode::UnlinkAt, world.first, [0, 0, UID], &mut path);
+        assert_eq!(unlink, Ok(0));
+        assert_eq!(world.sim.0.borrow().revoked, revoked + 1);
+        let mut name = b"file".to_vec();
+        let verb = [Verb::Unbind as u64, 0, 0];
+        assert_eq!(world.value(Opcode::Call, fork, verb, &mut name), Ok(0));
+        assert_eq!(world.sim.0.borrow().revoked, revoked + 2);
+        world.close(fork);
+    }
+    assert_eq!(world.sim.0.borrow().open.len(), open, "nothing is left");
+    // A namespace that goes takes nothing along that it handed out.
+    let revoked = world.sim.0.borrow().revoked;
+    world.bind(world.first, "file", 80).unwrap();
+    let fork = world.dup(world.first, &fork_of_all).unwrap();
+    drop(world.open(fork, "/scheme/file", O_DIRECTORY));
+    world.close(fork);
+    assert_eq!(world.sim.0.borrow().revoked, revoked);
+    assert_eq!(world.sim.0.borrow().open.len(), open + 2, "the binding's");
 }
 
 #[test]
@@ -187,6 +226,121 @@ fn unbinding_and_destroying_revoke() {
 }
 
 const ENFILE: i32 = 23;
+
+#[test]
+fn a_daemon_that_is_started_again_is_found_under_its_names() {
+    let mut world = World::new();
+    let first = world.first;
+    world.bind(first, "net", 70).unwrap();
+    let call = |world: &mut World, verb: Verb, arg: u64, payload: &[u8]| {
+        let args = [verb as u64, arg, 0];
+        world.value(Opcode::Call, first, args, &mut payload.to_vec())
+    };
+    let rights = u64::from(Rights::READ_ONLY.bits());
+    call(
+        &mut world,
+        Verb::Bind,
+        rights,
+        &api::bind_payload(b"net", b"alias"),
+    )
+    .unwrap();
+    let fork = world.dup(first, &api::fork_payload([&b"*"[..]])).unwrap();
+    let behind = |world: &mut World, path: &str| {
+        let cqe = world.open(fork, path, 0).cqe;
+        result(&cqe).map(|fd| world.sim.object(fd as usize))
+    };
+    let copy = |of, rights| Object::Copy(Box::new(of), rights);
+    for number in [70, 71, 72] {
+        let root = copy(Object::Sent(number), Rights::FULL);
+        assert_eq!(behind(&mut world, "/scheme/net/x").as_ref(), Ok(&root));
+        let alias = copy(root, Rights::READ_ONLY);
+        assert_eq!(behind(&mut world, "/scheme/alias/x"), Ok(alias));
+        let revoked = world.sim.0.borrow().revoked;
+        call(&mut world, Verb::Unbind, UnbindFlags::VACATE.bits(), b"net").unwrap();
+        assert_eq!(world.sim.0.borrow().revoked, revoked + 1);
+        for path in ["/scheme/net/x", "/scheme/net", "/scheme/alias/x"] {
+            assert_eq!(behind(&mut world, path), Err(ENODEV));
+        }
+        world.bind(first, "net", number + 1).unwrap();
+    }
+    // Deriving fails: the caller is told, and the next one tries again.
+    let open = world.sim.0.borrow().open.len();
+    world.sim.0.borrow_mut().fail_next = Some(ENFILE);
+    assert_eq!(behind(&mut world, "/scheme/alias/x"), Err(ENFILE));
+    assert_eq!(world.sim.0.borrow().open.len(), open);
+    assert!(behind(&mut world, "/scheme/alias/x").is_ok());
+}
+
+#[test]
+fn places_are_beneath_their_directories() {
+    let mut world = World::new();
+    let payload = api::register_place_payload(Rights::FULL, b"file", b"/home/user");
+    let register = world.dup(world.first, &payload).unwrap();
+    world.sim.0.borrow_mut().fail_next = Some(EBADF);
+    assert_eq!(world.send(register, 80), Err(EBADF));
+    world.send(register, 81).unwrap();
+    let cqe = world.open(world.first, "/home/user/x", 0).cqe;
+    assert_eq!((cqe.flags, cqe.extra()), (CQE_REDIRECT, 11));
+    let limited = Rights::FULL.difference(Rights::ESCAPE);
+    assert_eq!(
+        world.sim.object(cqe.result as usize),
+        Object::Copy(Box::new(Object::Sent(81)), limited)
+    );
+    let home = result(&world.open(world.first, "/home", O_DIRECTORY).cqe).unwrap();
+    let mut path = [0; 32];
+    assert_eq!(
+        world.value(Opcode::Fpath, home, [0, 0, UID], &mut path),
+        Ok(17)
+    );
+    assert!(path.starts_with(b"/scheme/file/home\0"));
+    let mut stat = vec![0; size_of::<syscall::Stat>()];
+    world
+        .value(Opcode::Fstat, home, [0, 0, UID], &mut stat)
+        .unwrap();
+    let mut buffer = vec![0; 200];
+    let got = world
+        .value(Opcode::Getdents, home, [19, 0, UID], &mut buffer)
+        .unwrap();
+    let entries: Vec<_> = DirentIter::new(&buffer[..got as usize])
+        .map(|entry| {
+            entry
+                .unwrap()
+                .1
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap()
+                .to_vec()
+        })
+        .collect();
+    assert_eq!(entries, [b"user"]);
+    // Through a descriptor that is limited to what is beneath it, the kernel says so.
+    let limited = |world: &mut World, path: &str| {
+        let mut path = path.as_bytes().to_vec();
+        let sqe = Sqe {
+            opcode: Opcode::OpenAt as u8,
+            sqe_flags: SqeFlags::from_bits_retain(cap_abi::scheme::SQE_BENEATH),
+            args: [home, 0x1000, path.len() as u64, 0, 0, UID],
+            ..Sqe::default()
+        };
+        let reply = world.raw(&sqe, &mut path).unwrap();
+        result(&reply.cqe).map(drop)
+    };
+    assert_eq!(limited(&mut world, "user/x"), Ok(()));
+    assert_eq!(limited(&mut world, ".."), Err(EPERM));
+    assert_eq!(limited(&mut world, "/home"), Err(EPERM));
+    let revoked = world.sim.0.borrow().revoked;
+    let args = [Verb::UnbindPlace as u64, UnbindFlags::REVOKE.bits(), 0];
+    let mut payload = api::place_payload(b"file", b"/home/user");
+    assert_eq!(
+        world.value(Opcode::Call, world.first, args, &mut payload),
+        Ok(0)
+    );
+    assert_eq!(world.sim.0.borrow().revoked, revoked + 1);
+    assert_eq!(
+        result(&world.open(world.first, "/home/user/x", 0).cqe),
+        Err(ENODEV)
+    );
+}
 
 #[test]
 fn directories_are_read_in_pieces() {

@@ -68,6 +68,8 @@ fn try_exec(command: &Command<'_>) -> Result<core::convert::Infallible> {
         Some(space.fd().raw()),
         Some(switch.raw()),
     ];
+    // Their numbers are private ones, too: nobody may use them when this fails later.
+    namespace::forget_roots();
     close_marked(own.file_table()?, &keep)?;
     if process::process_fd().is_some() {
         // The manager forgets this program's signal pages.

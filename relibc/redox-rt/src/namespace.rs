@@ -3,15 +3,22 @@
 //! Both come from the auxiliary vector and may be absent: a process without a namespace can name
 //! nothing, one without a current directory has no relative paths. Both numbers are owned here; what
 //! replaces them is dropped only when the caller takes it.
+//!
+//! An absolute path is asked of the namespace, which sends the question on to the scheme. The roots of
+//! schemes that are used again and again are asked for and held (`rt_core::root_cache`), so that the
+//! question goes to the scheme at once. The namespace's word stays the last: it revokes the roots that it
+//! handed out when their name is bound no more, or to something else. Then the path is asked of the
+//! namespace again.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cap_abi::Rights;
 use libredox::protocol::NsDup;
-use rt_core::path::{self, Route};
+use rt_core::path::{self, Own, Route};
+use rt_core::root_cache::{Held, Lookup, RootCache};
 use syscall::error::{Error, Result};
-use syscall::flag::CallFlags;
-use syscall::{E2BIG, ENAMETOOLONG, ENOENT};
+use syscall::flag::{CallFlags, O_DIRECTORY, O_STAT};
+use syscall::{E2BIG, ENAMETOOLONG, ENODEV, ENOENT, ENXIO, ESTALE};
 
 use crate::fd::Fd;
 use crate::sys;
@@ -21,6 +28,11 @@ static NAMESPACE: AtomicUsize = AtomicUsize::new(NONE);
 static DIRECTORY: AtomicUsize = AtomicUsize::new(NONE);
 /// Whether the current directory may not be left: its descriptor lacks `Rights::ESCAPE`.
 static CONFINED: AtomicBool = AtomicBool::new(false);
+/// Roots of the namespace's schemes.
+static ROOTS: RootCache = RootCache::new(|root| {
+    // Nobody could do anything about an error.
+    let _ = sys::close(root);
+});
 
 fn load(slot: &AtomicUsize) -> Option<usize> {
     match slot.load(Ordering::Acquire) {
@@ -44,7 +56,15 @@ pub fn namespace() -> Option<usize> {
 
 /// Replaces the namespace and hands the former one back.
 pub fn set_namespace(fd: Option<Fd>) -> Option<Fd> {
-    swap(&NAMESPACE, fd)
+    let old = swap(&NAMESPACE, fd);
+    // After the exchange: a root that is asked for from now on is the new one's.
+    ROOTS.begin_epoch();
+    old
+}
+
+/// Closes the schemes' roots that are held.
+pub fn forget_roots() {
+    ROOTS.forget();
 }
 
 /// The current directory's descriptor.
@@ -114,28 +134,121 @@ impl Joined {
 /// Calls `ask` with the descriptor that a path is asked of and the path to ask it for. `ENOENT`
 /// when the process has no such descriptor. In a confined current directory every path is asked of
 /// that directory, which refuses the absolute ones.
-pub fn with_route<T>(path: &[u8], ask: impl FnOnce(usize, &[u8]) -> Result<T>) -> Result<T> {
+///
+/// `ask` is called again when the root that it was called with turns out to serve no more (`ESTALE`,
+/// `ENODEV`): what it does must not have an effect when it answers one of these.
+pub fn with_route<T>(path: &[u8], mut ask: impl FnMut(usize, &[u8]) -> Result<T>) -> Result<T> {
     let absent = Error::new(ENOENT);
     let route = path::route(path).map_err(Error::new)?;
     if is_confined() {
         return ask(directory().ok_or(absent)?, path);
     }
-    match route {
-        Route::Namespace(p) => match (namespace(), crate::roots::route(p)) {
-            (Some(fd), _) => ask(fd, p),
-            (None, Some((root, rest))) => ask(root, rest),
-            (None, None) => Err(absent),
-        },
-        Route::File(p) => ask(
-            namespace().ok_or(absent)?,
-            Joined::new(path::FILE_PREFIX, p)?.get(),
-        ),
-        Route::Current(p) => ask(directory().ok_or(absent)?, p),
+    if let Route::Current(p) = route {
+        return ask(directory().ok_or(absent)?, p);
     }
+    let Some(namespace) = namespace() else {
+        return match route {
+            Route::Namespace(p) => {
+                let (root, rest) = crate::roots::route(p).ok_or(absent)?;
+                ask(root, rest)
+            }
+            _ => Err(absent),
+        };
+    };
+    if let Some((name, rest)) = path::below_root(route)
+        && let Some(held) = held_root(namespace, name, false)
+    {
+        match ask(held.root(), rest) {
+            Err(e) if is_stale(e) => held.retire(),
+            other => return other,
+        }
+    }
+    match route {
+        // The namespace would take the second component for a scheme's name.
+        Route::File(p) if p.starts_with(b"//") => {
+            ask(namespace, Joined::new(path::FILE_PREFIX, p)?.get())
+        }
+        Route::PseudoTerminal(number) => {
+            ask(namespace, Joined::new(path::TERMINALS.1, number)?.get())
+        }
+        Route::Namespace(p) | Route::File(p) | Route::Current(p) => ask(namespace, p),
+    }
+}
+
+/// Whether an answer may be that of a root whose name is bound no more, or bound to another scheme.
+#[must_use]
+pub const fn is_stale(error: Error) -> bool {
+    matches!(error.errno, ESTALE | ENODEV)
+}
+
+/// The root of the scheme that an absolute path belongs to, held, and the path below it. `None` when the
+/// path is not below a root, or the namespace does not hand it out.
+pub fn root_of(path: &[u8]) -> Result<Option<(Held<'static>, &[u8])>> {
+    let route = path::route(path).map_err(Error::new)?;
+    let Some(((name, rest), namespace)) = path::below_root(route).zip(namespace()) else {
+        return Ok(None);
+    };
+    Ok(held_root(namespace, name, true).map(|held| (held, rest)))
+}
+
+/// A scheme's root, if it is held or is worth asking for and can be had; `eager` makes every one worth it.
+fn held_root(namespace: usize, name: &[u8], eager: bool) -> Option<Held<'static>> {
+    let epoch = match ROOTS.look_up(name, eager) {
+        Lookup::Hit(held) => return Some(held),
+        Lookup::Ask(epoch) => epoch,
+        Lookup::Miss => return None,
+    };
+    hand_out(namespace, name, epoch)
+}
+
+#[cold]
+fn hand_out(namespace: usize, name: &[u8], epoch: usize) -> Option<Held<'static>> {
+    let path = Joined::new(b"/scheme/", name).ok()?;
+    let asked = sys::openat(
+        namespace,
+        path.get(),
+        O_DIRECTORY | O_STAT,
+        sys::FD_ANY_UPPER,
+    );
+    let Ok(root) = asked else {
+        ROOTS.refused(name);
+        return None;
+    };
+    match ROOTS.hold(name, root, epoch) {
+        Ok(Lookup::Hit(held)) => Some(held),
+        Ok(_) => None,
+        Err(root) => {
+            drop(Fd::from_raw(root));
+            None
+        }
+    }
+}
+
+/// Opens a path that names something the process has already (`path::own`): a copy of the descriptor, or
+/// its controlling terminal. `None` for every other path.
+pub fn open_own(path: &[u8], out: usize) -> Option<Result<usize>> {
+    if is_confined() {
+        return None;
+    }
+    Some(match path::own(path)? {
+        Own::Descriptor(number) => sys::dup(number, b"", out),
+        Own::Terminal => controlling_terminal(out),
+    })
+}
+
+/// What the process manager keeps is asked for a descriptor of its own, so that it alone decides how long
+/// the session has the terminal.
+fn controlling_terminal(out: usize) -> Result<usize> {
+    let process = crate::process::process_fd().ok_or(Error::new(ENXIO))?;
+    let kept = Fd::from_raw(sys::dup(process, b"tty", sys::FD_ANY_UPPER)?);
+    sys::dup(kept.raw(), b"tty", out)
 }
 
 /// Opens a path; `out` is the number to put it at ([`sys::FD_ANY`] and the like).
 pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
+    if let Some(done) = open_own(path, out) {
+        return done;
+    }
     with_route(path, |dir, p| sys::openat(dir, p, flags, out))
 }
 
@@ -144,6 +257,11 @@ pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
 pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     let handle = Fd::from_raw(register_handle(namespace, name)?);
     sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
+}
+
+/// What a namespace makes of a request, as a private descriptor (see `nsmgr-api`).
+pub fn ask_for(namespace: usize, request: &[u8]) -> Result<Fd> {
+    sys::dup(namespace, request, sys::FD_ANY_UPPER).map(Fd::from_raw)
 }
 
 /// A descriptor that binds a name, once, to the scheme whose root is sent to it.

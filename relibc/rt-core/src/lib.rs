@@ -12,6 +12,7 @@
 //! | [`tls`] | where thread-local storage and the thread control block go |
 //! | [`signal`] | which signal is delivered next, how, and with which mask |
 //! | [`path`] | what is asked of which descriptor for a path |
+//! | [`root_cache`] | which scheme roots a process holds already |
 //! | [`wait`] | how an end is written as a status word |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@ extern crate std;
 
 pub mod elf;
 pub mod path;
+pub mod root_cache;
 pub mod signal;
 pub mod stack;
 pub mod tls;

@@ -9,6 +9,9 @@ pub const WRITES: usize = 1000;
 /// The longest of them in sectors.
 pub const LONGEST: u64 = 200;
 
+/// Bytes of a file that a test leaves behind: more than a record, and not whole blocks.
+pub const KEPT: usize = 300_001;
+
 /// Numbers that look random, the same every time (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Numbers(u64);

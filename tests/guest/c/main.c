@@ -24,9 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-jmp_buf test_failed;
-char test_reason[256];
-
 static void formats(void) {
     char text[64];
     SAME(snprintf(text, sizeof text, "%5.2f|%-4d|%#x|%s", 3.14159, 42, 255, "end"), 19);
@@ -536,29 +533,10 @@ static const struct test_case cases[] = {
     {"system_facts", system_facts},
 };
 
-static int failures;
-
-static void run(const struct test_case *test) {
-    if (setjmp(test_failed) == 0) {
-        test->run();
-        printf("@test ok c.%s\n", test->name);
-    } else {
-        printf("@test FAIL c.%s: %s\n", test->name, test_reason);
-        failures++;
-    }
-    fflush(stdout);
-}
-
-static void run_all(const struct test_case *tests, unsigned count) {
-    printf("@test plan %u\n", count);
-    for (unsigned i = 0; i < count; i++)
-        run(&tests[i]);
-}
-
 /* With an argument, what needs a file system too. */
 int main(int argc, char **argv) {
-    run_all(cases, sizeof cases / sizeof *cases);
+    test_run_all("c", cases, sizeof cases / sizeof *cases);
     if (argc > 1 && strcmp(argv[1], "files") == 0)
-        run_all(file_cases, sizeof file_cases / sizeof *file_cases);
-    return failures != 0;
+        test_run_all("c", file_cases, sizeof file_cases / sizeof *file_cases);
+    return test_failures != 0;
 }

@@ -45,15 +45,22 @@ pub enum Content {
     Sectors,
     /// Two partitions: sectors 2048 to 6143 and 8192 to 10239.
     Partitions,
+    /// An empty RedoxFS volume.
+    Volume,
 }
 
 /// What a disk must hold.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Expect {
     /// What it held, and over it the writes of this seed (`disk_image::writes`).
     Writes(u64),
+    /// A volume with a file of this name in its root, of [`KEPT`] bytes of generation 0.
+    Kept(String),
 }
+
+/// Bytes of a file that is looked for after a run.
+pub const KEPT: usize = disk_image::KEPT;
 
 impl Drive {
     fn bytes(&self) -> u64 {
@@ -76,6 +83,12 @@ impl Drive {
             Content::Zeros => {}
             Content::Sectors => file.write_all(&self.sectors()).with_context(context)?,
             Content::Partitions => partition(&mut file).with_context(context)?,
+            Content::Volume => {
+                let disk = redoxfs::DiskIo(&mut file);
+                let made = redoxfs::FileSystem::create(disk, None, 0, 0);
+                made.map_err(|error| anyhow::anyhow!("{error}"))
+                    .with_context(context)?;
+            }
         }
         let rules = self.rules();
         if !rules.is_empty() {
@@ -127,8 +140,10 @@ impl Drive {
 
     /// What is wrong with the image after a run.
     pub fn check(&self, files: &Files) -> Result<Option<String>> {
-        let Some(Expect::Writes(seed)) = self.expect else {
-            return Ok(None);
+        let seed = match &self.expect {
+            None => return Ok(None),
+            Some(Expect::Writes(seed)) => *seed,
+            Some(Expect::Kept(name)) => return kept(&files.image, name),
         };
         if self.content != Content::Sectors {
             bail!("`expect` needs a disk of sectors");
@@ -158,6 +173,28 @@ impl Drive {
             )),
         })
     }
+}
+
+/// What is wrong with a volume that must hold a file.
+fn kept(image: &Path, name: &str) -> Result<Option<String>> {
+    let failed =
+        |error: redoxfs_errors::error::Error| anyhow::anyhow!("{}: {error}", image.display());
+    let disk = redoxfs::DiskFile::open(image).map_err(failed)?;
+    let mut fs = redoxfs::FileSystem::open(disk, None, Some(0), false).map_err(failed)?;
+    let mut found = vec![0; KEPT + 1];
+    let read = fs.tx(|tx| {
+        let node = tx.find_node(redoxfs::TreePtr::root(), name)?;
+        tx.read_node_inner(&node, 0, &mut found)
+    });
+    let mut wanted = vec![0; KEPT];
+    fill(0, 0, &mut wanted);
+    Ok(match read {
+        Err(error) => Some(format!("`{name}` cannot be read afterwards: {error}")),
+        Ok(len) if found.get(..len) != Some(&wanted[..]) => {
+            Some(format!("`{name}` is wrong afterwards, {len} bytes long"))
+        }
+        Ok(_) => None,
+    })
 }
 
 fn partition(file: &mut File) -> Result<()> {

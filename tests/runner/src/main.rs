@@ -10,6 +10,7 @@ use image::Programs;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use test_runner::bench::{self, Reference, Results};
+use test_runner::dialog::{Dialog, Script};
 use test_runner::drives::Files;
 use test_runner::judge::Report;
 use test_runner::qemu::{self, Outcome};
@@ -169,6 +170,10 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
     )?);
     bar.set_message(suite.name.clone());
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let dialog = match &suite.dialog {
+        Some(path) => Some(Dialog::new(Script::read(path)?)),
+        None => None,
+    };
     let drives: Vec<Files> = (0..suite.drives.len())
         .map(|index| Files::new(folder.path(), index))
         .collect();
@@ -180,6 +185,7 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
     }
     let outcome = qemu::run(
         &suite.qemu_args(&boot, folder.path(), &drives),
+        dialog,
         suite.timeout,
         &log_path(suite, args),
         |reported, planned| {

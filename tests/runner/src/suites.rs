@@ -28,6 +28,9 @@ pub struct Suite {
     /// Whether it measures instead of testing: it then belongs to `make bench`, not to `make test`.
     #[serde(default)]
     pub bench: bool,
+    /// Whether it is run only when it is asked for by its name.
+    #[serde(default)]
+    pub on_request: bool,
     /// A disk image to boot through UEFI firmware, instead of the kernel and an initial file system.
     pub disk: Option<PathBuf>,
     /// The kernel's command line.
@@ -42,6 +45,8 @@ pub struct Suite {
     /// Count instructions instead of time: the guest's clocks advance by one tick per instruction.
     #[serde(default)]
     pub icount: bool,
+    /// What is typed on the console, and when: a script of [`crate::dialog`]. Its steps are the tests.
+    pub dialog: Option<PathBuf>,
     /// Programs of the initial file system, in addition to `config/initfs.toml`'s: path -> package.
     #[serde(default)]
     pub programs: std::collections::BTreeMap<String, String>,
@@ -117,7 +122,7 @@ impl Table {
         Ok(table)
     }
 
-    /// The suites called `names`, all of this kind when there are none.
+    /// The suites called `names`; when there are none, all of this kind but those on request.
     pub fn select(&self, bench: bool, names: &[String]) -> Result<Vec<&Suite>> {
         let known = || self.suites.iter().filter(|suite| suite.bench == bench);
         for name in names {
@@ -126,7 +131,8 @@ impl Table {
                 bail!("no suite named {name:?}; there are: {}", list.join(", "));
             }
         }
-        let wanted = |suite: &&Suite| names.is_empty() || names.contains(&suite.name);
+        let wanted =
+            |suite: &&Suite| names.contains(&suite.name) || (names.is_empty() && !suite.on_request);
         Ok(known().filter(wanted).collect())
     }
 }

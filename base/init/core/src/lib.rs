@@ -6,10 +6,12 @@
 //! [unit]
 //! description = "Files in memory"
 //! requires = ["log"]              # units that are started before
+//! unless = ["rootfs"]             # it is left out if one of these has been started
+//! optional = true                 # whether it is started or not, nobody is told
 //!
 //! [service]
-//! cmd = "ramfsd"                  # a path, or a program in /scheme/initfs/bin
-//! args = ["file"]
+//! cmd = "ramfsd"                  # a path, or a program in /usr/bin or /scheme/initfs/bin
+//! args = ["file", "$SIZE"]        # `$NAME` is a variable of init's environment; left out if there is none
 //! type = { scheme = "file" }      # or "daemon", "oneshot", "console"
 //! restart = "on-failure"          # or "always", "never" (the default)
 //! schemes = ["log", "tty*"]       # what its namespace holds; nothing unless said
@@ -17,7 +19,7 @@
 //!
 //! | type | what it has | started when |
 //! |---|---|---|
-//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once | it has bound NAME |
+//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once; a namespace if it names schemes | it has bound NAME |
 //! | `{ bus = "NAME" }` | the same | it has bound NAME, and so have the drivers of what `/scheme/NAME/functions` lists |
 //! | `"daemon"` | | it runs |
 //! | `"oneshot"` | | it has ended well |
@@ -57,6 +59,10 @@ pub struct Unit {
     pub description: String,
     /// Names of units that are started before.
     pub requires: Vec<String>,
+    /// Names of units of which one that is started takes this one's place.
+    pub unless: Vec<String>,
+    /// Whether it is nothing to report when it cannot be started.
+    pub optional: bool,
     /// What is run.
     pub service: Service,
     /// For a driver: the path of what it drives, which is opened for it.
@@ -127,6 +133,10 @@ struct Header {
     description: String,
     #[serde(default)]
     requires: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
+    #[serde(default)]
+    optional: bool,
 }
 
 /// Why a unit is not started.
@@ -173,6 +183,8 @@ pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
         name: name.to_string(),
         description: file.unit.description,
         requires: file.unit.requires,
+        unless: file.unit.unless,
+        optional: file.unit.optional,
         service: file.service,
         device: None,
     })
@@ -195,6 +207,8 @@ pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
             name: alloc::format!("{bus}/{function}"),
             description: alloc::format!("Driver of {function}"),
             requires: Vec::new(),
+            unless: Vec::new(),
+            optional: false,
             service: Service {
                 cmd: program.to_string(),
                 args: Vec::new(),
@@ -206,6 +220,18 @@ pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
         })
     };
     list.lines().filter_map(unit).collect()
+}
+
+impl Unit {
+    /// Puts the values of variables where arguments name them.
+    pub fn substitute<'a>(&mut self, value: impl Fn(&str) -> Option<&'a str>) {
+        let args = core::mem::take(&mut self.service.args).into_iter();
+        let args = args.filter_map(|arg| match arg.strip_prefix('$') {
+            Some(name) => value(name).map(ToString::to_string),
+            None => Some(arg),
+        });
+        self.service.args = args.collect();
+    }
 }
 
 fn place(text: &str, error: &toml::de::Error) -> String {
@@ -237,9 +263,11 @@ pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
     }
     loop {
         let done = |list: &[Unit], name: &String| list.iter().any(|unit| unit.name == *name);
-        let ready = waiting
-            .iter()
-            .position(|unit| unit.requires.iter().all(|name| done(&started, name)));
+        // What may take a unit's place is tried before it.
+        let ready = waiting.iter().position(|unit| {
+            unit.requires.iter().all(|name| done(&started, name))
+                && !unit.unless.iter().any(|name| done(&waiting, name))
+        });
         if let Some(index) = ready {
             started.push(waiting.remove(index));
             continue;
@@ -416,6 +444,38 @@ mod tests {
                 .count();
             assert_eq!(count as u32, wanted, "{restart:?} {well}");
         }
+    }
+
+    #[test]
+    fn what_takes_a_units_place_is_tried_before() {
+        let unit = |name: &str, head: &str| {
+            let text = format!("[unit]\n{head}\n[service]\ncmd = 'x'\ntype = 'daemon'\n");
+            parse(name, &text).unwrap()
+        };
+        let units = vec![
+            unit("a", "unless = ['b', 'absent']"),
+            unit("b", "requires = ['c']\noptional = true"),
+            unit("c", ""),
+            unit("d", "requires = ['a']"),
+        ];
+        assert!(units[1].optional && !units[0].optional);
+        let (started, refused) = order(units);
+        let names: Vec<&str> = started.iter().map(|unit| &*unit.name).collect();
+        assert_eq!(names, ["c", "b", "a", "d"]);
+        assert!(refused.is_empty());
+        let each = vec![unit("a", "unless = ['b']"), unit("b", "unless = ['a']")];
+        let (started, refused) = order(each);
+        assert!(started.is_empty());
+        assert_eq!(refused.len(), 2);
+    }
+
+    #[test]
+    fn arguments_name_variables() {
+        let text =
+            "[service]\ncmd = 'x'\nargs = ['a', '$ROOT', '$NONE', 'b$ROOT']\ntype = 'daemon'\n";
+        let mut unit = parse("u", text).unwrap();
+        unit.substitute(|name| (name == "ROOT").then_some("value"));
+        assert_eq!(unit.service.args, ["a", "value", "b$ROOT"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use cap_abi::fcntl::LEASE_REVOKE_ON_CLOSE;
+use cap_abi::fcntl::{LEASE_NOT_INHERITED, LEASE_REVOKE_ON_CLOSE};
 use kernel_core::lease::{LeaseError, LeaseId, Leases, MAX_ANCESTORS};
 use proptest::prelude::*;
 
@@ -61,7 +61,52 @@ fn the_last_control_revokes_if_asked_to() {
     assert!(leases.is_live(Some(below)));
     assert_eq!(leases.release_control(ended), 2);
     assert!(!leases.is_live(Some(below)));
-    assert_eq!(leases.derive(None, 2), Err(LeaseError::UnknownFlag));
+    for unknown in [2, 8, 1 << 31] {
+        assert_eq!(leases.derive(None, unknown), Err(LeaseError::UnknownFlag));
+    }
+}
+
+#[test]
+fn what_is_opened_inherits_what_is_inherited() {
+    let mut leases = Leases::new();
+    let plain = leases.derive(None, 0).unwrap();
+    let other = leases.derive(None, 0).unwrap();
+    let free = leases.derive(None, LEASE_NOT_INHERITED).unwrap();
+    let under = leases.derive(Some(plain), LEASE_NOT_INHERITED).unwrap();
+    let twice = leases.derive(Some(under), LEASE_NOT_INHERITED).unwrap();
+    let below = leases.derive(Some(under), 0).unwrap();
+    let join_free = leases.join(other, free).unwrap();
+    let join_under = leases.join(other, under).unwrap();
+    let both = leases.join(other, plain).unwrap();
+    let rows = [
+        (plain, Some(plain)),
+        (free, None),
+        (under, Some(plain)),
+        (twice, Some(plain)),
+        (below, Some(below)),
+        (join_free, Some(other)),
+        (join_under, Some(both)),
+        (both, Some(both)),
+    ];
+    let before = leases.len();
+    for (lease, want) in rows {
+        assert_eq!(leases.for_opened(lease), Ok(want), "{lease:?}");
+        if let Some(inherited) = want {
+            leases.release(inherited);
+        }
+    }
+    assert_eq!(leases.len(), before);
+    // Deep joins are inherited whole.
+    let mut deep = join_free;
+    for _ in 0..8 {
+        let next = leases.derive(None, 0).unwrap();
+        deep = leases.join(deep, next).unwrap();
+    }
+    assert!(matches!(leases.for_opened(deep), Ok(Some(_))));
+    leases.revoke(plain);
+    assert_eq!(leases.for_opened(under), Err(LeaseError::Revoked));
+    assert_eq!(leases.for_opened(join_under), Err(LeaseError::Revoked));
+    assert_eq!(leases.for_opened(free), Ok(None));
 }
 
 #[test]
@@ -96,6 +141,31 @@ fn what_only_a_revoked_lease_kept_does_not_end_the_revocation() {
         }
         assert_eq!(leases.len(), 5);
         assert_eq!(leases.revoke(top), 5);
+        assert!(leases.is_empty());
+    }
+}
+
+#[test]
+fn every_descendant_counts_however_deep_the_one_that_kept_it() {
+    // `kept` is two levels down and there only for the sake of `joined`, which is reached sooner
+    // on the other way, whichever of the two ways is walked first.
+    for swap in [false, true] {
+        let mut leases = Leases::new();
+        let top = leases.derive(None, 0).unwrap();
+        let mut sides = [
+            leases.derive(Some(top), 0).unwrap(),
+            leases.derive(Some(top), 0).unwrap(),
+        ];
+        if swap {
+            sides.swap(0, 1);
+        }
+        let kept = leases.derive(Some(sides[0]), 0).unwrap();
+        let joined = leases.join(kept, sides[1]).unwrap();
+        leases.release(kept);
+        leases.release_control(kept);
+        assert!(leases.is_live(Some(kept)));
+        assert_eq!(leases.revoke(top), 5, "swapped: {swap}");
+        assert!(!leases.is_live(Some(joined)));
         assert!(leases.is_empty());
     }
 }

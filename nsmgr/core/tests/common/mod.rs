@@ -103,6 +103,15 @@ impl World {
         self.dup(ns, &api::shrink_payload(keep))
     }
 
+    /// Binds a directory at its own path under a name.
+    pub fn bind_place(&mut self, ns: u64, name: &str, path: &str) -> Result<u32, Error> {
+        let payload = api::register_place_payload(Rights::FULL, name.as_bytes(), path.as_bytes());
+        let handle = self.dup(ns, &payload)?;
+        let sent = self.send(handle);
+        self.manager.close(handle);
+        sent
+    }
+
     /// Number of the root that an open of this name is sent to.
     pub fn root_of(&mut self, ns: u64, name: &str) -> Result<u32, Error> {
         match self
@@ -126,7 +135,7 @@ impl World {
 
     pub fn listing(&mut self, handle: u64) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
-        self.manager.list(handle, 0, USER, |_, name| {
+        self.manager.list(handle, 0, USER, |_, _, name| {
             names.push(name.to_owned());
             true
         })?;

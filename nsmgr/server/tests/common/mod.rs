@@ -90,6 +90,9 @@ impl Kernel for Sim {
         self.failing()?;
         Ok(self.make(Object::Own(number)))
     }
+    fn issue(&mut self, fd: &Fd) -> Result<(Fd, Fd), i32> {
+        self.lease(fd, Rights::FULL)
+    }
     fn copy(&mut self, fd: &Fd) -> Result<Fd, i32> {
         self.failing()?;
         let copy = Object::Copy(Box::new(self.object(fd.0)), Rights::FULL);

@@ -6,6 +6,7 @@ use cap_abi::Rights;
 use cap_abi::resolve::{AT_FLAG_BENEATH, C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use rt_core::path::Route;
+use rt_core::root_cache::Held;
 use syscall::flag::{
     O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
 };
@@ -21,7 +22,7 @@ pub(crate) fn at<T>(
     dir: c_int,
     path: &[u8],
     beneath: bool,
-    ask: impl FnOnce(usize, &[u8]) -> Result<T>,
+    mut ask: impl FnMut(usize, &[u8]) -> Result<T>,
 ) -> Result<T> {
     if path.is_empty() {
         return fail(ENOENT);
@@ -44,12 +45,29 @@ pub(crate) fn at<T>(
     }
 }
 
-fn is_beneath(flags: c_int) -> bool {
-    // It is Linux's AT_SYMLINK_FOLLOW too, which only `linkat` has.
-    flags as u32 & C_AT_RESOLVE_BENEATH != 0
+/// [`at`] with a directory's descriptor, or the current directory without one.
+pub(crate) fn at_directory<T>(
+    directory: Option<&Fd>,
+    path: &[u8],
+    mut ask: impl FnMut(usize, &[u8]) -> Result<T>,
+) -> Result<T> {
+    match directory {
+        None => at(libc::AT_FDCWD, path, false, ask),
+        Some(_) if path.is_empty() => fail(ENOENT),
+        Some(fd) if path.first() != Some(&b'/') || !fd.rights()?.contains(Rights::ESCAPE) => {
+            ask(fd.raw(), path)
+        }
+        Some(_) => at(libc::AT_FDCWD, path, false, ask),
+    }
 }
 
-fn resolve_bits(flags: c_int) -> usize {
+pub(crate) const AT_BENEATH: c_int = C_AT_RESOLVE_BENEATH as c_int;
+
+const fn is_beneath(flags: c_int) -> bool {
+    flags & AT_BENEATH != 0
+}
+
+const fn resolve_bits(flags: c_int) -> usize {
     if is_beneath(flags) {
         RESOLVE_BENEATH
     } else {
@@ -57,14 +75,29 @@ fn resolve_bits(flags: c_int) -> usize {
     }
 }
 
+/// Refuses flags that a function does not know.
+fn only(flags: c_int, known: c_int) -> Result<()> {
+    if flags & !known == 0 {
+        Ok(())
+    } else {
+        fail(EINVAL)
+    }
+}
+
 /// Opens what a path names, for asking about it or changing its attributes.
 pub(crate) fn find(dir: c_int, path: &[u8], flags: c_int) -> Result<Fd> {
+    only(flags, NOFOLLOW | libc::AT_EMPTY_PATH | AT_BENEATH)?;
     if path.is_empty() && flags & libc::AT_EMPTY_PATH != 0 {
         let base = match dir {
             libc::AT_FDCWD => namespace::directory().ok_or(Error::new(ENOENT))?,
             _ => fd(dir)?,
         };
         return sys::dup(base, b"", sys::FD_ANY_UPPER).map(Fd::from_raw);
+    }
+    if !is_beneath(flags)
+        && let Some(own) = namespace::open_own(path, sys::FD_ANY_UPPER)
+    {
+        return own.map(Fd::from_raw);
     }
     let mut raw = O_STAT | resolve_bits(flags);
     if flags & libc::AT_SYMLINK_NOFOLLOW != 0 {
@@ -212,12 +245,7 @@ unsafe fn access_at(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) 
     if mode & !7 != 0 {
         return fail(EINVAL);
     }
-    let stat = find(
-        dir,
-        text(path)?,
-        flags & !libc::AT_EACCESS & !libc::AT_SYMLINK_NOFOLLOW,
-    )?
-    .stat()?;
+    let stat = find(dir, text(path)?, flags & !libc::AT_EACCESS)?.stat()?;
     if mode == libc::F_OK {
         return Ok(());
     }
@@ -225,10 +253,7 @@ unsafe fn access_at(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) 
 }
 
 pub(crate) fn unlink_at(dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
-    let known = libc::AT_REMOVEDIR | C_AT_RESOLVE_BENEATH as c_int;
-    if flags & !known != 0 {
-        return fail(EINVAL);
-    }
+    only(flags, libc::AT_REMOVEDIR | AT_BENEATH)?;
     let raw = (flags & libc::AT_REMOVEDIR) as usize | resolve_bits(flags);
     at(dir, path, is_beneath(flags), |base, rest| {
         sys::unlinkat(base, rest, raw)
@@ -236,32 +261,36 @@ pub(crate) fn unlink_at(dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
 }
 
 /// Makes something by opening it.
-fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, beneath: bool) -> Result<Fd> {
-    let bits = if beneath { RESOLVE_BENEATH } else { 0 };
+fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, flags: c_int) -> Result<Fd> {
+    only(flags, AT_BENEATH)?;
     let mode = mode as usize & 0o7777 & !usize::from(process::umask());
-    let raw = O_CREAT | O_EXCL | kind | mode | bits;
+    let raw = O_CREAT | O_EXCL | kind | mode | resolve_bits(flags);
     let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
-    at(dir, path, beneath, open).map(Fd::from_raw)
+    at(dir, path, is_beneath(flags), open).map(Fd::from_raw)
 }
 
-fn make_node(dir: c_int, path: &[u8], mode: c_int) -> Result<()> {
+fn make_directory(dir: c_int, path: &[u8], mode: c_int, flags: c_int) -> Result<()> {
+    make(dir, path, O_DIRECTORY | O_STAT, mode, flags).map(drop)
+}
+
+fn make_node(dir: c_int, path: &[u8], mode: c_int, flags: c_int) -> Result<()> {
     let kind = mode & libc::S_IFMT;
     match kind {
-        0 | libc::S_IFREG => make(dir, path, O_STAT, mode, false).map(drop),
-        libc::S_IFIFO => make(dir, path, O_STAT | kind as usize, mode, false).map(drop),
+        0 | libc::S_IFREG => make(dir, path, O_STAT, mode, flags).map(drop),
+        libc::S_IFIFO => make(dir, path, O_STAT | kind as usize, mode, flags).map(drop),
         libc::S_IFCHR | libc::S_IFBLK | libc::S_IFSOCK => fail(EPERM),
         _ => fail(EINVAL),
     }
 }
 
-fn symlink_at(target: &[u8], dir: c_int, path: &[u8]) -> Result<()> {
+fn symlink_at(target: &[u8], dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
     if target.is_empty() {
         return fail(ENOENT);
     }
     if target.len() > rt_core::path::MAX_LEN {
         return fail(syscall::ENAMETOOLONG);
     }
-    let link = make(dir, path, O_SYMLINK | O_WRONLY, 0o777, false)?;
+    let link = make(dir, path, O_SYMLINK | O_WRONLY, 0o777, flags)?;
     link.write_exact(target)?;
     link.close()
 }
@@ -271,13 +300,15 @@ unsafe fn readlink_at(
     path: *const c_char,
     out: *mut c_char,
     len: usize,
+    flags: c_int,
 ) -> Result<usize> {
+    only(flags, AT_BENEATH)?;
     if len == 0 {
         return fail(EINVAL);
     }
-    let raw = O_SYMLINK | O_RDONLY;
+    let raw = O_SYMLINK | O_RDONLY | resolve_bits(flags);
     let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
-    let link = Fd::from_raw(at(dir, text(path)?, false, open)?);
+    let link = Fd::from_raw(at(dir, text(path)?, is_beneath(flags), open)?);
     link.read(bytes_mut(out.cast(), len)?)
 }
 
@@ -285,6 +316,7 @@ unsafe fn readlink_at(
 enum Base {
     Given(usize),
     Opened(Fd),
+    Root(Held<'static>),
 }
 
 impl Base {
@@ -292,8 +324,35 @@ impl Base {
         match self {
             Self::Given(fd) => *fd,
             Self::Opened(fd) => fd.raw(),
+            Self::Root(held) => held.root(),
         }
     }
+
+    /// After an error that may mean that the scheme's root serves no more; answers whether another is
+    /// to be asked.
+    fn give_up_if(self, error: Error) -> bool {
+        match self {
+            Self::Root(held) if namespace::is_stale(error) => {
+                held.retire();
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Does something that answers an error together with whether it is worth being done again; it is, once.
+fn once_more(
+    mut what: impl FnMut() -> Result<core::result::Result<(), (Error, bool)>>,
+) -> Result<()> {
+    match what()? {
+        Err((_, true)) => what()?.map_err(|(error, _)| error),
+        other => other.map_err(|(error, _)| error),
+    }
+}
+
+const fn or_itself(path: &[u8]) -> &[u8] {
+    if path.is_empty() { b"." } else { path }
 }
 
 /// The descriptor for a path in a call with two descriptors, which a namespace cannot pass on: of an
@@ -313,18 +372,25 @@ fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
     if path.first() != Some(&b'/') || beneath || confined {
         return Ok((Base::Given(given?), path));
     }
+    if let Some((held, rest)) = namespace::root_of(path)? {
+        return Ok((Base::Root(held), or_itself(rest)));
+    }
     let (root, rest) = match rt_core::path::route(path).map_err(Error::new)? {
         Route::Namespace(p) => {
             let name = p.get(b"/scheme/".len()..).ok_or(Error::new(EXDEV))?;
             let end = name.iter().position(|&b| b == b'/').unwrap_or(name.len());
             p.split_at(b"/scheme/".len() + end)
         }
+        // A device is nothing that could be renamed, nor a name to give.
+        Route::PseudoTerminal(_) => return fail(EXDEV),
         Route::File(p) | Route::Current(p) => (rt_core::path::FILE_PREFIX, p),
     };
-    let from = rest.iter().position(|&b| b != b'/');
-    let rest = from.map_or(&b"."[..], |from| rest.split_at(from).1);
+    let from = rest.iter().position(|&b| b != b'/').unwrap_or(rest.len());
     let root = namespace::open(root, O_DIRECTORY | O_STAT, sys::FD_ANY_UPPER)?;
-    Ok((Base::Opened(Fd::from_raw(root)), rest))
+    Ok((
+        Base::Opened(Fd::from_raw(root)),
+        or_itself(rest.split_at(from).1),
+    ))
 }
 
 /// `renameat` with `RENAME_*` flags and `AT_RESOLVE_BENEATH`.
@@ -335,17 +401,16 @@ unsafe fn rename_at(
     new: *const c_char,
     flags: u32,
 ) -> Result<()> {
+    let (old, new) = (text(old)?, text(new)?);
     let beneath = flags & C_AT_RESOLVE_BENEATH != 0;
-    let (old_base, old) = base(old_dir, text(old)?, beneath)?;
-    let (new_base, new) = base(new_dir, text(new)?, beneath)?;
     let bits = if beneath { AT_FLAG_BENEATH } else { 0 };
-    fs::renameat(
-        old_base.fd(),
-        old,
-        new_base.fd(),
-        new,
-        flags & !C_AT_RESOLVE_BENEATH | bits,
-    )
+    let flags = flags & !C_AT_RESOLVE_BENEATH | bits;
+    once_more(|| {
+        let (from, old) = base(old_dir, old, beneath)?;
+        let (to, new) = base(new_dir, new, beneath)?;
+        let renamed = fs::renameat(from.fd(), old, to.fd(), new, flags);
+        Ok(renamed.map_err(|e| (e, from.give_up_if(e) | to.give_up_if(e))))
+    })
 }
 
 unsafe fn link_at(
@@ -355,12 +420,21 @@ unsafe fn link_at(
     new: *const c_char,
     flags: c_int,
 ) -> Result<()> {
-    // The bit of AT_SYMLINK_FOLLOW is AT_RESOLVE_BENEATH's; here it is the former.
+    only(
+        flags,
+        libc::AT_SYMLINK_FOLLOW | libc::AT_EMPTY_PATH | AT_BENEATH,
+    )?;
     let follow = flags & libc::AT_SYMLINK_FOLLOW != 0;
-    let how = if follow { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
-    let target = find(old_dir, text(old)?, flags & libc::AT_EMPTY_PATH | how)?;
-    let (new_base, new) = base(new_dir, text(new)?, false)?;
-    fs::linkat(target.raw(), new_base.fd(), new, 0)
+    let how = if follow { 0 } else { NOFOLLOW };
+    let target = find(old_dir, text(old)?, flags & !libc::AT_SYMLINK_FOLLOW | how)?;
+    let new = text(new)?;
+    let beneath = is_beneath(flags);
+    let bits = if beneath { AT_FLAG_BENEATH } else { 0 };
+    once_more(|| {
+        let (to, new) = base(new_dir, new, beneath)?;
+        let linked = fs::linkat(target.raw(), to.fd(), new, bits);
+        Ok(linked.map_err(|e| (e, to.give_up_if(e))))
+    })
 }
 
 unsafe fn statvfs_of(target: usize, out: *mut libc::statvfs) -> Result<()> {
@@ -403,18 +477,23 @@ c_api! {
     }
     fn mkdir(path: *const c_char, mode: c_int) -> c_int { mkdirat(CWD, path, mode) }
     fn mkdirat(dir: c_int, path: *const c_char, mode: c_int) -> c_int {
-        unit(text(path).and_then(|p| make(dir, p, O_DIRECTORY | O_STAT, mode, false).map(drop)))
+        unit(text(path).and_then(|p| make_directory(dir, p, mode, 0)))
+    }
+    fn mkdirat2(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int {
+        unit(text(path).and_then(|p| make_directory(dir, p, mode, flags)))
     }
     fn mkfifo(path: *const c_char, mode: c_int) -> c_int { mkfifoat(CWD, path, mode) }
-    fn mkfifoat(dir: c_int, path: *const c_char, mode: c_int) -> c_int { unit(text(path).and_then(|p| make_node(dir, p, mode & 0o7777 | libc::S_IFIFO))) }
-    fn mknod(path: *const c_char, mode: c_int, _device: u64) -> c_int { unit(text(path).and_then(|p| make_node(CWD, p, mode))) }
-    fn mknodat(dir: c_int, path: *const c_char, mode: c_int, _device: u64) -> c_int { unit(text(path).and_then(|p| make_node(dir, p, mode))) }
+    fn mkfifoat(dir: c_int, path: *const c_char, mode: c_int) -> c_int { unit(text(path).and_then(|p| make_node(dir, p, mode & 0o7777 | libc::S_IFIFO, 0))) }
+    fn mknod(path: *const c_char, mode: c_int, _device: u64) -> c_int { unit(text(path).and_then(|p| make_node(CWD, p, mode, 0))) }
+    fn mknodat(dir: c_int, path: *const c_char, mode: c_int, _device: u64) -> c_int { unit(text(path).and_then(|p| make_node(dir, p, mode, 0))) }
     fn symlink(target: *const c_char, path: *const c_char) -> c_int { symlinkat(target, CWD, path) }
-    fn symlinkat(target: *const c_char, dir: c_int, path: *const c_char) -> c_int {
-        unit(text(target).and_then(|t| symlink_at(t, dir, text(path)?)))
+    fn symlinkat(target: *const c_char, dir: c_int, path: *const c_char) -> c_int { symlinkat2(target, dir, path, 0) }
+    fn symlinkat2(target: *const c_char, dir: c_int, path: *const c_char, flags: c_int) -> c_int {
+        unit(text(target).and_then(|t| symlink_at(t, dir, text(path)?, flags)))
     }
-    fn readlink(path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(CWD, path, out, len)) }
-    fn readlinkat(dir: c_int, path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(dir, path, out, len)) }
+    fn readlink(path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(CWD, path, out, len, 0)) }
+    fn readlinkat(dir: c_int, path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(dir, path, out, len, 0)) }
+    fn readlinkat2(dir: c_int, path: *const c_char, out: *mut c_char, len: usize, flags: c_int) -> isize { size(readlink_at(dir, path, out, len, flags)) }
     fn link(old: *const c_char, new: *const c_char) -> c_int { unit(link_at(CWD, old, CWD, new, 0)) }
     fn linkat(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: c_int) -> c_int { unit(link_at(old_dir, old, new_dir, new, flags)) }
     fn rename(old: *const c_char, new: *const c_char) -> c_int { unit(rename_at(CWD, old, CWD, new, 0)) }

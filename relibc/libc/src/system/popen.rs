@@ -11,7 +11,7 @@ use redox_rt::signal;
 use rt_core::signal::{Action, Handler};
 use syscall::{ECHILD, EINTR, EINVAL, ENOENT, ENOMEM};
 
-use super::spawn::{self, Actions, SpawnAttributes};
+use super::spawn::{self, Actions, Place, SpawnAttributes};
 use super::{environment, fail, file, int, pointer, process};
 use crate::stdio::{self, FILE};
 
@@ -34,14 +34,8 @@ unsafe fn shell(
 ) -> Result<c_int> {
     let args = [SHELL.as_ptr(), c"-c".as_ptr(), command, null()];
     let env = environment::current().cast_const().cast();
-    spawn::start(
-        SHELL.as_ptr(),
-        false,
-        actions,
-        attributes,
-        args.as_ptr(),
-        env,
-    )
+    let place = Place::Path(SHELL.as_ptr());
+    spawn::start(place, actions, attributes, args.as_ptr(), env)
 }
 
 unsafe fn open(command: *const c_char, mode: &[u8]) -> Result<*mut FILE> {

@@ -14,7 +14,7 @@ use rt_core::stack::Blob;
 use syscall::flag::O_RDONLY;
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
-use super::path::at;
+use super::path::at_directory;
 use super::{environment, fail, int, text, thread, unit};
 
 type Handler = unsafe extern "C" fn();
@@ -40,7 +40,7 @@ pub(crate) unsafe fn fork_process() -> Result<usize> {
 }
 
 /// The strings of a null-terminated array.
-unsafe fn strings<'a>(array: *const *const c_char) -> Result<Vec<&'a [u8]>> {
+pub(crate) unsafe fn strings<'a>(array: *const *const c_char) -> Result<Vec<&'a [u8]>> {
     let mut list = Vec::new();
     if array.is_null() {
         return Ok(list);
@@ -93,9 +93,9 @@ fn interpreter(file: &Fd) -> Result<Option<Interpreter>> {
     )))
 }
 
-fn open_program(path: &[u8]) -> Result<Fd> {
+fn open_program(directory: Option<&Fd>, path: &[u8]) -> Result<Fd> {
     let open = |base, rest: &[u8]| sys::openat(base, rest, O_RDONLY | O_CLOEXEC, sys::FD_ANY_UPPER);
-    let file = Fd::from_raw(at(libc::AT_FDCWD, path, false, open)?);
+    let file = Fd::from_raw(at_directory(directory, path, open)?);
     let stat = file.stat()?;
     if stat.st_mode & syscall::MODE_TYPE != syscall::MODE_FILE || stat.st_mode & 0o111 == 0 {
         return fail(EACCES);
@@ -103,101 +103,119 @@ fn open_program(path: &[u8]) -> Result<Fd> {
     Ok(file)
 }
 
-/// Runs a program in the place of this one; comes back with an error only.
-fn run(path: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Error {
-    match open_program(path).and_then(|file| run_file(file, path, args, env)) {
-        Ok(never) => match never {},
-        Err(e) => e,
-    }
+/// A program that is ready to be run: its headers have been read.
+pub(crate) struct Program {
+    file: Fd,
+    args: Vec<Vec<u8>>,
+    name: Vec<u8>,
 }
 
-fn run_file(
-    mut file: Fd,
-    path: &[u8],
-    args: &[&[u8]],
-    env: &[&[u8]],
-) -> Result<core::convert::Infallible> {
-    let mut name: Vec<u8> = path.to_vec();
-    let mut args: Vec<Vec<u8>> = args.iter().map(|a| a.to_vec()).collect();
-    for _ in 0..INTERPRETERS {
-        let Some((program, argument)) = interpreter(&file)? else {
-            break;
-        };
-        file = open_program(&program)?;
-        let rest = args.into_iter().skip(1);
-        args = [program.clone()]
-            .into_iter()
-            .chain(argument)
-            .chain([name])
-            .chain(rest)
-            .collect();
-        name = program;
+impl Program {
+    /// A program from its file, or that of the interpreter which it names.
+    pub(crate) fn from_file(
+        directory: Option<&Fd>,
+        mut file: Fd,
+        path: &[u8],
+        args: &[&[u8]],
+    ) -> Result<Self> {
+        let mut name: Vec<u8> = path.to_vec();
+        let mut args: Vec<Vec<u8>> = args.iter().map(|a| a.to_vec()).collect();
+        for _ in 0..INTERPRETERS {
+            let Some((program, argument)) = interpreter(&file)? else {
+                break;
+            };
+            file = open_program(directory, &program)?;
+            let rest = args.into_iter().skip(1);
+            args = [program.clone()]
+                .into_iter()
+                .chain(argument)
+                .chain([name])
+                .chain(rest)
+                .collect();
+            name = program;
+        }
+        // Whoever reads the headers wrongly finds out before anything has changed.
+        Image::File(&file).plan()?;
+        Ok(Self { file, args, name })
     }
-    let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-    let cwd = super::cwd::text_for_exec();
-    let blobs = [Blob {
-        address_tag: AT_REDOX_CWD_PTR,
-        len_tag: AT_REDOX_CWD_LEN,
-        unit: 1,
-        data: &cwd,
-    }];
-    let base = name.rsplit(|&b| b == b'/').next().unwrap_or(&[]);
-    // The manager's list shows the name; that it cannot is no reason not to run.
-    let mut shown = base.get(..base.len().min(32)).unwrap_or(&[]).to_vec();
-    let command = Command {
-        image: Image::File(&file),
-        args: &args,
-        env,
-        grants: &[],
-        namespace: None,
-        directory: None,
-        process: None,
-        auxv: &[],
-        blobs: if cwd.is_empty() { &[] } else { &blobs },
-        attributes: spawn::attributes(base, 0),
-    };
-    // Whoever reads the headers wrongly finds out before anything has changed.
-    command.image.plan()?;
-    let _ = process::call(ProcCall::Rename, &mut shown, &[]);
-    let _ = process::call(ProcCall::DisableSetpgid, &mut [], &[]);
-    Err(redox_rt::exec::exec(&command))
-}
 
-/// Runs what a search of PATH finds, or a path with a slash in it.
-fn run_found(file: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Error {
-    if file.is_empty() {
-        return Error::new(ENOENT);
+    /// The program at a path below `directory`, or the current directory without one.
+    pub(crate) fn at(directory: Option<&Fd>, path: &[u8], args: &[&[u8]]) -> Result<Self> {
+        Self::from_file(directory, open_program(directory, path)?, path, args)
     }
-    let or_script = |path: &[u8], e: Error| {
-        if e.errno != ENOEXEC {
-            return e;
+
+    /// What a search of PATH finds, or a path with a slash in it. What is no program is a script of the
+    /// shell.
+    pub(crate) fn find(directory: Option<&Fd>, file: &[u8], args: &[&[u8]]) -> Result<Self> {
+        if file.is_empty() {
+            return fail(ENOENT);
         }
-        // POSIX: what is no program is a script of the shell.
-        let rest = args.iter().skip(1).copied();
-        let args: Vec<&[u8]> = [SHELL, path].into_iter().chain(rest).collect();
-        run(SHELL, &args, env)
-    };
-    if file.contains(&b'/') {
-        return or_script(file, run(file, args, env));
-    }
-    // SAFETY: the environment's strings are valid as C's rule has it.
-    let search = unsafe { environment::get(b"PATH") }.unwrap_or(DEFAULT_PATH);
-    let mut result = Error::new(ENOENT);
-    for directory in search.split(|&b| b == b':') {
-        let directory: &[u8] = if directory.is_empty() {
-            b"."
-        } else {
-            directory
+        let or_script = |path: &[u8]| match Self::at(directory, path, args) {
+            Err(e) if e.errno == ENOEXEC => {
+                let rest = args.iter().skip(1).copied();
+                let args: Vec<&[u8]> = [SHELL, path].into_iter().chain(rest).collect();
+                Self::at(directory, SHELL, &args)
+            }
+            other => other,
         };
-        let path = [directory, b"/", file].concat();
-        let e = or_script(&path, run(&path, args, env));
-        match e.errno {
-            ENOENT | ENOTDIR | syscall::ENODEV => {}
-            EACCES => result = e,
-            _ => return e,
+        if file.contains(&b'/') {
+            return or_script(file);
         }
+        // SAFETY: the environment's strings are valid as C's rule has it.
+        let search = unsafe { environment::get(b"PATH") }.unwrap_or(DEFAULT_PATH);
+        let mut result = Error::new(ENOENT);
+        for folder in search.split(|&b| b == b':') {
+            let folder: &[u8] = if folder.is_empty() { b"." } else { folder };
+            match or_script(&[folder, b"/", file].concat()) {
+                Err(e) if matches!(e.errno, ENOENT | ENOTDIR | syscall::ENODEV) => {}
+                Err(e) if e.errno == EACCES => result = e,
+                other => return other,
+            }
+        }
+        Err(result)
     }
-    result
+
+    /// Calls `start` with everything that is known about the new program: image, arguments, environment,
+    /// the current directory's text `cwd` and its name.
+    pub(crate) fn with_command<T>(
+        &self,
+        env: &[&[u8]],
+        cwd: &[u8],
+        start: impl FnOnce(&Command<'_>) -> T,
+    ) -> T {
+        let args: Vec<&[u8]> = self.args.iter().map(Vec::as_slice).collect();
+        let blobs = [Blob {
+            address_tag: AT_REDOX_CWD_PTR,
+            len_tag: AT_REDOX_CWD_LEN,
+            unit: 1,
+            data: cwd,
+        }];
+        start(&Command {
+            image: Image::File(&self.file),
+            args: &args,
+            env,
+            grants: &[],
+            namespace: None,
+            directory: None,
+            process: None,
+            auxv: &[],
+            blobs: if cwd.is_empty() { &[] } else { &blobs },
+            attributes: spawn::attributes(self.base_name(), 0),
+        })
+    }
+
+    fn base_name(&self) -> &[u8] {
+        self.name.rsplit(|&b| b == b'/').next().unwrap_or(&[])
+    }
+
+    /// Runs it in the place of this program; comes back with an error only.
+    fn run(&self, env: &[&[u8]]) -> Error {
+        // The manager's list shows the name; that it cannot is no reason not to run.
+        let base = self.base_name();
+        let mut shown = base.get(..base.len().min(32)).unwrap_or(&[]).to_vec();
+        let _ = process::call(ProcCall::Rename, &mut shown, &[]);
+        self.with_command(env, &super::cwd::text_for_exec(), redox_rt::exec::exec)
+    }
 }
 
 /// Where programs are looked for without a PATH.
@@ -212,11 +230,12 @@ unsafe fn exec_c(
 ) -> c_int {
     unit((|| {
         let (path, args, env) = (text(path)?, strings(args)?, strings(env)?);
-        Err(if search {
-            run_found(path, &args, &env)
+        let program = if search {
+            Program::find(None, path, &args)?
         } else {
-            run(path, &args, &env)
-        })
+            Program::at(None, path, &args)?
+        };
+        Err(program.run(&env))
     })())
 }
 
@@ -327,7 +346,7 @@ c_api! {
             let copy = Fd::from_raw(sys::dup(super::fd(number)?, b"", sys::FD_ANY_UPPER)?);
             let (args, env) = (strings(args)?, strings(env)?);
             let name = args.first().copied().unwrap_or(&[]).to_vec();
-            run_file(copy, &name, &args, &env).map(|never| match never {})
+            Err(Program::from_file(None, copy, &name, &args)?.run(&env))
         })())
     }
     fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int { wait_c(pid, status, options) }

@@ -1,24 +1,36 @@
-//! `<spawn.h>`: a fork, the actions in the child, and its exec. What goes wrong in the child comes back
-//! through a pipe.
+//! `<spawn.h>`: a new process, made from outside.
+//!
+//! Nothing runs in the child before its program does. The file actions are carried out on a list of what
+//! the child will have, and with directories and files opened here; attributes become requests that are
+//! made through the child's own process descriptor, or entries of its auxiliary vector. The child begins
+//! with an empty descriptor table, and gets what is on the list.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
-use core::ffi::{CStr, c_char, c_int, c_short};
-
 use alloc::ffi::CString;
-use redox_rt::{Error, Result};
-use rt_core::signal::Action as SignalAction;
-use syscall::{EBADF, ENOMEM};
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char, c_int, c_short, c_uint};
 
-use super::{code, fail, process};
+use cap_abi::Rights;
+use cap_abi::auxv::{AT_REDOX_SIGIGN, AT_REDOX_SIGPROCMASK, AT_REDOX_UMASK};
+use libredox::protocol::ProcCall;
+use redox_rt::spawn::{Command, Grant, Role};
+use redox_rt::tcb::Tcb;
+use redox_rt::{Error, Fd, Result, namespace, process as rt, signal, sys};
+use syscall::flag::{O_DIRECTORY, O_STAT, UPPER_FDTBL_TAG};
+use syscall::{EBADF, EINVAL, ENOMEM, ESRCH};
 
-/// What the child does before its program runs.
+use super::path::at_directory;
+use super::process::{Program, strings};
+use super::{code, cwd, fail, fd, file, text};
+
+/// What is done to the child's descriptors before its program runs.
 enum Action {
-    Close(c_int),
-    Dup2(c_int, c_int),
-    Open(c_int, CString, c_int, c_int),
+    Close(usize),
+    Dup2(usize, usize),
+    Grant(usize, usize, Rights),
+    Open(usize, CString, c_int, c_int),
     Chdir(CString),
-    Fchdir(c_int),
+    Fchdir(usize),
 }
 
 /// `posix_spawn_file_actions_t`.
@@ -35,143 +47,327 @@ pub struct SpawnAttributes {
     mask: u64,
     group: c_int,
     flags: c_short,
-    rest: [u64; 5],
+    policy: c_short,
+    priority: c_int,
+    namespace: c_int,
+    directory: c_int,
+    rest: [u32; 7],
 }
 
 const _: () = assert!(size_of::<SpawnAttributes>() == 64);
+const RESETIDS: c_short = 1;
 const SETPGROUP: c_short = 2;
 const SETSIGDEF: c_short = 4;
 const SETSIGMASK: c_short = 8;
-const RESETIDS: c_short = 1;
+const SETSCHEDPARAM: c_short = 16;
+const SETSCHEDULER: c_short = 32;
 const SETSID: c_short = 128;
+const SCHED_OTHER: c_short = 0;
+/// Ours.
+const SETNAMESPACE: c_short = 0x100;
+const SETDIRECTORY: c_short = 0x200;
+const CLOEXEC_DEFAULT: c_short = 0x400;
+const KNOWN: c_short = RESETIDS
+    | SETPGROUP
+    | SETSIGDEF
+    | SETSIGMASK
+    | SETSCHEDPARAM
+    | SETSCHEDULER
+    | SETSID
+    | SETNAMESPACE
+    | SETDIRECTORY
+    | CLOEXEC_DEFAULT;
 
 impl SpawnAttributes {
+    const NONE: Self = Self {
+        defaults: 0,
+        mask: 0,
+        group: 0,
+        flags: 0,
+        policy: 0,
+        priority: 0,
+        namespace: -1,
+        directory: -1,
+        rest: [0; 7],
+    };
+
     /// Signals that have their default, and what is blocked.
     pub(crate) const fn signals(defaults: u64, mask: u64) -> Self {
         Self {
             defaults,
             mask,
-            group: 0,
             flags: SETSIGDEF | SETSIGMASK,
-            rest: [0; 5],
+            ..Self::NONE
         }
+    }
+
+    const fn has(&self, flag: c_short) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Asks, as the child, for what the process manager keeps.
+    fn apply(&self, child: &Fd) -> Result<()> {
+        let ask = |verb, payload: &mut [u8], args: &[u64]| {
+            rt::call_on(child.raw(), verb, payload, args).map(drop)
+        };
+        let other_policy = self.has(SETSCHEDULER) && self.policy != SCHED_OTHER;
+        let scheduled = self.has(SETSCHEDULER) || self.has(SETSCHEDPARAM);
+        if other_policy || scheduled && self.priority != 0 {
+            // There is one policy, which has no priorities.
+            return fail(EINVAL);
+        }
+        if self.has(SETSID) {
+            ask(ProcCall::Setsid, &mut [], &[])?;
+        }
+        if self.has(SETPGROUP) {
+            let group = u64::try_from(self.group).map_err(|_| Error::new(EINVAL))?;
+            ask(ProcCall::Setpgid, &mut [], &[0, group])?;
+        }
+        if self.has(RESETIDS) {
+            let own = rt::credentials()?;
+            let ids = [u32::MAX, own.ruid, u32::MAX, u32::MAX, own.rgid, u32::MAX];
+            let mut payload = [0u8; 24];
+            for (place, id) in payload.chunks_exact_mut(4).zip(ids) {
+                place.copy_from_slice(&id.to_ne_bytes());
+            }
+            ask(ProcCall::SetResugid, &mut payload, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Entries of the auxiliary vector: signals and the file mode mask.
+    fn auxv(&self) -> [(usize, usize); 3] {
+        let (mut ignored, mut blocked) = signal::inherited();
+        if self.has(SETSIGDEF) {
+            ignored &= !self.defaults;
+        }
+        if self.has(SETSIGMASK) {
+            blocked = self.mask;
+        }
+        [
+            (AT_REDOX_SIGIGN, ignored as usize),
+            (AT_REDOX_SIGPROCMASK, blocked as usize),
+            (AT_REDOX_UMASK, usize::from(rt::umask())),
+        ]
     }
 }
 
-impl Action {
-    unsafe fn carry_out(&self) -> Result<()> {
-        let done = match self {
-            // That it is closed already is no error.
-            Self::Close(fd) => {
-                super::file::close(*fd);
-                return Ok(());
-            }
-            Self::Dup2(from, to) if from == to => {
-                super::file::control_cloexec(*from, false)?;
-                return Ok(());
-            }
-            Self::Dup2(from, to) => super::file::dup2(*from, *to),
-            Self::Open(to, path, flags, mode) => {
-                let new =
-                    super::file::open_at(libc::AT_FDCWD, path.to_bytes(), *flags, *mode)? as c_int;
-                if new != *to {
-                    let moved = super::file::dup2(new, *to);
-                    super::file::close(new);
-                    moved
-                } else {
-                    new
+/// A descriptor that the child will have, unless it is marked.
+struct Entry {
+    grant: Grant,
+    cloexec: bool,
+}
+
+/// What the child will have, as the file actions change it.
+struct World {
+    entries: Vec<Entry>,
+    /// Opened for the child.
+    opened: Vec<Fd>,
+    /// Its current directory, if that is not this process's.
+    directory: Option<Fd>,
+    changed_directory: bool,
+}
+
+impl World {
+    /// What this process has. With `nothing`, everything counts as marked.
+    fn new(nothing: bool) -> Result<Self> {
+        let mut world = Self {
+            entries: Vec::new(),
+            opened: Vec::new(),
+            directory: None,
+            changed_directory: false,
+        };
+        let own = Tcb::current()
+            .and_then(Tcb::thread_fd)
+            .ok_or(Error::new(ESRCH))?;
+        let table = own.file_table()?;
+        let mut skip = 0;
+        loop {
+            let mut numbers = [0usize; 64];
+            let count = table.numbers(&mut numbers, skip)?;
+            skip += count;
+            let batch = numbers.get(..count).unwrap_or(&[]);
+            for &number in batch.iter().filter(|&&n| n & UPPER_FDTBL_TAG == 0) {
+                // SAFETY: the command takes no argument.
+                let flags = unsafe { sys::fcntl(number, libc::F_GETFD as usize, 0) };
+                // Another thread may have closed it since.
+                if let Ok(flags) = flags {
+                    let cloexec = nothing || flags & cap_abi::fcntl::FD_CLOEXEC != 0;
+                    world.put(number, number, Rights::FULL, cloexec)?;
                 }
             }
-            Self::Chdir(path) => return super::cwd::change(path.to_bytes()),
-            Self::Fchdir(fd) => return super::cwd::change_fd(*fd),
-        };
-        if done == -1 {
-            fail(crate::sys::errno())
-        } else {
-            Ok(())
+            if count < numbers.len() || batch.iter().any(|n| n & UPPER_FDTBL_TAG != 0) {
+                return Ok(world);
+            }
         }
+    }
+
+    fn put(&mut self, from: usize, to: usize, rights: Rights, cloexec: bool) -> Result<()> {
+        let grant = Grant { from, to, rights };
+        let entry = Entry { grant, cloexec };
+        if let Some(old) = self.entries.iter_mut().find(|e| e.grant.to == to) {
+            *old = entry;
+            return Ok(());
+        }
+        self.entries
+            .try_reserve(1)
+            .map_err(|_| Error::new(ENOMEM))?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn get(&self, number: usize) -> Result<Grant> {
+        let entry = self.entries.iter().find(|e| e.grant.to == number);
+        entry.map(|e| e.grant).ok_or(Error::new(EBADF))
+    }
+
+    fn carry_out(&mut self, action: &Action) -> Result<()> {
+        match action {
+            // That it is closed already is no error.
+            Action::Close(number) => self.entries.retain(|e| e.grant.to != *number),
+            Action::Dup2(from, to) => {
+                let Grant { from, rights, .. } = self.get(*from)?;
+                self.put(from, *to, rights, false)?;
+            }
+            Action::Grant(from, to, keep) => {
+                // Of this process, whatever other actions have done to the number.
+                sys::rights(*from)?;
+                self.put(*from, *to, *keep, false)?;
+            }
+            Action::Open(to, path, flags, mode) => {
+                let raw = file::kernel_flags(*flags, *mode)?;
+                let new = Fd::from_raw(self.open(path.to_bytes(), raw)?);
+                self.opened.try_reserve(1).map_err(|_| Error::new(ENOMEM))?;
+                let cloexec = *flags & libc::O_CLOEXEC != 0;
+                self.put(new.raw(), *to, Rights::FULL, cloexec)?;
+                self.opened.push(new);
+            }
+            Action::Chdir(path) => {
+                let new = self.open(path.to_bytes(), O_DIRECTORY | O_STAT)?;
+                self.enter(Fd::from_raw(new))?;
+            }
+            Action::Fchdir(number) => {
+                let from = self.get(*number)?.from;
+                self.enter(Fd::from_raw(sys::dup(from, b"", sys::FD_ANY_UPPER)?))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, path: &[u8], flags: usize) -> Result<usize> {
+        at_directory(self.directory.as_ref(), path, |base, rest| {
+            sys::openat(base, rest, flags, sys::FD_ANY_UPPER)
+        })
+    }
+
+    fn enter(&mut self, directory: Fd) -> Result<()> {
+        if directory.stat()?.st_mode & syscall::MODE_TYPE != syscall::MODE_DIR {
+            return fail(syscall::ENOTDIR);
+        }
+        // A child of a confined process is confined.
+        if namespace::is_confined() {
+            directory.limit_beneath()?;
+        }
+        self.directory = Some(directory);
+        self.changed_directory = true;
+        Ok(())
     }
 }
 
-unsafe fn become_it(
-    path: *const c_char,
-    search: bool,
-    actions: *const Actions,
-    attributes: *const SpawnAttributes,
-    args: *const *const c_char,
-    env: *const *const c_char,
-) -> Result<()> {
-    let failed = |answer: c_int| {
-        if answer == -1 {
-            fail(crate::sys::errno())
-        } else {
-            Ok(())
-        }
-    };
-    if let Some(a) = attributes.as_ref() {
-        if a.flags & SETSID != 0 {
-            failed(process::setsid())?;
-        }
-        if a.flags & SETPGROUP != 0 {
-            failed(process::setpgid(0, a.group))?;
-        }
-        if a.flags & RESETIDS != 0 {
-            failed(process::setegid(process::getgid()))?;
-            failed(process::seteuid(process::getuid()))?;
-        }
-        if a.flags & SETSIGDEF != 0 {
-            for signal in (1..=64).filter(|n| a.defaults >> (n - 1) & 1 != 0) {
-                // Those that cannot be changed have their default anyway.
-                let _ = redox_rt::signal::sigaction(signal, Some(&SignalAction::DEFAULT));
+fn role(from: usize) -> Role {
+    let rights = Rights::FULL;
+    Role { from, rights }
+}
+
+/// A descriptor that an attribute names; -1 means none.
+fn named(number: c_int) -> Result<Option<usize>> {
+    if number == -1 {
+        return Ok(None);
+    }
+    fd(number).map(Some)
+}
+
+/// Where the program of a new process is.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// At a path.
+    Path(*const c_char),
+    /// Where a search of PATH finds it.
+    Search(*const c_char),
+    /// In an open file.
+    Open(c_int),
+}
+
+impl Place {
+    unsafe fn find(self, directory: Option<&Fd>, args: &[&[u8]]) -> Result<Program> {
+        match self {
+            Self::Path(path) => Program::at(directory, text(path)?, args),
+            Self::Search(file) => Program::find(directory, text(file)?, args),
+            Self::Open(number) => {
+                let copy = Fd::from_raw(sys::dup(fd(number)?, b"", sys::FD_ANY_UPPER)?);
+                let name = args.first().copied().unwrap_or_default();
+                Program::from_file(directory, copy, name, args)
             }
         }
-        if a.flags & SETSIGMASK != 0 {
-            redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, a.mask)))?;
-        }
     }
-    if let Some(list) = actions.as_ref().and_then(|a| a.list.as_ref()) {
-        for action in list {
-            action.carry_out()?;
-        }
-    }
-    if search {
-        process::execvpe(path, args, env);
-    } else {
-        process::execve(path, args, env);
-    }
-    fail(crate::sys::errno())
 }
 
 /// Starts a program in a new process and answers its number.
 pub(crate) unsafe fn start(
-    path: *const c_char,
-    search: bool,
+    place: Place,
     actions: *const Actions,
     attributes: *const SpawnAttributes,
     args: *const *const c_char,
     env: *const *const c_char,
 ) -> Result<c_int> {
-    let [reader, writer] = super::file::make_private_pipe()?;
-    match process::fork_process()? {
-        0 => {
-            drop(reader);
-            let error = become_it(path, search, actions, attributes, args, env);
-            let errno = error.err().map_or(0, |e| e.errno);
-            let _ = writer.write(&errno.to_ne_bytes());
-            redox_rt::exit(127)
-        }
-        child => {
-            drop(writer);
-            let mut errno = [0u8; 4];
-            match reader.read(&mut errno) {
-                Ok(4) => {
-                    let _ = process::wait_for(child as c_int, 0);
-                    Err(Error::new(i32::from_ne_bytes(errno)))
-                }
-                _ => Ok(child as c_int),
+    let (args, env) = (strings(args)?, strings(env)?);
+    let attributes = attributes.as_ref().unwrap_or(&SpawnAttributes::NONE);
+    let mut world = World::new(attributes.has(CLOEXEC_DEFAULT))?;
+    let mut has_directory = true;
+    if attributes.has(SETDIRECTORY) {
+        match named(attributes.directory)? {
+            Some(number) => {
+                world.enter(Fd::from_raw(sys::dup(number, b"", sys::FD_ANY_UPPER)?))?;
             }
+            None => has_directory = false,
         }
     }
+    if let Some(list) = actions.as_ref().and_then(|a| a.list.as_ref()) {
+        for action in list {
+            world.carry_out(action)?;
+        }
+    }
+    let program = place.find(world.directory.as_ref(), &args)?;
+    world.entries.retain(|entry| !entry.cloexec);
+    let grants: Vec<Grant> = world.entries.iter().map(|entry| entry.grant).collect();
+    let namespace = if attributes.has(SETNAMESPACE) {
+        named(attributes.namespace)?
+    } else {
+        namespace::namespace()
+    };
+    let directory = match &world.directory {
+        Some(directory) => Some(directory.raw()),
+        None => namespace::directory().filter(|_| has_directory),
+    };
+    let shown = match &world.directory {
+        Some(directory) if world.changed_directory => {
+            cwd::path_of(directory.raw()).unwrap_or_default()
+        }
+        _ => cwd::text_for_exec(),
+    };
+    let auxv = attributes.auxv();
+    let child = rt::new_child()?;
+    attributes.apply(&child)?;
+    program.with_command(&env, &shown, |command| {
+        let command = Command {
+            grants: &grants,
+            namespace: namespace.map(role),
+            directory: directory.map(role),
+            auxv: &auxv,
+            ..*command
+        };
+        rt::spawn_as(child, &command).map(|pid| pid as c_int)
+    })
 }
 
 unsafe fn add(actions: *mut Actions, action: Action) -> c_int {
@@ -183,20 +379,28 @@ unsafe fn add(actions: *mut Actions, action: Action) -> c_int {
     0
 }
 
-fn open_number(number: c_int) -> Result<c_int> {
-    if number < 0 { fail(EBADF) } else { Ok(number) }
-}
-
 unsafe fn copied(path: *const c_char) -> CString {
     CStr::from_ptr(path).into()
 }
 
+/// Adds an action on a descriptor's number.
+unsafe fn add_on(
+    actions: *mut Actions,
+    number: c_int,
+    action: impl FnOnce(usize) -> Action,
+) -> c_int {
+    fd(number).map_or_else(|e| e.errno, |n| add(actions, action(n)))
+}
+
 c_api! {
     fn posix_spawn(pid: *mut c_int, path: *const c_char, actions: *const Actions, attributes: *const SpawnAttributes, args: *const *const c_char, env: *const *const c_char) -> c_int {
-        code(start(path, false, actions, attributes, args, env).map(|child| if !pid.is_null() { pid.write(child) }))
+        code(start(Place::Path(path), actions, attributes, args, env).map(|child| if !pid.is_null() { pid.write(child) }))
     }
     fn posix_spawnp(pid: *mut c_int, file: *const c_char, actions: *const Actions, attributes: *const SpawnAttributes, args: *const *const c_char, env: *const *const c_char) -> c_int {
-        code(start(file, true, actions, attributes, args, env).map(|child| if !pid.is_null() { pid.write(child) }))
+        code(start(Place::Search(file), actions, attributes, args, env).map(|child| if !pid.is_null() { pid.write(child) }))
+    }
+    fn fspawn_np(pid: *mut c_int, number: c_int, actions: *const Actions, attributes: *const SpawnAttributes, args: *const *const c_char, env: *const *const c_char) -> c_int {
+        code(start(Place::Open(number), actions, attributes, args, env).map(|child| if !pid.is_null() { pid.write(child) }))
     }
     fn posix_spawn_file_actions_init(actions: *mut Actions) -> c_int {
         actions.write(Actions { list: Box::into_raw(Box::default()), reserved: 0 });
@@ -207,25 +411,27 @@ c_api! {
         (*actions).list = core::ptr::null_mut();
         0
     }
-    fn posix_spawn_file_actions_addclose(actions: *mut Actions, number: c_int) -> c_int {
-        open_number(number).map_or_else(|e| e.errno, |n| add(actions, Action::Close(n)))
-    }
+    fn posix_spawn_file_actions_addclose(actions: *mut Actions, number: c_int) -> c_int { add_on(actions, number, Action::Close) }
     fn posix_spawn_file_actions_adddup2(actions: *mut Actions, from: c_int, to: c_int) -> c_int {
-        open_number(from.min(to)).map_or_else(|e| e.errno, |_| add(actions, Action::Dup2(from, to)))
+        fd(from).map_or_else(|e| e.errno, |from| add_on(actions, to, |to| Action::Dup2(from, to)))
+    }
+    fn posix_spawn_file_actions_addgrant_np(actions: *mut Actions, from: c_int, to: c_int, rights: c_uint) -> c_int {
+        let Some(rights) = Rights::from_bits(rights) else { return EINVAL };
+        fd(from).map_or_else(|e| e.errno, |from| add_on(actions, to, |to| Action::Grant(from, to, rights)))
     }
     fn posix_spawn_file_actions_addopen(actions: *mut Actions, number: c_int, path: *const c_char, flags: c_int, mode: c_int) -> c_int {
-        open_number(number).map_or_else(|e| e.errno, |n| add(actions, Action::Open(n, copied(path), flags, mode)))
+        add_on(actions, number, |n| Action::Open(n, copied(path), flags, mode))
     }
     fn posix_spawn_file_actions_addchdir_np(actions: *mut Actions, path: *const c_char) -> c_int { add(actions, Action::Chdir(copied(path))) }
-    fn posix_spawn_file_actions_addfchdir_np(actions: *mut Actions, number: c_int) -> c_int {
-        open_number(number).map_or_else(|e| e.errno, |n| add(actions, Action::Fchdir(n)))
-    }
-    fn posix_spawnattr_init(attributes: *mut SpawnAttributes) -> c_int { attributes.write_bytes(0, 1); 0 }
+    fn posix_spawn_file_actions_addfchdir_np(actions: *mut Actions, number: c_int) -> c_int { add_on(actions, number, Action::Fchdir) }
+    fn posix_spawn_file_actions_addchdir(actions: *mut Actions, path: *const c_char) -> c_int { add(actions, Action::Chdir(copied(path))) }
+    fn posix_spawn_file_actions_addfchdir(actions: *mut Actions, number: c_int) -> c_int { add_on(actions, number, Action::Fchdir) }
+    fn posix_spawnattr_init(attributes: *mut SpawnAttributes) -> c_int { attributes.write(SpawnAttributes::NONE); 0 }
     fn posix_spawnattr_destroy(_attributes: *mut SpawnAttributes) -> c_int { 0 }
     fn posix_spawnattr_getflags(attributes: *const SpawnAttributes, flags: *mut c_short) -> c_int { flags.write((*attributes).flags); 0 }
     fn posix_spawnattr_setflags(attributes: *mut SpawnAttributes, flags: c_short) -> c_int {
-        if flags & !(RESETIDS | SETPGROUP | SETSIGDEF | SETSIGMASK | SETSID) != 0 {
-            return syscall::EINVAL;
+        if flags & !KNOWN != 0 {
+            return EINVAL;
         }
         (*attributes).flags = flags;
         0
@@ -236,4 +442,13 @@ c_api! {
     fn posix_spawnattr_setsigdefault(attributes: *mut SpawnAttributes, set: *const u64) -> c_int { (*attributes).defaults = *set; 0 }
     fn posix_spawnattr_getsigmask(attributes: *const SpawnAttributes, set: *mut u64) -> c_int { set.write((*attributes).mask); 0 }
     fn posix_spawnattr_setsigmask(attributes: *mut SpawnAttributes, set: *const u64) -> c_int { (*attributes).mask = *set; 0 }
+    fn posix_spawnattr_getschedpolicy(attributes: *const SpawnAttributes, policy: *mut c_int) -> c_int { policy.write(c_int::from((*attributes).policy)); 0 }
+    fn posix_spawnattr_setschedpolicy(attributes: *mut SpawnAttributes, policy: c_int) -> c_int {
+        c_short::try_from(policy).map_or(EINVAL, |policy| { (*attributes).policy = policy; 0 })
+    }
+    // `struct sched_param` is one number.
+    fn posix_spawnattr_getschedparam(attributes: *const SpawnAttributes, priority: *mut c_int) -> c_int { priority.write((*attributes).priority); 0 }
+    fn posix_spawnattr_setschedparam(attributes: *mut SpawnAttributes, priority: *const c_int) -> c_int { (*attributes).priority = *priority; 0 }
+    fn posix_spawnattr_setnamespace_np(attributes: *mut SpawnAttributes, number: c_int) -> c_int { (*attributes).namespace = number; 0 }
+    fn posix_spawnattr_setdirectory_np(attributes: *mut SpawnAttributes, number: c_int) -> c_int { (*attributes).directory = number; 0 }
 }

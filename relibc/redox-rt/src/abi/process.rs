@@ -140,7 +140,7 @@ pub extern "C" fn redox_kill_v1(pid: usize, signal: u32) -> Raw {
 /// The caller's contract: `status` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redox_waitpid_v1(pid: usize, status: *mut i32, options: u32) -> Raw {
-    let mut word = [0u8; 4];
+    let mut word = [0u8; size_of::<usize>()];
     let answer = process::call(
         ProcCall::Waitpid,
         &mut word,
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn redox_waitpid_v1(pid: usize, status: *mut i32, options:
     );
     if answer.is_ok() && !status.is_null() {
         // SAFETY: the caller's contract.
-        unsafe { status.write(i32::from_ne_bytes(word)) };
+        unsafe { status.write(usize::from_ne_bytes(word) as i32) };
     }
     mux(answer)
 }

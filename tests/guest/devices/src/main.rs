@@ -9,6 +9,8 @@ mod bus;
 mod content;
 mod errors;
 mod port;
+mod random;
+mod restart;
 mod world;
 
 use redox_rt::start::Start;
@@ -20,6 +22,8 @@ fn main(start: &Start) -> i32 {
         Some(b"bus") => bus::run(),
         Some(b"content") => content::run(),
         Some(b"errors") => errors::run(),
+        Some(b"random") => random::run(),
+        Some(b"restart") => restart::run(),
         Some(b"port") => port::run(start.arg(2).is_some()),
         other => {
             redox_rt::eprintln!("test-devices: no group {other:?}");

@@ -1,7 +1,9 @@
 //! Leases: what is derived, and what ends with them.
 
 use cap_abi::Rights;
-use cap_abi::fcntl::{F_CAP_LEASE, F_CAP_REVOKE, LEASE_REVOKE_ON_CLOSE, LeaseParams};
+use cap_abi::fcntl::{
+    F_CAP_LEASE, F_CAP_REVOKE, LEASE_NOT_INHERITED, LEASE_REVOKE_ON_CLOSE, LeaseParams,
+};
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::{Fd, Result, sys};
 use syscall::error::*;
@@ -13,7 +15,7 @@ use crate::world::{Caller, Process, count, fcntl, leaves_nothing, unmap, world};
 
 pub fn run() -> i32 {
     guest_test::run!["scheme.leases" =>
-        a_lease_ends_what_it_gave, parameters_are_checked, everything_below_ends,
+        a_lease_ends_what_it_gave, a_lease_that_is_not_inherited_ends_only_the_copy, parameters_are_checked, everything_below_ends,
         siblings_and_parents_live_on, the_last_control_revokes_if_asked,
         transferred_copies_end, other_processes_lose_it, redirects_join_leases,
         calls_under_way_finish, sockets_under_a_lease, kernel_objects_can_be_leased,
@@ -103,12 +105,37 @@ fn a_lease_ends_what_it_gave() -> Outcome {
     })
 }
 
+fn a_lease_that_is_not_inherited_ends_only_the_copy() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let fd = d.open(5)?;
+        let (bound, outer) = lease(&fd, Rights::FULL, 0)?;
+        let (copy, control) = lease(&bound, Rights::FULL, LEASE_NOT_INHERITED)?;
+        let (again, _again_control) = lease(&copy, Rights::FULL, LEASE_NOT_INHERITED)?;
+        d.answer(6);
+        let opened = again.open(b"x", O_RDONLY)?;
+        let derived = again.dup(b"payload")?;
+        revoke(&control)?;
+        is_stale(&copy)?;
+        is_stale(&again)?;
+        for kept in [&bound, &opened, &derived] {
+            sys::fsync(kept.raw())?;
+        }
+        revoke(&outer)?;
+        for ended in [&bound, &opened, &derived] {
+            is_stale(ended)?;
+        }
+        sys::fsync(fd.raw())?;
+        Ok(())
+    })
+}
+
 fn parameters_are_checked() -> Outcome {
     leaves_nothing(|| {
         let d = Daemon::start()?;
         let fd = d.open(5)?;
         check_error!(lease(&fd, Rights::from_bits_retain(1 << 19), 0), EINVAL);
-        check_error!(lease(&fd, Rights::FULL, 4), EINVAL);
+        check_error!(lease(&fd, Rights::FULL, 8), EINVAL);
         check_error!(lease(&fd, Rights::FULL, u32::MAX), EINVAL);
         for bad in [0, 0x10, 1 << 47, usize::MAX - 7] {
             check_error!(fcntl(fd.raw(), F_CAP_LEASE, bad), EFAULT);

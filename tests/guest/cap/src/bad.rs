@@ -1,0 +1,373 @@
+//! Bad input is answered with an error number, by every function that takes a path or a descriptor, and
+//! so is a descriptor table that is full.
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::fs;
+use std::mem::MaybeUninit;
+use std::ptr::{null, null_mut};
+
+use crate::{Case, c, same, world};
+
+pub const CASES: &[Case] = &[
+    ("paths", paths),
+    ("null_paths", null_paths),
+    ("descriptors", descriptors),
+    ("a_full_table", a_full_table),
+];
+
+unsafe extern "C" {
+    fn posix_spawn(
+        pid: *mut c_int,
+        path: *const c_char,
+        actions: *const [usize; 2],
+        attributes: *const [u64; 8],
+        args: *const *const c_char,
+        env: *const *const c_char,
+    ) -> c_int;
+    fn mkfifo(path: *const c_char, mode: c_int) -> c_int;
+    fn pathconf(path: *const c_char, name: c_int) -> i64;
+    fn lchown(path: *const c_char, user: c_int, group: c_int) -> c_int;
+}
+
+type OnPath = (&'static str, unsafe fn(*const c_char) -> c_int);
+
+/// An answer that is 0 or an error number, as one that is -1 with `errno`.
+fn code(error: c_int) -> c_int {
+    if error == 0 {
+        0
+    } else {
+        // SAFETY: it is this thread's.
+        unsafe { *libc::__errno_location() = error };
+        -1
+    }
+}
+
+fn pointer<T>(answer: *mut T) -> c_int {
+    if answer.is_null() { -1 } else { 0 }
+}
+
+/// Each on a path as its last component.
+// SAFETY of all of them: what is passed besides the path is valid; a path is a C string or null, which is
+// what they are tested with.
+const ON_PATH: &[OnPath] = &[
+    ("open", |p| unsafe { libc::open(p, libc::O_RDONLY) }),
+    ("open, making", |p| unsafe {
+        libc::open(p, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o600)
+    }),
+    ("openat", |p| unsafe {
+        libc::openat(c::CWD, p, libc::O_RDONLY)
+    }),
+    ("stat", |p| unsafe {
+        libc::stat(p, MaybeUninit::uninit().as_mut_ptr())
+    }),
+    ("lstat", |p| unsafe {
+        libc::lstat(p, MaybeUninit::uninit().as_mut_ptr())
+    }),
+    ("fstatat", |p| unsafe {
+        libc::fstatat(c::CWD, p, MaybeUninit::uninit().as_mut_ptr(), 0)
+    }),
+    ("statvfs", |p| unsafe {
+        libc::statvfs(p, MaybeUninit::uninit().as_mut_ptr())
+    }),
+    ("access", |p| unsafe { libc::access(p, libc::R_OK) }),
+    ("mkdir", |p| unsafe { libc::mkdir(p, 0o700) }),
+    ("mkfifo", |p| unsafe { mkfifo(p, 0o700) }),
+    ("rmdir", |p| unsafe { libc::rmdir(p) }),
+    ("unlink", |p| unsafe { libc::unlink(p) }),
+    ("remove", |p| unsafe { libc::remove(p) }),
+    ("rename, old", |p| unsafe {
+        libc::rename(p, c"new".as_ptr())
+    }),
+    ("rename, new", |p| unsafe {
+        libc::rename(c"file".as_ptr(), p)
+    }),
+    ("link, old", |p| unsafe { libc::link(p, c"new".as_ptr()) }),
+    ("link, new", |p| unsafe { libc::link(c"file".as_ptr(), p) }),
+    ("symlink, path", |p| unsafe {
+        libc::symlink(c"x".as_ptr(), p)
+    }),
+    ("readlink", |p| unsafe {
+        libc::readlink(p, [0; 8].as_mut_ptr(), 8) as c_int
+    }),
+    ("chmod", |p| unsafe { libc::chmod(p, 0o600) }),
+    ("chown", |p| unsafe { libc::chown(p, !0, !0) }),
+    ("lchown", |p| unsafe { lchown(p, -1, -1) }),
+    ("truncate", |p| unsafe { libc::truncate(p, 0) }),
+    ("utimes", |p| unsafe { libc::utimes(p, null()) }),
+    ("chdir", |p| unsafe { libc::chdir(p) }),
+    ("opendir", |p| unsafe { pointer(libc::opendir(p)) }),
+    ("realpath", |p| unsafe {
+        pointer(libc::realpath(p, null_mut()))
+    }),
+    ("pathconf", |p| unsafe {
+        pathconf(p, libc::_PC_NAME_MAX) as c_int
+    }),
+    ("fopen", |p| unsafe {
+        pointer(libc::fopen(p, c"r".as_ptr()))
+    }),
+    ("execv", |p| unsafe {
+        libc::execv(p, [null::<c_char>()].as_ptr())
+    }),
+    ("posix_spawn", |p| unsafe {
+        let none = [null()].as_ptr();
+        code(posix_spawn(&mut 0, p, null(), null(), none, none))
+    }),
+];
+
+fn call(call: unsafe fn(*const c_char) -> c_int, path: *const c_char) -> Option<c_int> {
+    // SAFETY: what the table says.
+    (unsafe { call(path) } == -1).then(c::errno)
+}
+
+fn paths() {
+    let folder = world::folder("bad-paths");
+    fs::write(folder.join("file"), "").expect("a file");
+    std::env::set_current_dir(&folder).expect("chdir");
+    let long = |len| vec![b'a'; len];
+    let deep = |len: usize| b"./".repeat(len / 2);
+    let absolute = [b"/".as_slice(), &long(4096)].concat();
+    let absent = [libc::ENOENT].as_slice();
+    let too_long = [libc::ENAMETOOLONG].as_slice();
+    // A scheme may have names of text only.
+    let not_text = [libc::ENOENT, libc::EINVAL, libc::EILSEQ].as_slice();
+    let rows: &[(&str, Vec<u8>, &[c_int])] = &[
+        ("empty", vec![], absent),
+        ("a component of 256 bytes", long(256), too_long),
+        ("4097 bytes", deep(4098)[..4097].to_vec(), too_long),
+        ("4097 bytes from the root", absolute, too_long),
+        ("100000 bytes", long(100_000), too_long),
+        ("below a file", b"file/x".to_vec(), &[libc::ENOTDIR]),
+        ("below nothing", b"absent/x".to_vec(), absent),
+        (
+            "not UTF-8, below nothing",
+            b"\xff\xfe/\x80".to_vec(),
+            not_text,
+        ),
+        (
+            "no such scheme",
+            b"/scheme/nosuch/x".to_vec(),
+            &[libc::ENODEV],
+        ),
+        (
+            "no scheme's name",
+            b"/scheme/\xff/x".to_vec(),
+            &[libc::EINVAL, libc::ENODEV],
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (what, path, want) in rows {
+        let path = CString::new(path.as_slice()).expect("no NUL");
+        for (name, function) in ON_PATH {
+            let got = call(*function, path.as_ptr());
+            let crosses = name.contains(',') && what.contains("scheme") && got == Some(libc::EXDEV);
+            if !got.is_some_and(|errno| want.contains(&errno)) && !crosses {
+                wrong.push(format!("{name}, {what}: expected {want:?}, got {got:?}"));
+            }
+        }
+    }
+    std::env::set_current_dir("/").expect("chdir");
+    assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong.join("; "));
+    // Names that are not UTF-8 are names, or refused; nothing ends of them.
+    let odd = CString::new(&b"/tmp/\xff\xfe"[..]).expect("no NUL");
+    let made = call(ON_PATH[1].1, odd.as_ptr());
+    assert!(
+        matches!(made, None | Some(libc::EINVAL | libc::EILSEQ)),
+        "{made:?}"
+    );
+    if made.is_none() {
+        // SAFETY: a C string.
+        same(unsafe { libc::unlink(odd.as_ptr()) }, 0);
+    }
+}
+
+fn null_paths() {
+    for (name, function) in ON_PATH {
+        let got = call(*function, null());
+        // POSIX gives `realpath` an error of its own.
+        let want = if *name == "realpath" {
+            libc::EINVAL
+        } else {
+            libc::EFAULT
+        };
+        assert_eq!(got, Some(want), "{name}");
+    }
+}
+
+type OnFd = (&'static str, unsafe fn(c_int) -> c_int);
+
+// SAFETY of all of them: what is passed besides the number is valid.
+const ON_FD: &[OnFd] = &[
+    ("close", |fd| unsafe { libc::close(fd) }),
+    ("read", |fd| unsafe {
+        libc::read(fd, [0u8; 4].as_mut_ptr().cast(), 4) as c_int
+    }),
+    ("write", |fd| unsafe {
+        libc::write(fd, [0u8; 4].as_ptr().cast(), 4) as c_int
+    }),
+    ("pread", |fd| unsafe {
+        libc::pread(fd, [0u8; 4].as_mut_ptr().cast(), 4, 0) as c_int
+    }),
+    ("pwrite", |fd| unsafe {
+        libc::pwrite(fd, [0u8; 4].as_ptr().cast(), 4, 0) as c_int
+    }),
+    ("lseek", |fd| unsafe {
+        libc::lseek(fd, 0, libc::SEEK_SET) as c_int
+    }),
+    ("fstat", |fd| unsafe {
+        libc::fstat(fd, MaybeUninit::uninit().as_mut_ptr())
+    }),
+    ("fstatvfs", |fd| unsafe {
+        libc::fstatvfs(fd, MaybeUninit::uninit().as_mut_ptr())
+    }),
+    ("fchmod", |fd| unsafe { libc::fchmod(fd, 0) }),
+    ("fchown", |fd| unsafe { libc::fchown(fd, 0, 0) }),
+    ("ftruncate", |fd| unsafe { libc::ftruncate(fd, 0) }),
+    ("fsync", |fd| unsafe { libc::fsync(fd) }),
+    ("fchdir", |fd| unsafe { libc::fchdir(fd) }),
+    ("dup", |fd| unsafe { libc::dup(fd) }),
+    ("dup2", |fd| unsafe { libc::dup2(fd, 60) }),
+    ("dup2, itself", |fd| unsafe { libc::dup2(fd, fd) }),
+    ("fcntl", |fd| unsafe { libc::fcntl(fd, libc::F_GETFL) }),
+    ("ioctl", |fd| unsafe {
+        libc::ioctl(fd, 0x5413, null::<c_void>())
+    }),
+    ("isatty", |fd| unsafe { libc::isatty(fd) - 1 }),
+    ("openat", |fd| unsafe {
+        libc::openat(fd, c"x".as_ptr(), libc::O_RDONLY)
+    }),
+    ("unlinkat", |fd| unsafe {
+        libc::unlinkat(fd, c"x".as_ptr(), 0)
+    }),
+    ("mkdirat", |fd| unsafe {
+        libc::mkdirat(fd, c"x".as_ptr(), 0)
+    }),
+    ("renameat", |fd| unsafe {
+        libc::renameat(fd, c"x".as_ptr(), fd, c"y".as_ptr())
+    }),
+    ("fdopendir", |fd| unsafe { pointer(libc::fdopendir(fd)) }),
+    ("fdopen", |fd| unsafe {
+        pointer(libc::fdopen(fd, c"r".as_ptr()))
+    }),
+    ("mmap", |fd| unsafe {
+        let at = libc::mmap(null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0);
+        if at == libc::MAP_FAILED { -1 } else { 0 }
+    }),
+];
+
+fn descriptors() {
+    for fd in [-1, -2, i32::MIN, 63, 65_535, i32::MAX] {
+        for (name, function) in ON_FD {
+            // SAFETY: what the table says.
+            let failed = unsafe { function(fd) } == -1;
+            assert!(
+                failed && c::errno() == libc::EBADF,
+                "{name} {fd}: {failed} {}",
+                c::errno()
+            );
+        }
+    }
+}
+
+/// Functions that need a new descriptor.
+const ON_FULL: &[(&str, unsafe fn() -> c_int)] = &[
+    ("open", || unsafe {
+        libc::open(c"/tmp".as_ptr(), libc::O_RDONLY)
+    }),
+    ("open, making", || unsafe {
+        libc::open(c"/tmp/full".as_ptr(), libc::O_WRONLY | libc::O_CREAT, 0o600)
+    }),
+    ("dup", || unsafe { libc::dup(1) }),
+    ("pipe", || unsafe { libc::pipe([0; 2].as_mut_ptr()) }),
+    ("opendir", || unsafe {
+        pointer(libc::opendir(c"/tmp".as_ptr()))
+    }),
+    ("fopen", || unsafe {
+        pointer(libc::fopen(c"/tmp".as_ptr(), c"r".as_ptr()))
+    }),
+    ("stat", || unsafe {
+        libc::stat(c"/tmp".as_ptr(), MaybeUninit::uninit().as_mut_ptr())
+    }),
+    ("mkdir", || unsafe {
+        libc::mkdir(c"/tmp/full-folder".as_ptr(), 0o700)
+    }),
+    ("chdir", || unsafe { libc::chdir(c"/tmp".as_ptr()) }),
+    ("fork", || unsafe { libc::fork() }),
+    ("execv", || unsafe {
+        libc::execv(
+            c"/scheme/initfs/bin/bench-true".as_ptr(),
+            [null::<c_char>()].as_ptr(),
+        )
+    }),
+    ("epoll_create1", || unsafe { libc::epoll_create1(0) }),
+    ("poll", || unsafe {
+        libc::poll(
+            &mut libc::pollfd {
+                fd: 1,
+                events: libc::POLLOUT,
+                revents: 0,
+            },
+            1,
+            0,
+        )
+    }),
+];
+
+fn a_full_table() {
+    world::succeeds("full", &[]);
+}
+
+/// In a process of its own: fills the descriptor table, and calls everything that needs one more.
+pub fn child(_: &[String]) -> i32 {
+    let base = std::fs::File::open("/tmp").expect("a descriptor");
+    use std::os::fd::AsRawFd;
+    let base = base.as_raw_fd();
+    let mut made = 0;
+    let errno = loop {
+        // SAFETY: a copy that is kept.
+        if unsafe { libc::dup(base) } == -1 {
+            break c::errno();
+        }
+        made += 1;
+    };
+    let mut wrong = String::new();
+    if errno != libc::EMFILE || made < 1000 {
+        wrong += &format!("{made} copies, then {errno}; ");
+    }
+    for round in 0..2 {
+        for (name, function) in ON_FULL {
+            // SAFETY: what is passed is valid.
+            let answer = unsafe { function() };
+            if answer == 0 && *name == "fork" {
+                // SAFETY: a child that should not be.
+                unsafe { libc::_exit(0) };
+            }
+            let refused = matches!(
+                c::errno(),
+                libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN
+            );
+            if (answer != -1 || !refused) && *name != "poll" {
+                wrong += &format!("{name} {round}: {answer} {}; ", c::errno());
+            }
+        }
+        // A thread needs descriptors, too.
+        if std::thread::Builder::new().spawn(|| ()).is_ok() {
+            wrong += "a thread was made; ";
+        }
+    }
+    // With room again everything works again.
+    for fd in 100..200 {
+        // SAFETY: copies made above.
+        unsafe { libc::close(fd) };
+    }
+    // SAFETY: a C string.
+    let fd = unsafe { libc::open(c"/tmp".as_ptr(), libc::O_RDONLY) };
+    let thread = std::thread::spawn(|| 7).join().ok();
+    if fd == -1 || thread != Some(7) {
+        wrong += "it does not recover";
+    }
+    if wrong.is_empty() {
+        return 0;
+    }
+    eprintln!("{wrong}");
+    1
+}

@@ -1,0 +1,691 @@
+//! Children made from outside: `posix_spawn` with everything it can be told, and `cuprite_cap::Command`.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_short};
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr::null;
+
+use cuprite_cap::{Command, Dir, Limit, Namespace, Rights};
+
+use crate::{Case, c, same, world};
+
+pub const CASES: &[Case] = &[
+    ("a_child_has_what_it_is_given", a_child_has_what_it_is_given),
+    ("rights_of_what_is_given", rights_of_what_is_given),
+    ("a_namespace_of_its_own", a_namespace_of_its_own),
+    ("commands_are_checked", commands_are_checked),
+    (
+        "a_child_inherits_what_is_not_marked",
+        a_child_inherits_what_is_not_marked,
+    ),
+    ("file_actions_in_order", file_actions_in_order),
+    ("directories", directories),
+    ("groups_sessions_and_signals", groups_sessions_and_signals),
+    ("search_and_scripts", search_and_scripts),
+    ("errors_come_from_the_call", errors_come_from_the_call),
+    (
+        "a_failed_spawn_leaves_nothing",
+        a_failed_spawn_leaves_nothing,
+    ),
+];
+
+type Actions = [usize; 2];
+type Attributes = [u64; 8];
+
+unsafe extern "C" {
+    fn posix_spawn(
+        pid: *mut c_int,
+        path: *const c_char,
+        actions: *const Actions,
+        attributes: *const Attributes,
+        args: *const *const c_char,
+        env: *const *const c_char,
+    ) -> c_int;
+    fn posix_spawnp(
+        pid: *mut c_int,
+        file: *const c_char,
+        actions: *const Actions,
+        attributes: *const Attributes,
+        args: *const *const c_char,
+        env: *const *const c_char,
+    ) -> c_int;
+    fn posix_spawn_file_actions_init(actions: *mut Actions) -> c_int;
+    fn posix_spawn_file_actions_destroy(actions: *mut Actions) -> c_int;
+    fn posix_spawn_file_actions_addclose(actions: *mut Actions, fd: c_int) -> c_int;
+    fn posix_spawn_file_actions_adddup2(actions: *mut Actions, from: c_int, to: c_int) -> c_int;
+    fn posix_spawn_file_actions_addopen(
+        actions: *mut Actions,
+        fd: c_int,
+        path: *const c_char,
+        flags: c_int,
+        mode: c_int,
+    ) -> c_int;
+    fn posix_spawn_file_actions_addchdir_np(actions: *mut Actions, path: *const c_char) -> c_int;
+    fn posix_spawn_file_actions_addfchdir_np(actions: *mut Actions, fd: c_int) -> c_int;
+    fn posix_spawnattr_init(attributes: *mut Attributes) -> c_int;
+    fn posix_spawnattr_setflags(attributes: *mut Attributes, flags: c_short) -> c_int;
+    fn posix_spawnattr_setpgroup(attributes: *mut Attributes, group: c_int) -> c_int;
+    fn posix_spawnattr_setsigdefault(attributes: *mut Attributes, set: *const u64) -> c_int;
+    fn posix_spawnattr_setsigmask(attributes: *mut Attributes, set: *const u64) -> c_int;
+    fn posix_spawnattr_setschedpolicy(attributes: *mut Attributes, policy: c_int) -> c_int;
+    fn posix_spawnattr_setschedparam(attributes: *mut Attributes, priority: *const c_int) -> c_int;
+    fn sigprocmask(how: c_int, set: *const u64, old: *mut u64) -> c_int;
+    fn getsid(pid: c_int) -> c_int;
+}
+
+const SETPGROUP: c_short = 2;
+const SETSIGDEF: c_short = 4;
+const SETSIGMASK: c_short = 8;
+const SETSCHEDPARAM: c_short = 16;
+const SETSCHEDULER: c_short = 32;
+const SETSID: c_short = 128;
+
+/// A child in the making.
+struct Spawn {
+    actions: Actions,
+    attributes: Attributes,
+}
+
+impl Spawn {
+    fn new() -> Self {
+        let (mut actions, mut attributes) = ([0; 2], [0; 8]);
+        // SAFETY: both have room.
+        unsafe {
+            same(posix_spawn_file_actions_init(&mut actions), 0);
+            same(posix_spawnattr_init(&mut attributes), 0);
+        }
+        Self {
+            actions,
+            attributes,
+        }
+    }
+
+    fn close(&mut self, fd: c_int) {
+        // SAFETY: it has been initialised, here and below.
+        same(
+            unsafe { posix_spawn_file_actions_addclose(&mut self.actions, fd) },
+            0,
+        );
+    }
+
+    fn dup2(&mut self, from: c_int, to: c_int) {
+        // SAFETY: as above.
+        same(
+            unsafe { posix_spawn_file_actions_adddup2(&mut self.actions, from, to) },
+            0,
+        );
+    }
+
+    fn open(&mut self, fd: c_int, path: &CStr, flags: c_int) {
+        // SAFETY: as above, and a C string.
+        let error = unsafe {
+            posix_spawn_file_actions_addopen(&mut self.actions, fd, path.as_ptr(), flags, 0o666)
+        };
+        same(error, 0);
+    }
+
+    fn chdir(&mut self, path: &CStr) {
+        // SAFETY: as above, and a C string.
+        let error =
+            unsafe { posix_spawn_file_actions_addchdir_np(&mut self.actions, path.as_ptr()) };
+        same(error, 0);
+    }
+
+    fn fchdir(&mut self, fd: c_int) {
+        // SAFETY: as above.
+        same(
+            unsafe { posix_spawn_file_actions_addfchdir_np(&mut self.actions, fd) },
+            0,
+        );
+    }
+
+    fn flags(&mut self, flags: c_short) {
+        // SAFETY: as above.
+        same(
+            unsafe { posix_spawnattr_setflags(&mut self.attributes, flags) },
+            0,
+        );
+    }
+
+    /// The child's number, or an error's.
+    fn start(&self, path: &str, args: &[&str], search: bool) -> Result<c_int, c_int> {
+        let path = CString::new(path).expect("a path");
+        let args: Vec<CString> = args
+            .iter()
+            .map(|a| CString::new(*a).expect("text"))
+            .collect();
+        let args: Vec<*const c_char> = args.iter().map(|a| a.as_ptr()).chain([null()]).collect();
+        let env = [c"MARK=set".as_ptr(), null()];
+        let mut pid = -1;
+        let call = if search { posix_spawnp } else { posix_spawn };
+        // SAFETY: everything has been initialised, arrays end with a null pointer.
+        let error = unsafe {
+            call(
+                &mut pid,
+                path.as_ptr(),
+                &self.actions,
+                &self.attributes,
+                args.as_ptr(),
+                env.as_ptr(),
+            )
+        };
+        if error == 0 { Ok(pid) } else { Err(error) }
+    }
+
+    /// Runs a job of this program.
+    fn job(&self, args: &[&str]) -> Result<c_int, c_int> {
+        let args: Vec<&str> = ["test-cap", "child"]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
+        self.start(world::PROGRAM, &args, false)
+    }
+}
+
+impl Drop for Spawn {
+    fn drop(&mut self) {
+        // SAFETY: it has been initialised.
+        unsafe { posix_spawn_file_actions_destroy(&mut self.actions) };
+    }
+}
+
+/// The exit code of a child, or a number beyond for a signal.
+fn wait(pid: c_int) -> c_int {
+    let mut status = 0;
+    // SAFETY: room for the status.
+    same(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+    if libc::WIFEXITED(status) {
+        libc::WEXITSTATUS(status)
+    } else {
+        1000 + status
+    }
+}
+
+/// Runs a job by `posix_spawn`; it must succeed.
+#[track_caller]
+pub fn posix_spawn_succeeds(args: &[&str]) {
+    same(Spawn::new().job(args).map(wait), Ok(0));
+}
+
+/// The open numbers below 64, and what can be told about each.
+fn open_numbers() -> Vec<c_int> {
+    // SAFETY: a command that takes nothing.
+    (0..64)
+        .filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } != -1)
+        .collect()
+}
+
+/// In a child: tells on descriptor 1 what it has.
+pub fn child(args: &[String]) -> i32 {
+    let mut out = String::new();
+    match args.first().map(String::as_str) {
+        Some("numbers") => out = format!("{:?}", open_numbers()),
+        Some("rights") => {
+            for fd in args
+                .iter()
+                .skip(1)
+                .filter_map(|fd| fd.parse::<c_int>().ok())
+            {
+                // SAFETY: the number is open, and borrowed.
+                let fd = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(fd) });
+                let rights = fd.rights().map(|rights| rights.bits()).unwrap_or(0);
+                out += &format!("{rights:x} ");
+            }
+        }
+        Some("names") => {
+            let names = Namespace::current().and_then(|own| own.list());
+            let root = c::open("/", libc::O_RDONLY).map(drop);
+            let cwd = c::open(".", libc::O_RDONLY).map(drop);
+            out = format!("{:?} {root:?} {cwd:?}", names.map_err(|e| e.kind()));
+        }
+        Some("read") => {
+            let mut text = String::new();
+            // SAFETY: the number is given to this process.
+            let mut file =
+                unsafe { File::from_raw_fd(args.get(1).and_then(|n| n.parse().ok()).unwrap_or(0)) };
+            if file.read_to_string(&mut text).is_err() {
+                return 1;
+            }
+            out = text;
+        }
+        Some("cwd") => {
+            let shown = std::env::current_dir().map(|path| path.display().to_string());
+            out = format!("{shown:?} {:?}", fs::read_to_string("file").ok());
+        }
+        Some("identity") => {
+            let (mut blocked, mut ignored) = (0u64, String::new());
+            // SAFETY: calls on numbers, and room for a set and an action.
+            unsafe {
+                sigprocmask(libc::SIG_BLOCK, null(), &mut blocked);
+                for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGHUP] {
+                    let mut action = std::mem::zeroed::<libc::sigaction>();
+                    libc::sigaction(signal, null(), &mut action);
+                    ignored += if action.sa_sigaction == libc::SIG_IGN {
+                        "i"
+                    } else {
+                        "d"
+                    };
+                }
+                let pid = libc::getpid();
+                out = format!(
+                    "{} {} {blocked:x} {ignored}",
+                    libc::getpgid(0) == pid,
+                    getsid(0) == pid
+                );
+            }
+        }
+        _ => return 99,
+    }
+    let _ = std::io::stdout().write_all(out.as_bytes());
+    0
+}
+
+/// What a child writes to its descriptor 1.
+fn output(file: &mut File) -> String {
+    let mut text = String::new();
+    file.rewind().expect("rewinding");
+    file.read_to_string(&mut text).expect("reading");
+    text
+}
+
+fn paper(name: &str) -> File {
+    let path = world::folder(&format!("spawn-{name}")).join("out");
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .expect("a file")
+}
+
+fn program() -> File {
+    File::open(world::PROGRAM).expect("this program")
+}
+
+fn a_child_has_what_it_is_given() {
+    let mut out = paper("exact");
+    let inherited = fs::File::open("/").expect("a descriptor");
+    // SAFETY: a command that takes a mask: it would survive an exec.
+    same(
+        unsafe { libc::fcntl(inherited.as_raw_fd(), libc::F_SETFD, 0) },
+        0,
+    );
+    let program = program();
+    let numbers = |command: Command<'_>, out: &mut File| {
+        out.set_len(0).expect("emptying");
+        out.rewind().expect("rewinding");
+        let status = command
+            .spawn()
+            .and_then(|mut child| child.wait())
+            .expect("a child");
+        assert!(status.success(), "{status}");
+        output(out)
+    };
+    let base = || Command::new(&program).args(["test-cap", "child", "spawned", "numbers"]);
+    let given = out.try_clone().expect("a copy");
+    let command = base().grant(1, &given, Rights::FULL);
+    same(numbers(command, &mut out).as_str(), "[1]");
+    let command = base()
+        .grant(1, &given, Rights::FULL)
+        .grant(7, &inherited, Rights::FULL);
+    same(numbers(command, &mut out).as_str(), "[1, 7]");
+    // The last grant of a number counts.
+    let command = base()
+        .grant(1, &inherited, Rights::FULL)
+        .grant(1, &given, Rights::FULL);
+    same(numbers(command, &mut out).as_str(), "[1]");
+}
+
+fn rights_of_what_is_given() {
+    let mut out = paper("rights");
+    let given = out.try_clone().expect("a copy");
+    let dir = Dir::open_ambient("/").expect("a folder");
+    let program = program();
+    let status = Command::new(&program)
+        .args(["test-cap", "child", "spawned", "rights", "1", "3", "4", "5"])
+        .grant(1, &given, Rights::WRITE | Rights::STAT)
+        .grant(3, &dir, Rights::READ_ONLY)
+        .grant(4, &dir, Rights::FULL)
+        .grant(5, &dir, Rights::empty())
+        .spawn()
+        .and_then(|mut child| child.wait())
+        .expect("a child");
+    assert!(status.success(), "{status}");
+    let escape = Rights::ESCAPE;
+    let want = [
+        Rights::WRITE | Rights::STAT,
+        Rights::READ_ONLY.difference(escape),
+        Rights::FULL.difference(escape),
+        Rights::empty(),
+    ];
+    let want: String = want
+        .iter()
+        .map(|rights| format!("{:x} ", rights.bits()))
+        .collect();
+    same(output(&mut out), want);
+}
+
+fn a_namespace_of_its_own() {
+    let mut out = paper("names");
+    let given = out.try_clone().expect("a copy");
+    let program = program();
+    let few = Namespace::current()
+        .and_then(|own| own.fork(["null"]))
+        .expect("a fork");
+    let dir = Dir::open_ambient(world::folder("spawn-names-cwd")).expect("a folder");
+    let ends = |command: Command<'_>, out: &mut File, want: &str| {
+        out.set_len(0).expect("emptying");
+        out.rewind().expect("rewinding");
+        let status = command
+            .spawn()
+            .and_then(|mut child| child.wait())
+            .expect("a child");
+        assert!(status.success(), "{status}");
+        same(output(out).as_str(), want);
+    };
+    let base = || {
+        Command::new(&program)
+            .args(["test-cap", "child", "spawned", "names"])
+            .grant(1, &given, Rights::FULL)
+    };
+    ends(base(), &mut out, "Err(NotFound) Err(2) Err(2)");
+    ends(
+        base().namespace(&few),
+        &mut out,
+        "Ok([\"null\"]) Err(19) Err(2)",
+    );
+    ends(
+        base().directory(&dir),
+        &mut out,
+        "Err(NotFound) Err(1) Ok(())",
+    );
+    // In a confined directory nothing is asked of the namespace by path.
+    ends(
+        base().namespace(&few).directory(&dir),
+        &mut out,
+        "Ok([\"null\"]) Err(1) Ok(())",
+    );
+}
+
+fn commands_are_checked() {
+    let program = program();
+    let invalid = Some(std::io::ErrorKind::InvalidInput);
+    let kind = |command: Command<'_>| command.spawn().err().map(|e| e.kind());
+    same(kind(Command::new(&program).arg("a\0b")), invalid);
+    same(kind(Command::new(&program).env("A=B", "")), invalid);
+    same(
+        kind(Command::new(&program).grant(-1, &program, Rights::FULL)),
+        invalid,
+    );
+    let folder = File::open("/").expect("a folder");
+    same(kind(Command::new(&folder).arg("x")).is_some(), true);
+    let text = world::folder("spawn-checked").join("text");
+    fs::write(&text, "no program").expect("a file");
+    let text = File::open(text).expect("the file");
+    let error = Command::new(&text).arg("x").spawn().err();
+    same(error.and_then(|e| e.raw_os_error()), Some(libc::ENOEXEC));
+}
+
+fn a_child_inherits_what_is_not_marked() {
+    let mut out = paper("inherit");
+    let kept = fs::File::open("/").expect("a descriptor");
+    let marked = fs::File::open("/").expect("a descriptor");
+    // SAFETY: a command that takes a mask.
+    same(
+        unsafe { libc::fcntl(kept.as_raw_fd(), libc::F_SETFD, 0) },
+        0,
+    );
+    let mut spawn = Spawn::new();
+    spawn.dup2(out.as_raw_fd(), 1);
+    same(spawn.job(&["spawned", "numbers"]).map(wait), Ok(0));
+    let mut want: Vec<c_int> = open_numbers();
+    // SAFETY: as above.
+    want.retain(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } & libc::FD_CLOEXEC == 0);
+    assert!(want.contains(&kept.as_raw_fd()) && !want.contains(&marked.as_raw_fd()));
+    same(output(&mut out), format!("{want:?}"));
+}
+
+fn file_actions_in_order() {
+    let mut out = paper("actions");
+    let folder = world::folder("spawn-actions-in");
+    fs::write(folder.join("a"), "first").expect("a file");
+    fs::write(folder.join("b"), "second").expect("a file");
+    let name =
+        |file: &str| CString::new(folder.join(file).to_str().expect("UTF-8")).expect("a path");
+    let (a, b) = (
+        File::open(folder.join("a")).expect("a"),
+        File::open(folder.join("b")).expect("b"),
+    );
+    let (a_fd, b_fd) = (a.as_raw_fd(), b.as_raw_fd());
+    let mut read = |make: &dyn Fn(&mut Spawn), from: &str| {
+        out.set_len(0).expect("emptying");
+        out.rewind().expect("rewinding");
+        // A copy in a child has the same position.
+        let (mut again_a, mut again_b) = (&a, &b);
+        again_a.rewind().expect("rewinding");
+        again_b.rewind().expect("rewinding");
+        let mut spawn = Spawn::new();
+        make(&mut spawn);
+        spawn.dup2(out.as_raw_fd(), 1);
+        let status = spawn.job(&["spawned", "read", from]).map(wait);
+        (status, output(&mut out))
+    };
+    // A marked descriptor is given by being duplicated, onto itself too.
+    same(read(&|s| s.dup2(a_fd, 9), "9"), (Ok(0), "first".into()));
+    same(
+        read(&|s| s.dup2(a_fd, a_fd), &a_fd.to_string()),
+        (Ok(0), "first".into()),
+    );
+    // One after the other: the second dup2 sees what the first has done.
+    let swap = |s: &mut Spawn| {
+        s.dup2(a_fd, 20);
+        s.dup2(b_fd, 21);
+        s.dup2(20, 22);
+        s.dup2(21, 20);
+        s.dup2(22, 21);
+    };
+    same(read(&swap, "20"), (Ok(0), "second".into()));
+    same(read(&swap, "21"), (Ok(0), "first".into()));
+    same(
+        read(&|s| s.open(8, &name("b"), libc::O_RDONLY), "8"),
+        (Ok(0), "second".into()),
+    );
+    // Opened at a number that is taken, and closed again.
+    let replaced = |s: &mut Spawn| {
+        s.dup2(a_fd, 8);
+        s.open(8, &name("b"), libc::O_RDONLY);
+    };
+    same(read(&replaced, "8"), (Ok(0), "second".into()));
+    let closed = |s: &mut Spawn| {
+        s.dup2(a_fd, 8);
+        s.close(8);
+        s.close(63);
+    };
+    same(read(&closed, "8").0, Ok(1));
+    // Where the file is depends on the directory changed to before.
+    let there = |s: &mut Spawn| {
+        s.chdir(&CString::new(folder.to_str().expect("UTF-8")).expect("a path"));
+        s.open(8, c"b", libc::O_RDONLY);
+    };
+    same(read(&there, "8"), (Ok(0), "second".into()));
+    let new = |s: &mut Spawn| {
+        s.open(
+            8,
+            &name("new"),
+            libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL,
+        )
+    };
+    same(read(&new, "8").0, Ok(1));
+    same(fs::exists(folder.join("new")).ok(), Some(true));
+}
+
+fn directories() {
+    let mut out = paper("directories");
+    let folder = world::folder("spawn-directories-in");
+    fs::create_dir(folder.join("sub")).expect("a folder");
+    fs::write(folder.join("sub/file"), "there").expect("a file");
+    let sub = File::open(folder.join("sub")).expect("the folder");
+    let path = CString::new(folder.to_str().expect("UTF-8")).expect("a path");
+    let shown = format!(
+        "Ok({:?}) Some(\"there\")",
+        folder.join("sub").display().to_string()
+    );
+    let mut run = |make: &dyn Fn(&mut Spawn)| {
+        out.set_len(0).expect("emptying");
+        out.rewind().expect("rewinding");
+        let mut spawn = Spawn::new();
+        make(&mut spawn);
+        spawn.dup2(out.as_raw_fd(), 1);
+        let status = spawn.job(&["spawned", "cwd"]).map(wait);
+        (status, output(&mut out))
+    };
+    let chdir = |s: &mut Spawn| {
+        s.chdir(&path);
+        s.chdir(c"sub");
+    };
+    same(run(&chdir), (Ok(0), shown.clone()));
+    same(run(&|s| s.fchdir(sub.as_raw_fd())), (Ok(0), shown));
+    same(run(&|s| s.chdir(c"/no/such/folder")).0, Err(libc::ENOENT));
+    same(run(&|s| s.fchdir(63)).0, Err(libc::EBADF));
+    // This process is where it was.
+    same(
+        std::env::current_dir().ok().as_deref(),
+        Some(std::path::Path::new("/")),
+    );
+}
+
+fn groups_sessions_and_signals() {
+    let mut out = paper("attributes");
+    let mut run = |make: &dyn Fn(&mut Spawn)| {
+        out.set_len(0).expect("emptying");
+        out.rewind().expect("rewinding");
+        let mut spawn = Spawn::new();
+        make(&mut spawn);
+        spawn.dup2(out.as_raw_fd(), 1);
+        let status = spawn.job(&["spawned", "identity"]).map(wait);
+        (status, output(&mut out))
+    };
+    let told = |group: bool, session: bool, blocked: u64, actions: &str| {
+        (Ok(0), format!("{group} {session} {blocked:x} {actions}"))
+    };
+    // SAFETY: what is ignored here is not sent.
+    unsafe { libc::signal(libc::SIGUSR1, libc::SIG_IGN) };
+    same(run(&|_| ()), told(false, false, 0, "idd"));
+    same(
+        run(&|s| {
+            s.flags(SETPGROUP);
+            // SAFETY: it has been initialised, here and below.
+            unsafe { posix_spawnattr_setpgroup(&mut s.attributes, 0) };
+        }),
+        told(true, false, 0, "idd"),
+    );
+    same(run(&|s| s.flags(SETSID)), told(true, true, 0, "idd"));
+    let set = 1u64 << (libc::SIGUSR1 - 1) | 1 << (libc::SIGHUP - 1);
+    same(
+        run(&|s| {
+            s.flags(SETSIGDEF | SETSIGMASK);
+            // SAFETY: as above.
+            unsafe {
+                posix_spawnattr_setsigdefault(&mut s.attributes, &set);
+                posix_spawnattr_setsigmask(&mut s.attributes, &set);
+            }
+        }),
+        told(false, false, set, "ddd"),
+    );
+    // SAFETY: as above.
+    unsafe { libc::signal(libc::SIGUSR1, libc::SIG_DFL) };
+    let scheduled = |policy: c_int, priority: c_int| {
+        move |s: &mut Spawn| {
+            s.flags(SETSCHEDULER | SETSCHEDPARAM);
+            // SAFETY: as above.
+            unsafe {
+                posix_spawnattr_setschedpolicy(&mut s.attributes, policy);
+                posix_spawnattr_setschedparam(&mut s.attributes, &priority);
+            }
+        }
+    };
+    same(run(&scheduled(0, 0)), told(false, false, 0, "ddd"));
+    same(run(&scheduled(1, 0)).0, Err(libc::EINVAL));
+    same(run(&scheduled(0, 5)).0, Err(libc::EINVAL));
+    let bad = |s: &mut Spawn| {
+        s.flags(SETPGROUP);
+        // SAFETY: as above.
+        unsafe { posix_spawnattr_setpgroup(&mut s.attributes, -5) };
+    };
+    same(run(&bad).0, Err(libc::EINVAL));
+}
+
+fn search_and_scripts() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = world::folder("spawn-search");
+    let executable = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).expect("a file");
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder.join(name), mode).expect("a mode");
+    };
+    let interpreted = format!("#!{} child\n", world::PROGRAM);
+    executable("script", &interpreted);
+    let script = folder.join("script");
+    let script = script.to_str().expect("UTF-8");
+    let start = |name, search| Spawn::new().start(name, &["script"], search).map(wait);
+    same(start(script, false), Ok(world::SCRIPT));
+    let former = std::env::var_os("PATH");
+    // SAFETY: there are no other threads.
+    unsafe { std::env::set_var("PATH", format!("/no/such:{}", folder.display())) };
+    same(
+        Spawn::new().start("nosuch", &["x"], true),
+        Err(libc::ENOENT),
+    );
+    same(start("script", true), Ok(world::SCRIPT));
+    fs::write(folder.join("plain"), "").expect("a file");
+    fs::set_permissions(folder.join("plain"), fs::Permissions::from_mode(0o644)).expect("a mode");
+    same(Spawn::new().start("plain", &["x"], true), Err(libc::EACCES));
+    match former {
+        // SAFETY: as above.
+        Some(path) => unsafe { std::env::set_var("PATH", path) },
+        // SAFETY: as above.
+        None => unsafe { std::env::remove_var("PATH") },
+    }
+}
+
+fn errors_come_from_the_call() {
+    let start = |path: &str| Spawn::new().start(path, &["x"], false);
+    same(start("/no/such/program"), Err(libc::ENOENT));
+    same(start("/"), Err(libc::EACCES));
+    same(start(""), Err(libc::ENOENT));
+    same(start(&"x".repeat(5000)), Err(libc::ENAMETOOLONG));
+    let mut spawn = Spawn::new();
+    spawn.dup2(63, 1);
+    same(spawn.job(&["true"]), Err(libc::EBADF));
+    let mut spawn = Spawn::new();
+    spawn.open(5, c"/no/such/file", libc::O_RDONLY);
+    same(spawn.job(&["true"]), Err(libc::ENOENT));
+    // SAFETY: it has been initialised.
+    let bad = unsafe { posix_spawn_file_actions_addclose(&mut spawn.actions, -1) };
+    same(bad, libc::EBADF);
+    // SAFETY: as above.
+    let unknown = unsafe { posix_spawnattr_setflags(&mut spawn.attributes, 0x4000) };
+    same(unknown, libc::EINVAL);
+}
+
+fn a_failed_spawn_leaves_nothing() {
+    let before = open_numbers();
+    for _ in 0..50 {
+        let mut spawn = Spawn::new();
+        spawn.flags(SETPGROUP);
+        // SAFETY: it has been initialised.
+        unsafe { posix_spawnattr_setpgroup(&mut spawn.attributes, 1) };
+        // No such group in this session: the child has been made by then.
+        assert!(spawn.job(&["true"]).is_err());
+    }
+    same(open_numbers(), before);
+    // There is no child to wait for.
+    // SAFETY: a call on numbers.
+    same(
+        unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) },
+        -1,
+    );
+    same(c::errno(), libc::ECHILD);
+}
