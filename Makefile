@@ -121,9 +121,6 @@ ifeq ($(SUITES),)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
 endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
-ifneq ($(if $(SUITES),$(filter ports%,$(SUITES)),all),)
-	$(Q)$(MAKE) --no-print-directory --silent ports
-endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
@@ -132,10 +129,14 @@ soak: deps test-programs c-programs kernel
 	$(call say,soak test in QEMU)
 	$(Q)$(RUNNER) test soak-full
 
-# Packages of programs of others, whose tests are among the suites.
+# Packages of programs of others, and their tests in the guest.
 ports: deps
 	$(call say,ports)
 	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
+
+test-ports: ports programs kernel
+	$(call say,tests of the ports in QEMU)
+	$(Q)$(RUNNER) --suites tests/ports/suites.toml test $(SUITES)
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)
