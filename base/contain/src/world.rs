@@ -73,7 +73,7 @@ impl World {
             return Ok(());
         }
         let top = names
-            .open(b"/", O_RDONLY | O_DIRECTORY)
+            .open(rt_core::path::FILE_PREFIX, O_RDONLY | O_DIRECTORY)
             .map_err(|error| Failure::own("its current directory", error))?;
         self.directory = Some(top);
         Ok(())
@@ -126,7 +126,7 @@ fn place(written: &[u8], directory: &Fd) -> core::result::Result<Vec<u8>, Failur
     {
         return Ok(path);
     }
-    path_of(directory.raw()).map_err(|error| {
+    path_of(directory).map_err(|error| {
         let shown = written.escape_ascii();
         if error.errno == ENOENT {
             Failure::said(format!("--dir {shown}: this is no directory of files"))
@@ -136,17 +136,22 @@ fn place(written: &[u8], directory: &Fd) -> core::result::Result<Vec<u8>, Failur
     })
 }
 
-/// What the file system calls a directory; `ENOENT` if it is another scheme's.
-fn path_of(directory: usize) -> Result<Vec<u8>> {
+/// What the file system calls a directory; `ENOENT` if that does not lead there, because it is another
+/// scheme's.
+fn path_of(directory: &Fd) -> Result<Vec<u8>> {
     let mut path = [0; rt_core::path::MAX_LEN];
-    let len = sys::fpath(directory, &mut path)?;
+    let len = sys::fpath(directory.raw(), &mut path)?;
     let path = path.get(..len).ok_or(Error::new(EBADF))?;
-    match path.strip_prefix(rt_core::path::FILE_PREFIX) {
-        Some(b"") => Ok(b"/".to_vec()),
-        Some(rest) if rest.first() == Some(&b'/') => {
-            contain_core::plain(rest).ok_or(Error::new(ENOENT))
-        }
-        _ => Err(Error::new(ENOENT)),
+    let path = path
+        .strip_prefix(rt_core::path::FILE_PREFIX)
+        .unwrap_or(path);
+    let path = contain_core::plain(path).unwrap_or_else(|| b"/".to_vec());
+    let there = open(&path, O_RDONLY | O_DIRECTORY)?.stat()?;
+    let here = directory.stat()?;
+    if (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino) {
+        Ok(path)
+    } else {
+        Err(Error::new(ENOENT))
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 
 use redox_rt::{Error, Fd, Result, fs, namespace, sys};
 use syscall::{
-    ENOENT,
+    ENODEV, ENOENT,
     flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_TRUNC, O_WRONLY},
 };
 
@@ -27,13 +27,35 @@ pub fn open_first<'a>(paths: impl IntoIterator<Item = &'a str>, flags: usize) ->
     result
 }
 
-/// Reads a file of `/etc`.
+/// Reads a file about users. They are all from one folder, the first that has users: secrets from another
+/// would be somebody else's.
 ///
 /// # Errors
 /// Those of opening and reading; `EFBIG`.
-pub fn read(name: &str) -> Result<Vec<u8>> {
+pub fn read_users(name: &str) -> Result<Vec<u8>> {
+    let has_users = |folder: &&&str| {
+        let path = format!("{folder}/passwd");
+        // One that cannot be read has them all the same.
+        match open_first([path.as_str()], O_RDONLY) {
+            Ok(_) => true,
+            Err(error) => !matches!(error.errno, ENOENT | ENODEV),
+        }
+    };
+    let folder = FOLDERS.iter().find(has_users).ok_or(Error::new(ENOENT))?;
+    let path = format!("{folder}/{name}");
+    read_all(&open_first([path.as_str()], O_RDONLY)?)
+}
+
+/// Reads a file of `/etc`, or the initial one.
+///
+/// # Errors
+/// Those of opening and reading; `EFBIG`.
+fn read(name: &str) -> Result<Vec<u8>> {
     let paths = FOLDERS.map(|folder| format!("{folder}/{name}"));
-    let file = open_first(paths.iter().map(String::as_str), O_RDONLY)?;
+    read_all(&open_first(paths.iter().map(String::as_str), O_RDONLY)?)
+}
+
+fn read_all(file: &Fd) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 1024];
     loop {
@@ -48,10 +70,10 @@ pub fn read(name: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// The same, as text.
+/// Reads a file of `/etc`, or the initial one, as text.
 ///
 /// # Errors
-/// The same; `EILSEQ` for what is no UTF-8.
+/// Those of opening and reading; `EFBIG`; `EILSEQ` for what is no UTF-8.
 pub fn read_text(name: &str) -> Result<String> {
     String::from_utf8(read(name)?).map_err(|_| Error::new(syscall::EILSEQ))
 }
@@ -62,6 +84,8 @@ pub fn read_text(name: &str) -> Result<String> {
 /// # Errors
 /// Those of writing and renaming.
 pub fn replace(name: &str, contents: &[u8]) -> Result<()> {
+    // Without users of its own, nobody would look there.
+    open_first(["/etc/passwd"], O_RDONLY)?;
     let folder = open_first(["/etc"], O_RDONLY | O_DIRECTORY)?;
     let new = format!("{name}.new");
     let file = folder.open(new.as_bytes(), O_WRONLY | O_CREAT | O_TRUNC | 0o600)?;

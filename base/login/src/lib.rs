@@ -6,5 +6,5 @@ extern crate alloc;
 mod files;
 mod talk;
 
-pub use files::{open_first, read, read_text, replace};
+pub use files::{open_first, read_text, read_users, replace};
 pub use talk::{Typed, ask, ask_secretly};

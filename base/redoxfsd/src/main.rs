@@ -159,12 +159,21 @@ fn serve(tx: &mut redoxfs::Transaction<'_, Cache<Disk>>, writable: bool, config:
             return 1;
         }
     };
-    if writable && let Err(error) = commit_now_and_then(own) {
+    // Before there is any descriptor.
+    let declared = sys::declare_features(SOCKET, FEATURE_RESOLVE);
+    let ready = declared.and_then(|()| {
+        if writable {
+            commit_now_and_then(own)
+        } else {
+            Ok(())
+        }
+    });
+    if let Err(error) = ready {
         eprintln!("redoxfsd: a thread that commits: {error}");
         return 1;
     }
     let mut service = Service(server);
-    let code = scheme_loop::run("redoxfsd", FEATURE_RESOLVE, root as u64, &mut service);
+    let code = scheme_loop::run("redoxfsd", 0, root as u64, &mut service);
     match service.0.sync() {
         Ok(()) => code,
         Err(errno) => {

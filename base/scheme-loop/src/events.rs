@@ -4,8 +4,8 @@
 use redox_rt::{Error, Result, event::Queue, fd::Fd, sys};
 use scheme_core::{Payload, payload_of};
 use syscall::{
-    EAGAIN, EINTR,
-    flag::{CallFlags, EventFlags, F_SETFL, O_NONBLOCK, O_RDWR},
+    EAGAIN, EINTR, Event,
+    flag::{CallFlags, EventFlags, F_SETFL, O_NONBLOCK, O_RDWR, RwFlags},
     schemev2::{Cqe, Sqe},
 };
 
@@ -101,7 +101,7 @@ pub trait EventHandler {
     /// Those that end the loop.
     fn event(&mut self, data: usize, out: &mut Answers<'_>) -> Result<()>;
 
-    /// Everything that there was has been looked at, and the daemon is about to wait.
+    /// What was fetched has been looked at; the daemon is about to fetch more, or to wait.
     ///
     /// # Errors
     /// Those that end the loop.
@@ -122,13 +122,37 @@ pub fn serve<H: EventHandler>(socket: &Fd, queue: &Queue, handler: &mut H) -> Re
         count: 0,
     };
     loop {
-        while fetch(socket, handler, &mut answers)? {}
+        let more = fetch(socket, handler, &mut answers)?;
         handler.pause(&mut answers)?;
-        answers.flush()?;
-        let event = queue.next()?;
-        if event.data != SOCKET {
+        // Whoever asks without end keeps nobody from hearing of the device.
+        let event = if more {
+            poll(queue)?
+        } else {
+            answers.flush()?;
+            Some(queue.next()?)
+        };
+        if let Some(event) = event
+            && event.data != SOCKET
+        {
             handler.event(event.data, &mut answers)?;
         }
+    }
+}
+
+/// The next event, if there is one.
+fn poll(queue: &Queue) -> Result<Option<Event>> {
+    /// The queue has no offset.
+    const NOWHERE: u64 = u64::MAX;
+    let mut event = Event::default();
+    match sys::read_at(
+        queue.fd().raw(),
+        &mut event,
+        NOWHERE,
+        Some(RwFlags::NONBLOCK),
+    ) {
+        Ok(_) => Ok(Some(event)),
+        Err(error) if matches!(error.errno, EAGAIN | EINTR) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -9,7 +9,7 @@ use redox_rt::{
     spawn::Command,
     terminal,
 };
-use rt_core::signal::{Action, Handler, SIGCONT, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
+use rt_core::signal::{self as rules, SIGCONT, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
 use rt_core::wait;
 use syscall::EINTR;
 
@@ -22,13 +22,14 @@ pub fn take_terminal() {
     if terminal::foreground(0).is_err() {
         return;
     }
-    let ignore = Action {
-        handler: Handler::Ignore,
-        ..Action::DEFAULT
-    };
-    for number in [SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU] {
-        // None of them is one that cannot be ignored.
-        let _ = signal::sigaction(number.into(), Some(&ignore));
+    let ignored = [SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU];
+    let ignored = ignored
+        .into_iter()
+        .map(rules::bit)
+        .fold(0, |all, bit| all | bit);
+    if let Err(error) = signal::init(ignored, 0) {
+        // The keys would end the shell.
+        redox_rt::eprintln!("sh0: ignoring signals: {error}");
     }
     let own = process::group(0).and_then(|group| terminal::set_foreground(0, group));
     HAS_TERMINAL.store(own.is_ok(), Ordering::Relaxed);

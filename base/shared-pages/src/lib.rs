@@ -29,7 +29,7 @@ impl Region for SharedPages {
         self.memory.address()
     }
 
-    fn len(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.len
     }
 

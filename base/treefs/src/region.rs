@@ -12,7 +12,7 @@ pub trait Region: Sized {
     fn address(&self) -> usize;
 
     /// Its length.
-    fn len(&self) -> usize;
+    fn capacity(&self) -> usize;
 
     /// Copies out what is at `at`, as far as it reaches.
     fn read(&self, at: usize, buf: &mut [u8]);
@@ -34,7 +34,7 @@ impl Region for NoRegion {
         match *self {}
     }
 
-    fn len(&self) -> usize {
+    fn capacity(&self) -> usize {
         match *self {}
     }
 
@@ -77,7 +77,7 @@ impl<R: Region> Window<R> {
 
     /// The end of what it holds of the file.
     pub fn end(&self) -> u64 {
-        self.region.len() as u64
+        self.region.capacity() as u64
     }
 
     /// One more mapping; its address.
@@ -198,7 +198,10 @@ impl<R: Region> FileData for MappedPages<R> {
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Error> {
-        let held = self.window.as_ref().map_or(0, |w| w.holds(offset, data.len()));
+        let held = self
+            .window
+            .as_ref()
+            .map_or(0, |w| w.holds(offset, data.len()));
         let (inside, beyond) = data.split_at_checked(held).unwrap_or((data, &[]));
         if let Some(window) = self.window.as_mut().filter(|_| held > 0) {
             window.write(offset, inside);
@@ -268,7 +271,7 @@ mod tests {
             0x1000
         }
 
-        fn len(&self) -> usize {
+        fn capacity(&self) -> usize {
             self.0.len()
         }
 
@@ -303,7 +306,12 @@ mod tests {
         assert_eq!(content(&mapped), content(&plain));
         // Inside, over the end of the file, over the end of the window, beyond it.
         let end = (1 << 20) - 5;
-        for (at, data) in [(0, &[2; 50][..]), (9000, &[3; 500]), (end, &[4; 10]), (end + 99, &[5; 9])] {
+        for (at, data) in [
+            (0, &[2; 50][..]),
+            (9000, &[3; 500]),
+            (end, &[4; 10]),
+            (end + 99, &[5; 9]),
+        ] {
             both(&mut mapped, &mut plain, at, data);
         }
         for size in [5000, 3, 1 << 20, 20_000] {

@@ -108,6 +108,8 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<()> {
     for name in &installed {
         package::install(tree, name, &mut root)?;
     }
+    let key = Contents::Host(tree.public_key());
+    root.put(&format!("/{}", pkg_core::KEY), Attributes::root(0o644), key)?;
     put_users(&settings.image, &mut root)?;
     put_files(&settings.image, &mut root)?;
     let loader = root

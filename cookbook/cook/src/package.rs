@@ -150,5 +150,17 @@ pub fn install(tree: &Tree, name: &str, root: &mut image::Tree) -> Result<()> {
         };
         root.put(&path, Attributes::root(permissions), contents)?;
     }
+    // What the package manager in the guest knows an installed package by.
+    let head = package.header().total_size().with_context(reading)?;
+    let bytes = fs::read(&file).with_context(reading)?;
+    let head = bytes.get(..head).with_context(reading)?.to_vec();
+    let metadata = tree.repo().join(format!("{name}.toml"));
+    for (ending, contents) in [
+        ("pkgar_head", Contents::Bytes(head)),
+        ("toml", Contents::Host(metadata)),
+    ] {
+        let path = format!("/{}/{name}.{ending}", pkg_core::STATE);
+        root.put(&path, Attributes::root(0o644), contents)?;
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
 use cookbook_core::fingerprint::Builder;
@@ -112,8 +113,10 @@ pub fn binaries(tree: &Tree) -> Result<PathBuf> {
         if fs::read_link(&link).is_ok_and(|old| old == target) {
             continue;
         }
-        // Another build may be doing the same: a link that is there then is as good.
-        let partial = folder.join(format!(".{name}.{}", std::process::id()));
+        // Another build may be doing the same, here or in another process.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let partial = folder.join(format!(".{name}.{}.{number}", std::process::id()));
         files::remove(&partial)?;
         symlink(&target, &partial)
             .and_then(|()| fs::rename(&partial, &link))

@@ -119,6 +119,22 @@ fn a_disk() {
         .unwrap();
     assert!(argon2::verify_encoded(hash, b"secret").unwrap(), "{shadow}");
     assert!(shadow.contains("\nuser;\n"), "{shadow}");
+    // The package manager finds what was installed as it was installed.
+    let key = pkg_core::Key::parse("key", &text("/etc/pkg/id_ed25519.pub.toml")).unwrap();
+    let head = find("/var/lib/packages/lua.pkgar_head").unwrap();
+    let head = head.contents.read().unwrap().into_owned();
+    let package = pkg_core::Package::parse("lua", "head", head, &key).unwrap();
+    let paths: Vec<&str> = package
+        .entries()
+        .iter()
+        .map(|entry| entry.path.as_str())
+        .collect();
+    assert_eq!(paths, ["usr/bin/lua", "usr/bin/luac"]);
+    for entry in package.entries() {
+        let contents = text(&format!("/{}", entry.path));
+        assert_eq!(*blake3::hash(contents.as_bytes()).as_bytes(), entry.hash);
+    }
+    assert!(text("/var/lib/packages/lua.toml").contains("name = \"lua\""));
     let rows = [
         ("/usr/bin/lua", 0o755, 0, 0),
         ("/boot/kernel", 0o644, 0, 0),

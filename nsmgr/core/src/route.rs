@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, rc::Rc, string::String, vec::Vec};
 
-use cap_abi::resolve::RESOLVE_NO_XDEV;
+use cap_abi::resolve::{RESOLVE_IN_ROOT, RESOLVE_NO_XDEV};
 use gen_slab::Key;
 use nsmgr_api::{NsPermissions, RESERVED_NAME, SCHEME_CREATION_CAP};
 use syscall::{error as errno, flag};
@@ -313,8 +313,8 @@ impl<R, L> Manager<R, L> {
         caller: Caller,
     ) -> Result<Open<R>, Error> {
         match places.find(at, rest, flags)? {
-            Found::Bound(..) if flags & RESOLVE_NO_XDEV != 0 => {
-                // What is bound there is another file system.
+            Found::Bound(..) if flags & (RESOLVE_NO_XDEV | RESOLVE_IN_ROOT) != 0 => {
+                // What is bound there is another file system, and takes its own directory for the root.
                 Err(Error::new(errno::EPERM, Cause::Escape))
             }
             Found::Bound(binding, suffix) => Ok(Open::Redirect {

@@ -4,7 +4,7 @@ mod common;
 
 use cap_abi::{
     Rights,
-    resolve::{RESOLVE_BENEATH, RESOLVE_NO_XDEV},
+    resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_XDEV},
 };
 use common::{USER, World, number};
 use nsmgr_api::{self as api, NsPermissions, UnbindFlags};
@@ -115,6 +115,12 @@ fn a_directory_that_leads_to_places_can_be_stood_in() {
         ("/tmp/x", RESOLVE_BENEATH, No(EPERM)),
         ("user/project/x", RESOLVE_BENEATH, To(project, 13)),
         ("user/project/x", RESOLVE_NO_XDEV, No(EPERM)),
+        ("user/project/x", RESOLVE_IN_ROOT, No(EPERM)),
+        (
+            "../user",
+            RESOLVE_IN_ROOT,
+            Here("/scheme/file/home/user".into()),
+        ),
         (
             "user",
             RESOLVE_NO_XDEV,

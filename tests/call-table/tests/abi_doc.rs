@@ -348,7 +348,7 @@ fn files_of_the_sys_scheme() {
 
 #[test]
 fn names_of_the_proc_scheme() {
-    let aspects = quoted("kernel/src/scheme/proc.rs", "b\"", "\" => ");
+    let aspects = quoted("kernel/src/scheme/proc/context.rs", "b\"", "\" => ");
     let mut rows: Vec<_> = aspects
         .iter()
         .map(|name| strings([&"context", name]))
@@ -363,7 +363,7 @@ fn names_of_the_proc_scheme() {
         ("descriptor table", "empty"),
         ("descriptor table", "copy"),
     ] {
-        let source = read("kernel/src/scheme/proc.rs");
+        let source = read("kernel/src/scheme/proc/mod.rs");
         assert!(source.contains(&format!("b\"{name}\")")), "{name}");
         rows.push(strings([&handle, &name]));
     }

@@ -10,7 +10,7 @@ extern crate alloc;
 
 use alloc::{format, string::String, vec::Vec};
 
-use login::{Typed, ask, ask_secretly, open_first, read, read_text};
+use login::{Typed, ask, ask_secretly, open_first, read_text, read_users};
 use login_core::{
     Failures,
     accounts::{self, Account},
@@ -71,10 +71,10 @@ fn identify() -> Result<Option<(Account, Failures)>> {
             Typed::Nonsense => String::new(),
             Typed::End => return Ok(None),
         };
-        let shadow = read("shadow").unwrap_or_default();
+        let shadow = read_users("shadow").unwrap_or_default();
         let account = Some(name.as_str())
             .filter(|name| accounts::is_name(name))
-            .and_then(|name| accounts::find(&read("passwd").unwrap_or_default(), name));
+            .and_then(|name| accounts::find(&read_users("passwd").unwrap_or_default(), name));
         let secret = account
             .as_ref()
             .and_then(|account| accounts::secret(&shadow, &account.name));

@@ -4,7 +4,7 @@
 
 extern crate alloc;
 
-use login::{Typed, ask_secretly, open_first, read, replace};
+use login::{Typed, ask_secretly, open_first, read_users, replace};
 use login_core::{accounts, password};
 use redox_rt::{eprintln, start::Start};
 use syscall::flag::O_RDONLY;
@@ -43,7 +43,7 @@ impl core::fmt::Display for Failure {
 fn change(name: &str) -> Result<(), Failure> {
     use Failure::{Said, System};
     let at = |what| move |error| System(what, error);
-    let shadow = read("shadow").map_err(at("/etc/shadow"))?;
+    let shadow = read_users("shadow").map_err(at("/etc/shadow"))?;
     if accounts::secret(&shadow, name).is_none() {
         return Err(Said("there is no such user"));
     }

@@ -130,8 +130,9 @@ impl<S: Store> Server<S> {
         if let Some(Opcode::Cancel) = opcode {
             let before = self.waiting.len();
             self.waiting.retain(|waiting| waiting.tag != sqe.tag);
-            let waited = self.waiting.len() < before;
-            return waited.then(|| reply::value(sqe.tag, Err(errno::EINTR)));
+            if self.waiting.len() < before {
+                return Some(reply::value(sqe.tag, Err(errno::EINTR)));
+            }
         }
         if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
             return None;
@@ -235,12 +236,14 @@ impl<S: Store> Server<S> {
                 first as usize & (EventFlags::EVENT_READ | EventFlags::EVENT_WRITE).bits()
             }
             Opcode::StdFsCall => {
-                let flags = if beneath {
+                let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(errno::EOPNOTSUPP)?;
+                // Of the calls on one handle this word means flags only to those that take a path.
+                let takes_path = several || matches!(kind, StdFsCallKind::Unlinkat);
+                let flags = if beneath && takes_path {
                     b | u64::from(AT_FLAG_BENEATH)
                 } else {
                     b
                 };
-                let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(errno::EOPNOTSUPP)?;
                 let one = !several;
                 match kind {
                     StdFsCallKind::Lock if one => return self.lock(sqe, handle, [b, ids]),

@@ -119,6 +119,8 @@ fn a_limited_descriptor_confines_every_way_to_name() {
     assert_eq!(c.open(dir, "../out", O_RDONLY | RESOLVE_BENEATH), -1);
     c.flags = SQE_BENEATH;
     assert_eq!(c.open(dir, "../out", O_RDONLY), -1);
+    // It is listed like any other.
+    assert_eq!(c.names(dir, 64), ["f"]);
     let mut path = *b"../out";
     assert_eq!(c.ask(Opcode::UnlinkAt, [dir, 0, 0, 0, 0, 0], &mut path), -1);
     assert_eq!(c.standard(dir, StdFsCallKind::Unlinkat, 0, &mut path), -1);
@@ -195,4 +197,116 @@ fn a_closed_handle_is_gone() {
     assert!(c.server.handle(&sqe, &mut [], NOW).is_none());
     assert_eq!(c.ask(Opcode::Fsize, [file, 0, 0, 0, 0, 0], &mut []), -9);
     assert_eq!(c.server.openers.len(), 1);
+}
+
+/// A request for a lock by a process: its answer, if it comes at once.
+fn lock(
+    c: &mut Client,
+    kind: StdFsCallKind,
+    handle: i64,
+    pid: u64,
+    words: [u64; 2],
+) -> Option<i64> {
+    let mut found = [0; 16];
+    let sqe = Sqe {
+        opcode: Opcode::StdFsCall as u8,
+        tag: pid as u32,
+        args: [handle as u64, 0, 0, kind as u64, words[0], words[1]],
+        caller: pid,
+        ..Sqe::default()
+    };
+    let cqe = c.server.handle(&sqe, &mut found, NOW)?;
+    assert_eq!(cqe.tag, pid as u32);
+    Some(cqe.result as i64)
+}
+
+fn message(c: &mut Client, opcode: Opcode, handle: i64, pid: u64) -> Option<Cqe> {
+    let sqe = Sqe {
+        opcode: opcode as u8,
+        sqe_flags: SqeFlags::ONEWAY,
+        tag: pid as u32,
+        args: [handle as u64, 0, 0, 0, 0, 0],
+        caller: pid,
+        ..Sqe::default()
+    };
+    c.server.handle(&sqe, &mut [], NOW)
+}
+
+#[test]
+fn locks_are_given_waited_for_and_lost() {
+    use StdFsCallKind::{GetLock, Lock, Unlock};
+    const EX: u64 = 1 << 63;
+    const FILE: u64 = 1 << 63;
+    let mut c = Client::new();
+    let file = c.open(c.root, "file", O_CREAT | O_RDWR | 0o644);
+    let other = c.open(c.root, "file", O_RDONLY);
+    let again = errno::EAGAIN as i64;
+    let rows = [
+        ("exclusive", Lock, file, 1, [10, 10 | EX], 0),
+        ("another's", Lock, file, 2, [15, 1 | EX], -again),
+        ("shared with it", Lock, other, 2, [15, 1], -again),
+        ("beside it", Lock, other, 2, [20, 5], 0),
+        ("its own again", Lock, file, 1, [12, 2], 0),
+        ("the shared part", Lock, other, 2, [12, 2], 0),
+        ("whose", GetLock, file, 3, [10, 1 | EX], 1),
+        (
+            "whose is shared",
+            GetLock,
+            file,
+            3,
+            [21, 1],
+            -i64::from(errno::ESRCH),
+        ),
+        (
+            "not open for that",
+            Lock,
+            other,
+            4,
+            [100, 1 | EX],
+            -i64::from(errno::EBADF),
+        ),
+        (
+            "too long",
+            Lock,
+            file,
+            4,
+            [i64::MAX as u64, 2],
+            -i64::from(errno::EINVAL),
+        ),
+        ("the file's", Lock, other, 5, [200 | FILE, 5 | EX], 0),
+        ("the file's own", Lock, other, 6, [200 | FILE, 5], 0),
+        (
+            "the other file's",
+            Lock,
+            file,
+            6,
+            [200 | FILE, 5 | EX],
+            -again,
+        ),
+        ("unlocked in part", Unlock, file, 1, [10, 2], 0),
+        ("where it was", Lock, file, 3, [10, 2 | EX], 0),
+    ];
+    for (what, kind, handle, pid, words, want) in rows {
+        assert_eq!(lock(&mut c, kind, handle, pid, words), Some(want), "{what}");
+    }
+    // Two wait, in their order, for what process 1 still has; one of them gives up.
+    for pid in [7, 8, 9] {
+        assert_eq!(
+            lock(&mut c, Lock, file, pid, [14, 2 | EX | LOCK_WAIT]),
+            None
+        );
+    }
+    let cancelled = message(&mut c, Opcode::Cancel, 0, 8).unwrap();
+    assert_eq!(cancelled.result as i64, -i64::from(errno::EINTR));
+    assert!(c.server.next_ready().is_none());
+    // Another descriptor of the same file is given up by its process.
+    assert!(message(&mut c, Opcode::Detach, other, 1).is_none());
+    let first = c.server.next_ready().unwrap();
+    assert_eq!((first.tag, first.result), (7, 0));
+    assert!(c.server.next_ready().is_none());
+    assert_eq!(lock(&mut c, Unlock, file, 7, [0, 0]), Some(0));
+    assert_eq!(c.server.next_ready().unwrap().tag, 9);
+    // The file's locks go with its handle.
+    message(&mut c, Opcode::CloseMsg, other, 5);
+    assert_eq!(lock(&mut c, Lock, file, 6, [200 | FILE, 5 | EX]), Some(0));
 }

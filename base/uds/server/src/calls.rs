@@ -127,6 +127,7 @@ impl<F> Server<F> {
     }
 
     /// Answers a call; what it writes back is put into the payload.
+    #[expect(clippy::too_many_arguments, reason = "a call and who makes it")]
     pub(crate) fn call(
         &mut self,
         key: Key,

@@ -128,9 +128,23 @@ impl Prepared {
     }
 }
 
+/// Where the image's initial file system is.
+fn base(tree: &Tree) -> PathBuf {
+    tree.recipe_build("base-initfs").join("stage/boot/initfs")
+}
+
+/// Whether the image's initial file system has a file.
+pub fn has(tree: &Tree, path: &str) -> Result<bool> {
+    let base = base(tree);
+    let bytes = fs::read(&base).with_context(|| format!("cannot read {}", base.display()))?;
+    let archive =
+        Archive::new(&bytes).map_err(|error| anyhow::anyhow!("{}: {error:?}", base.display()))?;
+    Ok(archive.lookup(path).is_some())
+}
+
 /// Writes the initial file system of a run: the image's, the agent, the request and its files.
 pub fn write_initfs(tree: &Tree, prepared: &Prepared, to: &Path) -> Result<()> {
-    let base = tree.recipe_build("base-initfs").join("stage/boot/initfs");
+    let base = base(tree);
     let agent = tree.recipe_build("execd").join("stage/usr/lib/exec/execd");
     let bytes = fs::read(&base).with_context(|| format!("cannot read {}", base.display()))?;
     let archive =

@@ -28,7 +28,12 @@ impl Drop for Machine {
 
 impl Machine {
     /// Starts one, with its first serial port as the line.
-    pub fn start(options: &Options, kernel: &Path, initfs: &Path) -> Result<Self> {
+    pub fn start(
+        options: &Options,
+        kernel: &Path,
+        initfs: &Path,
+        disk: Option<&Path>,
+    ) -> Result<Self> {
         let mut command = Command::new(QEMU);
         command.args([
             "-machine",
@@ -52,11 +57,19 @@ impl Machine {
             command.args(["-icount", "shift=0,sleep=off", "-rtc", "clock=vm"]);
             command.args(["-accel", "tcg", "-cpu", "max,-erms"]);
         } else {
-            let kvm = std::fs::File::options()
-                .write(true)
-                .open("/dev/kvm")
-                .is_ok();
-            command.args(["-accel", if kvm { "kvm" } else { "tcg" }, "-cpu", "max"]);
+            command.args([
+                "-accel",
+                if options.kvm { "kvm" } else { "tcg" },
+                "-cpu",
+                "max",
+            ]);
+        }
+        if let Some(disk) = disk {
+            // What the machine writes goes with it. A comma in a value is written twice.
+            let file = disk.to_str().context("the disk's path is not UTF-8")?;
+            let file = file.replace(',', ",,");
+            let drive = format!("if=none,id=disk,format=raw,snapshot=on,file={file}");
+            command.args(["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"]);
         }
         command
             .arg("-kernel")

@@ -15,12 +15,15 @@ use exec_protocol::{Decoder, Item, MAX_INPUT, ToGuest, ToHost, VERSION};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::disk;
 use crate::plan::{Lock, Plan};
 use crate::tree::Tree;
 use machine::Machine;
 
 /// What every run needs built.
 const PARTS: [&str; 3] = ["kernel", "base-initfs", "execd"];
+/// What reads the disk, in the initial file system.
+const DISK_READER: &str = "bin/redoxfsd";
 /// How long a machine may take until the command starts.
 const BOOT: Duration = Duration::from_secs(120);
 /// How long a command may go on after a signal before its machine is stopped.
@@ -61,6 +64,9 @@ pub struct Options {
     /// Count instructions: time in the guest is their number, the same in every run.
     #[arg(long)]
     pub icount: bool,
+    /// Run on the processor itself, where that works; instructions are translated otherwise.
+    #[arg(long, conflicts_with = "icount")]
+    pub kvm: bool,
     /// Show the log of kernel and boot on the standard error output.
     #[arg(short, long)]
     pub verbose: bool,
@@ -126,6 +132,18 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
     let plan = Plan::new(tree, &parts)?;
     let lock = Lock::take(tree)?;
     plan.build()?;
+    // The image is the root if the initial file system can read one; else there are files in memory.
+    let disk = if guest::has(tree, DISK_READER)? {
+        let settings = disk::Settings::read(tree, &options.config)?;
+        let mut packages = settings.packages();
+        packages.extend(parts);
+        let plan = Plan::new(tree, &packages)?;
+        plan.build()?;
+        disk::write(tree, &settings, &plan)?;
+        Some(settings.disk())
+    } else {
+        None
+    };
     let folder = tempfile::Builder::new()
         .prefix("cook-exec-")
         .tempdir()
@@ -150,7 +168,7 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
             }
         }
     });
-    let mut machine = Machine::start(options, &kernel, &initfs)?;
+    let mut machine = Machine::start(options, &kernel, &initfs, disk.as_deref())?;
     let line = machine.output()?;
     let of_line = sender.clone();
     thread::spawn(move || read_line(line, &of_line));

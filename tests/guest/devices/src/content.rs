@@ -7,7 +7,7 @@ use disk_image::{LONGEST, SECTOR, fill, writes};
 use guest_test::{Outcome, check, check_eq, check_error, run};
 use redox_rt::{
     Fd, fs,
-    process::{self, Awaited, WaitFlags},
+    process::{self, Awaited, ProcKillTarget, WaitFlags},
     sys,
 };
 use syscall::{EACCES, EINVAL, EISDIR, ENOENT, ENOSPC, ENOTDIR, EROFS, flag::*};
@@ -19,7 +19,7 @@ pub fn run() -> i32 {
     run!["content" =>
         a_disk_says_what_it_is, what_is_there_is_read, transfers_are_of_whole_sectors,
         the_end_is_the_end, partitions_are_parts, a_disk_that_is_read_only_is_not_written,
-        many_read_at_once, a_thousand_writes_are_there,
+        many_read_at_once, who_asks_without_end_delays_nobody, a_thousand_writes_are_there,
     ]
 }
 
@@ -183,6 +183,32 @@ fn reads_well(reader: u64) -> bool {
         let done = sys::read_at(file.raw(), &mut bytes, sector * SECTOR as u64, None);
         done == Ok(bytes.len()) && is(&bytes, 0, sector)
     })
+}
+
+/// Requests that need no device do not keep those that do from it.
+fn who_asks_without_end_delays_nobody() -> Outcome {
+    let file = whole(O_RDONLY)?;
+    let mut askers = Vec::new();
+    for _ in 0..3 {
+        match process::fork()? {
+            Some(pid) => askers.push(pid),
+            None => loop {
+                if file.stat().is_err() {
+                    redox_rt::exit(1);
+                }
+            },
+        }
+    }
+    let mut bytes = [0; SECTOR];
+    for sector in 0..50 {
+        sys::read_at(file.raw(), &mut bytes, sector * SECTOR as u64, None)?;
+        check!(is(&bytes, 0, sector), "sector {sector}");
+    }
+    for pid in askers {
+        process::kill(ProcKillTarget::SingleProc(pid as usize), 9)?;
+        process::wait(Awaited::Child(pid), WaitFlags::empty())?;
+    }
+    Ok(())
 }
 
 /// The runner looks at the image afterwards, too.

@@ -11,6 +11,7 @@ mod errors;
 mod port;
 mod random;
 mod restart;
+mod strange;
 mod world;
 
 use redox_rt::start::Start;
@@ -24,6 +25,7 @@ fn main(start: &Start) -> i32 {
         Some(b"errors") => errors::run(),
         Some(b"random") => random::run(),
         Some(b"restart") => restart::run(),
+        Some(b"strange") => strange::run(),
         Some(b"port") => port::run(start.arg(2).is_some()),
         other => {
             redox_rt::eprintln!("test-devices: no group {other:?}");

@@ -7,7 +7,7 @@ use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS};
 use guest_test::{Outcome, check, check_eq, check_error, fail};
 use redox_rt::{Error, Fd, Result, fs, namespace as ns, sys};
 use syscall::{
-    ELOOP, EPERM, EROFS,
+    EACCES, EAGAIN, ELOOP, EPERM, EROFS,
     flag::{
         AT_REMOVEDIR, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_STAT,
         O_SYMLINK, O_WRONLY,
@@ -22,8 +22,24 @@ pub fn run() -> i32 {
     guest_test::run!["files" =>
         every_row, nothing_leaves_a_limited_directory, a_limit_stays,
         the_initial_files_cannot_be_changed, files_are_written_and_read, a_limited_root_is_a_sandbox,
-        what_is_synced_stays,
+        mapped_files_are_the_same_files, locks_are_advisory, what_is_synced_stays,
     ]
+}
+
+/// The machine ends in the middle of things; the runner looks at the disk afterwards.
+pub fn cut() -> i32 {
+    let code = guest_test::run!["cut" => what_is_synced_stays, much_is_under_way];
+    let machine = open("/scheme/kernel.sys", O_RDWR);
+    // What the first process would say.
+    redox_rt::println!("@done {code}");
+    // Nothing is written back: the emulator is told to stop.
+    match machine.and_then(|machine| machine.call(&[2, code as u64])) {
+        Ok(_) => code,
+        Err(error) => {
+            redox_rt::eprintln!("test-user: ending the machine: {error}");
+            1
+        }
+    }
 }
 
 /// Builds a tree below a directory.
@@ -249,14 +265,131 @@ fn a_limited_root_is_a_sandbox() -> Outcome {
 fn what_is_synced_stays() -> Outcome {
     let mut data = alloc::vec![0; disk_image::KEPT];
     disk_image::fill(0, 0, &mut data);
+    let mut back = alloc::vec![0; data.len() + 1];
+    // On a disk that has been through this before.
+    if let Ok(file) = open("/kept", O_RDONLY) {
+        check_eq!(file.read_full_at(&mut back, 0)?, data.len());
+        check!(back.get(..data.len()) == Some(data.as_slice()));
+        redox_rt::eprintln!("it was there");
+    }
     let file = open("/kept", O_CREAT | O_RDWR | 0o600)?;
     let mut done = 0;
     while done < data.len() {
         done += file.write(data.get(done..).unwrap_or(&[]))?;
     }
     sys::fsync(file.raw())?;
-    let mut back = alloc::vec![0; data.len() + 1];
     check_eq!(file.read_full_at(&mut back, 0)?, data.len());
     check!(back.get(..data.len()) == Some(data.as_slice()));
+    Ok(())
+}
+
+const PAGE: usize = 4096;
+
+/// The word at the beginning of a page of a mapping, which others may change.
+fn word(address: usize, page: usize) -> &'static core::sync::atomic::AtomicU64 {
+    let at = core::ptr::with_exposed_provenance(address + page * PAGE);
+    // SAFETY: the cases look only at words of pages that they have mapped, aligned, while they are.
+    unsafe { &*at }
+}
+
+fn map(file: &Fd, pages: usize, flags: syscall::MapFlags) -> Result<usize> {
+    let map = syscall::Map {
+        offset: 0,
+        size: pages * PAGE,
+        flags: syscall::MapFlags::PROT_READ | flags,
+        address: 0,
+    };
+    // SAFETY: a new mapping replaces nothing.
+    unsafe { sys::fmap(file.raw(), &map) }
+}
+
+fn mapped_files_are_the_same_files() -> Outcome {
+    use core::sync::atomic::Ordering::SeqCst;
+    use syscall::MapFlags;
+    let file = open("/mapped", O_CREAT | O_RDWR | 0o644)?;
+    let write = MapFlags::PROT_WRITE;
+    sys::write_at(file.raw(), &1_u64.to_ne_bytes(), 0, None)?;
+    fs::ftruncate(file.raw(), 3 * PAGE as u64)?;
+    let shared = map(&file, 3, MapFlags::MAP_SHARED | write)?;
+    let again = map(&file, 3, MapFlags::MAP_SHARED)?;
+    let private = map(&file, 3, MapFlags::MAP_PRIVATE | write)?;
+    check_eq!(word(shared, 0).load(SeqCst), 1);
+    // Through memory, to a read; through a write, to memory.
+    word(shared, 2).store(2, SeqCst);
+    check_eq!(word(again, 2).load(SeqCst), 2);
+    let mut bytes = [0; 8];
+    check_eq!(file.read_full_at(&mut bytes, 2 * PAGE as u64)?, 8);
+    check_eq!(u64::from_ne_bytes(bytes), 2);
+    sys::write_at(file.raw(), &3_u64.to_ne_bytes(), PAGE as u64, None)?;
+    check_eq!(word(shared, 1).load(SeqCst), 3);
+    word(private, 0).store(4, SeqCst);
+    check_eq!(word(shared, 0).load(SeqCst), 1);
+    // The file is there until nobody has it.
+    sys::unlinkat(ns::namespace().ok_or(Error::new(EPERM))?, b"/mapped", 0)?;
+    let reader = file.open(b"", O_RDONLY)?;
+    drop(file);
+    word(shared, 0).store(5, SeqCst);
+    for address in [shared, again, private] {
+        // SAFETY: nothing refers to the mapping any more.
+        unsafe { sys::funmap(address, 3 * PAGE) }?;
+    }
+    for (page, value) in [(0, 5), (1, 3), (2, 2)] {
+        check_eq!(reader.read_full_at(&mut bytes, page * PAGE as u64)?, 8);
+        check_eq!(u64::from_ne_bytes(bytes), value, "page {page}");
+    }
+    check_error!(map(&reader, 1, MapFlags::MAP_SHARED | write), EACCES);
+    Ok(())
+}
+
+/// Locks of open files, of which a process can have two.
+fn locks_are_advisory() -> Outcome {
+    use syscall::{
+        CallFlags,
+        StdFsCallKind::{self, GetLock, Lock, Unlock},
+    };
+    const OF_THE_FILE: u64 = 1 << 63;
+    const EXCLUSIVE: u64 = 1 << 63;
+    let ask = |file: &Fd, kind: StdFsCallKind, start: u64, word: u64, found: &mut [u64]| {
+        let flags = CallFlags::STD_FS | CallFlags::READ | CallFlags::WRITE;
+        let metadata = [kind as u64, start | OF_THE_FILE, word];
+        let len = size_of_val(found);
+        // SAFETY: the payload is `found`.
+        unsafe { sys::call_raw(file.raw(), found.as_mut_ptr().cast(), len, flags, &metadata) }
+    };
+    let one = open("/locked", O_CREAT | O_RDWR | 0o644)?;
+    let two = open("/locked", O_RDWR)?;
+    ask(&one, Lock, 10, 10 | EXCLUSIVE, &mut [])?;
+    check_error!(ask(&two, Lock, 15, 1, &mut []), EAGAIN);
+    ask(&two, Lock, 20, 0, &mut [])?;
+    let mut found = [0; 2];
+    check_eq!(ask(&two, GetLock, 0, 0, &mut found)?, 0);
+    check_eq!(found, [10, 10 | EXCLUSIVE]);
+    ask(&one, Unlock, 12, 8, &mut [])?;
+    ask(&two, Lock, 12, 1 | EXCLUSIVE, &mut [])?;
+    // They go with the file.
+    drop(two);
+    ask(&one, Lock, 0, EXCLUSIVE, &mut [])?;
+    Ok(())
+}
+
+/// More than is kept in memory, nothing of which is synced; then some time, in which it is committed, begins to
+/// be, or not.
+fn much_is_under_way() -> Outcome {
+    const FILES: usize = 40;
+    let mut data = alloc::vec![0; 150_000];
+    for number in 0..FILES {
+        let file = open(&format!("/under-way-{number}"), O_CREAT | O_WRONLY | 0o600)?;
+        disk_image::fill(1, number as u64 * 1000, &mut data);
+        let mut done = 0;
+        while done < data.len() {
+            done += file.write(data.get(done..).unwrap_or(&[]))?;
+        }
+    }
+    let now = sys::clock_gettime(syscall::flag::CLOCK_MONOTONIC)?;
+    let wait = syscall::TimeSpec {
+        tv_sec: i64::from(now.tv_nsec % 6),
+        tv_nsec: now.tv_nsec,
+    };
+    sys::nanosleep(&wait).map_err(|(error, _)| error)?;
     Ok(())
 }

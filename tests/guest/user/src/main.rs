@@ -1,7 +1,7 @@
 //! Tests of the system's servers, as processes see them: run by `init`, in the whole namespace.
 //!
 //! The first argument picks a group: `names` (the namespace manager and places), `processes` (the process
-//! manager), `files` (path resolution in the file systems). `hold` is no test: it says so and waits to be
+//! manager), `files` (path resolution in the file systems), `cut` (files, and the machine's end in the middle of things). `hold` is no test: it says so and waits to be
 //! ended by a key.
 #![no_std]
 #![no_main]
@@ -24,6 +24,7 @@ fn main(start: &Start) -> i32 {
         Some(b"names") => names::run().max(places::run()),
         Some(b"processes") => processes::run(),
         Some(b"files") => files::run(),
+        Some(b"cut") => files::cut(),
         Some(b"hold") => hold::run(),
         other => {
             redox_rt::eprintln!("test-user: no group {other:?}");
