@@ -28,7 +28,7 @@ HAS_KERNEL := $(wildcard kernel/Cargo.toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -121,9 +121,6 @@ ifeq ($(SUITES),)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
 endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
-ifneq ($(if $(SUITES),$(filter ports%,$(SUITES)),all),)
-	$(Q)$(MAKE) --no-print-directory --silent ports
-endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
@@ -132,10 +129,14 @@ soak: deps test-programs c-programs kernel
 	$(call say,soak test in QEMU)
 	$(Q)$(RUNNER) test soak-full
 
-# Packages of programs of others, whose tests are among the suites.
+# Packages of programs of others, and their tests in the guest.
 ports: deps
 	$(call say,ports)
 	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
+
+test-ports: ports programs kernel
+	$(call say,tests of the ports in QEMU)
+	$(Q)$(RUNNER) --suites tests/ports/suites.toml test $(SUITES)
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)

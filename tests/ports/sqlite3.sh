@@ -3,11 +3,8 @@
 
 tests=$root/sqlite3/usr/share/tests/sqlite3
 check fuzzcheck.fuzzdata4 0 '0 errors' <<'.'
-"$tests/fuzzcheck" --limit-mem 30M "$tests/fuzzdata4.db" >log 2>&1 || { status=$?; tail -n 3 log; exit $status; }
-sed -n 's/.* \(0 errors\) .*/\1/p' log | tail -n 1
-.
-check fuzzcheck.fuzzdata6 0 '0 errors' <<'.'
-"$tests/fuzzcheck" --limit-mem 30M "$tests/fuzzdata6.db" >log 2>&1 || { status=$?; tail -n 3 log; exit $status; }
+cp "$tests/fuzzdata4.db" .
+"$tests/fuzzcheck" --limit-mem 30M fuzzdata4.db >log 2>&1 || { status=$?; tail -n 3 log; exit $status; }
 sed -n 's/.* \(0 errors\) .*/\1/p' log | tail -n 1
 .
 check speedtest1 0 'ok' <<'.'

@@ -9,7 +9,9 @@ for folder in "$root"/*/usr/bin; do
 done
 HOME=/root TERM=xterm TMPDIR=/tmp TZ=UTC0
 export PATH HOME TERM TMPDIR TZ
-"$coreutils/mkdir" -p /bin /usr/bin /tmp /root
+for folder in /bin /usr /usr/bin /tmp /root; do
+    [ -d "$folder" ] || "$coreutils/mkdir" "$folder"
+done
 # Copies, since a link from one scheme to another is not followed.
 "$coreutils/cp" "$root/dash/usr/bin/dash" /bin/sh
 "$coreutils/cp" "$coreutils/coreutils" /usr/bin/env

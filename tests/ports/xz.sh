@@ -1,7 +1,7 @@
 # xz: its own test programs, its files that must be read and those that must be refused.
 
 tests=$root/xz/usr/share/tests/xz
-for program in check stream_flags filter_flags block_header index vli memlimit lzip_decoder index_hash filter_str; do
+for program in check stream_flags filter_flags block_header index vli memlimit lzip_decoder index_hash; do
     check "test_$program" 0 '' <<.
 [ -x $tests/test_$program ] && $tests/test_$program >log 2>&1 || { status=\$?; grep -E 'FAIL|ERROR' log; [ \$status = 77 ]; }
 .

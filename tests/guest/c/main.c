@@ -436,6 +436,27 @@ static void beneath_current_directory(void) {
     SAME(stat("..", &s), -1); SAME(errno, EPERM);
 }
 
+static volatile int broken;
+
+static void count_broken(int signal) { broken += signal == SIGPIPE; }
+
+static void broken_pipes(void) {
+    int ends[2];
+    struct iovec vector = {"x", 1};
+    SAME(pipe(ends), 0);
+    SAME(close(ends[0]), 0);
+    CHECK(signal(SIGPIPE, count_broken) == SIG_DFL);
+    SAME(write(ends[1], "x", 1), -1); SAME(errno, EPIPE);
+    SAME(broken, 1);
+    SAME(writev(ends[1], &vector, 1), -1); SAME(errno, EPIPE);
+    SAME(broken, 2);
+    signal(SIGPIPE, SIG_IGN);
+    SAME(write(ends[1], "x", 1), -1); SAME(errno, EPIPE);
+    SAME(broken, 2);
+    signal(SIGPIPE, SIG_DFL);
+    SAME(close(ends[1]), 0);
+}
+
 static void program_name(void) {
     const char *slash = strrchr(program_invocation_name, '/');
     CHECK(*program_invocation_name);
@@ -515,6 +536,7 @@ static const struct test_case cases[] = {
     {"formats", formats},
     {"strings", strings},
     {"program_name", program_name},
+    {"broken_pipes", broken_pipes},
     {"long_jumps", long_jumps},
     {"heap", heap},
     {"environment", environment},

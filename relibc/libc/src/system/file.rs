@@ -341,6 +341,15 @@ unsafe fn lock_whole(number: c_int, operation: c_int) -> Result<usize> {
     lock_call(fd(number)?, kind, [LOCK_OF_THE_FILE, word], &mut [])
 }
 
+/// Who writes to a pipe that nobody reads gets `SIGPIPE`, then the error.
+fn signalled(result: Result<usize>) -> Result<usize> {
+    if matches!(result, Err(e) if e.errno == syscall::EPIPE) {
+        // Where nobody can be signalled there is still the error.
+        let _ = redox_rt::signal::raise(libc::SIGPIPE);
+    }
+    result
+}
+
 fn offset_of(offset: i64) -> Result<u64> {
     u64::try_from(offset).map_err(|_| Error::new(EINVAL))
 }
@@ -377,7 +386,7 @@ c_api! {
     fn write(number: c_int, buffer: *const c_void, len: usize) -> isize {
         size(fd(number).and_then(|target| {
             let buffer = bytes(buffer, len)?;
-            restartable(|| sys::write(target, buffer))
+            signalled(restartable(|| sys::write(target, buffer)))
         }))
     }
     fn pread(number: c_int, buffer: *mut c_void, len: usize, offset: i64) -> isize {
@@ -399,7 +408,7 @@ c_api! {
         })))
     }
     fn writev(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
-        size(write_vectors(number, vectors, count))
+        size(signalled(write_vectors(number, vectors, count)))
     }
     fn preadv(number: c_int, vectors: *const libc::iovec, count: c_int, offset: i64) -> isize {
         size(fd(number).and_then(|target| {
