@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn below_roots() {
-        let rows: &[(&[u8], Option<(&[u8], &[u8])>)] = &[
+        type Row = (&'static [u8], Option<(&'static [u8], &'static [u8])>);
+        let rows: &[Row] = &[
             (b"/etc/passwd", Some((b"file", b"etc/passwd"))),
             (b"//etc", Some((b"file", b"etc"))),
             (b"//scheme/x", Some((b"file", b"scheme/x"))),

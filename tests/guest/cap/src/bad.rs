@@ -49,6 +49,10 @@ fn pointer<T>(answer: *mut T) -> c_int {
 /// Each on a path as its last component.
 // SAFETY of all of them: what is passed besides the path is valid; a path is a C string or null, which is
 // what they are tested with.
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "what is said above holds for each line"
+)]
 const ON_PATH: &[OnPath] = &[
     ("open", |p| unsafe { libc::open(p, libc::O_RDONLY) }),
     ("open, making", |p| unsafe {
@@ -196,6 +200,10 @@ fn null_paths() {
 type OnFd = (&'static str, unsafe fn(c_int) -> c_int);
 
 // SAFETY of all of them: what is passed besides the number is valid.
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "what is said above holds for each line"
+)]
 const ON_FD: &[OnFd] = &[
     ("close", |fd| unsafe { libc::close(fd) }),
     ("read", |fd| unsafe {
@@ -268,8 +276,15 @@ fn descriptors() {
     }
 }
 
+type OnNothing = (&'static str, unsafe fn() -> c_int);
+
 /// Functions that need a new descriptor.
-const ON_FULL: &[(&str, unsafe fn() -> c_int)] = &[
+// SAFETY of all of them: what is passed is valid.
+#[allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "what is said above holds for each line"
+)]
+const ON_FULL: &[OnNothing] = &[
     ("open", || unsafe {
         libc::open(c"/tmp".as_ptr(), libc::O_RDONLY)
     }),

@@ -136,8 +136,7 @@ fn directories() {
         }
         let mut rest = &buffer[..len];
         while rest.len() > 19 {
-            let word = |at: usize| u64::from_ne_bytes(rest[at..at + 8].try_into().expect("eight"));
-            after = word(8);
+            after = u64::from_ne_bytes(rest[8..16].try_into().expect("eight bytes"));
             let record = usize::from(u16::from_ne_bytes([rest[16], rest[17]]));
             let name = &rest[19..record];
             let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
