@@ -3,7 +3,7 @@
 use nsmgr_server::Server;
 use redox_rt::Result;
 use scheme_loop::{Answers, Handler};
-use syscall::schemev2::Sqe;
+use syscall::schemev2::{Opcode, Sqe};
 
 use crate::kernel::System;
 
@@ -19,6 +19,10 @@ impl Handler for Service<'_> {
     const LONGEST_INPUT: usize = nsmgr_api::MAX_PAYLOAD;
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
+        // An answer that waits to be written may name a descriptor that this request closes or revokes.
+        if !leaves_descriptors(sqe) {
+            out.flush()?;
+        }
         if let Some(reply) = self.server.handle(sqe, payload, &mut self.system) {
             match reply.close {
                 None => out.push(reply.cqe)?,
@@ -30,4 +34,13 @@ impl Handler for Service<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether no descriptor that an earlier request was answered with goes because of this one.
+fn leaves_descriptors(sqe: &Sqe) -> bool {
+    use Opcode::{Cancel, Dup, Fevent, Fpath, Fsize, Fstat, Getdents, OpenAt, Read};
+    matches!(
+        Opcode::try_from_raw(sqe.opcode),
+        Some(Cancel | Dup | Fevent | Fpath | Fsize | Fstat | Getdents | OpenAt | Read)
+    )
 }

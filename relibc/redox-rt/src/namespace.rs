@@ -137,9 +137,21 @@ impl Joined {
 ///
 /// `ask` is called again when the root that it was called with turns out to serve no more (`ESTALE`,
 /// `ENODEV`): what it does must not have an effect when it answers one of these.
-pub fn with_route<T>(path: &[u8], mut ask: impl FnMut(usize, &[u8]) -> Result<T>) -> Result<T> {
+pub fn with_route<T>(path: &[u8], ask: impl FnMut(usize, &[u8]) -> Result<T>) -> Result<T> {
+    follow(path, path::route(path).map_err(Error::new)?, ask)
+}
+
+/// [`with_route`] of a path that comes from a C string.
+pub fn with_text_route<T>(path: &[u8], ask: impl FnMut(usize, &[u8]) -> Result<T>) -> Result<T> {
+    follow(path, path::route_of_text(path).map_err(Error::new)?, ask)
+}
+
+fn follow<T>(
+    path: &[u8],
+    route: Route<'_>,
+    mut ask: impl FnMut(usize, &[u8]) -> Result<T>,
+) -> Result<T> {
     let absent = Error::new(ENOENT);
-    let route = path::route(path).map_err(Error::new)?;
     if is_confined() {
         return ask(directory().ok_or(absent)?, path);
     }
