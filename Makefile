@@ -9,7 +9,7 @@ SECONDS ?= 60
 
 ARCH := x86_64
 HOST := build/host/debug
-IMAGE := build/$(ARCH)/$(CONFIG)/harddrive.img
+IMAGE := build/$(ARCH)/$(basename $(notdir $(CONFIG)))/harddrive.img
 INITFS := build/$(ARCH)/initfs
 KERNEL := build/target/kernel/x86_64-unknown-none/release/kernel
 LOADER := build/target/uefi/x86_64-unknown-uefi/release/bootloader.efi
@@ -23,21 +23,21 @@ RUNNER = eval "$$(tools/ovmf)" && $(HOST)/test-runner --kernel $(KERNEL) --binar
 
 # Which halves of the system this tree holds: the kernel is built where it is.
 HAS_KERNEL := $(wildcard kernel/Cargo.toml)
-IMAGE_CONFIG := $(if $(filter %.toml,$(CONFIG)),$(CONFIG),config/$(CONFIG).toml)
 
 # Short lines say what is being done; V=1 shows the commands.
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs image probe
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make all     build the disk image $(IMAGE)'
+	@echo 'make all     build packages and the disk image $(IMAGE)'
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS='
-	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter'
+	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
+	@echo 'make soak    a million opens while daemons are killed (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -50,7 +50,7 @@ deps:
 
 tools: deps
 	$(call say,host tools)
-	$(Q)$(HOST_CARGO) build --quiet -p image -p test-runner
+	$(Q)$(HOST_CARGO) build --quiet -p image -p test-runner -p cook
 
 kernel: deps
 ifneq ($(HAS_KERNEL),)
@@ -74,7 +74,7 @@ test-programs: tools
 	if [ -n "$$packages" ]; then echo "guest programs and tests" && tools/guest-programs $$packages; fi
 
 # The C library and headers that ordinary programs are built with.
-sysroot: deps
+sysroot: tools
 	$(call say,C library)
 	$(Q)tools/make-sysroot --quiet
 	$(Q)tools/check-symbols
@@ -83,25 +83,16 @@ sysroot: deps
 c-programs: sysroot
 	$(call say,programs in C)
 	$(Q)mkdir -p build/tests
-	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c -lm -o build/tests/test-c
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c tests/guest/c/test.c -lm -o build/tests/test-c
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/terminal.c tests/guest/c/test.c -o build/tests/test-terminal
 
 initfs: programs
 	$(Q)mkdir -p $(dir $(INITFS))
 	$(Q)$(HOST)/mkimage initfs build -o $(INITFS) -b $(PROGRAMS) config/initfs.toml
 
-# Rebuilt when something that goes into it is newer.
-$(IMAGE): $(IMAGE_CONFIG) $(wildcard config/*.toml) $(KERNEL) $(LOADER) $(INITFS) $(HOST)/mkimage
-	$(call say,image $@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(HOST)/mkimage disk -o $@ -c $(IMAGE_CONFIG) -l $(LOADER) $(KERNEL)=/boot/kernel $(INITFS)=/boot/initfs
-
-# cargo decides whether these change; nothing else makes them.
-$(KERNEL) $(LOADER) $(INITFS) $(HOST)/mkimage: ;
-
-image:
-	$(Q)$(MAKE) --no-print-directory --silent $(IMAGE)
-
-all: deps tools kernel loader initfs image
+# Packages, and the disk that they are installed on; cook decides what has changed.
+all: deps
+	$(Q)./cook image $(CONFIG)
 
 qemu: all
 	$(Q)eval "$$(tools/ovmf)" && vars=$$(mktemp) && trap 'rm -f "$$vars"' EXIT INT TERM && cp "$$VARS" "$$vars" && \
@@ -125,11 +116,26 @@ probe: loader tools
 		$(PROBE)=/boot/kernel $(PROBE).initfs=/boot/initfs
 
 test: deps
+ifeq ($(SUITES),)
 	$(call say,tests on this host)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
+endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
+ifneq ($(if $(SUITES),$(filter ports%,$(SUITES)),all),)
+	$(Q)$(MAKE) --no-print-directory --silent ports
+endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
+
+# Long: a million opens while daemons are killed.
+soak: deps test-programs c-programs kernel
+	$(call say,soak test in QEMU)
+	$(Q)$(RUNNER) test soak-full
+
+# Packages of programs of others, whose tests are among the suites.
+ports: deps
+	$(call say,ports)
+	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)

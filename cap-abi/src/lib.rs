@@ -4,13 +4,17 @@
 //! The base ABI (numbers, flags, structures, the scheme protocol) is `redox_syscall` 0.9.5 and is
 //! not repeated here.
 #![no_std]
+#![forbid(unsafe_code)]
 
 pub mod auxv;
 pub mod fcntl;
+pub mod memory;
 pub mod proc;
+pub mod process;
 pub mod resolve;
 pub mod rights;
 pub mod scheme;
+pub mod session;
 
 pub use rights::Rights;
 

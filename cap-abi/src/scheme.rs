@@ -13,6 +13,10 @@ pub const REDIRECT_LIMIT: u8 = 8;
 /// Bit of `Sqe::sqe_flags`: the descriptor the request came through is beneath-limited.
 pub const SQE_BENEATH: u8 = 1 << 7;
 
+/// Bit of the second word of a `StdFsCallKind::Lock`: the answer waits until the lock can be had. A daemon that
+/// does not know it takes the range for one that is too long.
+pub const LOCK_WAIT: u64 = 1 << 62;
+
 /// Feature: the daemon honours every flag of [`crate::resolve`].
 pub const FEATURE_RESOLVE: usize = 1;
 

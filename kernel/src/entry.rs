@@ -23,6 +23,7 @@ mod code {
 #[inline]
 fn enter<T>(f: impl FnOnce(&mut Kernel) -> T) -> Option<T> {
     kernel::with(|kernel| {
+        kernel.ring_steps = crate::scheme::proc::rings::STEPS;
         let result = f(kernel);
         if !kernel.leave() {
             // SAFETY: no frame at all is always allowed.

@@ -1,5 +1,7 @@
 //! How a system call ends when it does not simply succeed.
 
+pub use kernel_core::wire::mux;
+
 use kernel_core::lease::LeaseError;
 use syscall::error::{EINVAL, ELOOP, ENOMEM, ESTALE, Error};
 
@@ -43,12 +45,4 @@ impl From<LeaseError> for Halt {
 /// Shorthand for `Err(Halt::Errno(errno))`.
 pub const fn fail<T>(errno: i32) -> Outcome<T> {
     Err(Halt::Errno(errno))
-}
-
-/// The register value of a result: the number, or the negated error.
-pub fn mux(result: Result<usize, i32>) -> usize {
-    match result {
-        Ok(value) => value,
-        Err(errno) => (errno as isize).wrapping_neg() as usize,
-    }
 }

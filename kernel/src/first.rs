@@ -12,6 +12,7 @@ use crate::{
     memory::{self, space::AddrSpace},
     scheme::{Kind, debug::Console, event::WatchTable, irq::Irqs, user::MAX_CONTEXTS},
 };
+use alloc::vec::Vec;
 use boot_info::{BootInfo, Region};
 use cap_abi::{Rights, auxv};
 use core::{fmt, mem::size_of};
@@ -19,6 +20,7 @@ use kernel_core::{
     event::Events,
     lease::Leases,
     paging::USER_END,
+    ring::Trial,
     runqueue::RunQueue,
     slab::{Id, Slab},
     table::Table,
@@ -122,17 +124,20 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
             entries: Table::new(),
             refs: 1,
             users: 1,
+            trial: Trial::new(),
         })
         .map_err(|_| Failure::Step("first table", syscall::error::ENOMEM))?;
     let kernel = Kernel {
         memory,
         contexts: Slab::with_limit(MAX_CONTEXTS),
         spaces,
+        copies: Vec::new(),
         tables,
         descriptions: Slab::new(),
         schemes: Slab::new(),
         leases: Leases::new(),
         pipes: Slab::new(),
+        blocks: Slab::new(),
         events: Events::new(),
         watched: WatchTable::new(),
         maps: Slab::new(),
@@ -148,6 +153,8 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         timers: Timers::new(),
         denials: Denials::default(),
         closing: None,
+        ending_ring: false,
+        ring_steps: 0,
         irqs: Irqs::new(),
         console: Console::new(),
         realtime_base: arch::time::realtime_at_boot_ns(),
@@ -344,7 +351,7 @@ impl Kernel {
             *place = byte;
         }
         if let Some(old) = old {
-            self.leave_table(old);
+            self.leave_table(old, false);
         }
         self.install_thread(id)
     }

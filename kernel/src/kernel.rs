@@ -8,9 +8,13 @@ use crate::{
     arch,
     context::Context,
     descriptor::{Denials, Description, FileTable},
-    memory::{Memory, space::AddrSpace},
+    memory::{
+        Memory,
+        space::{AddrSpace, Copying},
+    },
     scheme::{memory::MapRecord, pipe::Pipe, user::Scheme},
 };
+use alloc::vec::Vec;
 use kernel_core::{
     event::{Events, QueueId},
     lease::Leases,
@@ -35,6 +39,8 @@ pub struct Kernel {
     pub contexts: Slab<Context>,
     /// Address spaces.
     pub spaces: Slab<Space>,
+    /// Copies of spaces that contexts have begun.
+    pub copies: Vec<(Id<Context>, Id<Space>, Copying)>,
     /// Descriptor tables.
     pub tables: Slab<FileTable>,
     /// Open file descriptions.
@@ -45,6 +51,8 @@ pub struct Kernel {
     pub leases: Leases,
     /// Pipes.
     pub pipes: Slab<Pipe>,
+    /// Memory that devices may write to.
+    pub blocks: Slab<crate::scheme::dma::Block>,
     /// Event queues.
     pub events: Events,
     /// Descriptions that event queues watch.
@@ -73,6 +81,10 @@ pub struct Kernel {
     pub timers: crate::context::sched::Timers,
     /// While a description is being closed: the first of those that are to be closed after it.
     pub closing: Option<Option<Id<Description>>>,
+    /// A ring of objects that nobody can reach is being ended.
+    pub ending_ring: bool,
+    /// How many references may still be followed to find rings in this stay in the kernel.
+    pub ring_steps: usize,
     /// Refused calls.
     pub denials: Denials,
     /// Interrupt lines in user hands.
@@ -111,6 +123,12 @@ const BUCKETS: usize = 256;
 /// Contexts that wait, by what they wait for. Fixed in size, so that waiting never needs memory.
 pub struct WaitTable {
     buckets: [List<Context>; BUCKETS],
+}
+
+impl Default for WaitTable {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl WaitTable {

@@ -18,7 +18,8 @@
 //! | folder | what |
 //! |---|---|
 //! | `arch/` | the machine: entry and exit, page-table registers, clocks, interrupts |
-//! | `memory/` | frames, the heap, address spaces; the only other place with `unsafe` |
+//! | `entry.rs` | where `arch/` calls in, and the CPU is given to a context |
+//! | `memory/` | frames, the heap, address spaces; with the two above the only place with `unsafe` |
 //! | `access/` | programs' memory, as the rest uses it |
 //! | `context/` | threads: life, scheduling, signals |
 //! | `descriptor/` | descriptor tables, descriptions, rights and leases |
@@ -30,6 +31,7 @@
 #![no_main]
 #![warn(missing_docs)]
 #![deny(
+    unsafe_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -40,13 +42,16 @@
 extern crate alloc;
 
 pub mod access;
+#[allow(unsafe_code)]
 pub mod arch;
 pub mod context;
 pub mod descriptor;
+#[allow(unsafe_code)]
 pub mod entry;
 pub mod error;
 pub mod first;
 pub mod kernel;
+#[allow(unsafe_code)]
 pub mod memory;
 pub mod scheme;
 pub mod syscall;

@@ -6,8 +6,10 @@
 //! |---|---|
 //! | `procmgr` | its socket, the proc root, the event root |
 //! | `nsmgr` | its socket, the scheme-creation capability |
-//! | `initfsd` | its socket, a register handle, the archive |
+//! | `initfsd` | its socket, a register handle, the archive; process number 2, a child of `init` |
 //! | `init` | the first namespace, process number 1 |
+//!
+//! `initfsd` is started again when it ends.
 //!
 //! The roots of the kernel's schemes are bound in the first namespace. A program gets at what a name
 //! does not give by itself (physical memory, interrupts, contexts, firmware, switching off) only if the
@@ -17,13 +19,15 @@ use bootstrap_core::CommandLine;
 use cap_abi::scheme::FEATURE_RESOLVE;
 use cap_abi::{Rights, auxv};
 use initfs::{Archive, Kind};
+use libredox::protocol::ProcCall;
+use nsmgr_api::{UnbindFlags, Verb};
 use redox_rt::context::{AddressSpace, Context, Status, read_status};
 use redox_rt::event::Queue;
 use redox_rt::fd::{create_scheme, create_scheme_fd};
 use redox_rt::spawn::{self, Command, FIRST_FREE, Grant, Image, Role};
 use redox_rt::start::Start;
 use redox_rt::{Error, Fd, Result, eprintln, namespace, process, sys};
-use syscall::flag::{EventFlags, MapFlags, O_DIRECTORY, O_RDONLY, O_RDWR};
+use syscall::flag::{CallFlags, EventFlags, MapFlags, O_DIRECTORY, O_RDONLY, O_RDWR};
 use syscall::{GlobalSchemes, ProcSchemeAttrs};
 
 use crate::first::{Failure, report, step};
@@ -31,6 +35,9 @@ use crate::roots::Roots;
 
 /// Where a server finds the archive.
 const INITFS_ADDRESS: usize = 0x6000_0000_0000;
+
+/// The name of the initial files.
+const INITFS: &[u8] = b"initfs";
 
 /// The path of the program that the rest is started by.
 const INIT: &[u8] = b"/scheme/initfs/bin/init";
@@ -77,6 +84,17 @@ impl Starter<'_> {
         grants: &[(usize, usize)],
         aux: &[(usize, usize)],
     ) -> Result<Watched> {
+        self.program(path, None, grants, aux)
+    }
+
+    /// Starts a program, as a process of the process manager's if there is one.
+    fn program(
+        &self,
+        path: &'static str,
+        process: Option<&Fd>,
+        grants: &[(usize, usize)],
+        aux: &[(usize, usize)],
+    ) -> Result<Watched> {
         let name = path.rsplit('/').next().unwrap_or(path);
         let found = self.archive.lookup(path).map(|entry| entry.kind);
         let Some(Kind::File(program)) = found else {
@@ -91,7 +109,16 @@ impl Starter<'_> {
             (place.from, place.to) = (*from, *to);
         }
         let proc_root = self.roots.get(GlobalSchemes::Proc)?;
-        let context = Context::new(proc_root)?;
+        let context = match process {
+            Some(process) => {
+                let mut text = [0; 32];
+                let text = text.get_mut(..name.len()).unwrap_or(&mut []);
+                text.copy_from_slice(name.as_bytes());
+                process::call_on(process.raw(), ProcCall::Rename, text, &[])?;
+                Context::from_fd(process.dup(b"context-0")?)
+            }
+            None => Context::new(proc_root)?,
+        };
         let space = AddressSpace::new(proc_root)?;
         if aux.iter().any(|(tag, _)| *tag == auxv::AT_CUPRITE_INITFS) {
             self.show_archive(&space)?;
@@ -103,10 +130,13 @@ impl Starter<'_> {
             grants: list.get(..=grants.len()).unwrap_or(&[]),
             namespace: None,
             directory: None,
-            process: None,
+            process: process.map(|process| Role {
+                from: process.raw(),
+                rights: Rights::FULL,
+            }),
             auxv: aux,
             blobs: &[],
-            // Number 0: it is no process, and nobody can signal it.
+            // Number 0, if it is no process: nobody can signal it then.
             attributes: spawn::attributes(name.as_bytes(), 0),
         };
         let status = context.get().handle(b"status")?;
@@ -152,13 +182,23 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
     let (processes, procmgr) = start_procmgr(&starter).map_err(step("starting procmgr"))?;
     let (names, nsmgr) = start_nsmgr(&starter).map_err(step("starting nsmgr"))?;
     bind_roots(roots, &names).map_err(step("binding the kernel's schemes"))?;
-    let initfsd = start_initfsd(&starter, &names).map_err(step("starting initfsd"))?;
-    let init = start_init(&line, &processes, &names).map_err(step("starting init"))?;
-    drop((processes, names));
+    let first = processes
+        .dup(b"first")
+        .map_err(step("making the first process"))?;
+    drop(processes);
+    let initfsd = || start_initfsd(&starter, &first, &names);
+    let files = initfsd().map_err(step("starting initfsd"))?;
+    let own = first.dup(b"").map_err(step("the first process"))?;
+    let init = start_init(&line, own, &names).map_err(step("starting init"))?;
     let event = roots
         .get(GlobalSchemes::Event)
         .map_err(step("event root"))?;
-    watch(event, &[procmgr, nsmgr, initfsd, init]).map_err(step("watching the system"))
+    let again = || {
+        let verb = [Verb::Unbind as u64, UnbindFlags::VACATE.bits()];
+        sys::call_write(names.raw(), INITFS, CallFlags::empty(), &verb)?;
+        initfsd()
+    };
+    watch(event, &mut [procmgr, nsmgr, files, init], again).map_err(step("watching the system"))
 }
 
 fn start_procmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
@@ -215,16 +255,19 @@ fn bind_roots(roots: &Roots, names: &Fd) -> Result<()> {
     Ok(())
 }
 
-fn start_initfsd(starter: &Starter<'_>, names: &Fd) -> Result<Watched> {
+/// Starts the daemon of the initial files as a child of the first process: whoever may signal that can
+/// end it.
+fn start_initfsd(starter: &Starter<'_>, first: &Fd, names: &Fd) -> Result<Watched> {
     use scheme_core::start::{REGISTER, SOCKET};
     let socket = create_scheme(starter.roots.scheme_capability(), 0)?;
-    let register = Fd::from_raw(namespace::register_handle(names.raw(), b"initfs")?);
+    let register = Fd::from_raw(namespace::register_handle(names.raw(), INITFS)?);
     let grants = [(socket.raw(), SOCKET), (register.raw(), REGISTER)];
     let aux = [
         (auxv::AT_CUPRITE_INITFS, INITFS_ADDRESS),
         (auxv::AT_CUPRITE_INITFS_LEN, starter.image.len()),
     ];
-    let watched = starter.server("bin/initfsd", &grants, &aux)?;
+    let process = first.dup(b"fork")?;
+    let watched = starter.program("bin/initfsd", Some(&process), &grants, &aux)?;
     wait_until_bound(names, b"/scheme/initfs/", &watched)?;
     Ok(watched)
 }
@@ -250,16 +293,32 @@ fn is_alive(status: &Fd) -> bool {
     )
 }
 
-fn start_init(line: &CommandLine<'_>, processes: &Fd, names: &Fd) -> Result<Watched> {
+/// Longest variable of the environment of `init`.
+const MAX_VARIABLE: usize = 64;
+
+/// `ROOT=` and a volume's number; nothing of a number that is none.
+fn root_variable<'a>(uuid: &[u8], room: &'a mut [u8; MAX_VARIABLE]) -> Option<&'a [u8]> {
+    const NAME: &[u8] = b"ROOT=";
+    let text = room.get_mut(..NAME.len() + uuid.len())?;
+    let (name, value) = text.split_at_mut_checked(NAME.len())?;
+    name.copy_from_slice(NAME);
+    value.copy_from_slice(uuid);
+    Some(text)
+}
+
+fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched> {
     let program = names.open(INIT, O_RDONLY)?;
     let directory = names.open(b"/scheme/initfs/", O_RDONLY | O_DIRECTORY)?;
-    let process = processes.dup(b"first")?;
     let status =
         Fd::from_raw(sys::dup(process.raw(), b"context-0", sys::FD_ANY_UPPER)?).dup(b"status")?;
     let mut args = [&b"init"[..]; 1 + bootstrap_core::MAX_ARGS];
     for (place, arg) in args.iter_mut().skip(1).zip(line.args()) {
         *place = arg;
     }
+    let mut variable = [0; MAX_VARIABLE];
+    let env = line
+        .root
+        .and_then(|uuid| root_variable(uuid, &mut variable));
     let role = |fd: &Fd| {
         Some(Role {
             from: fd.raw(),
@@ -274,7 +333,7 @@ fn start_init(line: &CommandLine<'_>, processes: &Fd, names: &Fd) -> Result<Watc
     let command = Command {
         image: Image::File(&program),
         args: args.get(..=line.args().len()).unwrap_or(&[]),
-        env: &[],
+        env: env.as_slice(),
         grants: &stdio,
         namespace: role(names),
         directory: role(&directory),
@@ -295,15 +354,19 @@ fn name(name: &[u8]) -> ProcSchemeAttrs {
     spawn::attributes(name, 0)
 }
 
-/// Waits until something vital has ended; what is not is reported.
-fn watch(event_root: &Fd, programs: &[Watched]) -> Result<u8> {
+/// Waits until something vital has ended; what is not is reported, and started again by `again`.
+fn watch(
+    event_root: &Fd,
+    programs: &mut [Watched],
+    again: impl Fn() -> Result<Watched>,
+) -> Result<u8> {
     let queue = Queue::new(event_root)?;
     for (index, program) in programs.iter().enumerate() {
         queue.watch(program.status.raw(), EventFlags::EVENT_READ, index)?;
     }
     loop {
         let event = queue.next()?;
-        let Some(program) = programs.get(event.data) else {
+        let Some(program) = programs.get_mut(event.data) else {
             continue;
         };
         if is_alive(&program.status) {
@@ -317,5 +380,13 @@ fn watch(event_root: &Fd, programs: &[Watched]) -> Result<u8> {
         if program.vital {
             return Ok(125);
         }
+        match again() {
+            Ok(started) => *program = started,
+            Err(error) => {
+                eprintln!("bootstrap: {}: starting it again: {error}", program.name);
+                continue;
+            }
+        }
+        queue.watch(program.status.raw(), EventFlags::EVENT_READ, event.data)?;
     }
 }

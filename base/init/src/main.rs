@@ -1,5 +1,5 @@
-//! `init`, process number 1: starts what the units in `/scheme/initfs/etc/init.d` say, starts again what
-//! they say, and takes in orphans.
+//! `init`, process number 1: starts what the units in `/scheme/initfs/etc/init.d` say, then those of
+//! `/usr/lib/init.d` and `/etc/init.d`, starts again what they say, and takes in orphans.
 //!
 //! It holds the first namespace. What it starts gets as much of it as its unit names. With arguments, they
 //! are a command to be run in place of the console units, in the whole namespace; the end of that, or
@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+mod bus;
 mod program;
 mod ready;
 mod units;
@@ -20,8 +21,10 @@ use redox_rt::{
     Error, Result, eprintln,
     process::{self, Awaited, WaitFlags},
     start::Start,
+    sys,
 };
 use rt_core::wait;
+use syscall::flag::{CLOCK_MONOTONIC, O_DIRECTORY, O_RDONLY};
 
 use program::Program;
 
@@ -32,6 +35,24 @@ struct Running {
     unit: Unit,
     pid: u32,
     attempts: Attempts,
+    /// When, in seconds of the monotonic clock.
+    since: u64,
+}
+
+impl Running {
+    fn new(unit: Unit, pid: u32) -> Self {
+        Self {
+            unit,
+            pid,
+            attempts: Attempts::default(),
+            since: now(),
+        }
+    }
+}
+
+fn now() -> u64 {
+    // Without a clock nothing is ever forgiven.
+    sys::clock_gettime(CLOCK_MONOTONIC).map_or(0, |time| time.tv_sec.max(0) as u64)
 }
 
 fn main(start: &Start) -> i32 {
@@ -40,33 +61,22 @@ fn main(start: &Start) -> i32 {
         .skip(1)
         .map(core::ffi::CStr::to_bytes)
         .collect();
-    let mut running = Vec::new();
-    let mut consoles = Vec::new();
-    let (units, refused) = init_core::order(units::read());
-    for (unit, why) in &refused {
-        eprintln!("init: {}: not started: {why}", unit.name);
-    }
-    let mut missing: Vec<String> = refused.into_iter().map(|(unit, _)| unit.name).collect();
-    for unit in units {
-        if let Some(needed) = unit.requires.iter().find(|name| missing.contains(name)) {
-            eprintln!("init: {}: not started: `{needed}` has failed", unit.name);
-            missing.push(unit.name);
-            continue;
-        }
-        match (&unit.service.kind, command.is_empty()) {
-            (Kind::Console, true) => consoles.push(unit),
-            (Kind::Console, false) => {}
-            _ => match bring_up(&unit) {
-                Ok(Some(pid)) => running.push(Running {
-                    unit,
-                    pid,
-                    attempts: Attempts::default(),
-                }),
-                Ok(None) => {}
-                Err(()) => missing.push(unit.name),
-            },
-        }
-    }
+    let variable = |name: &str| {
+        let value = |variable: &'static core::ffi::CStr| {
+            let text = variable.to_str().ok()?;
+            text.strip_prefix(name)?.strip_prefix('=')
+        };
+        start.env().find_map(value)
+    };
+    let mut system = System::default();
+    // First what is needed to reach the files, then what they say.
+    system.bring_up_all(units::first(), &variable, command.is_empty());
+    system.bring_up_all(units::of_the_files(), &variable, command.is_empty());
+    let System {
+        mut running,
+        consoles,
+        ..
+    } = system;
     let mut last = Vec::new();
     if let Some((name, args)) = command.split_first() {
         match Program::command(name, args).start() {
@@ -84,7 +94,100 @@ fn main(start: &Start) -> i32 {
         eprintln!("init: there is nothing to run");
         return 127;
     }
-    supervise(&mut running, &last)
+    let code = supervise(&mut running, &last);
+    write_files_back();
+    code
+}
+
+/// What has been written to files is on the disk when this returns.
+fn write_files_back() {
+    let root = redox_rt::namespace::open(b"/", O_RDONLY | O_DIRECTORY, sys::FD_ANY_UPPER);
+    // Without files there is nothing to write.
+    if let Ok(root) = root.map(redox_rt::Fd::from_raw)
+        && let Err(error) = sys::fsync(root.raw())
+    {
+        eprintln!("init: writing files back: {error}");
+    }
+}
+
+/// What has been started, and what could not be.
+#[derive(Default)]
+struct System {
+    running: Vec<Running>,
+    /// Units that are the last to be started.
+    consoles: Vec<Unit>,
+    /// Units that count as started.
+    started: Vec<String>,
+    missing: Vec<String>,
+    /// Every unit so far.
+    units: Vec<Unit>,
+}
+
+impl System {
+    /// Starts units, after those that they require; of two of a name the later is meant, unless the other has
+    /// been started.
+    fn bring_up_all<'a>(
+        &mut self,
+        units: Vec<Unit>,
+        variable: &dyn Fn(&str) -> Option<&'a str>,
+        with_consoles: bool,
+    ) {
+        if units.is_empty() {
+            return;
+        }
+        for mut unit in units {
+            unit.substitute(variable);
+            self.units.retain(|other| other.name != unit.name);
+            self.consoles.retain(|other| other.name != unit.name);
+            self.units.push(unit);
+        }
+        let (units, refused) = init_core::order(self.units.clone());
+        for (unit, why) in refused {
+            if !self.missing.contains(&unit.name) {
+                eprintln!("init: {}: not started: {why}", unit.name);
+                self.missing.push(unit.name);
+            }
+        }
+        for unit in units {
+            let known = |names: &[String]| names.contains(&unit.name);
+            if known(&self.started) || known(&self.missing) {
+                continue;
+            }
+            if unit.unless.iter().any(|name| self.started.contains(name)) {
+                self.started.push(unit.name);
+                continue;
+            }
+            let needed = unit
+                .requires
+                .iter()
+                .find(|name| self.missing.contains(name));
+            if let Some(needed) = needed {
+                if !unit.optional {
+                    eprintln!("init: {}: not started: `{needed}` has failed", unit.name);
+                }
+                self.missing.push(unit.name);
+                continue;
+            }
+            if unit.service.kind == Kind::Console {
+                if with_consoles {
+                    self.consoles.retain(|other| other.name != unit.name);
+                    self.consoles.push(unit);
+                }
+                continue;
+            }
+            match bring_up(&unit) {
+                Ok(pid) => {
+                    self.started.push(unit.name.clone());
+                    if let Some(pid) = pid {
+                        let drivers = bus::start_drivers(&unit);
+                        self.running.push(Running::new(unit, pid));
+                        self.running.extend(drivers);
+                    }
+                }
+                Err(()) => self.missing.push(unit.name),
+            }
+        }
+    }
 }
 
 /// Starts a unit that is no console, until it counts as started. Answers its process, if it is to be
@@ -92,10 +195,12 @@ fn main(start: &Start) -> i32 {
 fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
     let name = &unit.name;
     match &unit.service.kind {
-        Kind::Scheme(scheme) => match ready::start_scheme(unit, scheme) {
+        Kind::Scheme(scheme) | Kind::Bus(scheme) => match ready::start_scheme(unit, scheme) {
             Ok(pid) => Ok(Some(pid)),
             Err(error) => {
-                eprintln!("init: {name}: scheme `{scheme}`: {error}");
+                if !unit.optional {
+                    eprintln!("init: {name}: scheme `{scheme}`: {error}");
+                }
                 Err(())
             }
         },
@@ -148,16 +253,37 @@ fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
             continue;
         };
         let mut ended = running.swap_remove(index);
-        let name = &ended.unit.name;
-        eprintln!("init: {name}: {}", Ended(word));
-        let well = word == wait::exited(0);
-        let restart = ended.unit.service.restart;
-        if ended.attempts.again(restart, well)
-            && let Ok(Some(pid)) = bring_up(&ended.unit)
-        {
-            eprintln!("init: {name}: started again");
+        eprintln!("init: {}: {}", ended.unit.name, Ended(word));
+        bus::end_drivers(&ended.unit, running);
+        if let Some(pid) = start_again(&mut ended, word == wait::exited(0)) {
+            eprintln!("init: {}: started again", ended.unit.name);
+            let drivers = bus::start_drivers(&ended.unit);
             ended.pid = pid;
             running.push(ended);
+            running.extend(drivers);
+        } else if let Kind::Scheme(scheme) | Kind::Bus(scheme) = &ended.unit.service.kind
+            && let Err(error) = ready::give_up(scheme)
+        {
+            eprintln!(
+                "init: {}: ending the name `{scheme}`: {error}",
+                ended.unit.name
+            );
+        }
+    }
+}
+
+/// Starts a unit again that has ended, well or not, as its file says. One that ends before it counts as
+/// started has ended once more.
+fn start_again(ended: &mut Running, mut well: bool) -> Option<u32> {
+    let restart = ended.unit.service.restart;
+    loop {
+        let ran = now().saturating_sub(ended.since);
+        if !ended.attempts.again(restart, well, ran) {
+            return None;
+        }
+        (ended.since, well) = (now(), false);
+        if let Ok(Some(pid)) = bring_up(&ended.unit) {
+            return Some(pid);
         }
     }
 }

@@ -9,9 +9,19 @@ use redox_rt::{
     spawn::{self, Command, Grant, Image, Role},
     sys,
 };
-use syscall::flag::{O_DIRECTORY, O_RDONLY};
+use syscall::{
+    ENODEV, ESTALE, TimeSpec,
+    flag::{O_DIRECTORY, O_RDONLY},
+};
 
 use crate::namespace;
+
+/// How often a start is tried whose files have no daemon, and the pause in between.
+const TRIES: u32 = 40;
+const PAUSE: TimeSpec = TimeSpec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
 
 /// A program and what it will have.
 pub struct Program<'a> {
@@ -97,14 +107,31 @@ impl<'a> Program<'a> {
         self
     }
 
-    /// Starts it and answers its process.
+    /// Starts it and answers its process. The daemon of the files that it comes from may just be being
+    /// started again itself: that is waited for, for a while.
     pub fn start(&self) -> Result<u32> {
+        let mut tries = 0;
+        loop {
+            match self.try_start() {
+                Err(error) if matches!(error.errno, ENODEV | ESTALE) && tries < TRIES => {
+                    tries += 1;
+                    // A signal makes the pause shorter.
+                    let _ = sys::nanosleep(&PAUSE);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_start(&self) -> Result<u32> {
         let open = |path: &[u8], flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
         let file = if self.cmd.contains(&b'/') {
             open(self.cmd, O_RDONLY)?
         } else {
             let cmd = self.cmd.escape_ascii();
-            open(format!("/scheme/initfs/bin/{cmd}").as_bytes(), O_RDONLY)?
+            let installed = open(format!("/usr/bin/{cmd}").as_bytes(), O_RDONLY);
+            let initial = format!("/scheme/initfs/bin/{cmd}");
+            installed.or_else(|_| open(initial.as_bytes(), O_RDONLY))?
         };
         // Plain absolute paths lead to the files; before there are any, to the initial ones.
         let directory = if self.directory {

@@ -3,9 +3,9 @@
 use alloc::format;
 
 use init_core::Unit;
-use nsmgr_api::Verb;
+use nsmgr_api::{UnbindFlags, Verb};
 use redox_rt::{Error, Fd, Result, event::Queue, fd::create_scheme, namespace as ns, process, sys};
-use scheme_core::start::{REGISTER, SOCKET};
+use scheme_core::start::{DEVICE, REGISTER, SOCKET};
 use syscall::{
     EAGAIN, ENODEV, EventFlags,
     flag::{CallFlags, O_DIRECTORY, O_RDONLY, O_RDWR},
@@ -19,7 +19,7 @@ const EVENTS: &[u8] = b"/scheme/event";
 /// Starts a unit's daemon and waits until its scheme can be named, or it has ended (`ENODEV`).
 pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
     let names = namespace()?;
-    forget(names, scheme)?;
+    vacate(names, scheme)?;
     let open = |path, flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
     let socket = create_scheme(&open(CAPABILITY, O_RDWR)?, 0)?;
     let register = Fd::from_raw(ns::register_handle(names, scheme.as_bytes())?);
@@ -27,12 +27,20 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
     let payload = nsmgr_api::watch_payload();
     let changes = Fd::from_raw(sys::dup(names, &payload, sys::FD_ANY_UPPER)?);
     queue.watch(changes.raw(), EventFlags::EVENT_READ, 0)?;
-    let pid = Program::bare(unit)
+    let device = unit
+        .device
+        .as_ref()
+        .map(|path| open(path.as_bytes(), O_RDONLY));
+    let device = device.transpose()?;
+    let mut program = Program::service(unit)?
         .give(&socket, SOCKET)
-        .give(&register, REGISTER)
-        .start()?;
+        .give(&register, REGISTER);
+    if let Some(device) = &device {
+        program = program.give(device, DEVICE);
+    }
+    let pid = program.start()?;
     // Its end is the scheme's: nobody else holds the socket.
-    drop((socket, register));
+    drop((program, socket, register, device));
     let daemon = process::reference(Some(pid))?;
     queue.watch(daemon.fd().raw(), EventFlags::EVENT_READ, 1)?;
     let root = format!("/scheme/{scheme}");
@@ -54,9 +62,19 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
     }
 }
 
-/// Takes away the name of a daemon that has ended.
-fn forget(names: usize, scheme: &str) -> Result<()> {
-    let verb = [Verb::Unbind as u64, 0];
+/// Makes the name of a daemon that has ended vacant: what it is bound to next is found in every
+/// namespace that inherited the name.
+fn vacate(names: usize, scheme: &str) -> Result<()> {
+    unbind(names, scheme, UnbindFlags::VACATE)
+}
+
+/// Ends the name of a daemon that is not started again, in every namespace that inherited it.
+pub fn give_up(scheme: &str) -> Result<()> {
+    unbind(namespace()?, scheme, UnbindFlags::REVOKE)
+}
+
+fn unbind(names: usize, scheme: &str, how: UnbindFlags) -> Result<()> {
+    let verb = [Verb::Unbind as u64, how.bits()];
     match sys::call_write(names, scheme.as_bytes(), CallFlags::empty(), &verb) {
         Err(error) if error.errno != ENODEV => Err(error),
         _ => Ok(()),

@@ -9,13 +9,24 @@ use syscall::{
     flag::{O_DIRECTORY, O_RDONLY},
 };
 
-const FOLDER: &[u8] = b"/scheme/initfs/etc/init.d";
+const FIRST: &[u8] = b"/scheme/initfs/etc/init.d";
+/// Of two units of a name, the later folder's is meant.
+const OF_THE_FILES: [&[u8]; 2] = [b"/usr/lib/init.d", b"/etc/init.d"];
 /// Longest unit file in bytes.
 const LONGEST: u64 = 1 << 16;
 
-/// Reads every unit; what cannot be read is reported and left out.
-pub fn read() -> Vec<Unit> {
-    let folder = namespace::open(FOLDER, O_RDONLY | O_DIRECTORY, sys::FD_ANY_UPPER);
+/// The units of the initial files; what cannot be read is reported and left out.
+pub fn first() -> Vec<Unit> {
+    read(FIRST)
+}
+
+/// The units of the files, if they have any.
+pub fn of_the_files() -> Vec<Unit> {
+    OF_THE_FILES.into_iter().flat_map(read).collect()
+}
+
+fn read(folder_path: &[u8]) -> Vec<Unit> {
+    let folder = namespace::open(folder_path, O_RDONLY | O_DIRECTORY, sys::FD_ANY_UPPER);
     let listed = folder.map(Fd::from_raw).and_then(|folder| {
         let names = list(&folder)?;
         Ok((folder, names))
@@ -23,7 +34,10 @@ pub fn read() -> Vec<Unit> {
     let (folder, names) = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            eprintln!("init: {}: {error}", FOLDER.escape_ascii());
+            // The files need not say anything.
+            if !(error.errno == syscall::ENOENT && folder_path != FIRST) {
+                eprintln!("init: {}: {error}", folder_path.escape_ascii());
+            }
             return Vec::new();
         }
     };

@@ -10,22 +10,25 @@ use cap_abi::{auxv, scheme::FEATURE_RESOLVE};
 use redox_rt::{Result, eprintln, start::Start, sys};
 use scheme_loop::{Answers, Handler};
 use syscall::{flag::CLOCK_REALTIME, schemev2::Sqe};
-use treefs::{Borrowed, TimeSpec};
+use treefs::{Borrowed, TimeSpec, Tree};
 use treefs_server::Server;
 
 redox_rt::entry!(main);
 
-struct Service(Server<Borrowed<'static>>);
+struct Service(Server<Tree<Borrowed<'static>>>);
 
 impl Handler for Service {
     const LONGEST_INPUT: usize = 2 * 4096;
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
         // Nothing here changes, so that nothing needs the time.
-        match self.0.handle(sqe, payload, TimeSpec::default()) {
-            Some(cqe) => out.push(cqe),
-            None => Ok(()),
+        if let Some(cqe) = self.0.handle(sqe, payload, TimeSpec::default()) {
+            out.push(cqe)?;
         }
+        while let Some(cqe) = self.0.next_ready() {
+            out.push(cqe)?;
+        }
+        Ok(())
     }
 }
 

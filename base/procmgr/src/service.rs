@@ -277,6 +277,7 @@ impl Handler for Service<'_> {
 fn with_bytes<R>(data: &Data, show: impl FnOnce(&[u8]) -> R) -> R {
     match data {
         Data::None => show(&[]),
+        Data::Counts(counts) => show(sys::bytes_of(counts)),
         Data::Status(word) => show(&(*word as usize).to_ne_bytes()),
         Data::Limits(limits) => {
             let words = [limits.soft as usize, limits.hard as usize];

@@ -13,8 +13,12 @@ use alloc::string::String;
 use cap_abi::scheme::FEATURE_RESOLVE;
 use redox_rt::{Result, eprintln, start::Start, sys};
 use scheme_loop::{Answers, Handler};
-use syscall::{flag::CLOCK_REALTIME, schemev2::Sqe};
-use treefs::{Caller, Config, Fs, SparsePages, TimeSpec};
+use syscall::{
+    flag::{CLOCK_REALTIME, O_CREAT, O_DIRECTORY, O_STAT},
+    schemev2::Sqe,
+};
+use shared_pages::SharedPages;
+use treefs::{Caller, Config, Error, Fs, MappedPages, TimeSpec, Tree};
 use treefs_server::Server;
 
 redox_rt::entry!(main);
@@ -25,18 +29,35 @@ const DEFAULT_MIB: u64 = 16;
 /// Everybody may make files, and remove their own.
 const ROOT_MODE: u16 = 0o1777;
 
-struct Service(Server<SparsePages>);
+struct Service(Server<Tree<MappedPages<SharedPages>>>);
 
 impl Handler for Service {
     // Longer writes are done in part.
     const LONGEST_INPUT: usize = 1 << 16;
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
-        match self.0.handle(sqe, payload, now()) {
-            Some(cqe) => out.push(cqe),
-            None => Ok(()),
+        if let Some(cqe) = self.0.handle(sqe, payload, now()) {
+            out.push(cqe)?;
         }
+        while let Some(cqe) = self.0.next_ready() {
+            out.push(cqe)?;
+        }
+        Ok(())
     }
+}
+
+/// Nothing but a place for temporary files, if programs look for one here.
+fn files(config: Config) -> core::result::Result<Fs<Tree<MappedPages<SharedPages>>>, Error> {
+    let temporary = config.default;
+    let mut fs = Fs::new(config, Caller::SUPERUSER, now())?;
+    if temporary {
+        let root = fs.open_root()?.handle;
+        let flags = O_CREAT | O_DIRECTORY | O_STAT | usize::from(ROOT_MODE);
+        let made = fs.openat(root, "tmp", flags, Caller::SUPERUSER, now())?;
+        fs.close(made.handle);
+        fs.close(root);
+    }
+    Ok(fs)
 }
 
 fn now() -> TimeSpec {
@@ -66,7 +87,7 @@ fn main(start: &Start) -> i32 {
         default: name == "file",
         root_mode: ROOT_MODE,
     };
-    let server = Fs::new(config, Caller::SUPERUSER, now())
+    let server = files(config)
         .map_err(|error| error.errno())
         .map(Server::new)
         .and_then(|mut server| server.root().map(|root| (server, root)));

@@ -1,9 +1,10 @@
 //! What scheme daemons share, without any I/O.
 //!
 //! The loop around it, which needs the machine, is `scheme-loop`.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod listing;
 pub mod reply;
 mod request;
 
@@ -19,4 +20,6 @@ pub mod start {
     pub const SOCKET: usize = (1 << (usize::BITS - 2)) | 16;
     /// The register handle.
     pub const REGISTER: usize = (1 << (usize::BITS - 2)) | 17;
+    /// What a driver drives: the function of a bus that it was started for.
+    pub const DEVICE: usize = (1 << (usize::BITS - 2)) | 18;
 }

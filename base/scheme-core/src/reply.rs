@@ -24,6 +24,14 @@ pub const fn value(tag: u32, result: Result<usize, i32>) -> Cqe {
     cqe(CqeOpcode::RespondRegular, tag, word)
 }
 
+/// A number, or an error number; the daemon is told (`Detach`) whenever a process gives up a descriptor of
+/// what was asked.
+#[must_use]
+pub const fn value_until_detached(tag: u32, result: Result<usize, i32>) -> Cqe {
+    let plain = value(tag, result);
+    cqe(CqeOpcode::RespondAndNotifyOnDetach, tag, plain.result)
+}
+
 /// A handle of the daemon's, behind a new descriptor.
 #[must_use]
 pub const fn opened(tag: u32, handle: u64, flags: NewFdFlags) -> Cqe {

@@ -7,6 +7,9 @@
 
 extern crate alloc;
 
+pub mod clock;
+pub mod events;
+
 use alloc::vec::Vec;
 
 use redox_rt::{
@@ -235,13 +238,23 @@ impl Parked {
 /// What a daemon does that was started as `scheme_core::start` says: declares its features, makes
 /// itself known by its root, and serves. Answers its exit code; errors are written to descriptor 2.
 pub fn run<H: Handler>(name: &str, features: usize, root: u64, handler: &mut H) -> i32 {
+    run_with(name, features, root, |socket| serve(socket, handler))
+}
+
+/// The same for a daemon that serves in its own way.
+pub fn run_with(
+    name: &str,
+    features: usize,
+    root: u64,
+    serve: impl FnOnce(&Fd) -> Result<()>,
+) -> i32 {
     let socket = Fd::from_raw(scheme_core::start::SOCKET);
     let register = Fd::from_raw(scheme_core::start::REGISTER);
     if let Err(error) = publish(&socket, register, features, root) {
         redox_rt::eprintln!("{name}: making itself known: {error}");
         return 1;
     }
-    match serve(&socket, handler) {
+    match serve(&socket) {
         Ok(()) => 0,
         Err(error) => {
             redox_rt::eprintln!("{name}: its socket: {error}");

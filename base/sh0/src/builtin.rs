@@ -12,14 +12,19 @@ use syscall::{
     },
 };
 
-use crate::{Shell, run::open};
+use crate::{Shell, job, run::open};
 
 type Builtin = fn(&mut Shell, &[&str], usize) -> Result<()>;
 
-const TABLE: [(&str, &str, Builtin); 11] = [
+const TABLE: [(&str, &str, Builtin); 12] = [
     ("cat", "FILE…: writes files out", cat),
     ("cd", "[DIRECTORY]: goes there", cd),
     ("echo", "WORD…: writes words out", echo),
+    (
+        "fg",
+        "[PID]: lets a program that was stopped go on",
+        foreground,
+    ),
     ("help", "lists this", help),
     ("kill", "PID [SIGNAL]: sends a signal, 15 unless said", kill),
     ("ls", "[-l] [PATH…]: lists directories", ls),
@@ -199,6 +204,17 @@ fn rm(_: &mut Shell, args: &[&str], _: usize) -> Result<()> {
             }
         })?;
     }
+    Ok(())
+}
+
+fn foreground(shell: &mut Shell, args: &[&str], _: usize) -> Result<()> {
+    let pid = match args.first() {
+        Some(text) => text.parse().ok(),
+        None => job::stopped(),
+    };
+    let pid = pid.ok_or(Error::new(EINVAL))?;
+    let word = job::go_on(pid)?;
+    shell.status = job::report(&alloc::format!("{pid}"), pid, word);
     Ok(())
 }
 

@@ -1,21 +1,24 @@
-//! Lines from the console, shown as they are typed.
+//! Lines from a terminal, or from the bare console, where they are shown as they are typed.
 
 use alloc::vec::Vec;
 
 use redox_rt::io::Writer;
-use redox_rt::sys;
+use redox_rt::{sys, terminal};
 use sh0_core::{Line, Typed};
 
 /// The console: descriptors 0 and 1.
 pub struct Console {
+    /// It is a terminal, which does the editing.
+    is_terminal: bool,
     line: Line,
     /// What was read and not looked at.
     input: Vec<u8>,
 }
 
 impl Console {
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
+            is_terminal: terminal::is_terminal(0),
             line: Line::new(),
             input: Vec::new(),
         }
@@ -24,6 +27,9 @@ impl Console {
     /// Asks for a line; `None` at the end of input.
     pub fn line(&mut self, prompt: &str) -> Option<Vec<u8>> {
         show(prompt.as_bytes());
+        if self.is_terminal {
+            return self.whole_line();
+        }
         loop {
             let typed = match self.next()? {
                 Some(byte) => self.line.push(byte),
@@ -45,6 +51,22 @@ impl Console {
                     show(b"\n");
                     return None;
                 }
+            }
+        }
+    }
+
+    fn whole_line(&mut self) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        loop {
+            match self.next() {
+                Some(Some(b'\n')) => return Some(line),
+                Some(Some(byte)) => line.push(byte),
+                Some(None) => {}
+                None if line.is_empty() => {
+                    show(b"\n");
+                    return None;
+                }
+                None => return Some(line),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A small shell for the console, for as long as there is no other.
 //!
-//! It has what it was given: a namespace, a current directory, the console. What it runs gets the same.
+//! It has what it was given: a namespace, a current directory, a terminal or the bare console. What it runs
+//! gets the same; on a terminal each command is a process group of its own, in the foreground.
 #![no_std]
 #![no_main]
 
@@ -8,11 +9,12 @@ extern crate alloc;
 
 mod builtin;
 mod console;
+mod job;
 mod run;
 
 use alloc::{string::String, vec::Vec};
 
-use redox_rt::{println, start::Start};
+use redox_rt::{namespace, println, start::Start, sys};
 
 redox_rt::entry!(main);
 
@@ -26,7 +28,7 @@ pub struct Shell {
 
 fn main(start: &Start) -> i32 {
     let mut shell = Shell {
-        directory: String::from("/"),
+        directory: directory(),
         status: 0,
     };
     // A command line of its own: `sh0 -c 'COMMAND'`, for scripts and tests.
@@ -40,6 +42,7 @@ fn main(start: &Start) -> i32 {
         return i32::from(shell.status);
     }
     println!("Cuprite. `help` lists what this shell knows.");
+    job::take_terminal();
     let mut console = console::Console::new();
     loop {
         let prompt = alloc::format!("{} # ", shell.directory);
@@ -49,6 +52,21 @@ fn main(start: &Start) -> i32 {
         if let Some(code) = shell.line(&line) {
             return i32::from(code);
         }
+    }
+}
+
+/// What the current directory is called.
+fn directory() -> String {
+    let mut buffer = [0; 1024];
+    let path = namespace::directory().and_then(|fd| {
+        let len = sys::fpath(fd, &mut buffer).ok()?;
+        core::str::from_utf8(buffer.get(..len)?).ok()
+    });
+    let path = path.unwrap_or("/");
+    match path.strip_prefix("/scheme/file") {
+        Some("") => String::from("/"),
+        Some(rest) if rest.starts_with('/') => String::from(rest),
+        _ => String::from(path),
     }
 }
 

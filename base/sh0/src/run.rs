@@ -4,13 +4,13 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use cap_abi::Rights;
 use redox_rt::{
-    Fd, Result, namespace,
-    process::{self, Awaited, WaitFlags},
+    Fd, Result, namespace, process,
     spawn::{self, Command, Grant, Image, Role},
     sys,
 };
-use rt_core::wait;
 use syscall::flag::{O_APPEND, O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY};
+
+use crate::job;
 
 /// Opens a path as a private descriptor.
 pub fn open(path: &str, flags: usize) -> Result<Fd> {
@@ -58,7 +58,8 @@ pub fn program(name: &str, args: &[&str], out: usize) -> Result<u8> {
             rights: Rights::FULL,
         })
         .collect();
-    let pid = process::spawn(&Command {
+    let child = job::Child::new()?;
+    let command = Command {
         image: Image::File(&file),
         args: &words,
         env: &[],
@@ -69,18 +70,7 @@ pub fn program(name: &str, args: &[&str], out: usize) -> Result<u8> {
         auxv: &[],
         blobs: &[],
         attributes: spawn::attributes(name.as_bytes(), 0),
-    })?;
-    loop {
-        match process::wait(Awaited::Child(pid), WaitFlags::empty()) {
-            Ok(Some((_, word))) => {
-                if word & 0x7f != 0 {
-                    redox_rt::eprintln!("{name}: ended by signal {}", word & 0x7f);
-                }
-                return Ok(wait::shell_code(word));
-            }
-            Ok(None) => {}
-            Err(error) if error.errno == syscall::EINTR => {}
-            Err(error) => return Err(error),
-        }
-    }
+    };
+    let ended = child.run(&command)?;
+    Ok(job::report(name, child.pid(), ended))
 }

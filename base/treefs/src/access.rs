@@ -2,7 +2,7 @@
 
 use syscall::flag::{MODE_PERM, MODE_SETGID, MODE_SETUID};
 
-use crate::node::Inode;
+use crate::store::Attr;
 
 /// The true caller of a request, as the kernel reports it. User 0 is the superuser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub const STICKY: u16 = 0o1000;
 /// Permission bits that a file's mode can hold.
 pub const ALL_BITS: u16 = MODE_PERM;
 
-impl<D> Inode<D> {
+impl Attr {
     /// Whether `caller` has every permission in `want`.
-    pub fn allows(&self, caller: Caller, want: u16) -> bool {
+    pub const fn allows(&self, caller: Caller, want: u16) -> bool {
         let granted = if caller.is_superuser() {
             return true;
         } else if caller.uid == self.uid {
@@ -50,24 +50,24 @@ impl<D> Inode<D> {
     }
 
     /// Whether `caller` may change what only an owner may.
-    pub fn owned_by(&self, caller: Caller) -> bool {
+    pub const fn owned_by(&self, caller: Caller) -> bool {
         caller.is_superuser() || caller.uid == self.uid
     }
 
     /// Whether the sticky bit of this directory keeps `caller` from removing `victim`.
-    pub fn sticky_denies(&self, victim: &Self, caller: Caller) -> bool {
+    pub const fn sticky_denies(&self, victim: &Self, caller: Caller) -> bool {
         self.mode & STICKY != 0 && !self.owned_by(caller) && !victim.owned_by(caller)
     }
 
     /// The content was changed by `caller`, who may not be trusted with what the file runs as.
-    pub fn changed_by(&mut self, caller: Caller) {
+    pub const fn changed_by(&mut self, caller: Caller) {
         if !caller.is_superuser() {
             self.drop_set_id();
         }
     }
 
     /// The file no longer runs as someone else.
-    pub fn drop_set_id(&mut self) {
+    pub const fn drop_set_id(&mut self) {
         const GROUP_EXECUTE: u16 = 0o010;
         self.mode &= !MODE_SETUID;
         if self.mode & GROUP_EXECUTE != 0 {

@@ -1,13 +1,14 @@
 //! What `stat` reports and what changes it.
 
-use syscall::data::{Stat, StatVfs, TimeSpec};
+use syscall::data::{Stat, TimeSpec};
 use syscall::flag::MODE_SETGID;
 
 use crate::access::{ALL_BITS, Caller, WRITE};
-use crate::data::{FileData, PAGE};
+use crate::data::PAGE;
 use crate::error::Error;
-use crate::node::{Body, NodeId};
-use crate::tree::Tree;
+use crate::fs::Fs;
+use crate::node::{Kind, NodeId};
+use crate::store::Store;
 
 /// In `tv_nsec`: the present time.
 const UTIME_NOW: i32 = 0x3fff_ffff;
@@ -27,51 +28,26 @@ fn nanoseconds(time: TimeSpec) -> u32 {
     u32::try_from(time.tv_nsec).unwrap_or(0)
 }
 
-impl<D: FileData> Tree<D> {
-    pub(crate) fn size(&self, node: NodeId) -> Result<u64, Error> {
-        Ok(match &self.get(node)?.body {
-            Body::File(data) => data.size(),
-            Body::Link(target) => target.len() as u64,
-            Body::Dir(dir) => dir.len() as u64,
-            Body::Special => 0,
-        })
-    }
-
-    pub(crate) fn stat(&self, node: NodeId) -> Result<Stat, Error> {
-        let inode = self.get(node)?;
-        let allocated = match &inode.body {
-            Body::File(data) => data.allocated(),
-            _ => 0,
-        };
+impl<S: Store> Fs<S> {
+    pub(crate) fn stat_node(&self, node: NodeId) -> Result<Stat, Error> {
+        let attr = self.store.attr(node)?;
         Ok(Stat {
-            st_dev: self.config.device,
-            st_ino: node.number(),
-            st_mode: inode.mode_type() | inode.mode & ALL_BITS,
-            st_nlink: inode.link_count(),
-            st_uid: inode.uid,
-            st_gid: inode.gid,
-            st_size: self.size(node)?,
+            st_dev: self.store.config().device,
+            st_ino: self.store.number(node),
+            st_mode: attr.mode,
+            st_nlink: attr.link_count(),
+            st_uid: attr.uid,
+            st_gid: attr.gid,
+            st_size: attr.size,
             st_blksize: PAGE as u32,
-            st_blocks: allocated.div_ceil(BLOCK),
-            st_mtime: seconds(inode.mtime),
-            st_mtime_nsec: nanoseconds(inode.mtime),
-            st_atime: seconds(inode.atime),
-            st_atime_nsec: nanoseconds(inode.atime),
-            st_ctime: seconds(inode.ctime),
-            st_ctime_nsec: nanoseconds(inode.ctime),
+            st_blocks: attr.allocated.div_ceil(BLOCK),
+            st_mtime: seconds(attr.mtime),
+            st_mtime_nsec: nanoseconds(attr.mtime),
+            st_atime: seconds(attr.atime),
+            st_atime_nsec: nanoseconds(attr.atime),
+            st_ctime: seconds(attr.ctime),
+            st_ctime_nsec: nanoseconds(attr.ctime),
         })
-    }
-
-    pub(crate) fn stat_vfs(&self) -> StatVfs {
-        let page = PAGE as u64;
-        let blocks = |bytes: u64| bytes.checked_div(page).unwrap_or(0);
-        let free = blocks(self.budget());
-        StatVfs {
-            f_bsize: PAGE as u32,
-            f_blocks: blocks(self.config.max_bytes),
-            f_bfree: free,
-            f_bavail: free,
-        }
     }
 
     pub(crate) fn chmod(
@@ -82,20 +58,20 @@ impl<D: FileData> Tree<D> {
         now: TimeSpec,
     ) -> Result<(), Error> {
         self.writable()?;
-        let inode = self.get_mut(node)?;
-        if !inode.owned_by(caller) {
+        let mut attr = self.store.attr(node)?;
+        if !attr.owned_by(caller) {
             return Err(Error::NotOwner);
         }
-        if matches!(inode.body, Body::Link(_)) {
+        if attr.kind() == Kind::Link {
             return Err(Error::Invalid("permissions of a link"));
         }
         let mut bits = mode & ALL_BITS;
-        if !caller.is_superuser() && caller.gid != inode.gid {
+        if !caller.is_superuser() && caller.gid != attr.gid {
             bits &= !MODE_SETGID;
         }
-        inode.mode = inode.mode & !ALL_BITS | bits;
-        inode.ctime = now;
-        Ok(())
+        attr.mode = attr.mode & !ALL_BITS | bits;
+        attr.ctime = now;
+        self.store.set_attr(node, &attr)
     }
 
     /// An id of `u32::MAX` stays as it is.
@@ -108,22 +84,22 @@ impl<D: FileData> Tree<D> {
         now: TimeSpec,
     ) -> Result<(), Error> {
         self.writable()?;
-        let inode = self.get_mut(node)?;
-        let uid = if uid == u32::MAX { inode.uid } else { uid };
-        let gid = if gid == u32::MAX { inode.gid } else { gid };
+        let mut attr = self.store.attr(node)?;
+        let uid = if uid == u32::MAX { attr.uid } else { uid };
+        let gid = if gid == u32::MAX { attr.gid } else { gid };
         let by_owner =
-            caller.uid == inode.uid && uid == inode.uid && (gid == inode.gid || gid == caller.gid);
+            caller.uid == attr.uid && uid == attr.uid && (gid == attr.gid || gid == caller.gid);
         if !caller.is_superuser() && !by_owner {
             return Err(Error::NotOwner);
         }
-        inode.uid = uid;
-        inode.gid = gid;
-        if !inode.is_dir() {
+        attr.uid = uid;
+        attr.gid = gid;
+        if attr.kind() != Kind::Directory {
             // Whoever gives a file away, it does not go on running as its new owner.
-            inode.drop_set_id();
+            attr.drop_set_id();
         }
-        inode.ctime = now;
-        Ok(())
+        attr.ctime = now;
+        self.store.set_attr(node, &attr)
     }
 
     pub(crate) fn set_times(
@@ -150,12 +126,12 @@ impl<D: FileData> Tree<D> {
         if omitted(&atime) && omitted(&mtime) {
             return Ok(());
         }
-        let inode = self.get_mut(node)?;
-        if !inode.owned_by(caller) {
+        let mut attr = self.store.attr(node)?;
+        if !attr.owned_by(caller) {
             if !(present(&atime) && present(&mtime)) {
                 return Err(Error::NotOwner);
             }
-            if !inode.allows(caller, WRITE) {
+            if !attr.allows(caller, WRITE) {
                 return Err(Error::Denied);
             }
         }
@@ -164,9 +140,9 @@ impl<D: FileData> Tree<D> {
             Some(time) if !omitted(&Some(time)) => time,
             _ => old,
         };
-        inode.atime = new(atime, inode.atime);
-        inode.mtime = new(mtime, inode.mtime);
-        inode.ctime = now;
-        Ok(())
+        attr.atime = new(atime, attr.atime);
+        attr.mtime = new(mtime, attr.mtime);
+        attr.ctime = now;
+        self.store.set_attr(node, &attr)
     }
 }

@@ -41,6 +41,22 @@ pub trait FileData: Default {
     /// # Errors
     /// [`Error::ReadOnly`].
     fn set_size(&mut self, size: u64) -> Result<(), Error>;
+
+    /// See [`crate::Store::map`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], unless it can be mapped.
+    fn map(&mut self, _offset: u64, _len: u64) -> Result<usize, Error> {
+        Err(Error::Invalid("kind of file: it cannot be mapped"))
+    }
+
+    /// A mapping is gone.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`].
+    fn unmapped(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Bytes in pages; a page that was never written takes no memory.

@@ -46,6 +46,8 @@ pub enum Error {
     ReadOnly,
     /// Nothing is behind this special file (`ENXIO`).
     NoDevice,
+    /// What the store is made of failed, with this error number.
+    Backend(i32),
 }
 
 impl Error {
@@ -70,6 +72,7 @@ impl Error {
             Self::TooLarge => errno::EFBIG,
             Self::ReadOnly => errno::EROFS,
             Self::NoDevice => errno::ENXIO,
+            Self::Backend(number) => *number,
         }
     }
 }
@@ -108,6 +111,7 @@ impl fmt::Display for Error {
             Self::TooLarge => "file too large",
             Self::ReadOnly => "read-only file system",
             Self::NoDevice => "nothing behind this special file",
+            Self::Backend(number) => return write!(f, "store: error {number}"),
         })
     }
 }

@@ -1,20 +1,22 @@
 //! Handles: what a scheme's descriptors refer to.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use cwd_cap::{Found, How, Intent, Last, NodeKind, Path, Scope};
 use syscall::data::{Stat, StatVfs, TimeSpec};
 use syscall::flag::{
-    O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_TRUNC,
-    O_WRONLY,
+    MODE_DIR, MODE_FILE, MODE_SYMLINK, O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW,
+    O_RDONLY, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
 };
 
 use crate::access::{Caller, READ, WRITE};
-use crate::data::{FileData, MAX_SIZE, SparsePages};
+use crate::data::{FileData, SparsePages};
 use crate::error::Error;
-use crate::names::{New, RenameFlags};
-use crate::node::{Body, DirEntry, Kind, NodeId};
+use crate::names::{RenameFlags, type_of_new};
+use crate::node::{DirEntry, Kind, NodeId};
 use crate::slots::Slots;
+use crate::store::{Attr, Store};
 use crate::tree::{Config, Tree, Usage};
 
 /// A handle just opened.
@@ -43,36 +45,30 @@ struct Handle {
 /// Of every method's errors: [`Error::BadHandle`] if the handle does not exist or was not opened
 /// for the operation. Flags are as they arrive in a request.
 #[derive(Debug)]
-pub struct Fs<D = SparsePages> {
-    tree: Tree<D>,
+pub struct Fs<S = Tree<SparsePages>> {
+    pub(crate) store: S,
     handles: Slots<Handle>,
+    /// Mappings made through handles, which may be closed since: the node and how many.
+    maps: BTreeMap<usize, (NodeId, u64)>,
 }
 
-impl<D: FileData> Fs<D> {
+impl<D: FileData> Fs<Tree<D>> {
     /// A file system of nothing but a root directory, which `owner` owns.
     ///
     /// # Errors
     /// [`Error::NoMemory`].
     pub fn new(config: Config, owner: Caller, now: TimeSpec) -> Result<Self, Error> {
-        Ok(Self {
-            tree: Tree::new(config, owner, now)?,
-            handles: Slots::new(),
-        })
-    }
-
-    /// The tree.
-    pub const fn tree(&self) -> &Tree<D> {
-        &self.tree
+        Ok(Self::over(Tree::new(config, owner, now)?))
     }
 
     /// How much it holds, and how many handles there are.
     pub const fn usage(&self) -> (Usage, usize) {
-        (self.tree.usage(), self.handles.len())
+        (self.store.usage(), self.handles.len())
     }
 
     /// Nothing changes from now on: every attempt is [`Error::ReadOnly`].
     pub const fn seal(&mut self) {
-        self.tree.read_only = true;
+        self.store.read_only = true;
     }
 
     /// Enters a regular file with ready-made content; for filling a tree before it is served.
@@ -87,25 +83,48 @@ impl<D: FileData> Fs<D> {
         now: TimeSpec,
     ) -> Result<NodeId, Error> {
         let caller = Caller::SUPERUSER;
-        let parent = self.tree.parent(self.tree.root, path, 0, caller)?;
+        let parent = self.parent(self.store.root, path, 0, caller)?;
         let Last::Name(name) = parent.last else {
             return Err(Error::Exists);
         };
-        if self.tree.entry(parent.dir, name)?.is_some() {
+        if self.entry(parent.dir, name)?.is_some() {
             return Err(Error::Exists);
         }
-        if data.allocated() > self.tree.budget() {
+        if data.allocated() > self.store.budget() {
             return Err(Error::NoSpace);
         }
-        let what = New::File;
-        let node = self
-            .tree
-            .create(parent.dir, name, what, mode, caller, now)?;
-        self.tree.change_data(node, |place| {
+        let node = self.create(parent.dir, name, MODE_FILE, mode, caller, now)?;
+        self.store.change_data(node, |place| {
             *place = data;
             Ok(())
         })?;
         Ok(node)
+    }
+}
+
+impl<S: Store> Fs<S> {
+    /// A file system over a store.
+    pub const fn over(store: S) -> Self {
+        Self {
+            store,
+            handles: Slots::new(),
+            maps: BTreeMap::new(),
+        }
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The store, for what is not a request's business.
+    pub const fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    /// How many handles there are.
+    pub const fn open_handles(&self) -> usize {
+        self.handles.len()
     }
 
     fn handle(&self, number: usize) -> Result<&Handle, Error> {
@@ -113,14 +132,15 @@ impl<D: FileData> Fs<D> {
     }
 
     fn insert(&mut self, handle: Handle) -> Result<Opened, Error> {
-        if self.handles.len() >= self.tree.config.max_handles {
+        if self.handles.len() >= self.store.config().max_handles {
             return Err(Error::TooManyHandles);
         }
-        let inode = self.tree.get_mut(handle.node)?;
-        let kind = inode.kind();
-        let opens = inode.opens.checked_add(1).ok_or(Error::TooManyHandles)?;
-        let number = self.handles.insert(handle).ok_or(Error::NoMemory)?;
-        inode.opens = opens;
+        let kind = self.store.attr(handle.node)?.kind();
+        self.store.opened(handle.node)?;
+        let Some(number) = self.handles.insert(handle) else {
+            self.store.closed(handle.node);
+            return Err(Error::NoMemory);
+        };
         Ok(Opened {
             handle: number as usize,
             node: handle.node,
@@ -134,7 +154,7 @@ impl<D: FileData> Fs<D> {
     /// [`Error::TooManyHandles`], [`Error::NoMemory`].
     pub fn open_root(&mut self) -> Result<Opened, Error> {
         self.insert(Handle {
-            node: self.tree.root,
+            node: self.store.root(),
             read: true,
             write: false,
             unwritten_link: false,
@@ -157,12 +177,18 @@ impl<D: FileData> Fs<D> {
             return;
         };
         if handle.unwritten_link {
-            self.tree.withdraw_link(handle.node);
+            self.withdraw_link(handle.node);
         }
-        if let Ok(inode) = self.tree.get_mut(handle.node) {
-            inode.opens = inode.opens.saturating_sub(1);
-        }
-        self.tree.release(handle.node);
+        self.store.closed(handle.node);
+    }
+
+    /// Whether a handle was opened for reading, and for writing.
+    ///
+    /// # Errors
+    /// [`Error::BadHandle`].
+    pub fn access(&self, handle: usize) -> Result<(bool, bool), Error> {
+        let handle = self.handle(handle)?;
+        Ok((handle.read, handle.write))
     }
 
     /// The node a handle refers to.
@@ -189,7 +215,7 @@ impl<D: FileData> Fs<D> {
         now: TimeSpec,
     ) -> Result<Opened, Error> {
         let start = self.handle(handle)?.node;
-        if self.handles.len() >= self.tree.config.max_handles {
+        if self.handles.len() >= self.store.config().max_handles {
             return Err(Error::TooManyHandles);
         }
         let has = |bits: usize| flags & bits == bits;
@@ -210,17 +236,14 @@ impl<D: FileData> Fs<D> {
             Intent::Open
         };
         let text = Path::new(path.as_bytes())?;
-        let scope = Scope::from_resolve_bits(flags, start, self.tree.root)?;
-        match cwd_cap::resolve(&self.tree, &scope, text, how, &caller)? {
+        let scope = Scope::from_resolve_bits(flags, start, self.store.root())?;
+        match cwd_cap::resolve(&self.store, &scope, text, how, &caller)? {
             Found::Existing(found) => self.open_node(found.node, found.kind, flags, caller, now),
             Found::Missing(missing) => {
-                let what = New::from_mode(flags as u16)?;
-                if matches!(what, New::Dir) {
-                    return Err(Error::Invalid("type of file to be made"));
-                }
+                let what = type_of_new(flags as u16)?;
                 let (dir, name) = (missing.dir, missing.name);
                 let mode = flags as u16;
-                let node = self.tree.create(dir, &name, what, mode, caller, now)?;
+                let node = self.create(dir, &name, what, mode, caller, now)?;
                 // Its permissions do not concern who made it.
                 self.insert(Handle {
                     node,
@@ -245,11 +268,11 @@ impl<D: FileData> Fs<D> {
         let read = has(O_RDONLY) && !path_only;
         let write = has(O_WRONLY) && !path_only;
         let truncate = has(O_TRUNC) && !path_only;
-        let inode = self.tree.get(node)?;
+        let attr = self.store.attr(node)?;
         if has(O_SYMLINK) && kind != NodeKind::Link {
             return Err(Error::Invalid("kind of file: not a link"));
         }
-        match inode.kind() {
+        match attr.kind() {
             Kind::Directory if write || truncate => return Err(Error::IsDirectory),
             Kind::Link if write || truncate => return Err(Error::NotPermitted),
             Kind::Special if read || write => return Err(Error::NoDevice),
@@ -261,11 +284,11 @@ impl<D: FileData> Fs<D> {
             want |= if read { READ } else { 0 };
             want |= if write || truncate { WRITE } else { 0 };
         }
-        if !inode.allows(caller, want) {
+        if !attr.allows(caller, want) {
             return Err(Error::Denied);
         }
         if write || truncate {
-            self.tree.writable()?;
+            self.writable()?;
         }
         let opened = self.insert(Handle {
             node,
@@ -297,13 +320,13 @@ impl<D: FileData> Fs<D> {
         if directory && has(O_SYMLINK) {
             return Err(Error::Invalid("flags: both a directory and a link"));
         }
-        let parent = self.tree.parent(start, path, flags, caller)?;
+        let parent = self.parent(start, path, flags, caller)?;
         let Last::Name(name) = parent.last else {
             return Err(Error::Exists);
         };
-        if let Some(node) = self.tree.entry(parent.dir, name)? {
+        if let Some(node) = self.entry(parent.dir, name)? {
             // Without O_EXCL an existing directory is as good.
-            let kind = cwd_cap::Tree::kind(&self.tree, &node);
+            let kind = cwd_cap::Tree::kind(&self.store, &node);
             let is_dir = kind == Ok(NodeKind::Directory);
             if directory && is_dir && !has(O_EXCL) {
                 return self.open_node(node, NodeKind::Directory, flags, caller, now);
@@ -313,11 +336,9 @@ impl<D: FileData> Fs<D> {
         if parent.trailing_slash && !directory {
             return Err(Error::NotFound);
         }
-        let what = if directory { New::Dir } else { New::Link };
+        let what = if directory { MODE_DIR } else { MODE_SYMLINK };
         let mode = if directory { flags as u16 } else { 0o777 };
-        let node = self
-            .tree
-            .create(parent.dir, name, what, mode, caller, now)?;
+        let node = self.create(parent.dir, name, what, mode, caller, now)?;
         self.insert(Handle {
             node,
             read: directory && has(O_RDONLY) && !has(O_STAT),
@@ -339,7 +360,7 @@ impl<D: FileData> Fs<D> {
         now: TimeSpec,
     ) -> Result<(), Error> {
         let start = self.handle(handle)?.node;
-        self.tree.unlink_at(start, path, flags, caller, now)
+        self.unlink_at(start, path, flags, caller, now)
     }
 
     /// Moves a name. `flags`: [`RenameFlags`] bits and [`cap_abi::resolve::AT_FLAG_BENEATH`], which
@@ -359,7 +380,7 @@ impl<D: FileData> Fs<D> {
         let flags = RenameFlags::from_bits(rest)?;
         let old = (self.handle(old.0)?.node, old.1);
         let new = (self.handle(new.0)?.node, new.1);
-        self.tree.rename_at(old, new, resolve, flags, caller, now)
+        self.rename_at(old, new, resolve, flags, caller, now)
     }
 
     /// Gives the file behind `target` another name. `flags`:
@@ -382,7 +403,7 @@ impl<D: FileData> Fs<D> {
         }
         let target = self.handle(target)?.node;
         let start = self.handle(dir)?.node;
-        self.tree.link_at(target, start, path, resolve, caller, now)
+        self.link_at(target, start, path, resolve, caller, now)
     }
 
     /// Reads a file, or a link's target.
@@ -400,16 +421,17 @@ impl<D: FileData> Fs<D> {
         if !read {
             return Err(Error::BadHandle);
         }
-        let sealed = self.tree.read_only;
-        let inode = self.tree.get_mut(node)?;
-        let len = match &inode.body {
-            Body::File(data) => data.read(offset, buf),
-            Body::Link(target) => crate::Borrowed(target.as_bytes()).read(offset, buf),
-            Body::Dir(_) => return Err(Error::IsDirectory),
-            Body::Special => return Err(Error::NoDevice),
+        let len = match self.store.attr(node)?.kind() {
+            Kind::File => self.store.read(node, offset, buf)?,
+            Kind::Link => {
+                let target = self.store.target(node)?;
+                crate::Borrowed(target.as_bytes()).read(offset, buf)
+            }
+            Kind::Directory => return Err(Error::IsDirectory),
+            Kind::Special => return Err(Error::NoDevice),
         };
-        if !sealed && len > 0 {
-            inode.atime = now;
+        if len > 0 {
+            self.store.accessed(node, now);
         }
         Ok(len)
     }
@@ -445,50 +467,49 @@ impl<D: FileData> Fs<D> {
         if !write {
             return Err(Error::BadHandle);
         }
-        self.tree.writable()?;
+        self.writable()?;
         let offset = if fcntl_flags as usize & O_APPEND != 0 {
-            self.tree.size(node)?
+            self.store.attr(node)?.size
         } else {
             offset
         };
         if buf.is_empty() {
             return Ok(0);
         }
-        let room = MAX_SIZE.saturating_sub(offset);
+        let room = self.store.max_size().saturating_sub(offset);
         let len = usize::try_from(room).map_or(buf.len(), |room| room.min(buf.len()));
-        if len == 0 {
-            return Err(Error::TooLarge);
-        }
-        let budget = self.tree.budget();
-        let len = self.tree.change_data(node, |data| {
-            let len = data.fits(offset, len, budget);
-            let fitting = buf.get(..len).filter(|bytes| !bytes.is_empty());
-            data.write(offset, fitting.ok_or(Error::NoSpace)?)?;
-            Ok(len)
-        })?;
-        let inode = self.tree.get_mut(node)?;
-        inode.touch(now);
-        inode.changed_by(caller);
-        Ok(len)
+        let data = buf.get(..len).filter(|data| !data.is_empty());
+        let written = self
+            .store
+            .write(node, offset, data.ok_or(Error::TooLarge)?)?;
+        self.changed(node, caller, now)?;
+        Ok(written)
+    }
+
+    /// Notes that `caller` has changed a file's content.
+    fn changed(&mut self, node: NodeId, caller: Caller, now: TimeSpec) -> Result<(), Error> {
+        let mut attr = self.store.attr(node)?;
+        attr.touch(now);
+        attr.changed_by(caller);
+        self.store.set_attr(node, &attr)
     }
 
     fn set_target(&mut self, node: NodeId, target: &[u8], now: TimeSpec) -> Result<(), Error> {
-        self.tree.writable()?;
+        self.writable()?;
         let text = Path::new(target)?.as_str();
         if text.is_empty() {
             return Err(Error::Invalid("target of a link: empty"));
         }
-        let Body::Link(old) = &self.tree.get(node)?.body else {
+        let mut attr: Attr = self.store.attr(node)?;
+        if attr.kind() != Kind::Link {
             return Err(Error::BadHandle);
-        };
-        if !old.is_empty() {
+        }
+        if attr.size != 0 {
             return Err(Error::Invalid("target of a link: already written"));
         }
-        self.tree.charge(text.len() as u64)?;
-        let inode = self.tree.get_mut(node)?;
-        inode.body = Body::Link(String::from(text));
-        inode.touch(now);
-        Ok(())
+        self.store.set_target(node, text)?;
+        attr.touch(now);
+        self.store.set_attr(node, &attr)
     }
 
     /// Size in bytes; of a directory, the number of its entries.
@@ -496,7 +517,7 @@ impl<D: FileData> Fs<D> {
     /// # Errors
     /// [`Error::BadHandle`].
     pub fn fsize(&self, handle: usize) -> Result<u64, Error> {
-        self.tree.size(self.handle(handle)?.node)
+        Ok(self.store.attr(self.handle(handle)?.node)?.size)
     }
 
     /// What there is to know of a file.
@@ -504,16 +525,16 @@ impl<D: FileData> Fs<D> {
     /// # Errors
     /// [`Error::BadHandle`].
     pub fn fstat(&self, handle: usize) -> Result<Stat, Error> {
-        self.tree.stat(self.handle(handle)?.node)
+        self.stat_node(self.handle(handle)?.node)
     }
 
     /// Limits and what is left of them.
     ///
     /// # Errors
     /// [`Error::BadHandle`].
-    pub fn fstatvfs(&self, handle: usize) -> Result<StatVfs, Error> {
+    pub fn fstatvfs(&mut self, handle: usize) -> Result<StatVfs, Error> {
         self.handle(handle)?;
-        Ok(self.tree.stat_vfs())
+        self.store.stat_vfs()
     }
 
     /// Sets permissions.
@@ -528,7 +549,7 @@ impl<D: FileData> Fs<D> {
         now: TimeSpec,
     ) -> Result<(), Error> {
         let node = self.handle(handle)?.node;
-        self.tree.chmod(node, mode, caller, now)
+        self.chmod(node, mode, caller, now)
     }
 
     /// Sets owner and group; `u32::MAX` leaves one as it is.
@@ -544,7 +565,7 @@ impl<D: FileData> Fs<D> {
         now: TimeSpec,
     ) -> Result<(), Error> {
         let node = self.handle(handle)?.node;
-        self.tree.chown(node, uid, gid, caller, now)
+        self.chown(node, uid, gid, caller, now)
     }
 
     /// Sets the times of access and modification; no times at all means the present.
@@ -559,7 +580,7 @@ impl<D: FileData> Fs<D> {
         now: TimeSpec,
     ) -> Result<(), Error> {
         let node = self.handle(handle)?.node;
-        self.tree.set_times(node, times, caller, now)
+        self.set_times(node, times, caller, now)
     }
 
     /// Makes a file that size.
@@ -587,15 +608,12 @@ impl<D: FileData> Fs<D> {
         caller: Caller,
         now: TimeSpec,
     ) -> Result<(), Error> {
-        self.tree.writable()?;
-        if size > MAX_SIZE {
+        self.writable()?;
+        if size > self.store.max_size() {
             return Err(Error::TooLarge);
         }
-        self.tree.change_data(node, |data| data.set_size(size))?;
-        let inode = self.tree.get_mut(node)?;
-        inode.touch(now);
-        inode.changed_by(caller);
-        Ok(())
+        self.store.set_size(node, size)?;
+        self.changed(node, caller, now)
     }
 
     /// Hands the directory's entries after the one with cookie `after` (0: from the beginning) to
@@ -613,24 +631,90 @@ impl<D: FileData> Fs<D> {
         mut take: impl FnMut(DirEntry<'_>) -> bool,
     ) -> Result<(), Error> {
         let Handle { node, read, .. } = *self.handle(handle)?;
-        let dir = self.tree.dir(node)?;
+        if !self.store.attr(node)?.is_dir() {
+            return Err(Error::NotDirectory);
+        }
         if !read {
             return Err(Error::BadHandle);
         }
-        for (cookie, name, node) in dir.list(after) {
-            let inode = self.tree.get(node)?;
-            let entry = DirEntry {
-                cookie,
-                name,
-                node,
-                kind: inode.kind(),
-                mode_type: inode.mode_type(),
-            };
-            if !take(entry) {
-                break;
+        self.store.list(node, after, &mut |listed| {
+            let attr_kind = Kind::of(listed.mode_type);
+            take(DirEntry {
+                cookie: listed.cookie,
+                name: listed.name,
+                node: listed.node,
+                number: self.store.number(listed.node),
+                kind: attr_kind,
+                mode_type: listed.mode_type,
+            })
+        })
+    }
+
+    /// What was written is safe from a loss of power.
+    ///
+    /// # Errors
+    /// [`Error::Backend`].
+    pub fn fsync(&mut self, handle: usize) -> Result<(), Error> {
+        self.handle(handle)?;
+        self.store.sync()
+    }
+
+    /// Memory that is a file's content, for the caller to map; see [`Store::map`]. What is mapped stays until
+    /// [`Fs::munmap`], also when the handle is closed.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if the handle was not opened for this.
+    pub fn mmap(
+        &mut self,
+        handle: usize,
+        offset: u64,
+        len: u64,
+        writable: bool,
+    ) -> Result<usize, Error> {
+        let Handle {
+            node, read, write, ..
+        } = *self.handle(handle)?;
+        if !read || writable && !write {
+            return Err(Error::Denied);
+        }
+        if self.store.attr(node)?.kind() != Kind::File {
+            return Err(Error::Invalid("kind of file: it cannot be mapped"));
+        }
+        let page = crate::PAGE as u64;
+        let whole = len.checked_next_multiple_of(page).ok_or(Error::NoMemory)?;
+        if !offset.is_multiple_of(page) || len == 0 {
+            return Err(Error::Invalid("range to be mapped"));
+        }
+        self.store.opened(node)?;
+        match self.store.map(node, offset, whole, writable) {
+            Ok(address) => {
+                let count = &mut self.maps.entry(handle).or_insert((node, 0)).1;
+                *count = count.saturating_add(1);
+                Ok(address)
+            }
+            Err(error) => {
+                self.store.closed(node);
+                Err(error)
             }
         }
-        Ok(())
+    }
+
+    /// A mapping made through a handle is gone, which may itself be gone. Unknown numbers are ignored.
+    ///
+    /// # Errors
+    /// Those of writing back what the mapping's users wrote.
+    pub fn munmap(&mut self, handle: usize) -> Result<(), Error> {
+        let Some((node, count)) = self.maps.get_mut(&handle) else {
+            return Ok(());
+        };
+        let node = *node;
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.maps.remove(&handle);
+        }
+        let done = self.store.unmapped(node);
+        self.store.closed(node);
+        done
     }
 
     /// The path of what the handle refers to, from the root (`/` and names; the root is `/`).
@@ -639,7 +723,7 @@ impl<D: FileData> Fs<D> {
     /// [`Error::NotFound`] if it has no name any more, or its last known one is gone.
     pub fn fpath(&self, handle: usize) -> Result<String, Error> {
         let node = self.handle(handle)?.node;
-        let mut path = self.tree.path_from(self.tree.root, node)?;
+        let mut path = self.path_from(self.store.root(), node)?;
         if path.is_empty() {
             path.push('/');
         }
@@ -652,7 +736,7 @@ impl<D: FileData> Fs<D> {
     /// [`Error::NotFound`] if it is not below.
     pub fn relpathat(&self, handle: usize, dir: usize) -> Result<String, Error> {
         let (node, top) = (self.handle(handle)?.node, self.handle(dir)?.node);
-        let path = self.tree.path_from(top, node)?;
+        let path = self.path_from(top, node)?;
         Ok(match path.strip_prefix('/') {
             Some(below) => String::from(below),
             None => String::from("."),

@@ -1,20 +1,19 @@
 //! Operations on names: making, removing, moving and adding them.
 
 use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use cwd_cap::{How, Last, Parent, Path, Scope, resolve_parent};
 use syscall::data::TimeSpec;
 use syscall::flag::{
-    AT_REMOVEDIR, MODE_DIR, MODE_FIFO, MODE_FILE, MODE_SETGID, MODE_SETUID, MODE_SOCK,
-    MODE_SYMLINK, MODE_TYPE,
+    AT_REMOVEDIR, MODE_DIR, MODE_FIFO, MODE_FILE, MODE_SETGID, MODE_SETUID, MODE_SOCK, MODE_TYPE,
 };
 
 use crate::access::{ALL_BITS, Caller, SEARCH, WRITE};
-use crate::data::FileData;
 use crate::error::Error;
-use crate::node::{Body, Dir, Inode, NodeId};
-use crate::tree::Tree;
+use crate::fs::Fs;
+use crate::node::NodeId;
+use crate::store::{Attr, New, Store};
 
 /// How `frenameat` treats a target that exists. Numbers are Linux's `RENAME_*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,28 +47,16 @@ impl RenameFlags {
     }
 }
 
-/// What is to be made.
-pub enum New {
-    File,
-    Dir,
-    Link,
-    Special(u16),
-}
-
-impl New {
-    /// The kind that the type bits of a mode ask for.
-    pub const fn from_mode(mode: u16) -> Result<Self, Error> {
-        match mode & MODE_TYPE {
-            0 | MODE_FILE => Ok(Self::File),
-            MODE_DIR => Ok(Self::Dir),
-            MODE_FIFO => Ok(Self::Special(MODE_FIFO)),
-            MODE_SOCK => Ok(Self::Special(MODE_SOCK)),
-            _ => Err(Error::Invalid("type of file to be made")),
-        }
+/// The type bits that the mode of a request to make a file asks for.
+pub const fn type_of_new(mode: u16) -> Result<u16, Error> {
+    match mode & MODE_TYPE {
+        0 | MODE_FILE => Ok(MODE_FILE),
+        kind @ (MODE_FIFO | MODE_SOCK) => Ok(kind),
+        _ => Err(Error::Invalid("type of file to be made")),
     }
 }
 
-impl<D: FileData> Tree<D> {
+impl<S: Store> Fs<S> {
     /// Walks to the directory of a path's last component.
     pub(crate) fn parent<'p>(
         &self,
@@ -80,12 +67,12 @@ impl<D: FileData> Tree<D> {
     ) -> Result<Parent<'p, NodeId>, Error> {
         let path = Path::new(path.as_bytes())?;
         let how = How::from_resolve_bits(resolve_bits)?;
-        let scope = Scope::from_resolve_bits(resolve_bits, start, self.root)?;
-        Ok(resolve_parent(self, &scope, path, how, &caller)?)
+        let scope = Scope::from_resolve_bits(resolve_bits, start, self.store.root())?;
+        Ok(resolve_parent(&self.store, &scope, path, how, &caller)?)
     }
 
-    pub(crate) const fn writable(&self) -> Result<(), Error> {
-        if self.read_only {
+    pub(crate) fn writable(&self) -> Result<(), Error> {
+        if self.store.read_only() {
             Err(Error::ReadOnly)
         } else {
             Ok(())
@@ -93,50 +80,57 @@ impl<D: FileData> Tree<D> {
     }
 
     /// `caller` may enter names in, and take names out of, the live directory `dir`.
-    fn may_change(&self, dir: NodeId, caller: Caller) -> Result<(), Error> {
+    fn may_change(&self, dir: NodeId, caller: Caller) -> Result<Attr, Error> {
         self.writable()?;
-        let inode = self.get(dir)?;
-        if inode.names == 0 {
+        let above = self.store.attr(dir)?;
+        if above.names == 0 {
             return Err(Error::NotFound);
         }
-        if !inode.allows(caller, WRITE | SEARCH) {
+        if !above.allows(caller, WRITE | SEARCH) {
             return Err(Error::Denied);
         }
-        Ok(())
+        Ok(above)
     }
 
-    /// Makes a node under a name that is free.
+    /// Makes a node of type `mode_type` under a name that is free.
     pub(crate) fn create(
         &mut self,
         dir: NodeId,
         name: &str,
-        what: New,
+        mode_type: u16,
         mode: u16,
         caller: Caller,
         now: TimeSpec,
     ) -> Result<NodeId, Error> {
-        self.may_change(dir, caller)?;
-        let above = self.get(dir)?;
+        let above = self.may_change(dir, caller)?;
+        self.fits(name)?;
+        let is_dir = mode_type == MODE_DIR;
         let mut mode = mode & ALL_BITS;
         let mut gid = caller.gid;
-        if matches!(what, New::Dir) {
+        if is_dir {
             // For directories these come from the one above, if at all.
             mode &= !(MODE_SETUID | MODE_SETGID);
         }
         if above.mode & MODE_SETGID != 0 {
             gid = above.gid;
-            if matches!(what, New::Dir) {
+            if is_dir {
                 mode |= MODE_SETGID;
             }
         }
-        let (body, mode_type) = match what {
-            New::File => (Body::File(D::default()), MODE_FILE),
-            New::Dir => (Body::Dir(Dir::new(dir)), MODE_DIR),
-            New::Link => (Body::Link(String::new()), MODE_SYMLINK),
-            New::Special(mode_type) => (Body::Special, mode_type),
+        let new = New {
+            mode: mode | mode_type,
+            uid: caller.uid,
+            gid,
         };
-        let inode = Inode::new(body, mode | mode_type, caller.uid, gid, now);
-        self.add(dir, name, inode, now)
+        self.store.create((dir, name), new, now)
+    }
+
+    /// A name that is to be entered is one that the store can hold.
+    fn fits(&self, name: &str) -> Result<(), Error> {
+        if name.len() > self.store.name_max() {
+            return Err(cwd_cap::Error::from(cwd_cap::ErrorKind::NameTooLong).into());
+        }
+        Ok(())
     }
 
     /// `caller` may take `victim` out of `dir`; `as_dir` is what the operation takes it for.
@@ -147,12 +141,12 @@ impl<D: FileData> Tree<D> {
         as_dir: bool,
         caller: Caller,
     ) -> Result<(), Error> {
-        self.may_change(dir, caller)?;
-        let (above, inode) = (self.get(dir)?, self.get(victim)?);
-        if above.sticky_denies(inode, caller) {
+        let above = self.may_change(dir, caller)?;
+        let attr = self.store.attr(victim)?;
+        if above.sticky_denies(&attr, caller) {
             return Err(Error::NotOwner);
         }
-        match (as_dir, inode.is_dir()) {
+        match (as_dir, attr.is_dir()) {
             (true, false) => Err(Error::NotDirectory),
             (false, true) => Err(Error::IsDirectory),
             _ => Ok(()),
@@ -182,41 +176,33 @@ impl<D: FileData> Tree<D> {
         };
         let victim = self.entry(parent.dir, name)?.ok_or(Error::NotFound)?;
         if parent.trailing_slash && !remove_dir {
-            return Err(if self.get(victim)?.is_dir() {
+            return Err(if self.store.attr(victim)?.is_dir() {
                 Error::IsDirectory
             } else {
                 Error::NotDirectory
             });
         }
         self.may_delete(parent.dir, victim, remove_dir, caller)?;
-        if let Some(dir) = self.get(victim)?.dir()
-            && !dir.is_empty()
-        {
+        if remove_dir && !self.store.is_empty(victim)? {
             return Err(Error::NotEmpty);
         }
-        self.remove(parent.dir, name, now)
+        self.store.unlink((parent.dir, name), now)
     }
 
     /// Takes the name of a link without a target away, so that a `symlink` that failed half-way
     /// leaves nothing.
     pub(crate) fn withdraw_link(&mut self, node: NodeId) {
-        let Ok(inode) = self.get(node) else { return };
-        let empty = matches!(&inode.body, Body::Link(target) if target.is_empty());
-        if let Some((dir, name)) = inode.place.clone().filter(|_| empty)
-            && self.dir(dir).is_ok_and(|dir| dir.get(&name) == Some(node))
+        let empty = self
+            .store
+            .target(node)
+            .is_ok_and(|target| target.is_empty());
+        if let Some((dir, name)) = self.store.place(node).filter(|_| empty)
+            && self.store.entry(dir, &name) == Ok(Some(node))
+            && let Ok(attr) = self.store.attr(node)
         {
-            let now = inode.ctime;
-            // It is there, and so is the directory: nothing is left to fail.
-            let _ = self.remove(dir, &name, now);
+            // Nobody is left to be told of a failure.
+            let _ = self.store.unlink((dir, &name), attr.ctime);
         }
-    }
-
-    /// Takes a name away for good, and what it named if nothing else holds that.
-    fn remove(&mut self, dir: NodeId, name: &str, now: TimeSpec) -> Result<(), Error> {
-        let node = self.detach(dir, name, now)?;
-        self.refund(Self::entry_cost(name));
-        self.release(node);
-        Ok(())
     }
 
     /// The entry of a directory, with the length of its name checked as a walk would.
@@ -224,7 +210,7 @@ impl<D: FileData> Tree<D> {
         if name.len() > cwd_cap::NAME_MAX {
             return Err(cwd_cap::Error::from(cwd_cap::ErrorKind::NameTooLong).into());
         }
-        Ok(self.dir(dir)?.get(name))
+        self.store.entry(dir, name)
     }
 
     /// Another name for `target`, which is no directory.
@@ -248,22 +234,17 @@ impl<D: FileData> Tree<D> {
             return Err(Error::NotFound);
         }
         self.may_change(parent.dir, caller)?;
-        let inode = self.get(target)?;
-        if inode.is_dir() {
+        self.fits(name)?;
+        let attr = self.store.attr(target)?;
+        if attr.is_dir() {
             return Err(Error::NotPermitted);
         }
-        match inode.names {
+        match attr.names {
             0 => return Err(Error::NotFound),
             u32::MAX => return Err(Error::TooManyLinks),
             _ => {}
         }
-        let cost = Self::entry_cost(name);
-        self.charge(cost)?;
-        let done = self.attach(parent.dir, Arc::from(name), target, now);
-        if done.is_err() {
-            self.refund(cost);
-        }
-        done.map(|_| ())
+        self.store.link((parent.dir, name), target, now)
     }
 
     /// Whether `dir` is `above` or below it.
@@ -273,12 +254,16 @@ impl<D: FileData> Tree<D> {
             if at == above {
                 return Ok(true);
             }
-            let parent = self.dir(at)?.parent;
-            if parent == at {
-                return Ok(false);
+            match self.up(at)? {
+                Some(parent) if parent != at => at = parent,
+                _ => return Ok(false),
             }
-            at = parent;
         }
+    }
+
+    /// The directory that a directory is in; the root's is none or itself.
+    fn up(&self, dir: NodeId) -> Result<Option<NodeId>, Error> {
+        cwd_cap::Tree::parent(&self.store, &dir).map_err(|error| Error::Backend(error.0))
     }
 
     /// `frenameat`: moves the name `old` to `new`. The checks are in Linux's order.
@@ -305,7 +290,7 @@ impl<D: FileData> Tree<D> {
         self.writable()?;
         let source = self.entry(from.dir, old_name)?.ok_or(Error::NotFound)?;
         let target = self.entry(to.dir, new_name)?;
-        if self.get(to.dir)?.names == 0 {
+        if self.store.attr(to.dir)?.names == 0 {
             return Err(Error::NotFound);
         }
         let exchange = flags == RenameFlags::Exchange;
@@ -314,9 +299,9 @@ impl<D: FileData> Tree<D> {
             (RenameFlags::Exchange, None) => return Err(Error::NotFound),
             _ => {}
         }
-        let source_is_dir = self.get(source)?.is_dir();
+        let source_is_dir = self.store.attr(source)?.is_dir();
         let target_is_dir = match target {
-            Some(target) => self.get(target)?.is_dir(),
+            Some(target) => self.store.attr(target)?.is_dir(),
             None => false,
         };
         if exchange && to.trailing_slash && !target_is_dir {
@@ -345,7 +330,9 @@ impl<D: FileData> Tree<D> {
         }
         self.may_delete(from.dir, source, source_is_dir, caller)?;
         match target {
-            None => self.may_change(to.dir, caller)?,
+            None => {
+                self.may_change(to.dir, caller)?;
+            }
             Some(target) => {
                 let as_dir = if exchange {
                     target_is_dir
@@ -362,29 +349,43 @@ impl<D: FileData> Tree<D> {
                 (target, exchange && target_is_dir),
             ];
             for node in moving.iter().filter(|moving| moving.1).filter_map(|m| m.0) {
-                if !self.get(node)?.allows(caller, WRITE) {
+                if !self.store.attr(node)?.allows(caller, WRITE) {
                     return Err(Error::Denied);
                 }
             }
         }
-        if let Some(target) = target {
-            if exchange {
-                // Each displaces the other.
-                self.attach(to.dir, Arc::from(new_name), source, now)?;
-                self.attach(from.dir, Arc::from(old_name), target, now)?;
-                return Ok(());
-            }
-            if self.get(target)?.dir().is_some_and(|dir| !dir.is_empty()) {
-                return Err(Error::NotEmpty);
-            }
+        if exchange {
+            let (one, two) = ((from.dir, old_name), (to.dir, new_name));
+            return self.store.exchange(one, two, now);
         }
-        self.detach(from.dir, old_name, now)?;
-        self.refund(Self::entry_cost(old_name));
-        match self.attach(to.dir, Arc::from(new_name), source, now)? {
-            Some(displaced) => self.release(displaced),
-            // The longer name may pass the limit by a few bytes: a rename does not fail for it.
-            None => self.recharge(Self::entry_cost(new_name)),
+        if let Some(target) = target
+            && target_is_dir
+            && !self.store.is_empty(target)?
+        {
+            return Err(Error::NotEmpty);
         }
-        Ok(())
+        self.fits(new_name)?;
+        self.store
+            .rename((from.dir, old_name), (to.dir, new_name), now)
+    }
+
+    /// The path of `node` from `top`, if it has one: `/` and names, nothing for `top` itself.
+    pub(crate) fn path_from(&self, top: NodeId, node: NodeId) -> Result<String, Error> {
+        let mut names = Vec::new();
+        let mut at = node;
+        while at != top {
+            let (dir, name) = self.store.place(at).ok_or(Error::NotFound)?;
+            if self.store.entry(dir, &name)? != Some(at) {
+                return Err(Error::NotFound);
+            }
+            names.push(name);
+            at = dir;
+        }
+        let mut path = String::new();
+        for name in names.iter().rev() {
+            path.push('/');
+            path.push_str(name);
+        }
+        Ok(path)
     }
 }

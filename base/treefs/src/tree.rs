@@ -5,15 +5,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use cwd_cap::{Errno, NodeKind};
-use syscall::data::TimeSpec;
+use syscall::data::{StatVfs, TimeSpec};
 use syscall::error::{EIO, ENOENT};
-use syscall::flag::MODE_DIR;
+use syscall::flag::{MODE_DIR, MODE_FILE, MODE_SYMLINK, MODE_TYPE};
 
 use crate::access::{Caller, SEARCH};
-use crate::data::FileData;
+use crate::data::{FileData, PAGE};
+use crate::dir::Dir;
 use crate::error::Error;
-use crate::node::{Body, Dir, Inode, NodeId};
+use crate::node::{Body, Inode, NodeId};
 use crate::slots::Slots;
+use crate::store::{Attr, Listed, New, Place, Store};
 
 /// Memory that an entry of a directory is counted with, besides its name.
 const ENTRY_BYTES: u64 = 64;
@@ -49,6 +51,34 @@ impl Default for Config {
             default: true,
             root_mode: 0o755,
         }
+    }
+}
+
+impl Config {
+    /// Where the absolute target of a link leads in an unconfined walk: the rest to walk from the root, or
+    /// `None` if that is in another tree.
+    pub fn absolute_link<'t>(&self, target: &'t str) -> Option<&'t str> {
+        let (first, rest) = component(target);
+        if first != "scheme" {
+            return self.default.then_some(target);
+        }
+        let (name, rest) = component(rest);
+        (name == self.scheme).then_some(rest)
+    }
+}
+
+/// The next component of an absolute path, `.` skipped, and the rest.
+fn component(mut text: &str) -> (&str, &str) {
+    loop {
+        let trimmed = text.trim_start_matches('/');
+        let (name, rest) = trimmed
+            .find('/')
+            .and_then(|end| trimmed.split_at_checked(end))
+            .unwrap_or((trimmed, ""));
+        if name != "." {
+            return (name, rest);
+        }
+        text = rest;
     }
 }
 
@@ -301,40 +331,207 @@ impl<D: FileData> Tree<D> {
         self.refund(bytes);
         self.inodes.remove(node.0);
     }
-
-    /// The path of `node` from `top`, if it has one: `/` and names, nothing for `top` itself.
-    pub(crate) fn path_from(&self, top: NodeId, node: NodeId) -> Result<String, Error> {
-        let mut names: Vec<&str> = Vec::new();
-        let mut at = node;
-        while at != top {
-            let (dir, name) = self.get(at)?.place.as_ref().ok_or(Error::NotFound)?;
-            if self.dir(*dir)?.get(name) != Some(at) {
-                return Err(Error::NotFound);
-            }
-            names.push(name);
-            at = *dir;
-        }
-        let mut path = String::new();
-        for name in names.iter().rev() {
-            path.push('/');
-            path.push_str(name);
-        }
-        Ok(path)
-    }
 }
 
-/// The next component of an absolute path, `.` skipped, and the rest.
-fn component(mut text: &str) -> (&str, &str) {
-    loop {
-        let trimmed = text.trim_start_matches('/');
-        let (name, rest) = trimmed
-            .find('/')
-            .and_then(|end| trimmed.split_at_checked(end))
-            .unwrap_or((trimmed, ""));
-        if name != "." {
-            return (name, rest);
+impl<D: FileData> Store for Tree<D> {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    fn root(&self) -> NodeId {
+        self.root
+    }
+
+    fn attr(&self, node: NodeId) -> Result<Attr, Error> {
+        let inode = self.get(node)?;
+        let (size, allocated) = match &inode.body {
+            Body::File(data) => (data.size(), data.allocated()),
+            Body::Link(target) => (target.len() as u64, 0),
+            Body::Dir(dir) => (dir.len() as u64, 0),
+            Body::Special => (0, 0),
+        };
+        Ok(Attr {
+            mode: inode.mode_type() | inode.mode & crate::access::ALL_BITS,
+            uid: inode.uid,
+            gid: inode.gid,
+            names: inode.names,
+            subdirs: inode.dir().map(|dir| dir.subdirs),
+            size,
+            allocated,
+            atime: inode.atime,
+            mtime: inode.mtime,
+            ctime: inode.ctime,
+        })
+    }
+
+    fn set_attr(&mut self, node: NodeId, attr: &Attr) -> Result<(), Error> {
+        let inode = self.get_mut(node)?;
+        inode.mode = attr.mode;
+        (inode.uid, inode.gid) = (attr.uid, attr.gid);
+        (inode.atime, inode.mtime, inode.ctime) = (attr.atime, attr.mtime, attr.ctime);
+        Ok(())
+    }
+
+    fn accessed(&mut self, node: NodeId, now: TimeSpec) {
+        if let Some(inode) = self.inodes.get_mut(node.0).filter(|_| !self.read_only) {
+            inode.atime = now;
         }
-        text = rest;
+    }
+
+    fn entry(&self, dir: NodeId, name: &str) -> Result<Option<NodeId>, Error> {
+        Ok(self.dir(dir)?.get(name))
+    }
+
+    fn place(&self, node: NodeId) -> Option<(NodeId, Arc<str>)> {
+        self.inodes.get(node.0)?.place.clone()
+    }
+
+    fn is_empty(&self, dir: NodeId) -> Result<bool, Error> {
+        Ok(self.dir(dir)?.is_empty())
+    }
+
+    fn create(&mut self, (dir, name): Place<'_>, new: New, now: TimeSpec) -> Result<NodeId, Error> {
+        let body = match new.mode & MODE_TYPE {
+            MODE_FILE => Body::File(D::default()),
+            MODE_DIR => Body::Dir(Dir::new(dir)),
+            MODE_SYMLINK => Body::Link(String::new()),
+            _ => Body::Special,
+        };
+        let inode = Inode::new(body, new.mode, new.uid, new.gid, now);
+        self.add(dir, name, inode, now)
+    }
+
+    fn link(&mut self, (dir, name): Place<'_>, node: NodeId, now: TimeSpec) -> Result<(), Error> {
+        let cost = Self::entry_cost(name);
+        self.charge(cost)?;
+        let done = self.attach(dir, Arc::from(name), node, now);
+        if done.is_err() {
+            self.refund(cost);
+        }
+        done.map(|_| ())
+    }
+
+    fn unlink(&mut self, (dir, name): Place<'_>, now: TimeSpec) -> Result<(), Error> {
+        let node = self.detach(dir, name, now)?;
+        self.refund(Self::entry_cost(name));
+        self.release(node);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: Place<'_>, to: Place<'_>, now: TimeSpec) -> Result<(), Error> {
+        let node = self.detach(from.0, from.1, now)?;
+        self.refund(Self::entry_cost(from.1));
+        match self.attach(to.0, Arc::from(to.1), node, now)? {
+            Some(displaced) => self.release(displaced),
+            // The longer name may pass the limit by a few bytes: a rename does not fail for it.
+            None => self.recharge(Self::entry_cost(to.1)),
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, one: Place<'_>, two: Place<'_>, now: TimeSpec) -> Result<(), Error> {
+        let of =
+            |tree: &Self, place: Place<'_>| tree.dir(place.0)?.get(place.1).ok_or(Error::NotFound);
+        let (first, second) = (of(self, one)?, of(self, two)?);
+        // Each displaces the other.
+        self.attach(two.0, Arc::from(two.1), first, now)?;
+        self.attach(one.0, Arc::from(one.1), second, now)?;
+        Ok(())
+    }
+
+    fn read(&mut self, node: NodeId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
+        match &self.get(node)?.body {
+            Body::File(data) => Ok(data.read(offset, buf)),
+            _ => Err(Error::Invalid("kind of file")),
+        }
+    }
+
+    fn write(&mut self, node: NodeId, offset: u64, data: &[u8]) -> Result<usize, Error> {
+        let budget = self.budget();
+        self.change_data(node, |file| {
+            let len = file.fits(offset, data.len(), budget);
+            let fitting = data.get(..len).filter(|bytes| !bytes.is_empty());
+            file.write(offset, fitting.ok_or(Error::NoSpace)?)?;
+            Ok(len)
+        })
+    }
+
+    fn set_size(&mut self, node: NodeId, size: u64) -> Result<(), Error> {
+        self.change_data(node, |data| data.set_size(size))
+    }
+
+    fn target(&self, link: NodeId) -> Result<String, Error> {
+        match &self.get(link)?.body {
+            Body::Link(target) => Ok(target.clone()),
+            _ => Err(Error::Invalid("kind of file: not a link")),
+        }
+    }
+
+    fn set_target(&mut self, link: NodeId, target: &str) -> Result<(), Error> {
+        self.charge(target.len() as u64)?;
+        self.get_mut(link)?.body = Body::Link(String::from(target));
+        Ok(())
+    }
+
+    fn opened(&mut self, node: NodeId) -> Result<(), Error> {
+        let inode = self.get_mut(node)?;
+        inode.opens = inode.opens.checked_add(1).ok_or(Error::TooManyHandles)?;
+        Ok(())
+    }
+
+    fn closed(&mut self, node: NodeId) {
+        if let Ok(inode) = self.get_mut(node) {
+            inode.opens = inode.opens.saturating_sub(1);
+        }
+        self.release(node);
+    }
+
+    fn list(
+        &self,
+        dir: NodeId,
+        after: u64,
+        take: &mut dyn FnMut(Listed<'_>) -> bool,
+    ) -> Result<(), Error> {
+        for (cookie, name, node) in self.dir(dir)?.list(after) {
+            let listed = Listed {
+                cookie,
+                name,
+                node,
+                mode_type: self.get(node)?.mode_type(),
+            };
+            if !take(listed) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn stat_vfs(&mut self) -> Result<StatVfs, Error> {
+        let page = PAGE as u64;
+        let blocks = |bytes: u64| bytes.checked_div(page).unwrap_or(0);
+        let free = blocks(self.budget());
+        Ok(StatVfs {
+            f_bsize: PAGE as u32,
+            f_blocks: blocks(self.config.max_bytes),
+            f_bfree: free,
+            f_bavail: free,
+        })
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn map(&mut self, node: NodeId, offset: u64, len: u64, _: bool) -> Result<usize, Error> {
+        self.change_data(node, |data| data.map(offset, len))
+    }
+
+    fn unmapped(&mut self, node: NodeId) -> Result<(), Error> {
+        self.change_data(node, |data| data.unmapped())
     }
 }
 
@@ -379,8 +576,8 @@ impl<D: FileData> cwd_cap::Tree for Tree<D> {
     }
 
     fn may_search(&self, dir: &NodeId, caller: &Caller) -> Result<bool, Errno> {
-        let inode = self.inodes.get(dir.0).ok_or(Errno(ENOENT))?;
-        Ok(inode.allows(*caller, SEARCH))
+        let attr = self.attr(*dir).map_err(|_| Errno(ENOENT))?;
+        Ok(attr.allows(*caller, SEARCH))
     }
 
     fn moves(&self) -> Option<u64> {
@@ -388,12 +585,7 @@ impl<D: FileData> cwd_cap::Tree for Tree<D> {
     }
 
     fn absolute_link<'t>(&self, target: &'t str) -> Option<&'t str> {
-        let (first, rest) = component(target);
-        if first != "scheme" {
-            return self.config.default.then_some(target);
-        }
-        let (name, rest) = component(rest);
-        (name == self.config.scheme).then_some(rest)
+        self.config.absolute_link(target)
     }
 }
 

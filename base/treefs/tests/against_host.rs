@@ -8,7 +8,7 @@ mod common;
 
 use std::os::fd::OwnedFd;
 
-use common::{Served, env_number};
+use common::{Served, env_number, formatted, mounted};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -20,7 +20,7 @@ use syscall::flag::{
 };
 use tree_fixture::TempDir;
 use tree_fixture::world::{self, AsUser};
-use treefs::{Caller, Config};
+use treefs::{Caller, Config, SparsePages, Store, Tree};
 
 const USER: u32 = 1000;
 const OPERATIONS: u32 = 400;
@@ -47,8 +47,12 @@ struct Pair {
     theirs: OwnedFd,
 }
 
-struct Both {
-    served: Served,
+struct Both<'s, S = Tree<SparsePages>> {
+    served: &'s mut Served<S>,
+    /// Lengths of names that both sides take, or both do not.
+    lengths: &'static [usize],
+    /// Whether directories count the links to them.
+    counts: bool,
     dirs: Vec<Pair>,
     files: Vec<Pair>,
 }
@@ -57,7 +61,7 @@ fn name(rng: &mut StdRng) -> &'static str {
     ["a", "b", "c", "d", "e"][rng.random_range(0..5)]
 }
 
-fn path(rng: &mut StdRng) -> String {
+fn path(rng: &mut StdRng, lengths: &[usize]) -> String {
     let mut text = String::new();
     if rng.random_ratio(1, 12) {
         text.push('/');
@@ -70,7 +74,9 @@ fn path(rng: &mut StdRng) -> String {
         match rng.random_range(0..30) {
             0 | 1 => text.push_str(".."),
             2 => text.push('.'),
-            3 if rng.random_ratio(1, 6) => text.push_str(&"n".repeat(rng.random_range(254..258))),
+            3 if rng.random_ratio(1, 6) => {
+                text.push_str(&"n".repeat(*lengths.choose(rng).unwrap_or(&1)))
+            }
             _ => text.push_str(name(rng)),
         }
     }
@@ -127,9 +133,8 @@ fn their_stat(stat: host::Stat) -> Answer {
     }
 }
 
-impl Both {
-    fn new() -> Self {
-        let served = Served::new(Config::default());
+impl<'s, S: Store> Both<'s, S> {
+    fn new(served: &'s mut Served<S>, lengths: &'static [usize], counts: bool) -> Self {
         let theirs = host::openat(host::CWD, "/", OFlags::PATH, Mode::empty()).unwrap();
         let dirs = vec![Pair {
             ours: served.root,
@@ -137,6 +142,8 @@ impl Both {
         }];
         Self {
             served,
+            lengths,
+            counts,
             dirs,
             files: Vec::new(),
         }
@@ -196,7 +203,7 @@ impl Both {
             0
         };
         let other = rng.random_range(0..self.dirs.len());
-        let (one, two) = (path(rng), path(rng));
+        let (one, two) = (path(rng, self.lengths), path(rng, self.lengths));
         // In a removed directory Linux finds nothing before it finds a name too long.
         let long = |text: &str| text.len() > 250;
         let (dir, other) = if long(&one) || long(&two) {
@@ -453,7 +460,7 @@ impl Both {
         for pair in self.files.drain(..).chain(self.dirs.drain(1..)) {
             self.served.fs.close(pair.ours);
         }
-        fn empty(served: &mut Served, dir: &str) {
+        fn empty<S: Store>(served: &mut Served<S>, dir: &str) {
             let handle = served.open(dir, O_RDONLY | O_DIRECTORY).unwrap();
             let names = served.list(handle, 0).unwrap();
             served.fs.close(handle);
@@ -468,18 +475,52 @@ impl Both {
                 }
             }
         }
-        empty(&mut self.served, ".");
-        let (usage, handles) = self.served.fs.usage();
-        assert_eq!((usage.bytes, usage.inodes, handles), (0, 1, 1));
+        empty(self.served, ".");
+        assert_eq!(self.served.fs.open_handles(), 1);
     }
 }
 
-fn sequence(seed: u64, number: u64) -> (u64, u64) {
+fn in_memory(seed: u64, number: u64) -> (u64, u64) {
+    let mut served = Served::new(Config::default());
+    let both = Both::new(&mut served, &[254, 255, 256, 257], true);
+    let counts = sequence(both, seed, number);
+    let usage = served.fs.usage().0;
+    assert_eq!((usage.bytes, usage.inodes), (0, 1));
+    counts
+}
+
+/// Names are shorter there, and nobody counts the directories in a directory.
+fn on_a_disk(seed: u64, number: u64) -> (u64, u64) {
+    let mut image = formatted(16);
+    let config = Config {
+        root_mode: 0o755,
+        ..Config::default()
+    };
+    let ((), empty) = mounted(&mut image, &config, |_| ());
+    let (counts, free) = mounted(&mut image, &config, |served| {
+        sequence(
+            Both::new(served, &[251, 252, 256, 257], false),
+            seed,
+            number,
+        )
+    });
+    assert_eq!(free, empty, "SEED={seed} sequence {number}: blocks lost");
+    counts
+}
+
+fn sequence<S: Store>(mut both: Both<'_, S>, seed: u64, number: u64) -> (u64, u64) {
     let mut rng = StdRng::seed_from_u64(seed << 32 | number);
-    let mut both = Both::new();
     let (mut succeeded, mut failed) = (0, 0);
     for operation in 0..OPERATIONS {
-        let (label, mine, other) = both.step(&mut rng);
+        let (label, mut mine, mut other) = both.step(&mut rng);
+        for answer in [&mut mine, &mut other] {
+            match answer {
+                Answer::Stat {
+                    links, size: None, ..
+                } if !both.counts => *links = 0,
+                _ => {}
+            }
+        }
         assert_eq!(
             mine, other,
             "SEED={seed} sequence {number} operation {operation}: {label}: ours, then the host's"
@@ -495,6 +536,15 @@ fn sequence(seed: u64, number: u64) -> (u64, u64) {
 
 #[test]
 fn random_operations_answer_as_on_tmpfs() {
+    compare(in_memory, env_number("SEQUENCES", 300));
+}
+
+#[test]
+fn a_volume_answers_as_tmpfs() {
+    compare(on_a_disk, env_number("SEQUENCES", 300) / 6);
+}
+
+fn compare(sequence: fn(u64, u64) -> (u64, u64), sequences: u64) {
     if !world::is_possible() {
         use std::io::Write;
         let _ = writeln!(
@@ -506,7 +556,6 @@ fn random_operations_answer_as_on_tmpfs() {
     // O_APPEND travels with each write and has its own test.
     assert_ne!(O_APPEND, 0);
     rustix::process::umask(Mode::empty());
-    let sequences = env_number("SEQUENCES", 300);
     let seed = env_number("SEED", 1);
     let (mut succeeded, mut failed) = (0, 0);
     for number in 0..sequences {

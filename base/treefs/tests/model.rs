@@ -5,12 +5,12 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Served, env_number};
+use common::{Served, env_number, formatted, mounted};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use syscall::error::{EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM};
 use syscall::flag::{AT_REMOVEDIR, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, O_SYMLINK};
-use treefs::{Config, RenameFlags};
+use treefs::{Config, RenameFlags, Store};
 
 #[derive(Clone, Debug, PartialEq)]
 enum Thing {
@@ -171,7 +171,12 @@ impl Model {
 }
 
 /// Everything there is below a directory, as the model has it.
-fn snapshot(served: &mut Served, dir: &str, into: &mut BTreeMap<String, Thing>, model: &Model) {
+fn snapshot<S: Store>(
+    served: &mut Served<S>,
+    dir: &str,
+    into: &mut BTreeMap<String, Thing>,
+    model: &Model,
+) {
     let place = if dir.is_empty() { "/" } else { dir };
     let handle = served.open(place, O_RDONLY | O_DIRECTORY).unwrap();
     let mut entries = Vec::new();
@@ -227,63 +232,101 @@ fn path(rng: &mut StdRng) -> String {
 fn random_operations_agree_with_the_model() {
     let seed = env_number("SEED", 1);
     for round in 0..env_number("SEQUENCES", 300) {
-        let mut rng = StdRng::seed_from_u64(seed << 32 | round);
         let mut served = Served::new(Config::default());
         let mut model = Model::default();
-        for step in 0..200 {
-            let (one, two) = (path(&mut rng), path(&mut rng));
-            let (what, ours, want) = match rng.random_range(0..10) {
-                0..=1 => (
-                    "mkdir",
-                    served.mkdir(&one, 0o755),
-                    model.add(&one, Thing::Dir),
-                ),
-                2 => ("create", served.create(&one, 0o644), model.create(&one)),
-                3 => {
-                    // Nothing is ever resolved through these.
-                    let target = format!("/nowhere/{step}");
-                    let ours = served.symlink(&one, &target);
-                    ("symlink", ours, model.add(&one, Thing::Link(target)))
-                }
-                4 => ("link", served.link(&one, &two), model.hard(&one, &two)),
-                5 => {
-                    let offset = rng.random_range(0..9000);
-                    let data = vec![rng.random::<u8>(); rng.random_range(1..5000)];
-                    let handle = served.open(&one, O_RDWR | O_NOFOLLOW);
-                    let ours = handle.and_then(|handle| {
-                        let done = served.write(handle, &data, offset as u64);
-                        served.fs.close(handle);
-                        done.map(|count| assert_eq!(count, data.len()))
-                    });
-                    ("write", ours, model.write(&one, offset, &data))
-                }
-                6 => ("unlink", served.unlink(&one, 0), model.remove(&one, false)),
-                7 => {
-                    let ours = served.unlink(&one, AT_REMOVEDIR);
-                    ("rmdir", ours, model.remove(&one, true))
-                }
-                _ => {
-                    let flags = rng.random_range(0..3);
-                    let ours = served.rename(&one, &two, flags);
-                    ("rename", ours, model.rename(&one, &two, flags))
-                }
-            };
-            // Going through a link to nowhere: the model calls it no directory.
-            let ours = ours.map_err(|e| e.errno());
-            let through_link = [&one, &two].iter().any(|path| {
-                path.match_indices('/')
-                    .skip(1)
-                    .any(|(at, _)| matches!(model.things.get(&path[..at]), Some(Thing::Link(_))))
+        operate(&mut served, &mut model, (seed, round));
+        same(&mut served, &model, (seed, round));
+    }
+}
+
+/// On a disk, mounted again in between.
+#[test]
+fn a_volume_agrees_with_the_model() {
+    let seed = env_number("SEED", 1);
+    let config = Config::default();
+    for round in 0..env_number("SEQUENCES", 300) / 10 {
+        let mut image = formatted(16);
+        let ((), empty) = mounted(&mut image, &config, |_| ());
+        let mut model = Model::default();
+        for part in 0..3 {
+            let label = (seed, round << 8 | part);
+            mounted(&mut image, &config, |served| {
+                operate(served, &mut model, label);
+                same(served, &model, label);
             });
-            if !(through_link && ours == Err(ENOENT) && want == Err(ENOTDIR)) {
-                assert_eq!(
-                    ours, want,
-                    "SEED={seed} sequence {round} step {step}: {what} {one} {two}"
-                );
-            }
+            mounted(&mut image, &config, |served| same(served, &model, label));
         }
-        let mut found = BTreeMap::new();
-        snapshot(&mut served, "", &mut found, &model);
-        assert_eq!(found, model.things, "SEED={seed} sequence {round}");
+        let ((), free) = mounted(&mut image, &config, |served| {
+            let mut names: Vec<&String> = model.things.keys().collect();
+            names.sort_unstable_by_key(|name| std::cmp::Reverse(name.len()));
+            for name in names {
+                let is_dir = model.things[name] == Thing::Dir;
+                let flags = if is_dir { AT_REMOVEDIR } else { 0 };
+                served.unlink(name, flags).unwrap();
+            }
+        });
+        assert_eq!(free, empty, "SEED={seed} sequence {round}: blocks lost");
+    }
+}
+
+fn same<S: Store>(served: &mut Served<S>, model: &Model, (seed, round): (u64, u64)) {
+    let mut found = BTreeMap::new();
+    snapshot(served, "", &mut found, model);
+    assert_eq!(found, model.things, "SEED={seed} sequence {round}");
+}
+
+fn operate<S: Store>(served: &mut Served<S>, model: &mut Model, (seed, round): (u64, u64)) {
+    let mut rng = StdRng::seed_from_u64(seed << 32 | round);
+    for step in 0..200 {
+        let (one, two) = (path(&mut rng), path(&mut rng));
+        let (what, ours, want) = match rng.random_range(0..10) {
+            0..=1 => (
+                "mkdir",
+                served.mkdir(&one, 0o755),
+                model.add(&one, Thing::Dir),
+            ),
+            2 => ("create", served.create(&one, 0o644), model.create(&one)),
+            3 => {
+                // Nothing is ever resolved through these.
+                let target = format!("/nowhere/{step}");
+                let ours = served.symlink(&one, &target);
+                ("symlink", ours, model.add(&one, Thing::Link(target)))
+            }
+            4 => ("link", served.link(&one, &two), model.hard(&one, &two)),
+            5 => {
+                let offset = rng.random_range(0..9000);
+                let data = vec![rng.random::<u8>(); rng.random_range(1..5000)];
+                let handle = served.open(&one, O_RDWR | O_NOFOLLOW);
+                let ours = handle.and_then(|handle| {
+                    let done = served.write(handle, &data, offset as u64);
+                    served.fs.close(handle);
+                    done.map(|count| assert_eq!(count, data.len()))
+                });
+                ("write", ours, model.write(&one, offset, &data))
+            }
+            6 => ("unlink", served.unlink(&one, 0), model.remove(&one, false)),
+            7 => {
+                let ours = served.unlink(&one, AT_REMOVEDIR);
+                ("rmdir", ours, model.remove(&one, true))
+            }
+            _ => {
+                let flags = rng.random_range(0..3);
+                let ours = served.rename(&one, &two, flags);
+                ("rename", ours, model.rename(&one, &two, flags))
+            }
+        };
+        // Going through a link to nowhere: the model calls it no directory.
+        let ours = ours.map_err(|e| e.errno());
+        let through_link = [&one, &two].iter().any(|path| {
+            path.match_indices('/')
+                .skip(1)
+                .any(|(at, _)| matches!(model.things.get(&path[..at]), Some(Thing::Link(_))))
+        });
+        if !(through_link && ours == Err(ENOENT) && want == Err(ENOTDIR)) {
+            assert_eq!(
+                ours, want,
+                "SEED={seed} sequence {round} step {step}: {what} {one} {two}"
+            );
+        }
     }
 }

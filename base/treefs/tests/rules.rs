@@ -11,7 +11,7 @@ use syscall::flag::{
     AT_REMOVEDIR, MODE_CHR, MODE_FIFO, MODE_SOCK, MODE_TYPE, O_APPEND, O_CREAT, O_DIRECTORY,
     O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
 };
-use treefs::{Borrowed, Caller, Config, Error, Fs, RenameFlags, TimeSpec};
+use treefs::{Borrowed, Caller, Config, Error, Fs, RenameFlags, TimeSpec, Tree};
 
 const USER: Caller = Caller { uid: 10, gid: 20 };
 const OTHER: Caller = Caller { uid: 11, gid: 21 };
@@ -433,7 +433,7 @@ fn links_to_other_schemes() {
 
 #[test]
 fn a_sealed_tree_of_borrowed_bytes() {
-    let mut fs: Fs<Borrowed<'static>> = Fs::new(Config::default(), ROOT, at(1)).unwrap();
+    let mut fs: Fs<Tree<Borrowed<'static>>> = Fs::new(Config::default(), ROOT, at(1)).unwrap();
     fs.add_file("hello", Borrowed(b"hello, world"), 0o444, at(1))
         .unwrap();
     let twice = fs.add_file("hello", Borrowed(b""), 0o444, at(1));
@@ -446,7 +446,10 @@ fn a_sealed_tree_of_borrowed_bytes() {
     assert_eq!(fs.read(file.handle, &mut buf, 7, now), Ok(5));
     assert_eq!(&buf[..5], b"world");
     assert_eq!(fs.fstat(file.handle).unwrap().st_atime, 1);
-    assert_eq!(fs.tree().data(file.node).map(|data| data.0.len()), Some(12));
+    assert_eq!(
+        fs.store().data(file.node).map(|data| data.0.len()),
+        Some(12)
+    );
     let refused = Some(Error::ReadOnly);
     for flags in [O_RDWR, O_TRUNC | O_RDONLY, O_WRONLY] {
         assert_eq!(fs.openat(root, "hello", flags, ROOT, now).err(), refused);

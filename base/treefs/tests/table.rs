@@ -4,21 +4,36 @@
 mod common;
 
 use cap_abi::resolve::{AT_FLAG_BENEATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS};
-use common::Served;
+use common::{Served, formatted, mounted};
 use syscall::flag::{
     AT_REMOVEDIR, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDWR, O_STAT, O_SYMLINK,
 };
 use tree_fixture::build;
 use tree_fixture::cases::{Case, Expect, Flag, Which, cases, fixture};
-use treefs::Config;
+use treefs::{Config, Store};
 
 const EPERM: i32 = 1;
 const ELOOP: i32 = 40;
 
-fn served(which: Which) -> Served {
-    let mut served = Served::new(Config::default());
-    build(&fixture(which, "/root"), &mut served).unwrap();
-    served
+/// Runs a test on a tree in memory and on one on a disk.
+macro_rules! on_every_file_system {
+    ($test:ident) => {
+        for which in [Which::Resolve, Which::Policing] {
+            let mut served = Served::new(Config::default());
+            build(&fixture(which, "/root"), &mut served).unwrap();
+            let before = served.fs.usage();
+            $test(&mut served, which);
+            assert_eq!(served.fs.usage(), before);
+            let mut image = formatted(8);
+            let config = Config::default();
+            let (built, before) = mounted(&mut image, &config, |served| {
+                build(&fixture(which, "/root"), served)
+            });
+            built.unwrap();
+            let ((), after) = mounted(&mut image, &config, |served| $test(served, which));
+            assert_eq!(after, before, "blocks lost");
+        }
+    };
 }
 
 fn bits(case: &Case) -> usize {
@@ -30,8 +45,11 @@ fn bits(case: &Case) -> usize {
 
 #[test]
 fn every_row() {
-    for which in [Which::Resolve, Which::Policing] {
-        let mut served = served(which);
+    on_every_file_system!(rows);
+}
+
+fn rows<S: Store>(served: &mut Served<S>, which: Which) {
+    {
         for case in cases().iter().filter(|case| case.tree == which) {
             let start = served.open(case.start, O_STAT | O_DIRECTORY).unwrap();
             let mut flags = O_STAT | bits(case);
@@ -61,10 +79,12 @@ fn every_row() {
 /// What may not be opened may not be made, removed, renamed or linked either.
 #[test]
 fn no_operation_leaves_the_directory() {
-    for which in [Which::Resolve, Which::Policing] {
-        let mut served = served(which);
+    on_every_file_system!(nothing_leaves);
+}
+
+fn nothing_leaves<S: Store>(served: &mut Served<S>, which: Which) {
+    {
         let (caller, now) = (served.caller, served.now);
-        let before = served.fs.usage();
         let refused = cases().into_iter().filter(|case| {
             case.tree == which && case.flag == Flag::Beneath && case.expect == Expect::Escape
         });
@@ -104,6 +124,5 @@ fn no_operation_leaves_the_directory() {
             served.fs.close(start);
             served.unlink("root/victim", 0).unwrap();
         }
-        assert_eq!(served.fs.usage(), before);
     }
 }

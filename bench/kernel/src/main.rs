@@ -10,12 +10,11 @@
 extern crate alloc;
 
 mod daemons;
-mod measure;
 
 use alloc::vec;
+use bench_measure::{self as measure, measure, measure_few, measure_few_with, measure_with};
 use core::sync::atomic::{AtomicU32, Ordering};
 use daemons::Daemons;
-use measure::{measure, measure_few, measure_with};
 use redox_rt::{
     Fd, Result,
     context::{AddressSpace, Context, Status},
@@ -70,7 +69,7 @@ fn run(start: &Start) -> Result<()> {
         .ok_or(redox_rt::Error::new(syscall::EBADF))?;
     calls(&pipe)?;
     memory()?;
-    contexts(&proc)?;
+    contexts(&proc, &root(start, GlobalSchemes::Event)?)?;
     switches(&proc, &pipe)?;
     schemes(&proc, &capability)
 }
@@ -106,10 +105,32 @@ fn memory() -> Result<()> {
 }
 
 /// A context's life without running.
-fn contexts(proc: &Fd) -> Result<()> {
+fn contexts(proc: &Fd, event: &Fd) -> Result<()> {
     measure("context-create-destroy", || Context::new(proc).map(drop));
     let space = AddressSpace::new(proc)?;
     measure("space-create-destroy", || space.new_empty().map(drop));
+    measure_few("fork-exit-wait", || -> Result<()> {
+        let child = Context::new(proc)?;
+        if let Forked::Child = fork_into(&child, None)? {
+            redox_rt::exit(0);
+        }
+        redox_rt::event::wait_for_end(event, child.get()).map(drop)
+    });
+    copies(proc)
+}
+
+/// Copying a space and ending the copy, for each page that it holds.
+fn copies(proc: &Fd) -> Result<()> {
+    const PAGES: usize = 4096;
+    let mut mapping = Mapping::new(PAGES * syscall::PAGE_SIZE)?;
+    for page in mapping.bytes().chunks_exact_mut(syscall::PAGE_SIZE) {
+        if let Some(first) = page.first_mut() {
+            *first = 1;
+        }
+    }
+    let own = Context::from_fd(proc.open(b"cur-context", 0)?);
+    let space = own.get().address_space()?;
+    measure_few_with("space-copy-page", PAGES as u64, || space.copy().map(drop));
     Ok(())
 }
 

@@ -65,7 +65,8 @@ pub fn unpack(archive: &Path, to: &Path) -> Result<()> {
         );
     }
     files::remove(to)?;
-    fs::rename(top(&partial)?, to).with_context(|| format!("cannot create {}", to.display()))?;
+    let top = top(&partial).with_context(|| format!("cannot unpack {}", archive.display()))?;
+    fs::rename(top, to).with_context(|| format!("cannot create {}", to.display()))?;
     files::remove(&partial)
 }
 
@@ -84,7 +85,7 @@ fn top(folder: &Path) -> Result<PathBuf> {
     let paths = files::list(folder)?;
     match paths.as_slice() {
         [only] if only.is_dir() && !only.is_symlink() => Ok(only.clone()),
-        [] => bail!("{}: the archive is empty", folder.display()),
+        [] => bail!("there is nothing in it"),
         _ => Ok(folder.to_owned()),
     }
 }
@@ -142,7 +143,9 @@ mod tests {
         for bytes in [&archive(&["x"])[..20], b"no archive at all", b""] {
             fs::write(&file, bytes).unwrap();
             let error = unpack(&file, &to).unwrap_err();
-            assert!(format!("{error:#}").contains("f"), "{error:#}");
+            let message = format!("{error:#}");
+            assert!(message.starts_with("cannot unpack"), "{message}");
+            assert!(message.contains(&file.display().to_string()), "{message}");
             assert!(!to.exists());
         }
     }

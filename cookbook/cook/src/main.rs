@@ -36,34 +36,23 @@ enum Command {
     },
     /// Run one command in a machine of its own; its streams and its exit status are this program's.
     Exec(Options),
-    /// cargo for the target; `run` and `test` run in the guest (COOK_EXEC has options for `cook exec`).
-    #[command(disable_help_flag = true)]
-    Cargo {
-        /// cargo's arguments.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
+    /// cargo for the target; what `run` and `test` start runs in the guest, with the options in COOK_EXEC.
+    Cargo(Words),
     /// The C compiler for the target.
-    #[command(disable_help_flag = true)]
-    Cc {
-        /// The compiler's arguments.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
+    Cc(Words),
     /// The archiver.
-    #[command(disable_help_flag = true)]
-    Ar {
-        /// The archiver's arguments.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<OsString>,
-    },
+    Ar(Words),
     /// Run a command with CC, AR and so on set for the target; without one, show the variables.
-    #[command(disable_help_flag = true)]
-    Env {
-        /// The command.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        command: Vec<OsString>,
-    },
+    Env(Words),
+}
+
+/// Words for another program, none of which is ours to understand.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+struct Words {
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
@@ -72,7 +61,8 @@ fn main() -> ExitCode {
         let name = name.to_str()?;
         compilers::by_name(name, args)
     });
-    let outcome = by_name.unwrap_or_else(|| run(Args::parse()));
+    let outcome = by_name.or_else(|| words_for(&words));
+    let outcome = outcome.unwrap_or_else(|| run(Args::parse()));
     match outcome {
         Ok(code) => code,
         Err(error) => {
@@ -80,6 +70,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Commands whose words are another program's: the parser would take some of them for its own.
+fn words_for(words: &[OsString]) -> Option<Result<ExitCode>> {
+    let [_, command, args @ ..] = words else {
+        return None;
+    };
+    let run = match command.to_str()? {
+        "cargo" => compilers::cargo,
+        "cc" => compilers::cc,
+        "ar" => |_: &Tree, args: &[OsString]| compilers::ar(args),
+        "env" => compilers::env,
+        _ => return None,
+    };
+    Some(Tree::find().and_then(|tree| run(&tree, args)))
 }
 
 fn run(args: Args) -> Result<ExitCode> {
@@ -92,10 +97,10 @@ fn run(args: Args) -> Result<ExitCode> {
         }
         Command::Image { config } => drop(disk::build(&tree, &config)?),
         Command::Exec(options) => return Ok(exec::run(&tree, &options)),
-        Command::Cargo { args } => return compilers::cargo(&tree, &args),
-        Command::Cc { args } => return compilers::cc(&tree, &args),
-        Command::Ar { args } => return compilers::ar(&args),
-        Command::Env { command } => return compilers::env(&tree, &command),
+        Command::Cargo(args) => return compilers::cargo(&tree, &args.words),
+        Command::Cc(args) => return compilers::cc(&tree, &args.words),
+        Command::Ar(args) => return compilers::ar(&args.words),
+        Command::Env(args) => return compilers::env(&tree, &args.words),
         Command::List => {
             if tree.recipe_names().next().is_none() {
                 bail!("{} has no recipes", tree.top.join("recipes").display());

@@ -12,6 +12,7 @@ mod config;
 mod disk;
 mod error;
 mod programs;
+pub mod read;
 mod rootfs;
 mod tree;
 

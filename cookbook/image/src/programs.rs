@@ -1,4 +1,4 @@
-//! Which guest programs an initial file system holds.
+//! Which guest programs an initial file system, or a package, holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -57,6 +57,40 @@ impl Programs {
         }
         Ok(builder.finish())
     }
+
+    /// Puts the same into a folder, with the programs' binaries taken from the folder `binaries`.
+    pub fn stage(&self, binaries: &Path, folder: &Path) -> Result<(), Error> {
+        let programs = self
+            .programs
+            .iter()
+            .map(|(path, name)| (path, binaries.join(split(name).1)));
+        let files = self.files.iter().map(|(path, host)| (path, host.clone()));
+        for (path, host) in programs.chain(files) {
+            copy(&host, &folder.join(path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Copies a file, a link, or a folder with everything in it.
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    let meta = fs::symlink_metadata(from).map_err(Error::host(from))?;
+    if meta.is_dir() {
+        fs::create_dir_all(to).map_err(Error::host(to))?;
+        for entry in fs::read_dir(from).map_err(Error::host(from))? {
+            let path = entry.map_err(Error::host(from))?.path();
+            copy(&path, &to.join(path.file_name().unwrap_or_default()))?;
+        }
+        return Ok(());
+    }
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).map_err(Error::host(parent))?;
+    }
+    if meta.is_symlink() {
+        let target = fs::read_link(from).map_err(Error::host(from))?;
+        return std::os::unix::fs::symlink(target, to).map_err(Error::host(to));
+    }
+    fs::copy(from, to).map(drop).map_err(Error::host(from))
 }
 
 fn split(name: &str) -> (&str, &str) {

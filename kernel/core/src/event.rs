@@ -250,6 +250,42 @@ impl Events {
         Ok(())
     }
 
+    /// Interest and data of the registration that `queue` has in a subject under a number.
+    pub fn registered(
+        &self,
+        queue: QueueId,
+        subject: Option<SubjectId>,
+        number: usize,
+    ) -> Option<(EventFlags, usize)> {
+        let id = self.find(queue, subject, number)?;
+        let registration = self.registrations.get(id)?;
+        Some((registration.interest, registration.data))
+    }
+
+    /// Makes a registration what [`Events::registered`] told before it was changed: gone, or with
+    /// that interest and data. What is pending of it and not wanted then is pending no more.
+    pub fn restore(
+        &mut self,
+        queue: QueueId,
+        subject: Option<SubjectId>,
+        number: usize,
+        previous: Option<(EventFlags, usize)>,
+    ) {
+        let Some(id) = self.find(queue, subject, number) else {
+            return;
+        };
+        let Some((interest, data)) = previous else {
+            self.unregister(id);
+            return;
+        };
+        if let Some(registration) = self.registrations.get_mut(id) {
+            registration.interest = interest;
+            registration.data = data;
+            registration.ready &= interest;
+        }
+        self.retract_if_idle(id);
+    }
+
     /// Reserves an event without a subject, such as the expiry of a timer: [`Events::fire`] cannot
     /// fail then.
     ///

@@ -341,37 +341,51 @@ impl Leases {
         if !self.meet(id, traversal) {
             return 0;
         }
-        let mut ended = 0usize;
-        let mut work = Some(id);
-        while let Some(at) = work {
-            work = self.nodes.get(at).and_then(|node| node.work);
-            let mut edge = self.nodes.get(at).and_then(|node| node.children);
+        // All below are met before any is removed: what loses its last child on the way is known to
+        // be waiting for its own removal. Nodes wait in the order in which they were met.
+        let mut last = id;
+        let mut at = Some(id);
+        while let Some(above) = at {
+            let mut edge = self.nodes.get(above).and_then(|node| node.children);
             while let Some(Edge { child, second }) = edge {
                 edge = self
                     .nodes
                     .get(child)
                     .and_then(|node| node.parent(second).next);
                 if self.meet(child, traversal) {
-                    if let Some(node) = self.nodes.get_mut(child) {
-                        node.work = work;
+                    if let Some(node) = self.nodes.get_mut(last) {
+                        node.work = Some(child);
                     }
-                    work = Some(child);
-                }
-                // The child must not look for its way out of a list whose owner is gone.
-                if let Some(node) = self.nodes.get_mut(child) {
-                    *node.parent_mut(second) = Parent {
-                        id: node.parent(second).id,
-                        ..Parent::default()
-                    };
+                    last = child;
                 }
             }
-            if let Some(node) = self.nodes.get_mut(at) {
-                node.children = None;
-            }
+            at = self.nodes.get(above).and_then(|node| node.work);
+        }
+        let mut ended = 0usize;
+        let mut work = Some(id);
+        while let Some(at) = work {
+            work = self.nodes.get(at).and_then(|node| node.work);
+            self.disown(at);
             self.detach(at, traversal);
             ended = ended.saturating_add(1);
         }
         ended
+    }
+
+    /// Empties a node's list of children: they must not look for their way out of a list whose owner
+    /// is gone.
+    fn disown(&mut self, id: LeaseId) {
+        let mut edge = self.nodes.get_mut(id).and_then(|node| node.children.take());
+        while let Some(Edge { child, second }) = edge {
+            let Some(node) = self.nodes.get_mut(child) else {
+                break;
+            };
+            edge = node.parent(second).next;
+            *node.parent_mut(second) = Parent {
+                id: node.parent(second).id,
+                ..Parent::default()
+            };
+        }
     }
 
     /// Frees `id` if nothing refers to it any more, and then those above it of which the same is

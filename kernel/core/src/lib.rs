@@ -36,7 +36,7 @@
 )]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
 extern crate std;
 
 pub mod event;
@@ -49,6 +49,7 @@ pub mod paging;
 pub mod pipe;
 pub mod queue;
 pub mod rights;
+pub mod ring;
 pub mod runqueue;
 pub mod slab;
 pub mod space;
@@ -56,6 +57,7 @@ pub mod table;
 pub mod timer;
 pub mod user;
 pub mod vmap;
+pub mod wire;
 
 /// Memory for the kernel's own structures is exhausted (`ENOMEM`). The operation had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -85,6 +85,12 @@ impl PageRange {
         Self::new(start, start.checked_add(len)?)
     }
 
+    /// What of the range is not before a page; `None` for nothing.
+    #[must_use]
+    pub fn rest_from(self, page: usize) -> Option<Self> {
+        Self::new(self.start.max(page), self.end)
+    }
+
     /// Number of the first page.
     pub const fn start(self) -> usize {
         self.start

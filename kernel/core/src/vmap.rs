@@ -48,7 +48,7 @@ impl From<NoMemory> for InsertError {
 }
 
 /// An ordered map of grants.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct VMap<C> {
     grants: Vec<Grant<C>>,
 }

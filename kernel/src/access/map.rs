@@ -1,11 +1,14 @@
 //! Changing what a space has mapped, and telling schemes when mappings of theirs end.
 
 use crate::{
+    context::Context,
     error::{Outcome, fail},
     kernel::{Kernel, Space, WaitKey},
     memory::{
         Memory,
-        space::{AddrSpace, Lend, Loan, Mapped, OnRelease, Prot, Request, Terms},
+        space::{
+            AddrSpace, Copying, Lend, Loan, Mapped, OnRelease, Progress, Prot, Request, Terms,
+        },
     },
     scheme::{
         memory::MapRecord,
@@ -32,6 +35,16 @@ impl Ended {
         {
             record.ended_next = self.head.replace(id);
         }
+    }
+}
+
+/// How many pages are copied without a pause.
+const COPY_PART: usize = 4096;
+
+/// Notes that pages of a record are mapped once more.
+fn retain(records: &mut Slab<MapRecord>, mapped: Mapped) {
+    if let Some((_, record)) = records.by_index_mut(mapped.record) {
+        record.retain(mapped.size);
     }
 }
 
@@ -168,6 +181,20 @@ impl Kernel {
         })
     }
 
+    /// Unmaps a range from its beginning, at most so many pages of it that hold something. `false`: there
+    /// is more.
+    pub fn unmap_part(
+        &mut self,
+        id: Id<Space>,
+        base: usize,
+        size: usize,
+        pages: usize,
+    ) -> Outcome<bool> {
+        self.change(id, |space, memory, released| {
+            Ok(space.unmap_part(memory, base, size, pages, released)?)
+        })
+    }
+
     /// Moves or resizes a mapping.
     pub fn remap(
         &mut self,
@@ -212,13 +239,70 @@ impl Kernel {
             return fail(EFAULT);
         };
         let maps = &mut self.maps;
-        let copy = space.memory.clone_cow(&mut self.memory, &mut |mapped| {
-            let found = maps.by_index(mapped.record).map(|(id, _)| id);
-            if let Some(record) = found.and_then(|id| maps.get_mut(id)) {
-                record.retain(mapped.size);
-            }
-        })?;
+        let copy = space
+            .memory
+            .clone_cow(&mut self.memory, &mut |mapped| retain(maps, mapped))?;
         self.create_space(copy)
+    }
+
+    /// As [`Kernel::clone_space`], for the call of the context `caller`. The running context's call is done
+    /// in parts.
+    pub fn clone_space_call(&mut self, caller: Id<Context>, id: Id<Space>) -> Outcome<Id<Space>> {
+        if self.current != Some(caller) {
+            return self.clone_space(id);
+        }
+        let begun = self.take_copy(caller, Some(id));
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
+        let mut copying = match begun {
+            Some(copying) => copying,
+            None => space.memory.begin_copy(&mut self.memory)?,
+        };
+        match space
+            .memory
+            .copy_part(&mut self.memory, &mut copying, COPY_PART)
+        {
+            Ok(Progress::Done) => {
+                let maps = &mut self.maps;
+                let copy = copying.finish(&mut |mapped| retain(maps, mapped));
+                self.create_space(copy)
+            }
+            Ok(progress) => {
+                let kept = progress == Progress::More && self.copies.try_reserve(1).is_ok();
+                if kept {
+                    self.copies.push((caller, id, copying));
+                } else {
+                    copying.give_up(&mut self.memory);
+                }
+                if progress == Progress::More && !kept {
+                    return fail(ENOMEM);
+                }
+                self.go_on_later()
+            }
+            Err(error) => {
+                copying.give_up(&mut self.memory);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Takes the copy out that a context has begun; one of another space than `of` is given up.
+    fn take_copy(&mut self, caller: Id<Context>, of: Option<Id<Space>>) -> Option<Copying> {
+        let at = self.copies.iter().position(|(by, ..)| *by == caller)?;
+        let (_, source, copying) = self.copies.swap_remove(at);
+        if of == Some(source) {
+            return Some(copying);
+        }
+        copying.give_up(&mut self.memory);
+        None
+    }
+
+    /// Gives up the copy that a context has begun, if there is one.
+    pub fn forget_copy(&mut self, caller: Id<Context>) {
+        if !self.copies.is_empty() {
+            self.take_copy(caller, None);
+        }
     }
 
     /// Unmaps everything of a space that nothing refers to any more.

@@ -18,7 +18,7 @@ use crate::{
 };
 use cap_abi::fcntl::LeaseParams;
 use core::mem::size_of;
-use kernel_core::{machine::Machine, slab::Id};
+use kernel_core::{machine::Machine, slab::Id, wire};
 use syscall::{
     data::{Map, NewFdParams, Stat, TimeSpec},
     error::*,
@@ -39,16 +39,6 @@ impl From<BadAddress> for Halt {
 
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
-
-/// A submission entry as it is in memory.
-#[inline]
-pub fn sqe_words(sqe: &Sqe) -> [u64; 8] {
-    const { assert!(size_of::<Sqe>() == 64) };
-    let head =
-        u64::from(sqe.opcode) | u64::from(sqe.sqe_flags.bits()) << 8 | u64::from(sqe.tag) << 32;
-    let [a, b, c, d, e, f] = sqe.args;
-    [head, a, b, c, d, e, f, sqe.caller]
-}
 
 impl Kernel {
     #[inline]
@@ -192,23 +182,16 @@ impl Kernel {
     }
 
     /// Reads a completion entry of the running context.
-    #[inline]
+    #[inline(always)]
     pub fn read_cqe(&mut self, address: usize) -> Outcome<Cqe> {
-        const { assert!(size_of::<Cqe>() == 16) };
-        let [head, result]: [u64; 2] = self.read_plain(self.current_space, address)?;
-        let [flags, a, b, c, ..] = head.to_le_bytes();
-        Ok(Cqe {
-            flags,
-            extra_raw: [a, b, c],
-            tag: (head >> 32) as u32,
-            result,
-        })
+        let (space, memory) = self.space_and_memory(self.current_space)?;
+        Ok(wire::cqe(user::read(space, memory, address)?))
     }
 
     /// Writes a submission entry.
     #[inline]
     pub fn write_sqe(&mut self, space: Id<Space>, address: usize, sqe: &Sqe) -> Outcome<()> {
-        self.write_plain(space, address, &sqe_words(sqe))
+        self.write_plain(space, address, &wire::sqe_words(sqe))
     }
 
     /// Writes file information. Padding is zero.

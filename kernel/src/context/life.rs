@@ -12,6 +12,7 @@ use crate::{
 use kernel_core::{
     list::Link,
     machine::Machine,
+    ring::Trial,
     runqueue::{DEFAULT_PRIORITY, RunState},
     slab::Id,
     table::Table,
@@ -25,9 +26,6 @@ impl Kernel {
     /// A new context that is not started, with an empty descriptor table and no address space.
     pub fn create_context(&mut self) -> Outcome<Id<Context>> {
         let table = self.create_table(Table::new())?;
-        if let Some(table) = self.tables.get_mut(table) {
-            table.users = 1;
-        }
         let state = UserState::new(0, 0).ok_or(Halt::Errno(ENOMEM));
         let made = state.and_then(|state| {
             self.contexts
@@ -57,10 +55,11 @@ impl Kernel {
                     queue: Link::new(),
                     waiting_in: None,
                     next_message: None,
+                    trial: Trial::new(),
                 })
                 .map_err(|_| Halt::Errno(ENOMEM))
         });
-        made.inspect_err(|_| self.leave_table(table))
+        made.inspect_err(|_| self.release_table(table))
     }
 
     /// A descriptor table with one reference.
@@ -73,6 +72,7 @@ impl Kernel {
                 entries,
                 refs: 1,
                 users: 0,
+                trial: Trial::new(),
             })
             .map_err(|_| Halt::Errno(ENOMEM))
     }
@@ -132,6 +132,7 @@ impl Kernel {
         }
         self.leave_wait(id);
         self.cancel_timer(id);
+        self.forget_copy(id);
         let under_way = match self.contexts.get(id).map(|context| context.request.stage) {
             Some(Stage::Pending) => {
                 self.cancel_request(id);
@@ -154,6 +155,7 @@ impl Kernel {
         let Some(context) = self.contexts.get_mut(id) else {
             return;
         };
+        let started = context.status != Status::New;
         context.status = Status::Dead;
         context.wait = Wait::None;
         context.retry = false;
@@ -171,7 +173,7 @@ impl Kernel {
             self.memory.release(signal.proc_frame);
         }
         if let Some(table) = table {
-            self.leave_table(table);
+            self.leave_table(table, started);
         }
         if let Some(space) = space {
             self.release_space(space);
@@ -187,14 +189,13 @@ impl Kernel {
                 || context.status == Status::New && context.handles == 0)
             && context.handles == 0
             && context.request.stage == Stage::Idle
+            && let Some(mut context) = self.contexts.remove(id)
         {
-            if let Some(mut context) = self.contexts.remove(id) {
-                if let Some(table) = context.table.take() {
-                    self.leave_table(table);
-                }
-                if let Some(space) = context.space.take() {
-                    self.release_space(space);
-                }
+            if let Some(table) = context.table.take() {
+                self.leave_table(table, false);
+            }
+            if let Some(space) = context.space.take() {
+                self.release_space(space);
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::{
 };
 use kernel_core::{
     list::Link,
+    ring::Trial,
     runqueue::{RunState, Runnable},
     slab::Id,
 };
@@ -149,6 +150,8 @@ pub struct Context {
     pub waiting_in: Option<WaitPlace>,
     /// Next in its scheme's message queue.
     pub next_message: Option<Node>,
+    /// For finding out whether anybody can reach it.
+    pub trial: Trial<crate::scheme::proc::rings::Node>,
 }
 
 /// Which wait queue a context is in, so that it can be taken out.

@@ -4,11 +4,12 @@
 //! waiting context runs that one next, in the sender's slice: a call costs no trip through the queue,
 //! and a chain of calls uses up the time of the one who began it.
 
-use super::{Context, Status, Wait};
+use super::{Context, SocketRead, Status, Wait, WaitPlace};
 use crate::{
     arch,
+    descriptor::FileTable,
     error::{Halt, Outcome, mux},
-    kernel::Kernel,
+    kernel::{Kernel, Space},
     scheme::user::Scheme,
 };
 use kernel_core::{slab::Id, timer};
@@ -46,6 +47,37 @@ pub struct Slice {
     armed: Option<u64>,
     /// A scheme with one-way messages for threads that wait.
     noted: Option<Id<Scheme>>,
+}
+
+/// What a context that has been given the CPU works with.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded {
+    space: Id<Space>,
+    table: Id<FileTable>,
+}
+
+impl Context {
+    /// Gives the CPU, which this context has, to `next`, if that can go on with nothing to be looked at
+    /// first; otherwise nothing happens.
+    #[inline(always)]
+    pub fn give_over(&mut self, next: &mut Self) -> Option<Loaded> {
+        let (space, table) = (next.space?, next.table?);
+        if next.status != Status::Ready || next.stopped || next.retry || next.interrupted {
+            return None;
+        }
+        self.state.save();
+        let root = next.root;
+        crate::entry::load(next, root);
+        Some(Loaded { space, table })
+    }
+
+    /// Makes it wait for messages.
+    #[inline]
+    pub fn await_messages(&mut self, read: SocketRead) {
+        self.status = Status::Blocked;
+        self.wait = Wait::Socket(read);
+        self.waiting_in = Some(WaitPlace::Socket(read.scheme));
+    }
 }
 
 impl Slice {
@@ -115,26 +147,46 @@ impl Kernel {
         let Some((from, to)) = self.contexts.get2_mut(current, next) else {
             return false;
         };
-        let (Some(space), Some(table)) = (to.space, to.table) else {
+        let Some(loaded) = from.give_over(to) else {
             return false;
         };
-        let root = to.root;
-        if to.status != Status::Ready || to.stopped || to.retry || to.interrupted {
-            return false;
-        }
+        let running = is_runnable(from);
         self.handoff = None;
         self.attention = false;
-        self.switches = self.switches.wrapping_add(1);
-        from.state.save();
-        let running = is_runnable(from);
-        crate::entry::load(to, root);
-        self.current = Some(next);
-        self.current_table = table;
-        self.current_space = space;
+        self.now_runs(next, loaded);
         if running {
             self.run.push_front(&mut self.contexts, current);
         }
         true
+    }
+
+    /// Makes the running context, a thread of a daemon, wait for messages, and gives the CPU to the context
+    /// that its last answer was handed to. `false`: that cannot be done at once, and nothing was.
+    #[inline(always)]
+    pub fn hand_off_and_read(&mut self, current: Id<Context>, read: SocketRead) -> bool {
+        let Some(next) = self.handoff else {
+            return false;
+        };
+        let Some((from, to)) = self.contexts.get2_mut(current, next) else {
+            return false;
+        };
+        let Some(loaded) = from.give_over(to) else {
+            return false;
+        };
+        from.await_messages(read);
+        self.handoff = None;
+        self.attention = false;
+        self.now_runs(next, loaded);
+        true
+    }
+
+    /// Notes that the CPU has been given to a context.
+    #[inline]
+    pub fn now_runs(&mut self, next: Id<Context>, loaded: Loaded) {
+        self.switches = self.switches.wrapping_add(1);
+        self.current = Some(next);
+        self.current_table = loaded.table;
+        self.current_space = loaded.space;
     }
 
     #[cold]

@@ -127,11 +127,12 @@ impl Kernel {
 
     /// Makes room at `number` when it is to be replaced.
     fn vacate(&mut self, table: Id<FileTable>, number: usize, replace: bool) -> Outcome {
-        if replace && let Some(table) = self.tables.get_mut(table) {
-            if let Some(old) = table.entries.remove(number) {
-                self.detach(old);
-                self.drop_entry(old);
-            }
+        if replace
+            && let Some(table) = self.tables.get_mut(table)
+            && let Some(old) = table.entries.remove(number)
+        {
+            self.detach(old);
+            self.drop_entry(old);
         }
         Ok(number)
     }

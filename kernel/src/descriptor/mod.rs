@@ -9,13 +9,18 @@ pub mod control;
 use crate::{
     error::{Halt, Outcome, fail},
     kernel::Kernel,
-    scheme::{Kind, proc::Handle, user::Node},
+    scheme::{
+        Kind,
+        proc::{Handle, rings},
+        user::Node,
+    },
 };
 use cap_abi::Rights;
 use kernel_core::{
     event::SubjectId,
     lease::LeaseId,
     list::{HasLink, Link},
+    ring::Trial,
     slab::Id,
     table::{self, InsertError},
 };
@@ -30,8 +35,10 @@ pub struct FileTable {
     pub entries: table::Table<Description>,
     /// How many contexts and handles refer to it.
     pub refs: u32,
-    /// How many of these are contexts.
+    /// How many of these are contexts that were started.
     pub users: u32,
+    /// For finding out whether anybody can reach it.
+    pub trial: Trial<rings::Node>,
 }
 
 /// An open file description: what `dup` shares.
@@ -59,6 +66,8 @@ pub struct Description {
     pub next_message: Option<Node>,
     /// Next among those that are to be closed once the one that is being closed is done with.
     pub next_closing: Option<Id<Description>>,
+    /// For finding out whether anybody can reach the object of a handle.
+    pub trial: Trial<rings::Node>,
 }
 
 impl Description {
@@ -76,6 +85,7 @@ impl Description {
             origin: None,
             next_message: None,
             next_closing: None,
+            trial: Trial::new(),
         }
     }
 
@@ -280,8 +290,8 @@ impl Kernel {
         };
         description.refs = description.refs.saturating_sub(1);
         if description.refs > 0 {
-            if let Kind::Proc(Handle::Context(context, _)) = description.kind {
-                self.end_if_out_of_reach(context);
+            if let Kind::Proc(Handle::Context(..) | Handle::Table(_)) = description.kind {
+                self.end_if_out_of_reach(rings::Node::description(id));
             }
             return;
         }
@@ -320,28 +330,33 @@ impl Kernel {
         }
     }
 
-    /// Takes a reference to a table for a context that is to use it.
+    /// Notes that a context that has a reference to a table is started.
     pub fn use_table(&mut self, id: Id<FileTable>) {
         if let Some(table) = self.tables.get_mut(id) {
-            table.refs = table.refs.saturating_add(1);
             table.users = table.users.saturating_add(1);
         }
     }
 
-    /// Gives up a context's reference to a table. After the last context every entry is closed, even if
-    /// there are handles: the table may hold one of itself, and would stay for ever.
-    pub fn leave_table(&mut self, id: Id<FileTable>) {
-        let Some(table) = self.tables.get_mut(id) else {
-            return;
-        };
-        table.users = table.users.saturating_sub(1);
-        while let Some(table) = self.tables.get_mut(id).filter(|table| table.users == 0)
+    /// Gives up a context's reference to a table. After the last one that was `started` every entry is
+    /// closed, even if there are handles: what a program has open ends with it.
+    pub fn leave_table(&mut self, id: Id<FileTable>, started: bool) {
+        if started && let Some(table) = self.tables.get_mut(id) {
+            table.users = table.users.saturating_sub(1);
+            if table.users == 0 {
+                self.empty_table(id);
+            }
+        }
+        self.release_table(id);
+    }
+
+    /// Closes every entry of a table.
+    pub fn empty_table(&mut self, id: Id<FileTable>) {
+        while let Some(table) = self.tables.get_mut(id)
             && let Some((_, entry)) = table.entries.pop_first()
         {
             self.detach(entry);
             self.drop_entry(entry);
         }
-        self.release_table(id);
     }
 
     /// Gives up a table's reference; the last one closes every entry.
@@ -351,7 +366,7 @@ impl Kernel {
         };
         table.refs = table.refs.saturating_sub(1);
         if table.refs > 0 {
-            return;
+            return self.end_if_out_of_reach(rings::Node::table(id));
         }
         if let Some(mut table) = self.tables.remove(id) {
             while let Some((_, entry)) = table.entries.pop_first() {

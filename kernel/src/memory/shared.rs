@@ -55,7 +55,7 @@ impl Memory {
         let end = offset.checked_add(size_of::<T>())?;
         // A page-aligned type is as long as its pages, but what is used of it ends in the first.
         let fits = end <= PAGE_SIZE || offset == 0 && size_of::<T>() == PAGE_SIZE;
-        if !fits || offset % align_of::<T>() != 0 {
+        if !fits || !offset.is_multiple_of(align_of::<T>()) {
             return None;
         }
         let address = phys_to_virt(frame.address()).wrapping_add(offset);

@@ -3,6 +3,6 @@
 pub use kernel_core::frames::Frame;
 pub use kernel_core::paging::{Cache, PageRange, Prot};
 pub use kernel_core::space::{
-    Access, AddrSpace, Kind, Lend, Loan, Mapped, OnRelease, Region, Request, Segv, SpaceError,
-    Terms,
+    Access, AddrSpace, Copying, Kind, Lend, Loan, Mapped, OnRelease, Progress, Region, Request,
+    Segv, SpaceError, Terms,
 };

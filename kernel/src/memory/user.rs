@@ -66,9 +66,9 @@ pub fn read<T: Plain>(
     }
     let mut value = MaybeUninit::<T>::zeroed();
     let slice = UserSlice::new(address, size_of::<T>())?;
+    let place = value.as_mut_ptr().cast::<u8>();
     // SAFETY: the zeroed memory of `value` is `size_of::<T>()` initialised bytes, borrowed only here.
-    let bytes =
-        unsafe { core::slice::from_raw_parts_mut(value.as_mut_ptr().cast::<u8>(), size_of::<T>()) };
+    let bytes = unsafe { core::slice::from_raw_parts_mut(place, size_of::<T>()) };
     space.copy_in(memory, slice, bytes)?;
     // SAFETY: any bytes are a valid `T`.
     Ok(unsafe { value.assume_init() })
@@ -94,9 +94,9 @@ pub fn write<T: Plain>(
         return Ok(());
     }
     let slice = UserSlice::new(address, size_of::<T>())?;
+    let place = (&raw const *value).cast::<u8>();
     // SAFETY: a `T` without padding is `size_of::<T>()` initialised bytes.
-    let bytes =
-        unsafe { core::slice::from_raw_parts((&raw const *value).cast::<u8>(), size_of::<T>()) };
+    let bytes = unsafe { core::slice::from_raw_parts(place, size_of::<T>()) };
     space.copy_out(memory, slice, bytes)?;
     Ok(())
 }

@@ -19,6 +19,12 @@ pub struct Console {
     len: usize,
 }
 
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Console {
     /// No input.
     pub const fn new() -> Self {

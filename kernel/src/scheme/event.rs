@@ -6,7 +6,7 @@
 use super::{
     Kind,
     ops::Opened,
-    user::{Scheme, Then},
+    user::{Scheme, Then, Watch},
 };
 use crate::{
     context::sched::Alarm,
@@ -28,10 +28,18 @@ const QUEUE_LIMIT: usize = 16_384;
 /// At most so many events are read or registered by one call.
 const BATCH: usize = 64;
 const BUCKETS: usize = 256;
+/// Length of an event in bytes.
+const EVENT: usize = size_of::<Event>();
 
 /// Descriptions that event queues watch, by their object, so that a change of the object finds them.
 pub struct WatchTable {
     buckets: [List<Description>; BUCKETS],
+}
+
+impl Default for WatchTable {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl WatchTable {
@@ -85,7 +93,7 @@ impl Kernel {
         len: usize,
         nonblocking: bool,
     ) -> Outcome {
-        let room = (len / size_of::<Event>()).min(BATCH);
+        let room = (len / EVENT).min(BATCH);
         if room == 0 {
             return fail(EINVAL);
         }
@@ -100,25 +108,25 @@ impl Kernel {
         let space = self.current_space;
         let wanted = room.min(self.events.pending(queue));
         for index in 0..wanted {
-            let at = base.wrapping_add(index.wrapping_mul(size_of::<Event>()));
-            self.write_bytes(space, at, &[0; size_of::<Event>()])?;
+            let at = base.wrapping_add(index.wrapping_mul(EVENT));
+            self.write_bytes(space, at, &[0; EVENT])?;
         }
         let mut count = 0_usize;
         while count < wanted
             && let Some(ready) = self.events.read(queue)
         {
-            let at = base.wrapping_add(count.wrapping_mul(size_of::<Event>()));
+            let at = base.wrapping_add(count.wrapping_mul(EVENT));
             self.write_word(space, at, ready.number)?;
             self.write_word(space, at.wrapping_add(8), ready.flags.bits())?;
             self.write_word(space, at.wrapping_add(16), ready.data)?;
             count = count.wrapping_add(1);
         }
-        Ok(count.wrapping_mul(size_of::<Event>()))
+        Ok(count.wrapping_mul(EVENT))
     }
 
     /// `write`: registers one interest. The result is the size of what was taken.
     pub fn event_write(&mut self, queue: QueueId, base: usize, len: usize) -> Outcome {
-        if len < size_of::<Event>() {
+        if len < EVENT {
             return fail(EINVAL);
         }
         let mut words = [0; 3];
@@ -135,6 +143,8 @@ impl Kernel {
             return fail(ELOOP);
         }
         let ready = self.kernel_readiness(id, kind) & interest;
+        let subject = self.description(id)?.subject;
+        let previous = self.events.registered(queue, subject, number);
         let description = self.descriptions.get_mut(id).ok_or(Halt::Errno(EBADF))?;
         let had = description.subject.is_some();
         self.events.register(
@@ -162,14 +172,19 @@ impl Kernel {
             number: object,
         } = kind
         else {
-            return Ok(size_of::<Event>());
+            return Ok(EVENT);
         };
         if interest.is_empty() {
-            return Ok(size_of::<Event>());
+            return Ok(EVENT);
         }
         let args = [object, interest.bits() as u64, 0, 0, 0, 0];
         let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Fevent, args);
-        call.then = Then::Watch(id);
+        call.then = Then::Watch(Watch {
+            description: id,
+            queue,
+            number,
+            previous,
+        });
         self.call_scheme(call)
     }
 
@@ -178,7 +193,17 @@ impl Kernel {
         if !ready.is_empty() {
             self.notify_description(id, ready);
         }
-        size_of::<Event>()
+        EVENT
+    }
+
+    /// The scheme will not announce what a queue was to hear: the registration is again what it was.
+    pub fn watch_refused(&mut self, watch: &Watch) {
+        let subject = self
+            .descriptions
+            .get(watch.description)
+            .and_then(|description| description.subject);
+        self.events
+            .restore(watch.queue, subject, watch.number, watch.previous);
     }
 
     /// Arms a one-time event: `data` is the address of an absolute time of the monotonic clock, and
@@ -194,7 +219,7 @@ impl Kernel {
             }
         }
         self.arm();
-        Ok(size_of::<Event>())
+        Ok(EVENT)
     }
 
     /// A one-time event is due.

@@ -16,6 +16,8 @@ use syscall::{error::*, flag::EventFlags};
 
 /// Lines and vectors together.
 const LINES: usize = irq::MESSAGE_FIRST + irq::MESSAGES;
+/// Length of a message's address and data in bytes.
+const MESSAGE: usize = 2 * size_of::<u64>();
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
@@ -28,6 +30,12 @@ struct Line {
 /// All lines.
 pub struct Irqs {
     lines: [Line; LINES],
+}
+
+impl Default for Irqs {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Irqs {
@@ -132,7 +140,7 @@ impl Kernel {
         let Some((address, data)) = irq::message(line as usize) else {
             return fail(EOPNOTSUPP);
         };
-        if len != 2 * size_of::<u64>() {
+        if len != MESSAGE {
             return fail(EINVAL);
         }
         self.write_word(self.current_space, base, address as usize)?;

@@ -1,11 +1,13 @@
 //! The `memory` scheme: fresh memory, physical memory, and records of what user schemes have mapped.
 //!
-//! Its root is what a driver needs: physical addresses, and memory that is adjacent for a device. Fresh
-//! memory needs no descriptor at all.
+//! Its root is what whoever runs a machine's devices needs: physical addresses, and memory that is
+//! adjacent for a device. What one driver needs is opened through it and handed on: a *window*
+//! (`physical@uc/BASE/SIZE`) maps those physical addresses and no others, a *block* (`dma/SIZE`, see
+//! [`super::dma`]) is memory that its device may write to. Fresh memory needs no descriptor at all.
 
-use super::{Kind, ops::Opened, user::Node};
+use super::{Kind, dma::Block, ops::Opened, user::Node};
 use crate::{
-    error::{Outcome, fail},
+    error::{Halt, Outcome, fail},
     kernel::{Kernel, Space},
     memory::space::{Cache, Request},
 };
@@ -22,6 +24,17 @@ pub enum Source {
     Contiguous,
     /// Physical memory at the map's offset.
     Physical(Caching),
+    /// So many bytes of physical memory, of which the map's offset is relative to the first.
+    Window {
+        /// Address of the first byte, a page boundary.
+        base: u64,
+        /// Whole pages.
+        size: u64,
+        /// How it is cached.
+        caching: Caching,
+    },
+    /// Memory that a device may write to.
+    Dma(Id<Block>),
     /// Nothing; `SYS_CALL` on it translates addresses.
     Translation,
 }
@@ -37,18 +50,41 @@ pub enum Caching {
     WriteCombining,
 }
 
-/// Opens a key of the memory scheme.
-pub fn open(key: &[u8]) -> Outcome<Opened> {
-    let source = match key {
+/// What a key without numbers names.
+fn plain(key: &[u8]) -> Option<Source> {
+    Some(match key {
         b"" | b"zeroed" => Source::Zeroed,
         b"contiguous" => Source::Contiguous,
         b"physical" | b"physical@wb" => Source::Physical(Caching::WriteBack),
         b"physical@uc" => Source::Physical(Caching::Uncached),
         b"physical@wc" => Source::Physical(Caching::WriteCombining),
         b"translation" => Source::Translation,
-        _ => return fail(ENOENT),
-    };
-    Ok(Opened::plain(Kind::Memory(source)))
+        _ => return None,
+    })
+}
+
+/// A number of bytes in lower-case hexadecimal digits without leading zeros, whole pages.
+fn page_bytes(text: &[u8]) -> Option<u64> {
+    let text = core::str::from_utf8(text).ok()?;
+    let spelled = text == "0" || !text.starts_with(['0', '+']);
+    if !spelled || text.contains(|c: char| c.is_ascii_uppercase()) {
+        return None;
+    }
+    let value = u64::from_str_radix(text, 16).ok()?;
+    value
+        .is_multiple_of(crate::memory::PAGE_SIZE as u64)
+        .then_some(value)
+}
+
+impl Caching {
+    /// What page-table entries say of it.
+    const fn cache(self) -> Cache {
+        match self {
+            Self::WriteBack => Cache::WriteBack,
+            Self::Uncached => Cache::Uncached,
+            Self::WriteCombining => Cache::WriteCombining,
+        }
+    }
 }
 
 /// A mapping of a user scheme's memory, of which the scheme hears the end; or a message about a
@@ -151,6 +187,45 @@ impl MapRecord {
 }
 
 impl Kernel {
+    /// Opens a key of the memory scheme.
+    ///
+    /// # Errors
+    /// `ENOENT` for a key that names nothing, `EINVAL` for numbers that are not of whole pages, `EPERM` for
+    /// a window on memory that the kernel manages, `ENOMEM`.
+    pub fn memory_open(&mut self, key: &[u8]) -> Outcome<Opened> {
+        if let Some(source) = plain(key) {
+            return Ok(Opened::plain(Kind::Memory(source)));
+        }
+        let mut words = key.split(|byte| *byte == b'/');
+        let kind = words.next().unwrap_or(&[]);
+        let mut number = || {
+            words
+                .next()
+                .map(|word| page_bytes(word).ok_or(Halt::Errno(EINVAL)))
+        };
+        let first = number().ok_or(Halt::Errno(ENOENT))??;
+        let second = number().transpose()?;
+        let none_left = words.next().is_none();
+        let source = match (kind, plain(kind), second) {
+            (b"dma", _, None) if none_left => Source::Dma(self.dma_create(first)?),
+            (_, Some(Source::Physical(caching)), Some(size)) if none_left => {
+                if size == 0 || first.checked_add(size).is_none() {
+                    return fail(EINVAL);
+                }
+                if self.overlaps_kernel(first, size) {
+                    return self.deny(crate::descriptor::Denial::Capability);
+                }
+                Source::Window {
+                    base: first,
+                    size,
+                    caching,
+                }
+            }
+            _ => return fail(ENOENT),
+        };
+        Ok(Opened::plain(Kind::Memory(source)))
+    }
+
     /// `SYS_FMAP` on a memory descriptor.
     pub fn memory_map(&mut self, source: Source, id: Id<Space>, map: &Map) -> Outcome {
         let min = self
@@ -172,22 +247,38 @@ impl Kernel {
                 if self.overlaps_kernel(physical, map.size as u64) {
                     return self.deny(crate::descriptor::Denial::Capability);
                 }
-                let cache = match caching {
-                    Caching::WriteBack => Cache::WriteBack,
-                    Caching::Uncached => Cache::Uncached,
-                    Caching::WriteCombining => Cache::WriteCombining,
-                };
                 self.change(id, |space, memory, released| {
-                    Ok(space.map_device(memory, &request, physical, cache, released)?)
+                    Ok(space.map_device(memory, &request, physical, caching.cache(), released)?)
                 })
             }
+            Source::Window {
+                base,
+                size,
+                caching,
+            } => {
+                let offset = map.offset as u64;
+                let end = (map.size as u64)
+                    .checked_next_multiple_of(crate::memory::PAGE_SIZE as u64)
+                    .and_then(|len| len.checked_add(offset));
+                if end.is_none_or(|end| end > size) {
+                    return fail(EINVAL);
+                }
+                let physical = base.saturating_add(offset);
+                self.change(id, |space, memory, released| {
+                    Ok(space.map_device(memory, &request, physical, caching.cache(), released)?)
+                })
+            }
+            Source::Dma(block) => self.dma_map(block, id, &request, map.offset),
             Source::Translation => fail(EBADF),
         }
     }
 
     /// `SYS_CALL` on the translation object: the word of the payload, an address of the caller's,
-    /// becomes the physical address that it has now.
+    /// becomes the physical address that it has now. On a block for a device, where that is.
     pub fn memory_call(&mut self, source: Source, base: usize, len: usize) -> Outcome {
+        if let Source::Dma(block) = source {
+            return self.dma_address(block, base, len);
+        }
         if source != Source::Translation || len != size_of::<usize>() {
             return fail(EINVAL);
         }

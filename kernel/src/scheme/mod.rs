@@ -6,6 +6,7 @@
 
 pub mod acpi;
 pub mod debug;
+pub mod dma;
 pub mod event;
 pub mod irq;
 pub mod memory;

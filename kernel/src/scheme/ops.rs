@@ -1,6 +1,6 @@
 //! What calls do on the kernel's own objects.
 
-use super::{Kind, memory, proc, sys};
+use super::{Kind, dma, proc, sys};
 use crate::{
     context::Context,
     descriptor::{Description, Entry},
@@ -120,7 +120,7 @@ impl Kernel {
             },
             GlobalSchemes::Time => self.time_open(key),
             GlobalSchemes::Irq => self.irq_open(key),
-            GlobalSchemes::Memory => memory::open(key),
+            GlobalSchemes::Memory => self.memory_open(key),
             GlobalSchemes::Sys => sys::open(key, flags),
             GlobalSchemes::Acpi => self.acpi_open(key),
             GlobalSchemes::Proc => self.proc_open(caller, proc::Handle::Root, key),
@@ -233,6 +233,7 @@ impl Kernel {
             Kind::Proc(handle) => self.proc_call(handle, metadata),
             Kind::Root(GlobalSchemes::Sys) => self.sys_root_call(metadata),
             Kind::Root(GlobalSchemes::Acpi) => self.acpi_call(base, len, metadata),
+            Kind::Root(GlobalSchemes::Memory) => self.memory_root_call(metadata),
             Kind::Memory(source) => self.memory_call(source, base, len),
             Kind::Irq(line) => self.irq_call(line, base, len),
             _ => fail(EOPNOTSUPP),
@@ -302,7 +303,11 @@ impl Kernel {
             Kind::Irq(line) => self.irq_close(line),
             Kind::Proc(handle) => self.proc_close(handle),
             Kind::Time(clock) => self.cancel_alarm(clock),
-            _ => {}
+            kind => {
+                if let Some(block) = dma::block_of(kind) {
+                    self.dma_close(block);
+                }
+            }
         }
     }
 

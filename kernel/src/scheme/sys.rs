@@ -96,6 +96,7 @@ impl Kernel {
                 writeln!(text, "leases {}", self.leases.len())?;
                 writeln!(text, "pipes {}", self.pipes.len())?;
                 writeln!(text, "maps {}", self.maps.len())?;
+                writeln!(text, "blocks {}", self.blocks.len())?;
                 writeln!(text, "timers {}", self.timers.len())?;
                 writeln!(text, "queues {queues}")?;
                 writeln!(text, "subjects {subjects}")?;

@@ -8,6 +8,7 @@ use crate::{
         Kind,
         user::{
             Call, RecvIntent, Scheme, Then,
+            fds::{FD_SIZE, MAX_TRANSFER},
             payload::{Direction, Payload},
         },
     },
@@ -102,6 +103,10 @@ impl Kernel {
             let nonblocking = description.nonblocking();
             return self.socket_call(scheme, base, len, flags, [a, b, c], nonblocking);
         }
+        if flags.contains(CallFlags::CONSUME) {
+            // The caller is still the running context when the call is on its way.
+            self.attention = true;
+        }
         let outcome = if flags.contains(CallFlags::FD) {
             self.pass_descriptors(entry, kind, base, len, flags, words, count)
         } else {
@@ -179,7 +184,7 @@ impl Kernel {
                 direction,
                 text,
             },
-            then: Then::Value,
+            then: answer_of(direction),
         })
     }
 
@@ -269,7 +274,7 @@ impl Kernel {
                 direction,
                 text: false,
             },
-            then: Then::Value,
+            then: answer_of(direction),
         })
     }
 
@@ -288,11 +293,10 @@ impl Kernel {
         let Kind::User { scheme, number } = kind else {
             return fail(EOPNOTSUPP);
         };
-        let fds = len / size_of::<usize>();
+        let fds = len / FD_SIZE;
         let [a, b, ..] = words;
         self.require(&entry, Rights::TRANSFER)?;
-        if len % size_of::<usize>() != 0 || fds == 0 || fds > crate::scheme::user::fds::MAX_TRANSFER
-        {
+        if !len.is_multiple_of(FD_SIZE) || fds == 0 || fds > MAX_TRANSFER {
             return fail(EINVAL);
         }
         match (
@@ -371,6 +375,14 @@ impl Kernel {
     }
 }
 
+/// What an answer is: of an outward buffer, how much of it was filled.
+const fn answer_of(direction: Direction) -> Then {
+    match direction {
+        Direction::Out => Then::Count,
+        Direction::In | Direction::OutAll | Direction::Both => Then::Value,
+    }
+}
+
 /// Which way the payload of a standard call goes.
 ///
 /// # Errors
@@ -387,7 +399,7 @@ fn direction_of(kind: StdFsCallKind, len: usize) -> Outcome<Direction> {
         StdFsCallKind::Fstat => exact(size_of::<Stat>(), Direction::OutAll),
         StdFsCallKind::Fstatvfs => exact(size_of::<StatVfs>(), Direction::OutAll),
         StdFsCallKind::Futimens => exact(TIMES, Direction::In),
-        StdFsCallKind::GetLock => exact(2 * size_of::<u64>(), Direction::OutAll),
+        StdFsCallKind::GetLock => exact(LOCK, Direction::OutAll),
         StdFsCallKind::Getdents => Ok(Direction::Out),
         StdFsCallKind::Unlinkat => Ok(Direction::In),
         _ => Ok(Direction::Both),
@@ -395,3 +407,5 @@ fn direction_of(kind: StdFsCallKind, len: usize) -> Outcome<Direction> {
 }
 
 const TIMES: usize = 2 * size_of::<TimeSpec>();
+/// Length of what is told of a lock.
+const LOCK: usize = 2 * size_of::<u64>();

@@ -19,8 +19,9 @@ use core::mem::size_of;
 use kernel_core::{rights, slab::Id};
 use syscall::{data::Stat, error::*, flag::*, schemev2::Opcode};
 
-/// Longest single read or write; more is done in part, as POSIX allows.
-const MAX_TRANSFER: usize = 1 << 30;
+/// Longest single read or write; more is done in part, as POSIX allows. It bounds how many pages are lent
+/// without a pause.
+const MAX_TRANSFER: usize = 32 << 20;
 
 /// A call of a user scheme through a descriptor, with everything else at its most common.
 pub const fn plain(scheme: Id<Scheme>, entry: &Entry, opcode: Opcode, args: [u64; 6]) -> Call {
@@ -149,9 +150,11 @@ impl Kernel {
             direction,
             text: false,
         };
-        if moves {
-            call.then = Then::Advance(entry.desc);
-        }
+        call.then = if moves {
+            Then::Advance(entry.desc)
+        } else {
+            Then::Count
+        };
         self.call_scheme(call)
     }
 
@@ -267,6 +270,7 @@ impl Kernel {
             direction: Direction::Out,
             text: false,
         };
+        call.then = Then::Count;
         self.call_scheme(call)
     }
 

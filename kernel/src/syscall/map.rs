@@ -3,7 +3,7 @@
 use crate::{
     context::Context,
     error::{Halt, Outcome, fail},
-    kernel::Kernel,
+    kernel::{Kernel, Space},
     scheme::{
         Kind,
         memory::MapRecord,
@@ -16,6 +16,8 @@ use syscall::{data::Map, error::*, flag::*, schemev2::Opcode};
 
 /// As the descriptor of a map: fresh memory.
 pub const ANONYMOUS: usize = usize::MAX;
+/// How many pages are unmapped without a pause.
+const UNMAP_PART: usize = 4096;
 
 impl Kernel {
     /// `SYS_FMAP`.
@@ -89,8 +91,16 @@ impl Kernel {
 
     /// `SYS_FUNMAP`.
     pub fn sys_funmap(&mut self, base: usize, len: usize) -> Outcome {
-        self.unmap(self.current_space, base, len)?;
-        Ok(0)
+        self.unmap_call(self.current_space, base, len)
+    }
+
+    /// Unmaps a range for the running context's call, in parts.
+    pub fn unmap_call(&mut self, id: Id<Space>, base: usize, len: usize) -> Outcome {
+        if self.unmap_part(id, base, len, UNMAP_PART)? {
+            Ok(0)
+        } else {
+            self.go_on_later()
+        }
     }
 
     /// `SYS_MREMAP`.

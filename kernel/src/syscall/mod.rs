@@ -31,6 +31,15 @@ impl Kernel {
         }
     }
 
+    /// Ends a part of a call that takes long. The context makes the same call again from user mode, where
+    /// interrupts come in between and others may run; what is done by then must not need to be done again.
+    pub fn go_on_later<T>(&mut self) -> Outcome<T> {
+        if let Some(context) = self.this() {
+            context.state.frame.make_call_again();
+        }
+        Err(Halt::Blocked)
+    }
+
     /// Performs a system call of the running context.
     ///
     /// # Errors

@@ -54,6 +54,13 @@ impl Kernel {
 
     /// `SYS_YIELD`.
     pub fn sys_yield(&mut self) -> Outcome {
+        // With the rest of its time it would be chosen again before those who wait for the next round.
+        if let Some(id) = self.current {
+            self.run.enter(&mut self.contexts, id);
+        }
+        if let Some(context) = self.this() {
+            context.run.yield_now();
+        }
         self.slice.over = true;
         self.attention = true;
         Ok(0)

@@ -22,6 +22,7 @@ pub mod errno;
 pub mod float;
 pub mod fnmatch;
 pub mod getopt;
+pub mod glob;
 pub mod integer;
 pub mod multibyte;
 pub mod paths;

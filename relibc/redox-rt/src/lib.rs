@@ -37,6 +37,7 @@ pub mod spawn;
 pub mod start;
 pub mod sys;
 pub mod tcb;
+pub mod terminal;
 pub mod thread;
 
 pub use exit::exit;

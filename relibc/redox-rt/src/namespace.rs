@@ -14,11 +14,11 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cap_abi::Rights;
 use libredox::protocol::NsDup;
-use rt_core::path::{self, Route};
+use rt_core::path::{self, Own, Route};
 use rt_core::root_cache::{Held, Lookup, RootCache};
 use syscall::error::{Error, Result};
 use syscall::flag::{CallFlags, O_DIRECTORY, O_STAT};
-use syscall::{E2BIG, ENAMETOOLONG, ENODEV, ENOENT, ESTALE};
+use syscall::{E2BIG, ENAMETOOLONG, ENODEV, ENOENT, ENXIO, ESTALE};
 
 use crate::fd::Fd;
 use crate::sys;
@@ -180,6 +180,9 @@ fn follow<T>(
         Route::File(p) if p.starts_with(b"//") => {
             ask(namespace, Joined::new(path::FILE_PREFIX, p)?.get())
         }
+        Route::PseudoTerminal(number) => {
+            ask(namespace, Joined::new(path::TERMINALS.1, number)?.get())
+        }
         Route::Namespace(p) | Route::File(p) | Route::Current(p) => ask(namespace, p),
     }
 }
@@ -235,8 +238,31 @@ fn hand_out(name: &[u8], epoch: usize) -> Option<Held<'static>> {
     }
 }
 
+/// Opens a path that names something the process has already (`path::own`): a copy of the descriptor, or
+/// its controlling terminal. `None` for every other path.
+pub fn open_own(path: &[u8], out: usize) -> Option<Result<usize>> {
+    if is_confined() {
+        return None;
+    }
+    Some(match path::own(path)? {
+        Own::Descriptor(number) => sys::dup(number, b"", out),
+        Own::Terminal => controlling_terminal(out),
+    })
+}
+
+/// What the process manager keeps is asked for a descriptor of its own, so that it alone decides how long
+/// the session has the terminal.
+fn controlling_terminal(out: usize) -> Result<usize> {
+    let process = crate::process::process_fd().ok_or(Error::new(ENXIO))?;
+    let kept = Fd::from_raw(sys::dup(process, b"tty", sys::FD_ANY_UPPER)?);
+    sys::dup(kept.raw(), b"tty", out)
+}
+
 /// Opens a path; `out` is the number to put it at ([`sys::FD_ANY`] and the like).
 pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
+    if let Some(done) = open_own(path, out) {
+        return done;
+    }
     with_route(path, |dir, p| sys::openat(dir, p, flags, out))
 }
 
@@ -245,6 +271,11 @@ pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
 pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     let handle = Fd::from_raw(register_handle(namespace, name)?);
     sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
+}
+
+/// What a namespace makes of a request, as a private descriptor (see `nsmgr-api`).
+pub fn ask_for(namespace: usize, request: &[u8]) -> Result<Fd> {
+    sys::dup(namespace, request, sys::FD_ANY_UPPER).map(Fd::from_raw)
 }
 
 /// A descriptor that binds a name, once, to the scheme whose root is sent to it.

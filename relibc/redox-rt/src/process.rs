@@ -193,6 +193,30 @@ pub fn new_child() -> Result<Fd> {
     ask(own()?, b"fork")
 }
 
+/// Takes from a process, and from the children it makes from then on, what it can do to others by
+/// their numbers (see `cap_abi::process`).
+pub fn confine(process: usize) -> Result<()> {
+    sys::call(process, CallFlags::empty(), &[cap_abi::process::CONFINE]).map(drop)
+}
+
+/// How many there are of everything in the process manager, in the order of
+/// `cap_abi::process::COUNTS`.
+pub fn counts() -> Result<[usize; cap_abi::process::COUNTED]> {
+    let mut words = [0; cap_abi::process::COUNTED * 8];
+    let verb = [cap_abi::process::COUNTS];
+    sys::call_read_write(own()?, &mut words, CallFlags::empty(), &verb)?;
+    let mut counts = [0; cap_abi::process::COUNTED];
+    for (count, word) in counts.iter_mut().zip(words.as_chunks::<8>().0) {
+        *count = usize::from_ne_bytes(*word);
+    }
+    Ok(counts)
+}
+
+/// The number of a child that [`new_child`] made.
+pub fn number_of(child: &Fd) -> Result<u32> {
+    Ok(main_thread(child)?.get().attributes()?.pid)
+}
+
 /// Starts a program as a child of this process and answers its number. Of `command`, `process` and
 /// `attributes` do not count, except for the name: they are the process manager's to say.
 pub fn spawn(command: &Command<'_>) -> Result<u32> {

@@ -2,9 +2,10 @@
 //!
 //! A process has a namespace descriptor and a current-directory descriptor. An absolute path is one
 //! `openat` on the namespace, in the form `/scheme/NAME/REST`; a plain absolute path belongs to the
-//! scheme `file`. The few devices that POSIX programs name by absolute paths are schemes ([`DEVICES`]): a
-//! link in the file system could not lead out of it. A relative path is one `openat` on the current directory. Nothing is resolved here:
-//! `..`, links and trailing slashes are the business of whoever answers.
+//! scheme `file`. The few devices that POSIX programs name by absolute paths are schemes ([`DEVICES`],
+//! [`TERMINALS`]) or descriptors of the process ([`own`]): a link in the file system could not lead out of
+//! it. A relative path is one `openat` on the current directory. Nothing is resolved here: `..`, links and
+//! trailing slashes are the business of whoever answers.
 
 /// Longest path passed on, in bytes.
 pub const MAX_LEN: usize = 4096;
@@ -12,12 +13,45 @@ pub const MAX_LEN: usize = 4096;
 pub const FILE_PREFIX: &[u8] = b"/scheme/file";
 
 /// Devices by the names they have elsewhere, and the schemes that are them.
-pub const DEVICES: [(&[u8], &[u8]); 4] = [
+pub const DEVICES: [(&[u8], &[u8]); 6] = [
+    (b"/dev/console", b"/scheme/console"),
     (b"/dev/null", b"/scheme/null"),
+    (b"/dev/ptmx", b"/scheme/pty"),
     (b"/dev/random", b"/scheme/rand"),
     (b"/dev/urandom", b"/scheme/rand"),
     (b"/dev/zero", b"/scheme/zero"),
 ];
+
+/// What stands before a pseudo-terminal's number elsewhere, and what does here.
+pub const TERMINALS: (&[u8], &[u8]) = (b"/dev/pts/", b"/scheme/pty/");
+
+/// Something that a path names which the process has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// A descriptor.
+    Descriptor(usize),
+    /// The controlling terminal.
+    Terminal,
+}
+
+/// What a path like `/dev/stdin` names; `None` for every other one.
+#[must_use]
+pub fn own(path: &[u8]) -> Option<Own> {
+    let name = path.strip_prefix(b"/dev/")?;
+    match name {
+        b"stdin" => Some(Own::Descriptor(0)),
+        b"stdout" => Some(Own::Descriptor(1)),
+        b"stderr" => Some(Own::Descriptor(2)),
+        b"tty" => Some(Own::Terminal),
+        _ => {
+            let digits = name.strip_prefix(b"fd/")?;
+            let text = core::str::from_utf8(digits).ok()?;
+            let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse::<i32>().ok().filter(|_| plain)?;
+            usize::try_from(number).ok().map(Own::Descriptor)
+        }
+    }
+}
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +60,8 @@ pub enum Route<'a> {
     Namespace(&'a [u8]),
     /// To the namespace, behind [`FILE_PREFIX`].
     File(&'a [u8]),
+    /// To the namespace, behind what [`TERMINALS`] says.
+    PseudoTerminal(&'a [u8]),
     /// To the current directory, as it is.
     Current(&'a [u8]),
 }
@@ -48,7 +84,11 @@ pub fn route_of_text(path: &[u8]) -> Result<Route<'_>, i32> {
     match path.split_first() {
         None => Err(syscall::ENOENT),
         Some((b'/', _)) if is_scheme_rooted(path) => Ok(Route::Namespace(path)),
-        Some((b'/', _)) => Ok(device(path).map_or(Route::File(path), Route::Namespace)),
+        Some((b'/', _)) => Ok(match (device(path), path.strip_prefix(TERMINALS.0)) {
+            (Some(scheme), _) => Route::Namespace(scheme),
+            (None, Some(number)) if !number.is_empty() => Route::PseudoTerminal(number),
+            _ => Route::File(path),
+        }),
         Some(_) => Ok(Route::Current(path)),
     }
 }
@@ -69,6 +109,7 @@ pub fn below_root(route: Route<'_>) -> Option<(&[u8], &[u8])> {
             let end = path.iter().position(|&byte| byte == b'/')?;
             path.split_at_checked(end)?
         }
+        Route::PseudoTerminal(number) => return Some((b"pty", number)),
         Route::Current(_) => return None,
     };
     let from = rest.iter().position(|&byte| byte != b'/')?;
@@ -114,6 +155,7 @@ mod tests {
             (b"/scheme/namespace/scheme-creation-cap", None),
             (b"/scheme/../x", None),
             (b"/dev/null", None),
+            (b"/dev/pts/3", Some((b"pty", b"3"))),
             (b"relative", None),
         ];
         for (path, want) in rows {
@@ -138,6 +180,10 @@ mod tests {
             (b"/dev/nul", Ok(Route::File(b"/dev/nul"))),
             (b"/dev/null/", Ok(Route::File(b"/dev/null/"))),
             (b"dev/null", Ok(Route::Current(b"dev/null"))),
+            (b"/dev/console", Ok(Route::Namespace(b"/scheme/console"))),
+            (b"/dev/ptmx", Ok(Route::Namespace(b"/scheme/pty"))),
+            (b"/dev/pts/12", Ok(Route::PseudoTerminal(b"12"))),
+            (b"/dev/pts/", Ok(Route::File(b"/dev/pts/"))),
             (b"a/../b/", Ok(Route::Current(b"a/../b/"))),
             (b".", Ok(Route::Current(b"."))),
             (b"", Err(syscall::ENOENT)),
@@ -152,6 +198,27 @@ mod tests {
                 "{:?}",
                 std::string::String::from_utf8_lossy(path)
             );
+        }
+    }
+
+    #[test]
+    fn what_a_process_has() {
+        let rows: &[(&[u8], Option<Own>)] = &[
+            (b"/dev/stdin", Some(Own::Descriptor(0))),
+            (b"/dev/stdout", Some(Own::Descriptor(1))),
+            (b"/dev/stderr", Some(Own::Descriptor(2))),
+            (b"/dev/tty", Some(Own::Terminal)),
+            (b"/dev/fd/17", Some(Own::Descriptor(17))),
+            (b"/dev/fd/", None),
+            (b"/dev/fd/+1", None),
+            (b"/dev/fd/1x", None),
+            (b"/dev/fd/9999999999", None),
+            (b"/dev/tty0", None),
+            (b"/dev/stdin/", None),
+            (b"dev/stdin", None),
+        ];
+        for (path, want) in rows {
+            assert_eq!(own(path), *want, "{:?}", path.escape_ascii());
         }
     }
 }

@@ -8,7 +8,11 @@ use syscall::{EINVAL, ENOMEM, EPERM};
 /// How many signals there are.
 pub const COUNT: usize = 64;
 
-/// The signals that the rules below name.
+/// The terminal's interrupt key.
+pub const SIGINT: u8 = 2;
+/// The terminal's quit key.
+pub const SIGQUIT: u8 = 3;
+/// An instruction that is none.
 pub const SIGILL: u8 = 4;
 /// A breakpoint or single step.
 pub const SIGTRAP: u8 = 5;

@@ -1,8 +1,10 @@
 /* The C library as C programs use it. Prints its report in the test runner's protocol. */
+#define _GNU_SOURCE
 #include "test.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <math.h>
 #include <poll.h>
@@ -21,9 +23,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-jmp_buf test_failed;
-char test_reason[256];
 
 static void formats(void) {
     char text[64];
@@ -437,6 +436,13 @@ static void beneath_current_directory(void) {
     SAME(stat("..", &s), -1); SAME(errno, EPERM);
 }
 
+static void program_name(void) {
+    const char *slash = strrchr(program_invocation_name, '/');
+    CHECK(*program_invocation_name);
+    CHECK(strcmp(slash ? slash + 1 : program_invocation_name, program_invocation_short_name) == 0);
+    CHECK(strcmp(program_invocation_short_name, "test-c") == 0);
+}
+
 /* Through pointers that the compiler cannot see through, or it would do the work itself. */
 static void strings(void) {
     char *(*volatile copy)(char *, const char *) = strcpy;
@@ -463,7 +469,43 @@ static void strings(void) {
     CHECK(find("abc", 'c') && !find("abc", 'd') && !*find("abc", 0));
 }
 
+static int refused;
+
+static int count_refused(const char *path, int number) {
+    (void)path;
+    refused += number == EACCES || number == EPERM;
+    return 0;
+}
+
+static void path_patterns(void) {
+    glob_t found;
+    SAME(mkdir("/globbed", 0755), 0);
+    const char *names[] = {"/globbed/b.c", "/globbed/a.c", "/globbed/.h.c", "/globbed/a.o"};
+    for (int i = 0; i < 4; i++)
+        SAME(close(open(names[i], O_CREAT | O_WRONLY, 0644)), 0);
+    SAME(glob("/globbed/*.c", 0, 0, &found), 0);
+    SAME(found.gl_pathc, 2);
+    CHECK(strcmp(found.gl_pathv[0], "/globbed/a.c") == 0 && strcmp(found.gl_pathv[1], "/globbed/b.c") == 0);
+    CHECK(!found.gl_pathv[2]);
+    SAME(glob("/globbed/[a-z].o", GLOB_APPEND, 0, &found), 0);
+    SAME(found.gl_pathc, 3);
+    CHECK(strcmp(found.gl_pathv[2], "/globbed/a.o") == 0 && !found.gl_pathv[3]);
+    globfree(&found);
+    found.gl_offs = 2;
+    SAME(glob("/globbe?", GLOB_DOOFFS | GLOB_MARK, count_refused, &found), 0);
+    SAME(found.gl_pathc, 1);
+    CHECK(!found.gl_pathv[0] && !found.gl_pathv[1] && strcmp(found.gl_pathv[2], "/globbed/") == 0);
+    globfree(&found);
+    SAME(glob("/globbed/*.z", 0, 0, &found), GLOB_NOMATCH);
+    SAME(glob("/globbed/*.z", GLOB_NOCHECK, 0, &found), 0);
+    CHECK(strcmp(found.gl_pathv[0], "/globbed/*.z") == 0);
+    globfree(&found);
+    SAME(refused, 0);
+}
+
 static const struct test_case file_cases[] = {
+    /* Before what confines the current directory. */
+    {"path_patterns", path_patterns},
     {"beneath_per_call", beneath_per_call},
     {"beneath_sticky", beneath_sticky},
     {"beneath_current_directory", beneath_current_directory},
@@ -472,6 +514,7 @@ static const struct test_case file_cases[] = {
 static const struct test_case cases[] = {
     {"formats", formats},
     {"strings", strings},
+    {"program_name", program_name},
     {"long_jumps", long_jumps},
     {"heap", heap},
     {"environment", environment},
@@ -490,29 +533,10 @@ static const struct test_case cases[] = {
     {"system_facts", system_facts},
 };
 
-static int failures;
-
-static void run(const struct test_case *test) {
-    if (setjmp(test_failed) == 0) {
-        test->run();
-        printf("@test ok c.%s\n", test->name);
-    } else {
-        printf("@test FAIL c.%s: %s\n", test->name, test_reason);
-        failures++;
-    }
-    fflush(stdout);
-}
-
-static void run_all(const struct test_case *tests, unsigned count) {
-    printf("@test plan %u\n", count);
-    for (unsigned i = 0; i < count; i++)
-        run(&tests[i]);
-}
-
 /* With an argument, what needs a file system too. */
 int main(int argc, char **argv) {
-    run_all(cases, sizeof cases / sizeof *cases);
+    test_run_all("c", cases, sizeof cases / sizeof *cases);
     if (argc > 1 && strcmp(argv[1], "files") == 0)
-        run_all(file_cases, sizeof file_cases / sizeof *file_cases);
-    return failures != 0;
+        test_run_all("c", file_cases, sizeof file_cases / sizeof *file_cases);
+    return test_failures != 0;
 }

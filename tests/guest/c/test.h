@@ -12,6 +12,10 @@ struct test_case {
 
 extern jmp_buf test_failed;
 extern char test_reason[256];
+extern int test_failures;
+
+/* Runs cases; those that fail are counted. */
+void test_run_all(const char *group, const struct test_case *tests, unsigned count);
 
 /* Fails the case unless the condition holds. */
 #define CHECK(condition)                                                                      \

@@ -1,11 +1,16 @@
 //! Boots test suites and benchmarks in QEMU and judges what they say on the serial line.
 //!
+//! [`dialog`] is somebody at the console, in a suite that has one;
 //! [`judge`] knows the line protocol and decides; [`suites`] reads the table of suites and knows the
-//! emulator's command line; [`qemu`] runs it; [`bench`] lays out results. Only [`qemu`] does
-//! anything to the outside world.
+//! emulator's command line; [`drives`] makes disks and looks at them afterwards, [`ports`] is the other end of
+//! lines to the host; [`qemu`] runs the emulator; [`bench`] lays out results. Only [`qemu`], [`drives`] and
+//! [`ports`] do anything to the outside world.
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod dialog;
+pub mod drives;
 pub mod judge;
+pub mod ports;
 pub mod qemu;
 pub mod suites;

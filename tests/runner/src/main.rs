@@ -10,6 +10,8 @@ use image::Programs;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use test_runner::bench::{self, Reference, Results};
+use test_runner::dialog::{Dialog, Script};
+use test_runner::drives::Files;
 use test_runner::judge::Report;
 use test_runner::qemu::{self, Outcome};
 use test_runner::suites::{Boot, Suite, Table};
@@ -168,8 +170,22 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
     )?);
     bar.set_message(suite.name.clone());
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let dialog = match &suite.dialog {
+        Some(path) => Some(Dialog::new(Script::read(path)?)),
+        None => None,
+    };
+    let drives: Vec<Files> = (0..suite.drives.len())
+        .map(|index| Files::new(folder.path(), index))
+        .collect();
+    for (drive, files) in suite.drives.iter().zip(&drives) {
+        drive.make(files)?;
+    }
+    for (index, port) in suite.ports.iter().enumerate() {
+        port.serve(folder.path(), index)?;
+    }
     let outcome = qemu::run(
-        &suite.qemu_args(&boot),
+        &suite.qemu_args(&boot, folder.path(), &drives),
+        dialog,
         suite.timeout,
         &log_path(suite, args),
         |reported, planned| {
@@ -178,7 +194,16 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
         },
     );
     bar.finish_and_clear();
-    outcome
+    let mut outcome = outcome?;
+    for (index, (drive, files)) in suite.drives.iter().zip(&drives).enumerate() {
+        if let Some(what) = drive.check(files)? {
+            outcome
+                .report
+                .problems
+                .push(format!("drive {index}: {what}"));
+        }
+    }
+    Ok(outcome)
 }
 
 fn existing(path: &Path) -> Result<&Path> {

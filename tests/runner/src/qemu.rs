@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::dialog::{Act, Dialog};
 use crate::judge::{End, Judge, Report, Step};
 
 /// The emulator.
@@ -43,11 +44,12 @@ impl Drop for Machine {
     }
 }
 
-/// Runs the emulator with `args` until the guest is done or `timeout` seconds have passed. Everything
-/// on the serial port goes to the file `log`; `progress` is told how many tests have reported and
+/// Runs the emulator with `args` until the guest is done or `timeout` seconds have passed; with a dialog,
+/// until that is. Everything on the serial port goes to the file `log`; `progress` is told how many tests have reported and
 /// how many are announced.
 pub fn run(
     args: &[OsString],
+    mut dialog: Option<Dialog>,
     timeout: u64,
     log: &Path,
     mut progress: impl FnMut(u64, u64),
@@ -56,13 +58,17 @@ pub fn run(
     let started = Instant::now();
     let child = Command::new(QEMU)
         .args(args)
-        .stdin(Stdio::null())
+        .stdin(match dialog {
+            Some(_) => Stdio::piped(),
+            None => Stdio::null(),
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {QEMU} (make deps installs it)"))?;
     let mut machine = Machine(child);
-    let serial = machine.0.stdout.take().context("no serial port")?;
+    let mut keyboard = machine.0.stdin.take();
+    let mut serial = machine.0.stdout.take().context("no serial port")?;
     let mut errors = machine.0.stderr.take().context("no error output")?;
     let errors = thread::spawn(move || {
         let mut text = String::new();
@@ -72,19 +78,19 @@ pub fn run(
     });
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
-        let mut serial = BufReader::new(serial);
-        let mut line = Vec::new();
-        while serial
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|read| read > 0)
-        {
-            if sender.send(std::mem::take(&mut line)).is_err() {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = serial.read(&mut buffer) {
+            if sender.send(buffer[..count].to_vec()).is_err() {
                 break;
             }
         }
     });
 
     let mut judge = Judge::new();
+    if let Some(dialog) = &dialog {
+        judge.line(&dialog.plan());
+    }
+    let mut line = Vec::new();
     let mut tail = VecDeque::new();
     let limit = started + Duration::from_secs(timeout);
     let mut deadline = limit;
@@ -94,19 +100,43 @@ pub fn run(
             Ok(bytes) => {
                 file.write_all(&bytes)
                     .with_context(|| format!("cannot write {}", log.display()))?;
-                let line = String::from_utf8_lossy(&bytes);
-                match judge.line(&line) {
-                    Step::Log => {}
-                    Step::Progress => {
-                        let (reported, planned) = judge.progress();
-                        progress(reported, planned);
+                let mut steps = Vec::new();
+                for byte in &bytes {
+                    line.push(*byte);
+                    if *byte != b'\n' {
+                        continue;
                     }
-                    Step::Done | Step::Panic => deadline = limit.min(Instant::now() + GRACE),
+                    let text = String::from_utf8_lossy(&line);
+                    steps.push(judge.line(&text));
+                    if tail.len() == TAIL {
+                        tail.pop_front();
+                    }
+                    tail.push_back(text.trim_end().to_owned());
+                    line.clear();
                 }
-                if tail.len() == TAIL {
-                    tail.pop_front();
+                for act in dialog.iter_mut().flat_map(|dialog| dialog.hear(&bytes)) {
+                    match act {
+                        Act::Tell(text) => steps.push(judge.line(&text)),
+                        // A machine that has ended is told nothing, and judged below.
+                        Act::Send(text) => {
+                            if let Some(keyboard) = &mut keyboard {
+                                let _ = keyboard.write_all(text.as_bytes());
+                                let _ = keyboard.flush();
+                            }
+                        }
+                    }
                 }
-                tail.push_back(line.trim_end().to_owned());
+                for step in steps {
+                    match step {
+                        Step::Log => {}
+                        Step::Progress => {
+                            let (reported, planned) = judge.progress();
+                            progress(reported, planned);
+                        }
+                        Step::Done if dialog.is_some() => deadline = Instant::now(),
+                        Step::Done | Step::Panic => deadline = limit.min(Instant::now() + GRACE),
+                    }
+                }
             }
             // After its last word the guest may leave the machine running.
             Err(RecvTimeoutError::Timeout) if deadline < limit => break End::Stopped,
@@ -120,6 +150,10 @@ pub fn run(
         }
     };
     drop(machine);
+    tail.extend((!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned()));
+    if let Some(text) = dialog.and_then(|dialog| dialog.give_up()) {
+        judge.line(&text);
+    }
     // The emulator's exit status says little: the debug-exit device makes 1 of the guest's 0, which
     // is also what bad arguments give. But then the emulator says something.
     let errors = errors.join().unwrap_or_default();

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, bail};
 use image::Programs;
 use serde::Deserialize;
 
+use crate::drives::{Drive, Files};
+use crate::ports::Port;
+
 /// The suites of a table file, in its order.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +28,9 @@ pub struct Suite {
     /// Whether it measures instead of testing: it then belongs to `make bench`, not to `make test`.
     #[serde(default)]
     pub bench: bool,
+    /// Whether it is run only when it is asked for by its name.
+    #[serde(default)]
+    pub on_request: bool,
     /// A disk image to boot through UEFI firmware, instead of the kernel and an initial file system.
     pub disk: Option<PathBuf>,
     /// The kernel's command line.
@@ -39,12 +45,23 @@ pub struct Suite {
     /// Count instructions instead of time: the guest's clocks advance by one tick per instruction.
     #[serde(default)]
     pub icount: bool,
+    /// What is typed on the console, and when: a script of [`crate::dialog`]. Its steps are the tests.
+    pub dialog: Option<PathBuf>,
     /// Programs of the initial file system, in addition to `config/initfs.toml`'s: path -> package.
     #[serde(default)]
     pub programs: std::collections::BTreeMap<String, String>,
     /// Host files in the initial file system, likewise: path -> host path.
     #[serde(default)]
     pub files: std::collections::BTreeMap<String, PathBuf>,
+    /// Disks, beside the one that is booted from, in the order in which the machine has them.
+    #[serde(default, rename = "drive")]
+    pub drives: Vec<Drive>,
+    /// Lines to the host.
+    #[serde(default, rename = "port")]
+    pub ports: Vec<Port>,
+    /// Further devices of the machine: each what the emulator takes behind `-device`.
+    #[serde(default)]
+    pub devices: Vec<String>,
 }
 
 const fn default_memory() -> u32 {
@@ -105,7 +122,7 @@ impl Table {
         Ok(table)
     }
 
-    /// The suites called `names`, all of this kind when there are none.
+    /// The suites called `names`; when there are none, all of this kind but those on request.
     pub fn select(&self, bench: bool, names: &[String]) -> Result<Vec<&Suite>> {
         let known = || self.suites.iter().filter(|suite| suite.bench == bench);
         for name in names {
@@ -114,7 +131,8 @@ impl Table {
                 bail!("no suite named {name:?}; there are: {}", list.join(", "));
             }
         }
-        let wanted = |suite: &&Suite| names.is_empty() || names.contains(&suite.name);
+        let wanted =
+            |suite: &&Suite| names.contains(&suite.name) || (names.is_empty() && !suite.on_request);
         Ok(known().filter(wanted).collect())
     }
 }
@@ -129,7 +147,9 @@ impl Suite {
     }
 
     /// The emulator's arguments. The first serial port is its standard output.
-    pub fn qemu_args(&self, boot: &Boot<'_>) -> Vec<OsString> {
+    ///
+    /// What belongs to `drives` and ports is in `folder`.
+    pub fn qemu_args(&self, boot: &Boot<'_>, folder: &Path, drives: &[Files]) -> Vec<OsString> {
         let mut args: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
         add(&["-machine", "q35", "-nodefaults", "-no-user-config"]);
@@ -165,6 +185,15 @@ impl Suite {
                 args.extend(drive("if=none,id=disk,format=raw,snapshot=on", disk));
                 args.extend(["-device".into(), "virtio-blk-pci,drive=disk".into()]);
             }
+        }
+        for (index, (drive, files)) in self.drives.iter().zip(drives).enumerate() {
+            args.extend(drive.qemu_args(index, files));
+        }
+        for (index, port) in self.ports.iter().enumerate() {
+            args.extend(port.qemu_args(folder, index));
+        }
+        for device in &self.devices {
+            args.extend(["-device".into(), device.into()]);
         }
         args
     }

@@ -8,7 +8,8 @@ use test_runner::suites::{Boot, Table};
 fn a_table_with_defaults() {
     let table = Table::parse(
         "[[suite]]\nname = 'a'\n[[suite]]\nname = 'b'\nbench = true\nicount = true\nmemory = 64\ntimeout = 5\n\
-         cmdline = 'x=1'\nprograms = { 'bin/t' = 'pkg:t' }\n[[suite]]\nname = 'c'\ndisk = 'd.img'\n",
+         cmdline = 'x=1'\nprograms = { 'bin/t' = 'pkg:t' }\n[[suite]]\nname = 'c'\ndisk = 'd.img'\n\
+         [[suite]]\nname = 'long'\non_request = true\n",
     )
     .unwrap();
     let names = |bench, names: &[&str]| {
@@ -24,9 +25,10 @@ fn a_table_with_defaults() {
     assert_eq!(names(false, &[]), Ok(vec!["a".to_owned(), "c".to_owned()]));
     assert_eq!(names(true, &[]), Ok(vec!["b".to_owned()]));
     assert_eq!(names(false, &["c"]), Ok(vec!["c".to_owned()]));
+    assert_eq!(names(false, &["long"]), Ok(vec!["long".to_owned()]));
     assert_eq!(
         names(false, &["b"]),
-        Err("no suite named \"b\"; there are: a, c".to_owned())
+        Err("no suite named \"b\"; there are: a, c, long".to_owned())
     );
     assert_eq!((table.suites[0].memory, table.suites[0].timeout), (128, 60));
     let packages: Vec<_> = table.suites[1]
@@ -67,7 +69,7 @@ fn command_lines() {
     };
     let args = |text: &str, boot: &Boot<'_>| {
         let words: Vec<_> = suite(text)
-            .qemu_args(boot)
+            .qemu_args(boot, Path::new("."), &[])
             .iter()
             .map(|w| w.to_str().unwrap().to_owned())
             .collect();

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `init=NAME` | the program of the initfs to start in place of the system |
 //! | `grant=all` | it gets the kernel's scheme roots, the scheme-creation capability and the initfs |
+//! | `root=UUID` | the volume that files are on |
 //! | `--` | every further word is an argument of that program |
 //!
 //! Words are separated by blanks; of several of a kind the last counts. Unknown words are the
@@ -21,6 +22,8 @@ pub struct CommandLine<'a> {
     pub init: Option<&'a [u8]>,
     /// Whether it gets everything that the first process has.
     pub grant_all: bool,
+    /// The number of the volume that files are on.
+    pub root: Option<&'a [u8]>,
     args: [&'a [u8]; MAX_ARGS],
     arg_count: usize,
 }
@@ -35,6 +38,7 @@ impl<'a> CommandLine<'a> {
         let mut parsed = Self {
             init: None,
             grant_all: false,
+            root: None,
             args: [&[]; MAX_ARGS],
             arg_count: 0,
         };
@@ -54,6 +58,8 @@ impl<'a> CommandLine<'a> {
                 parsed.init = Some(name);
             } else if let Some(what) = word.strip_prefix(b"grant=") {
                 parsed.grant_all = what == b"all";
+            } else if let Some(uuid) = word.strip_prefix(b"root=") {
+                parsed.root = Some(uuid);
             }
         }
         Ok(parsed)
@@ -95,6 +101,13 @@ mod tests {
                 "{line:?}"
             );
         }
+    }
+
+    #[test]
+    fn root() {
+        let parsed = CommandLine::parse(b"quiet root=1 root=2-3 -- root=4").unwrap();
+        assert_eq!(parsed.root, Some(&b"2-3"[..]));
+        assert_eq!(CommandLine::parse(b"").unwrap().root, None);
     }
 
     #[test]

@@ -6,10 +6,12 @@
 //! [unit]
 //! description = "Files in memory"
 //! requires = ["log"]              # units that are started before
+//! unless = ["rootfs"]             # it is left out if one of these has been started
+//! optional = true                 # whether it is started or not, nobody is told
 //!
 //! [service]
-//! cmd = "ramfsd"                  # a path, or a program in /scheme/initfs/bin
-//! args = ["file"]
+//! cmd = "ramfsd"                  # a path, or a program in /usr/bin or /scheme/initfs/bin
+//! args = ["file", "$SIZE"]        # `$NAME` is a variable of init's environment; left out if there is none
 //! type = { scheme = "file" }      # or "daemon", "oneshot", "console"
 //! restart = "on-failure"          # or "always", "never" (the default)
 //! schemes = ["log", "tty*"]       # what its namespace holds; nothing unless said
@@ -17,7 +19,8 @@
 //!
 //! | type | what it has | started when |
 //! |---|---|---|
-//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once | it has bound NAME |
+//! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once; a namespace if it names schemes | it has bound NAME |
+//! | `{ bus = "NAME" }` | the same | it has bound NAME, and so have the drivers of what `/scheme/NAME/functions` lists |
 //! | `"daemon"` | | it runs |
 //! | `"oneshot"` | | it has ended well |
 //! | `"console"` | the console | everything else is started; its end is the system's |
@@ -56,8 +59,14 @@ pub struct Unit {
     pub description: String,
     /// Names of units that are started before.
     pub requires: Vec<String>,
+    /// Names of units of which one that is started takes this one's place.
+    pub unless: Vec<String>,
+    /// Whether it is nothing to report when it cannot be started.
+    pub optional: bool,
     /// What is run.
     pub service: Service,
+    /// For a driver: the path of what it drives, which is opened for it.
+    pub device: Option<String>,
 }
 
 /// What a unit runs.
@@ -86,6 +95,8 @@ pub struct Service {
 pub enum Kind {
     /// It serves a scheme of this name.
     Scheme(String),
+    /// It serves a scheme of this name, which lists what there are drivers for.
+    Bus(String),
     /// It runs.
     Daemon,
     /// It does something and ends.
@@ -122,6 +133,10 @@ struct Header {
     description: String,
     #[serde(default)]
     requires: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
+    #[serde(default)]
+    optional: bool,
 }
 
 /// Why a unit is not started.
@@ -158,7 +173,9 @@ pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
     if file.service.cmd.is_empty() {
         return bad("`cmd` is empty");
     }
-    if matches!(&file.service.kind, Kind::Scheme(scheme) if scheme.is_empty()) {
+    if let Kind::Scheme(scheme) | Kind::Bus(scheme) = &file.service.kind
+        && scheme.is_empty()
+    {
         return bad("the scheme's name is empty");
     }
     let name = name.strip_suffix(SUFFIX).unwrap_or(name);
@@ -166,8 +183,55 @@ pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
         name: name.to_string(),
         description: file.unit.description,
         requires: file.unit.requires,
+        unless: file.unit.unless,
+        optional: file.unit.optional,
         service: file.service,
+        device: None,
     })
+}
+
+/// The drivers that a bus's list of functions names. A line is a function's name, two words about it, the
+/// program that drives it, the scheme that this serves, and the names that its namespace holds, separated by
+/// commas; `-` for nothing.
+#[must_use]
+pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
+    let unit = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let function = words.next()?;
+        let [program, scheme, names] = [words.nth(2)?, words.next()?, words.next()?];
+        if program == "-" || scheme == "-" {
+            return None;
+        }
+        let names = names.split(',').filter(|name| *name != "-");
+        Some(Unit {
+            name: alloc::format!("{bus}/{function}"),
+            description: alloc::format!("Driver of {function}"),
+            requires: Vec::new(),
+            unless: Vec::new(),
+            optional: false,
+            service: Service {
+                cmd: program.to_string(),
+                args: Vec::new(),
+                kind: Kind::Scheme(scheme.to_string()),
+                restart: Restart::Always,
+                schemes: names.map(ToString::to_string).collect(),
+            },
+            device: Some(alloc::format!("/scheme/{bus}/{function}")),
+        })
+    };
+    list.lines().filter_map(unit).collect()
+}
+
+impl Unit {
+    /// Puts the values of variables where arguments name them.
+    pub fn substitute<'a>(&mut self, value: impl Fn(&str) -> Option<&'a str>) {
+        let args = core::mem::take(&mut self.service.args).into_iter();
+        let args = args.filter_map(|arg| match arg.strip_prefix('$') {
+            Some(name) => value(name).map(ToString::to_string),
+            None => Some(arg),
+        });
+        self.service.args = args.collect();
+    }
 }
 
 fn place(text: &str, error: &toml::de::Error) -> String {
@@ -199,9 +263,11 @@ pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
     }
     loop {
         let done = |list: &[Unit], name: &String| list.iter().any(|unit| unit.name == *name);
-        let ready = waiting
-            .iter()
-            .position(|unit| unit.requires.iter().all(|name| done(&started, name)));
+        // What may take a unit's place is tried before it.
+        let ready = waiting.iter().position(|unit| {
+            unit.requires.iter().all(|name| done(&started, name))
+                && !unit.unless.iter().any(|name| done(&waiting, name))
+        });
         if let Some(index) = ready {
             started.push(waiting.remove(index));
             continue;
@@ -222,14 +288,19 @@ pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
 
 /// How often a unit is started again before it is given up.
 const RESTARTS: u32 = 5;
+/// A unit that has run for so many seconds is forgiven how often it was started.
+const STEADY: u64 = 10;
 
 /// How often a unit has been started again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts(u32);
 
 impl Attempts {
-    /// Whether a unit that ended, well or not, is to be started again now.
-    pub const fn again(&mut self, restart: Restart, well: bool) -> bool {
+    /// Whether a unit that ended, well or not, after so many seconds is to be started again now.
+    pub const fn again(&mut self, restart: Restart, well: bool, seconds: u64) -> bool {
+        if seconds >= STEADY {
+            self.0 = 0;
+        }
         let wanted = match restart {
             Restart::Never => false,
             Restart::OnFailure => !well,
@@ -291,6 +362,7 @@ mod tests {
                 "[service]\ncmd = 'x'\ntype = { scheme = '' }",
                 "name is empty",
             ),
+            ("[service]\ncmd = 'x'\ntype = { bus = '' }", "name is empty"),
             ("[service\n", "line 1: "),
         ];
         for (text, wanted) in rows {
@@ -368,9 +440,73 @@ mod tests {
         for (restart, well, wanted) in rows {
             let mut attempts = Attempts::default();
             let count = (0..100)
-                .take_while(|_| attempts.again(restart, well))
+                .take_while(|_| attempts.again(restart, well, 1))
                 .count();
             assert_eq!(count as u32, wanted, "{restart:?} {well}");
         }
+    }
+
+    #[test]
+    fn what_takes_a_units_place_is_tried_before() {
+        let unit = |name: &str, head: &str| {
+            let text = format!("[unit]\n{head}\n[service]\ncmd = 'x'\ntype = 'daemon'\n");
+            parse(name, &text).unwrap()
+        };
+        let units = vec![
+            unit("a", "unless = ['b', 'absent']"),
+            unit("b", "requires = ['c']\noptional = true"),
+            unit("c", ""),
+            unit("d", "requires = ['a']"),
+        ];
+        assert!(units[1].optional && !units[0].optional);
+        let (started, refused) = order(units);
+        let names: Vec<&str> = started.iter().map(|unit| &*unit.name).collect();
+        assert_eq!(names, ["c", "b", "a", "d"]);
+        assert!(refused.is_empty());
+        let each = vec![unit("a", "unless = ['b']"), unit("b", "unless = ['a']")];
+        let (started, refused) = order(each);
+        assert!(started.is_empty());
+        assert_eq!(refused.len(), 2);
+    }
+
+    #[test]
+    fn arguments_name_variables() {
+        let text =
+            "[service]\ncmd = 'x'\nargs = ['a', '$ROOT', '$NONE', 'b$ROOT']\ntype = 'daemon'\n";
+        let mut unit = parse("u", text).unwrap();
+        unit.substitute(|name| (name == "ROOT").then_some("value"));
+        assert_eq!(unit.service.args, ["a", "value", "b$ROOT"]);
+    }
+
+    #[test]
+    fn a_unit_that_has_run_is_forgiven() {
+        let mut attempts = Attempts::default();
+        for _ in 0..100 {
+            assert!(attempts.again(Restart::Always, false, STEADY));
+        }
+        let count = (0..100)
+            .take_while(|_| attempts.again(Restart::Always, false, 0))
+            .count();
+        assert_eq!(count as u32, RESTARTS - 1);
+    }
+
+    #[test]
+    fn a_bus_names_its_drivers() {
+        let list = "\
+            00-00.0 8086:29c0 060000 - - -\n\
+            00-02.0 1af4:1042 010000 virtio-blkd disk.pci-00-02.0 event,log\n\
+            00-03.0 1af4:1044 00ff00 virtio-rngd rng.pci-00-03.0 -\n\
+            short line\n\n";
+        let units = drivers("pci", list);
+        let [disk, rng] = units.as_slice() else {
+            panic!("{units:?}");
+        };
+        assert_eq!(disk.name, "pci/00-02.0");
+        assert_eq!(disk.device.as_deref(), Some("/scheme/pci/00-02.0"));
+        assert_eq!(disk.service.cmd, "virtio-blkd");
+        assert_eq!(disk.service.kind, Kind::Scheme("disk.pci-00-02.0".into()));
+        assert_eq!(disk.service.schemes, ["event", "log"]);
+        assert_eq!(disk.service.restart, Restart::Always);
+        assert!(rng.service.schemes.is_empty());
     }
 }

@@ -35,7 +35,10 @@ impl fmt::Display for Refused {
 ///
 /// # Errors
 /// Names the entry that does not fit, such as a file inside a file.
-pub fn fill<'a>(archive: &Archive<'a>, now: TimeSpec) -> Result<Fs<Borrowed<'a>>, Refused> {
+pub fn fill<'a>(
+    archive: &Archive<'a>,
+    now: TimeSpec,
+) -> Result<Fs<treefs::Tree<Borrowed<'a>>>, Refused> {
     let config = Config {
         scheme: String::from(SCHEME),
         default: false,
@@ -66,7 +69,7 @@ pub fn fill<'a>(archive: &Archive<'a>, now: TimeSpec) -> Result<Fs<Borrowed<'a>>
     Ok(fs)
 }
 
-type Tree<'a> = Fs<Borrowed<'a>>;
+type Tree<'a> = Fs<treefs::Tree<Borrowed<'a>>>;
 
 fn put<'a>(fs: &mut Tree<'a>, root: usize, entry: &Entry<'a>, now: TimeSpec) -> Result<(), Error> {
     for (end, _) in entry.path.match_indices('/') {

@@ -2,13 +2,15 @@
 
 use alloc::vec::Vec;
 
+use cap_abi::session::Control;
 use syscall::sigabi::SenderInfo;
 
 use crate::{
     handle::Kind,
     manager::{Answer, Data, EBADF, EINVAL, EPERM, ESRCH, Effect, Errno, Manager, Tag, World},
     process::{Limits, Pid},
-    wire::{self, Call, Metadata},
+    signal::Action,
+    wire::{self, Call, Metadata, SessionCall},
 };
 
 impl<T> Manager<T> {
@@ -40,10 +42,17 @@ impl<T> Manager<T> {
                 Ok(Answer::value(0))
             }
             Kind::Session(sid) => {
-                let (signal, group) = wire::reference_call(metadata)?;
-                let group = Pid::try_from(group).map_err(|_| ESRCH)?;
-                self.signal_session_group(sid, group, signal, world, effects)?;
-                Ok(Answer::value(0))
+                let value = match wire::session_call(metadata)? {
+                    SessionCall::Signal(signal, group) => {
+                        self.signal_session_group(sid, group, signal, world, effects)?;
+                        0
+                    }
+                    SessionCall::Leader => sid as usize,
+                    SessionCall::Control(pid, foreground, signal) => {
+                        self.control(sid, pid, foreground, signal, world, effects)? as usize
+                    }
+                };
+                Ok(Answer::value(value))
             }
             Kind::Thread(thread) => {
                 let signal = wire::thread_call(metadata)?;
@@ -112,6 +121,7 @@ impl<T> Manager<T> {
             }
             Call::Credentials(target) => {
                 let target = if target == 0 { pid } else { target };
+                self.named(pid, target)?;
                 let known = target == pid || self.live(pid)?.children.contains(&target);
                 if !known && !self.live(pid)?.ids.is_privileged() {
                     return Err(EPERM);
@@ -124,8 +134,16 @@ impl<T> Manager<T> {
             }
             Call::GetPriority(target) => {
                 let target = if target == 0 { pid } else { target };
-                let process = self.find(target).ok_or(ESRCH)?;
+                let process = self.named(pid, target)?;
                 Ok(Answer::value(process.priority.into()))
+            }
+            Call::Confine => self.confine(pid).map(|()| DONE),
+            Call::Counts => {
+                let process = self.live(pid)?;
+                if !process.ids.is_privileged() || process.cell.is_some() {
+                    return Err(EPERM);
+                }
+                Ok(Answer::Now(0, Data::Counts(self.counts())))
             }
             Call::HasTerminal => self.terminal(pid).map(|_| DONE),
             Call::DropTerminal => self.drop_terminal(pid).map(|()| DONE),
@@ -155,6 +173,7 @@ impl<T> Manager<T> {
     ) -> Result<(), Errno> {
         let target = if target == 0 { caller } else { target };
         let ids = self.live(caller)?.ids;
+        self.named(caller, target)?;
         let process = self.live_mut(target)?;
         if !ids.is_privileged() {
             let owner = ids.euid == process.ids.ruid || ids.euid == process.ids.euid;
@@ -168,6 +187,39 @@ impl<T> Manager<T> {
         process.priority = priority;
         self.set_attributes(target, effects);
         Ok(())
+    }
+
+    /// Whether a process may use its session's terminal, in which a group is in the foreground. One that
+    /// may not is stopped with its group by a signal, unless that would do nothing or stop it for good.
+    fn control(
+        &mut self,
+        sid: Pid,
+        pid: Pid,
+        foreground: Pid,
+        signal: u8,
+        world: &mut impl World,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Control, Errno> {
+        let process = self.live(pid)?;
+        if process.sid != sid {
+            return Err(EPERM);
+        }
+        let group = process.pgid;
+        if group == foreground {
+            return Ok(Control::Foreground);
+        }
+        let blocked = !process
+            .threads
+            .iter()
+            .any(|thread| world.accepts(*thread, signal));
+        if blocked || world.action(pid, signal) == Action::Ignore {
+            return Ok(Control::Insensitive);
+        }
+        if self.is_orphaned(group) {
+            return Ok(Control::Orphaned);
+        }
+        self.signal_session_group(sid, group, signal, world, effects)?;
+        Ok(Control::Stopped)
     }
 
     /// Signals a group of a session: what its terminal does.

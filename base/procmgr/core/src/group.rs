@@ -34,7 +34,8 @@ impl<T> Manager<T> {
             .sessions
             .get(&caller_sid)
             .is_some_and(|session| session.groups.contains(&group));
-        if group != target && !same_session {
+        let known = self.knows_group(self.live(caller)?, group);
+        if group != target && !(same_session && known) {
             return Err(EPERM);
         }
         if process.pgid == group {
@@ -51,13 +52,13 @@ impl<T> Manager<T> {
     /// getpgid(2). 0 means the caller.
     pub(crate) fn group_of(&self, caller: Pid, target: Pid) -> Result<Pid, Errno> {
         let target = if target == 0 { caller } else { target };
-        self.find(target).map(|process| process.pgid).ok_or(ESRCH)
+        self.named(caller, target).map(|process| process.pgid)
     }
 
     /// getsid(2). 0 means the caller.
     pub(crate) fn session_of(&self, caller: Pid, target: Pid) -> Result<Pid, Errno> {
         let target = if target == 0 { caller } else { target };
-        self.find(target).map(|process| process.sid).ok_or(ESRCH)
+        self.named(caller, target).map(|process| process.sid)
     }
 
     /// setsid(2): a session and a group of the caller's own, without a terminal.
@@ -93,9 +94,11 @@ impl<T> Manager<T> {
     /// # Errors
     /// `ENXIO` without one; `ESRCH`.
     pub fn terminal(&self, pid: Pid) -> Result<&T, Errno> {
-        let sid = self.live(pid)?.sid;
+        let process = self.live(pid)?;
+        let own = self.owns_session(process);
         self.sessions
-            .get(&sid)
+            .get(&process.sid)
+            .filter(|_| own)
             .and_then(|session| session.terminal.as_ref())
             .ok_or(Errno(errno::ENXIO))
     }

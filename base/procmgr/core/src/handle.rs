@@ -120,7 +120,11 @@ impl<T> Manager<T> {
             }
             "pidfd" => self.open(Kind::Reference(key), maker).map(Made::Handle),
             "session" => {
-                let sid = self.live(pid)?.sid;
+                let process = self.live(pid)?;
+                if !self.owns_session(process) {
+                    return Err(EPERM);
+                }
+                let sid = process.sid;
                 self.open(Kind::Session(sid), maker).map(Made::Handle)
             }
             "tty" => self.terminal(pid).map(|_| Made::Terminal(pid)),
@@ -146,7 +150,10 @@ impl<T> Manager<T> {
     fn reference_to(&self, caller: Pid, target: Pid) -> Result<Key, Errno> {
         const ESRCH: Errno = Errno(errno::ESRCH);
         let from = self.live(caller)?;
-        let to = self.find(target).filter(|to| !to.reaped).ok_or(ESRCH)?;
+        let to = self.named(caller, target)?;
+        if to.reaped {
+            return Err(ESRCH);
+        }
         if !from.ids.may_signal(&to.ids) && to.ppid != caller {
             return Err(EPERM);
         }

@@ -28,6 +28,7 @@
 extern crate alloc;
 
 mod call;
+mod cell;
 mod credentials;
 mod exit;
 mod group;

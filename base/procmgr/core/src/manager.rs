@@ -42,6 +42,8 @@ pub enum Data {
     Meta(ProcMeta),
     /// What came with a queued signal.
     Signal(RtSigInfo),
+    /// What [`Manager::counts`] tells, as words of 8 bytes.
+    Counts([usize; 5]),
 }
 
 /// How a request is answered.

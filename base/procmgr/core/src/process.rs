@@ -2,6 +2,7 @@
 
 use alloc::{
     collections::{BTreeSet, VecDeque},
+    rc::Rc,
     vec::Vec,
 };
 
@@ -9,6 +10,7 @@ use gen_slab::Key;
 use libredox::protocol::{RtSigInfo, WaitFlags};
 
 use crate::{
+    cell::Cell,
     credentials::Ids,
     manager::{Errno, Tag},
     status,
@@ -145,6 +147,8 @@ pub(crate) struct Process {
     pub handles_made: usize,
     /// It has been waited for.
     pub reaped: bool,
+    /// Those it can name, if it is confined.
+    pub cell: Option<Rc<Cell>>,
 }
 
 impl Process {
@@ -171,6 +175,7 @@ impl Process {
             other_handles: 0,
             handles_made: 0,
             reaped: false,
+            cell: None,
         }
     }
 
@@ -183,6 +188,7 @@ impl Process {
             name: self.name,
             priority: self.priority,
             limits: self.limits,
+            cell: self.cell.clone(),
             ..Self::new(pid, self.pid)
         }
     }

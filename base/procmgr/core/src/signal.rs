@@ -112,7 +112,10 @@ impl<T> Manager<T> {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Errno> {
         let from = self.live(caller)?;
-        let to = self.find(pid).filter(|to| !to.reaped).ok_or(ESRCH)?;
+        let to = self.named(caller, pid)?;
+        if to.reaped {
+            return Err(ESRCH);
+        }
         let continues = signal == SIGCONT && from.sid == to.sid;
         if !from.ids.may_signal(&to.ids) && !continues {
             return Err(EPERM);

@@ -23,14 +23,18 @@
 //! | `SetProcPriority` | target or 0, priority 0 to 39 (`nice` + 20) | 0 | |
 //! | `GetProcPriority` | target or 0 | the priority | |
 //! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd) |
+//! | `cap_abi::process::CONFINE` | | 0 | |
+//! | `cap_abi::process::COUNTS` | | 0 | out: 5 `u64` |
 //! | `Rlimit` | resource, 0 reads or 1 sets | 0 | out or in: `Rlimit` |
 //!
 //! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
-//! `[PidfdCall::SendSignal, signal, group]`. On a thread handle: `[ThreadCall::SignalThread, signal]`
+//! `[PidfdCall::SendSignal, signal, group]` and what `cap_abi::session` says. On a thread handle: `[ThreadCall::SignalThread, signal]`
 //! and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the shell's affair).
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 
+use cap_abi::process::{CONFINE, COUNTS};
+use cap_abi::session;
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 
 use crate::{
@@ -61,6 +65,8 @@ pub(crate) enum Call {
     GetPriority(Pid),
     HasTerminal,
     DropTerminal,
+    Confine,
+    Counts,
     GetLimits(usize),
     SetLimits(usize, Limits),
 }
@@ -70,6 +76,11 @@ pub type Metadata = [u64; 3];
 
 pub(crate) fn process_call(metadata: Metadata, payload: &[u8]) -> Result<Call, Errno> {
     let [verb, a, b] = metadata;
+    match verb {
+        CONFINE => return Ok(Call::Confine),
+        COUNTS => return Ok(Call::Counts),
+        _ => (),
+    }
     let verb = usize::try_from(verb)
         .ok()
         .and_then(ProcCall::try_from_raw)
@@ -118,6 +129,31 @@ pub(crate) fn reference_call(metadata: Metadata) -> Result<(u8, u64), Errno> {
     match usize::try_from(verb).ok().and_then(PidfdCall::try_from_raw) {
         Some(PidfdCall::SendSignal) => Ok((signal(number)?, group)),
         None => Err(EINVAL),
+    }
+}
+
+/// A well-formed call on a session handle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SessionCall {
+    Signal(u8, Pid),
+    Leader,
+    /// The process, the group in the foreground, and what the background is stopped by.
+    Control(Pid, Pid, u8),
+}
+
+pub(crate) fn session_call(metadata: Metadata) -> Result<SessionCall, Errno> {
+    let [verb, a, b] = metadata;
+    match verb {
+        session::LEADER => Ok(SessionCall::Leader),
+        session::CONTROL => {
+            let (foreground, number) = session::control_parts(b);
+            let number = signal(number.into())?;
+            Ok(SessionCall::Control(pid(a)?, foreground, number))
+        }
+        _ => {
+            let (number, group) = reference_call(metadata)?;
+            Ok(SessionCall::Signal(number, pid(group)?))
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use cap_abi::session::{CONTROL, Control, LEADER, control_word};
 use common::{Proc, Sim};
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 use procmgr_core::{Action, Answer, Data, Death, Made, State, status};
@@ -18,6 +19,7 @@ const CHLD: u8 = 17;
 const CONT: u8 = 18;
 const STOP: u8 = 19;
 const TSTP: u8 = 20;
+const TTIN: u8 = 21;
 const RT: u8 = 40;
 
 const NOHANG: u64 = WaitFlags::WNOHANG.bits() as u64;
@@ -603,6 +605,60 @@ fn a_terminal_belongs_to_a_session() {
     sim.close(session);
     let [.., sessions, _] = sim.manager.counts();
     assert_eq!(sessions, 1);
+}
+
+#[test]
+fn a_terminal_asks_who_may_use_it() {
+    let (mut sim, init) = Sim::new();
+    let shell = sim.fork(init);
+    sim.verb(shell, ProcCall::Setsid, 0, 0).unwrap();
+    let Ok(Made::Handle(session)) = sim.manager.dup(shell.handle, b"session") else {
+        panic!()
+    };
+    let [front, back, deaf, numb] = [(); 4].map(|()| sim.fork(shell));
+    for job in [front, back, deaf, numb] {
+        sim.verb(job, ProcCall::Setpgid, 0, 0).unwrap();
+    }
+    let page = sim.machine.pages.get_mut(&deaf.pid).unwrap();
+    page.insert(TTIN, Action::Ignore);
+    let blocked = sim.machine.blocked.entry(numb.thread).or_default();
+    blocked.insert(TTIN);
+    for job in [back, deaf, numb] {
+        let page = sim.machine.pages.get_mut(&job.pid).unwrap();
+        page.entry(TTIN).or_insert(Action::Stop);
+    }
+    assert_eq!(
+        sim.call(session, [LEADER, 0, 0]),
+        Ok((shell.pid as usize, None))
+    );
+    let ask = |sim: &mut Sim, pid: u32| {
+        sim.call(
+            session,
+            [CONTROL, pid.into(), control_word(front.pid, TTIN)],
+        )
+    };
+    let rows = [
+        (front, Ok(Control::Foreground)),
+        (back, Ok(Control::Stopped)),
+        (deaf, Ok(Control::Insensitive)),
+        (numb, Ok(Control::Insensitive)),
+        (init, Err(EPERM)),
+    ];
+    for (process, wanted) in rows {
+        let got = ask(&mut sim, process.pid);
+        assert_eq!(got, wanted.map(|c| (c as usize, None)), "{wanted:?}");
+    }
+    let stopped = |sim: &Sim, job: Proc| sim.stopped.contains(&job.thread);
+    assert!(stopped(&sim, back) && !stopped(&sim, deaf) && !stopped(&sim, numb));
+    assert_eq!(ask(&mut sim, 999), Err(ESRCH));
+    let bad = [CONTROL, back.pid.into(), control_word(front.pid, 65)];
+    assert_eq!(sim.call(session, bad), Err(EINVAL));
+    sim.kill_pid(init, back.pid, CONT).unwrap();
+    // Without the shell nobody could continue it.
+    sim.exit(shell, 0);
+    let orphaned = Control::Orphaned as usize;
+    assert_eq!(ask(&mut sim, back.pid), Ok((orphaned, None)));
+    assert!(!stopped(&sim, back));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Requests of the scheme protocol, answered from a `treefs`.
 //!
-//! Every request is answered at once. A standard file system call does not say who asks; it is answered
+//! Every request is answered at once, except one for a lock that waits for another's. A standard file system call does not say who asks; it is answered
 //! as to whoever opened the handle.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -17,31 +17,57 @@
 
 extern crate alloc;
 
-use alloc::collections::BTreeMap;
+mod locks;
+
+use alloc::collections::{BTreeMap, VecDeque};
 
 use cap_abi::{
     resolve::{AT_FLAG_BENEATH, RESOLVE_BENEATH},
-    scheme::SQE_BENEATH,
+    scheme::{LOCK_WAIT, SQE_BENEATH},
 };
+use locks::{Lock, Locks, Owner, Range, Refused};
 use scheme_core::reply;
 use syscall::{
-    StdFsCallKind,
+    EventFlags, MapFlags, StdFsCallKind,
     dirent::{DirEntry, DirentBuf, DirentKind},
     error as errno,
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
 };
-use treefs::{Caller, FileData, Fs, Kind, TimeSpec};
+use treefs::{Caller, Fs, Kind, Store, TimeSpec};
 
 /// A file system and who opened its handles.
 #[derive(Debug)]
-pub struct Server<D> {
-    fs: Fs<D>,
+pub struct Server<S> {
+    fs: Fs<S>,
     openers: BTreeMap<usize, Caller>,
+    locks: Locks,
+    /// Requests for locks that are in each other's way, in their order.
+    waiting: VecDeque<Waiting>,
+    ready: VecDeque<Cqe>,
 }
+
+/// A request for a lock that is not given yet.
+#[derive(Debug)]
+struct Waiting {
+    tag: u32,
+    node: u64,
+    lock: Lock,
+}
+
+/// Most requests that wait for locks.
+const MOST_WAITING: usize = 1 << 12;
+/// In the first word of a request for a lock: it is the open file's.
+const OF_THE_FILE: u64 = 1 << 63;
+/// In the second: it is exclusive.
+const EXCLUSIVE: u64 = 1 << 63;
 
 enum Answer {
     Value(usize),
     Opened(usize),
+    /// Nothing now.
+    Later,
+    /// A process has a lock, which it loses with the descriptor.
+    Locked,
 }
 
 type Result<T> = core::result::Result<T, i32>;
@@ -50,13 +76,16 @@ const fn number(error: treefs::Error) -> i32 {
     error.errno()
 }
 
-impl<D: FileData> Server<D> {
+impl<S: Store> Server<S> {
     /// Serves a file system.
     #[must_use]
-    pub const fn new(fs: Fs<D>) -> Self {
+    pub const fn new(fs: Fs<S>) -> Self {
         Self {
             fs,
             openers: BTreeMap::new(),
+            locks: Locks::new(),
+            waiting: VecDeque::new(),
+            ready: VecDeque::new(),
         }
     }
 
@@ -71,16 +100,38 @@ impl<D: FileData> Server<D> {
     }
 
     /// The file system.
-    pub const fn fs(&self) -> &Fs<D> {
+    pub const fn fs(&self) -> &Fs<S> {
         &self.fs
+    }
+
+    /// What has been written is safe from a loss of power when this returns.
+    ///
+    /// # Errors
+    /// An error number.
+    pub fn sync(&mut self) -> Result<()> {
+        self.fs.store_mut().sync().map_err(number)
     }
 
     /// Answers a request, unless it is one that wants no answer.
     pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], now: TimeSpec) -> Option<Cqe> {
         let opcode = Opcode::try_from_raw(sqe.opcode);
         if let (Some(Opcode::CloseMsg), [handle, ..]) = (opcode, sqe.args) {
+            self.unlock_all(handle as usize, Owner::Handle(handle as usize));
             self.openers.remove(&(handle as usize));
             self.fs.close(handle as usize);
+        }
+        if let (Some(Opcode::Munmap), [handle, ..]) = (opcode, sqe.args) {
+            // Nobody waits for an answer.
+            let _ = self.fs.munmap(handle as usize);
+        }
+        if let (Some(Opcode::Detach), [handle, ..]) = (opcode, sqe.args) {
+            self.unlock_all(handle as usize, Owner::Process(sqe.caller));
+        }
+        if let Some(Opcode::Cancel) = opcode {
+            let before = self.waiting.len();
+            self.waiting.retain(|waiting| waiting.tag != sqe.tag);
+            let waited = self.waiting.len() < before;
+            return waited.then(|| reply::value(sqe.tag, Err(errno::EINTR)));
         }
         if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
             return None;
@@ -90,6 +141,8 @@ impl<D: FileData> Server<D> {
             None => Err(errno::ENOSYS),
         };
         Some(match answer {
+            Ok(Answer::Later) => return None,
+            Ok(Answer::Locked) => reply::value_until_detached(sqe.tag, Ok(0)),
             Ok(Answer::Value(value)) => reply::value(sqe.tag, Ok(value)),
             Ok(Answer::Opened(handle)) => {
                 reply::opened(sqe.tag, handle as u64, NewFdFlags::POSITIONED)
@@ -166,12 +219,21 @@ impl<D: FileData> Server<D> {
             }
             Opcode::Getdents => self.list(handle, payload, a, b)?,
             Opcode::Fsync => {
-                self.fs.node(handle).map_err(number)?;
+                self.fs.fsync(handle).map_err(number)?;
                 0
+            }
+            Opcode::MmapPrep => {
+                let flags = MapFlags::from_bits_truncate(second as usize);
+                let writable = flags.contains(MapFlags::MAP_SHARED | MapFlags::PROT_WRITE);
+                self.fs.mmap(handle, a, first, writable).map_err(number)?
             }
             Opcode::Close => 0,
             Opcode::Fcntl => return Err(errno::EINVAL),
-            Opcode::Fevent => return Err(errno::EPERM),
+            // Whether there is something to be read or room to write, a file never waits.
+            Opcode::Fevent => {
+                self.fs.node(handle).map_err(number)?;
+                first as usize & (EventFlags::EVENT_READ | EventFlags::EVENT_WRITE).bits()
+            }
             Opcode::StdFsCall => {
                 let flags = if beneath {
                     b | u64::from(AT_FLAG_BENEATH)
@@ -179,6 +241,15 @@ impl<D: FileData> Server<D> {
                     b
                 };
                 let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(errno::EOPNOTSUPP)?;
+                let one = !several;
+                match kind {
+                    StdFsCallKind::Lock if one => return self.lock(sqe, handle, [b, ids]),
+                    StdFsCallKind::Unlock if one => return self.unlock(sqe, handle, [b, ids]),
+                    StdFsCallKind::GetLock if one => {
+                        return self.find_lock(sqe, handle, [b, ids], payload);
+                    }
+                    _ => {}
+                }
                 if several {
                     self.standard_of_two((handle, ids as usize), kind, flags, payload, now)?
                 } else {
@@ -188,6 +259,132 @@ impl<D: FileData> Server<D> {
             _ => return Err(errno::EOPNOTSUPP),
         };
         Ok(Answer::Value(value))
+    }
+
+    /// The next answer to a request that waited.
+    pub fn next_ready(&mut self) -> Option<Cqe> {
+        self.ready.pop_front()
+    }
+
+    /// Whose a lock is, and what of which file it is about.
+    fn lock_of(
+        &self,
+        sqe: &Sqe,
+        handle: usize,
+        [start, len]: [u64; 2],
+    ) -> Result<(u64, Owner, Range)> {
+        let node = self.fs.node(handle).map_err(number)?.number();
+        let owner = if start & OF_THE_FILE != 0 {
+            Owner::Handle(handle)
+        } else {
+            Owner::Process(sqe.caller)
+        };
+        let range = Range::new(start & !OF_THE_FILE, len).ok_or(errno::EINVAL)?;
+        Ok((node, owner, range))
+    }
+
+    fn lock(&mut self, sqe: &Sqe, handle: usize, [start, word]: [u64; 2]) -> Result<Answer> {
+        let exclusive = word & EXCLUSIVE != 0;
+        let wait = word & LOCK_WAIT != 0;
+        let len = word & !(EXCLUSIVE | LOCK_WAIT);
+        let (node, owner, range) = self.lock_of(sqe, handle, [start, len])?;
+        let (read, write) = self.fs.access(handle).map_err(number)?;
+        let may = if exclusive { write } else { read };
+        // A lock of an open file is also what `flock` asks for, which does not care.
+        if !may && matches!(owner, Owner::Process(_)) {
+            return Err(errno::EBADF);
+        }
+        let lock = Lock {
+            owner,
+            exclusive,
+            range,
+        };
+        match self.locks.lock(node, lock) {
+            Ok(()) => {
+                // One that became shared may let others in.
+                self.try_waiting(node);
+                Ok(locked(owner))
+            }
+            Err(Refused::Conflict) if wait => {
+                if self.waiting.len() >= MOST_WAITING {
+                    return Err(errno::ENOLCK);
+                }
+                self.waiting.push_back(Waiting {
+                    tag: sqe.tag,
+                    node,
+                    lock,
+                });
+                Ok(Answer::Later)
+            }
+            Err(Refused::Conflict) => Err(errno::EAGAIN),
+            Err(Refused::TooMany) => Err(errno::ENOLCK),
+        }
+    }
+
+    fn unlock(&mut self, sqe: &Sqe, handle: usize, words: [u64; 2]) -> Result<Answer> {
+        let (node, owner, range) = self.lock_of(sqe, handle, words)?;
+        self.locks.unlock(node, owner, range);
+        self.try_waiting(node);
+        Ok(Answer::Value(0))
+    }
+
+    /// Tells of a lock that keeps one out that is not asked for: start, length and kind, and the process or
+    /// 0. `ESRCH` if there is none.
+    fn find_lock(
+        &self,
+        sqe: &Sqe,
+        handle: usize,
+        [start, word]: [u64; 2],
+        payload: &mut [u8],
+    ) -> Result<Answer> {
+        let (node, owner, range) = self.lock_of(sqe, handle, [start, word & !EXCLUSIVE])?;
+        let wanted = Lock {
+            owner,
+            exclusive: word & EXCLUSIVE != 0,
+            range,
+        };
+        let found = self.locks.in_the_way(node, &wanted).ok_or(errno::ESRCH)?;
+        let (start, len) = found.start_and_len();
+        let kind = if found.exclusive { EXCLUSIVE } else { 0 };
+        let (first, second) = payload.split_at_mut_checked(8).ok_or(errno::EINVAL)?;
+        exactly(&start.to_ne_bytes(), first)?;
+        exactly(&(len | kind).to_ne_bytes(), second)?;
+        Ok(Answer::Value(match found.owner {
+            Owner::Process(pid) => pid as usize,
+            Owner::Handle(_) => 0,
+        }))
+    }
+
+    fn unlock_all(&mut self, handle: usize, owner: Owner) {
+        let Ok(node) = self.fs.node(handle) else {
+            return;
+        };
+        let node = node.number();
+        if self.locks.unlock_all(node, owner) {
+            self.try_waiting(node);
+        }
+    }
+
+    /// Gives locks of a file to those that wait and can have them now.
+    fn try_waiting(&mut self, node: u64) {
+        let mut waiting = core::mem::take(&mut self.waiting);
+        waiting.retain(|request| {
+            if request.node != node {
+                return true;
+            }
+            let answer = match self.locks.lock(node, request.lock) {
+                Err(Refused::Conflict) => return true,
+                Err(Refused::TooMany) => reply::value(request.tag, Err(errno::ENOLCK)),
+                // The handle is held open by its caller, who waits.
+                Ok(()) if matches!(request.lock.owner, Owner::Process(_)) => {
+                    reply::value_until_detached(request.tag, Ok(0))
+                }
+                Ok(()) => reply::value(request.tag, Ok(0)),
+            };
+            self.ready.push_back(answer);
+            false
+        });
+        self.waiting = waiting;
     }
 
     /// A standard call on one handle.
@@ -213,7 +410,7 @@ impl<D: FileData> Server<D> {
             StdFsCallKind::Getdents => self.list(handle, payload, second, first),
             StdFsCallKind::Fstat => self.stat(handle, payload),
             StdFsCallKind::Fstatvfs => self.stat_vfs(handle, payload),
-            StdFsCallKind::Fsync => self.fs.node(handle).map(|_| 0).map_err(number),
+            StdFsCallKind::Fsync => self.fs.fsync(handle).map(|()| 0).map_err(number),
             StdFsCallKind::Unlinkat => {
                 let mut flags = first as usize;
                 if first as u32 & AT_FLAG_BENEATH != 0 {
@@ -301,7 +498,7 @@ impl<D: FileData> Server<D> {
         exactly(&self.fs.fstat(handle).map_err(number)?, payload)
     }
 
-    fn stat_vfs(&self, handle: usize, payload: &mut [u8]) -> Result<usize> {
+    fn stat_vfs(&mut self, handle: usize, payload: &mut [u8]) -> Result<usize> {
         exactly(&self.fs.fstatvfs(handle).map_err(number)?, payload)
     }
 
@@ -311,7 +508,7 @@ impl<D: FileData> Server<D> {
         let (mut any, mut failed) = (false, None);
         let list = self.fs.getdents(handle, after, |entry| {
             let put = entries.entry(DirEntry {
-                inode: entry.node.number(),
+                inode: entry.number,
                 next_opaque_id: entry.cookie,
                 name: entry.name,
                 kind: match entry.kind {
@@ -333,6 +530,13 @@ impl<D: FileData> Server<D> {
             Some(error) if !any => Err(error),
             _ => Ok(entries.finalize()),
         }
+    }
+}
+
+const fn locked(owner: Owner) -> Answer {
+    match owner {
+        Owner::Process(_) => Answer::Locked,
+        Owner::Handle(_) => Answer::Value(0),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR};
-use treefs::{Config, SparsePages};
+use treefs::{Config, SparsePages, Tree};
 
 const NOW: TimeSpec = TimeSpec {
     tv_sec: 5,
@@ -8,7 +8,7 @@ const NOW: TimeSpec = TimeSpec {
 };
 
 struct Client {
-    server: Server<SparsePages>,
+    server: Server<Tree<SparsePages>>,
     root: u64,
     /// What the kernel adds to every request.
     flags: u8,

@@ -1,9 +1,14 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+use redoxfs::{BLOCK_SIZE, FileSystem};
+use redoxfs_tree::{
+    Volume,
+    device::{Cache, Device},
+};
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDWR, O_STAT, O_SYMLINK};
 use tree_fixture::Build;
-use treefs::{Caller, Config, Error, Fs, TimeSpec};
+use treefs::{Caller, Config, Error, Fs, NoRegion, SparsePages, Store, TimeSpec, Tree};
 
 pub const ROOT: Caller = Caller::SUPERUSER;
 
@@ -24,9 +29,67 @@ pub fn env_number(name: &str, default: u64) -> u64 {
     }
 }
 
+/// A disk in memory.
+pub struct Memory(pub Vec<u8>);
+
+impl Device for Memory {
+    fn read(&mut self, offset: u64, buf: &mut [u8]) -> Result<(), i32> {
+        let at = offset as usize;
+        buf.copy_from_slice(&self.0[at..at + buf.len()]);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), i32> {
+        let at = offset as usize;
+        self.0[at..at + data.len()].copy_from_slice(data);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), i32> {
+        Ok(())
+    }
+
+    fn size(&mut self) -> Result<u64, i32> {
+        Ok(self.0.len() as u64)
+    }
+}
+
+/// An empty volume of so many MiB.
+pub fn formatted(mib: usize) -> Vec<u8> {
+    let disk = Cache::new(Memory(vec![0; mib << 20]), 64);
+    let mut fs = FileSystem::create(disk, None, 1, 0).unwrap();
+    fs.cleanup().unwrap();
+    std::mem::take(&mut fs.disk.device_mut().0)
+}
+
+/// Mounts a volume, has something done there, and unmounts it; answers how many blocks are free then.
+pub fn mounted<T>(
+    image: &mut Vec<u8>,
+    config: &Config,
+    body: impl FnOnce(&mut Served<Volume<'_, '_, Cache<Memory>>>) -> T,
+) -> (T, u64) {
+    let disk = Cache::new(Memory(std::mem::take(image)), 64);
+    let mut fs = FileSystem::open(disk, None, Some(0), true).unwrap();
+    let done = fs.tx(|tx| {
+        let volume = Volume::<_, NoRegion>::new(tx, config.clone(), 1 << 20).unwrap();
+        let mut served = Served::over(Fs::over(volume));
+        let done = body(&mut served);
+        served.fs.store_mut().sync().unwrap();
+        Ok(done)
+    });
+    fs.cleanup().unwrap();
+    assert_eq!(
+        fs.header.size() / BLOCK_SIZE,
+        fs.disk.device_mut().0.len() as u64 / BLOCK_SIZE
+    );
+    let free = fs.allocator().free();
+    *image = std::mem::take(&mut fs.disk.device_mut().0);
+    (done.unwrap(), free)
+}
+
 /// A file system, its root handle, and the user whose requests are made.
-pub struct Served {
-    pub fs: Fs,
+pub struct Served<S = Tree<SparsePages>> {
+    pub fs: Fs<S>,
     pub root: usize,
     pub caller: Caller,
     pub now: TimeSpec,
@@ -34,7 +97,12 @@ pub struct Served {
 
 impl Served {
     pub fn new(config: Config) -> Self {
-        let mut fs = Fs::new(config, ROOT, at(1)).unwrap();
+        Self::over(Fs::new(config, ROOT, at(1)).unwrap())
+    }
+}
+
+impl<S: Store> Served<S> {
+    pub fn over(mut fs: Fs<S>) -> Self {
         let root = fs.open_root().unwrap().handle;
         Self {
             fs,
@@ -138,7 +206,7 @@ impl Served {
     }
 }
 
-impl Build for Served {
+impl<S: Store> Build for Served<S> {
     type Error = Error;
 
     fn dir(&mut self, path: &str, mode: u16) -> Result<(), Error> {
@@ -156,7 +224,7 @@ impl Build for Served {
         self.symlink(path, target)
     }
     fn hard(&mut self, path: &str, existing: &str) -> Result<(), Error> {
-        Served::link(self, existing, path)
+        Self::link(self, existing, path)
     }
     fn chmod(&mut self, path: &str, mode: u16) -> Result<(), Error> {
         let handle = self.open(path, O_STAT)?;

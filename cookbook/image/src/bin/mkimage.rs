@@ -37,6 +37,17 @@ enum Initfs {
         /// The tables (TOML).
         tables: Vec<PathBuf>,
     },
+    /// Put what the tables name into a folder.
+    Stage {
+        /// The folder.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// The folder that holds the guest programs.
+        #[arg(short, long)]
+        binaries: PathBuf,
+        /// The tables (TOML); of two entries for one path the later table's counts.
+        tables: Vec<PathBuf>,
+    },
     /// Write the initial file system.
     Build {
         /// The archive to write.
@@ -68,6 +79,11 @@ fn main() -> Result<()> {
             println!("{}", arguments.join(" "));
             Ok(())
         }
+        Args::Initfs(Initfs::Stage {
+            output,
+            binaries,
+            tables,
+        }) => Ok(read(&tables)?.stage(&binaries, &output)?),
         Args::Initfs(Initfs::Build {
             output,
             binaries,

@@ -12,25 +12,35 @@ use crate::paging::{ENTRIES, Entry, LEVELS, PAGE_SHIFT, PAGE_SIZE, index_of};
 /// What the kernel half of every root holds.
 pub const KERNEL_ENTRY: u64 = 0x7777_0003;
 
+/// A frame in use.
+#[derive(Debug)]
 pub struct SimFrame {
+    /// How many references it has.
     pub references: u32,
+    /// What it is for.
     pub owner: Owner,
+    /// What is in it.
     pub data: Box<[u8; PAGE_SIZE]>,
 }
 
-#[derive(Default)]
+/// The machine.
+#[derive(Debug, Default)]
 pub struct Sim {
+    /// Frames in use, by number.
     pub frames: BTreeMap<u32, SimFrame>,
     next: u32,
     /// So many more allocations succeed, then all fail; `None` for no limit.
     pub budget: Option<usize>,
     /// Cached translations: (root, page) to the entry at the time.
     pub cache: BTreeMap<(Frame, usize), Entry>,
+    /// How many frames were copied.
     pub copies: usize,
+    /// How often all translations of a space were forgotten.
     pub full_flushes: usize,
 }
 
 impl Sim {
+    /// One without any frame in use.
     pub fn new() -> Self {
         Self {
             next: 1,
@@ -38,6 +48,7 @@ impl Sim {
         }
     }
 
+    /// How many frames are in use for this.
     pub fn live(&self, owner: Owner) -> usize {
         self.frames
             .values()

@@ -80,7 +80,10 @@ impl Loan {
     }
 
     /// New zeroed frames, adjacent in physical memory.
-    pub(super) fn contiguous<M: Machine>(m: &mut M, pages: usize) -> Result<Self, NoMemory> {
+    ///
+    /// # Errors
+    /// No memory, or more pages than can be adjacent.
+    pub fn contiguous<M: Machine>(m: &mut M, pages: usize) -> Result<Self, NoMemory> {
         let order = pages
             .checked_next_power_of_two()
             .ok_or(NoMemory)?
@@ -137,8 +140,33 @@ impl Loan {
         self.len() == 0
     }
 
+    /// The same pages once more.
+    ///
+    /// # Errors
+    /// No memory for the list, or a frame with too many references.
+    pub fn again<M: Machine>(&self, m: &mut M) -> Result<Self, NoMemory> {
+        let pages = match &self.pages {
+            Pages::Frames { frames, contiguous } => {
+                let mut copy = Self::of_frames(m, frames)?;
+                if let Pages::Frames {
+                    contiguous: mark, ..
+                } = &mut copy.pages
+                {
+                    *mark = *contiguous;
+                }
+                copy.pages
+            }
+            &Pages::Device { base, pages, cache } => Pages::Device { base, pages, cache },
+        };
+        Ok(Self {
+            pages,
+            way: self.way,
+            max: self.max,
+        })
+    }
+
     /// Physical address of the first page.
-    pub(super) fn first_address(&self) -> u64 {
+    pub fn first_address(&self) -> u64 {
         match &self.pages {
             Pages::Frames { frames, .. } => frames.first().map_or(0, |frame| frame.address()),
             Pages::Device { base, .. } => *base,

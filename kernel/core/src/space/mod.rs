@@ -252,6 +252,53 @@ impl AddrSpace {
         Ok(())
     }
 
+    /// As [`Self::unmap`], from the beginning of the range, and at most `limit` (not 0) pages of it that
+    /// hold something; so that unmapping much can be done in parts, by the same call again. `false`:
+    /// there is more.
+    ///
+    /// # Errors
+    /// As [`Self::unmap`].
+    pub fn unmap_part<M: Machine>(
+        &mut self,
+        m: &mut M,
+        base: usize,
+        size: usize,
+        limit: usize,
+        on_release: OnRelease<'_>,
+    ) -> Result<bool, SpaceError> {
+        let range = PageRange::of_bytes(base, size).ok_or(SpaceError::Invalid)?;
+        let mut end = range.end();
+        if range.len() > limit {
+            // What fails at the end of the range for want of a record is to fail before anything is done.
+            self.map.reserve(1)?;
+            let mut left = limit.max(1);
+            // Ends early with the first page that is too many.
+            let counted = self.table.visit(m, range, &mut |_, page, entry| {
+                left = left.checked_sub(1).ok_or(page)?;
+                Ok::<_, usize>(entry)
+            });
+            end = counted.err().unwrap_or(end);
+        }
+        if let Some(part) = PageRange::new(range.start(), end) {
+            self.clear(m, part, on_release)?;
+        }
+        self.map.trim();
+        Ok(end == range.end())
+    }
+
+    /// Whether more than `limit` pages hold something. Takes a step for each of so many.
+    pub fn holds_more_than<M: Machine>(&mut self, m: &mut M, limit: usize) -> bool {
+        let Some(all) = PageRange::new(USER_FIRST_PAGE, USER_END >> PAGE_SHIFT) else {
+            return false;
+        };
+        let mut left = limit;
+        let counted = self.table.visit(m, all, &mut |_, page, entry| {
+            left = left.checked_sub(1).ok_or(page)?;
+            Ok::<_, usize>(entry)
+        });
+        counted.is_err()
+    }
+
     /// Unmaps a range.
     fn clear<M: Machine>(
         &mut self,
@@ -385,48 +432,101 @@ impl AddrSpace {
         m: &mut M,
         retained: &mut dyn FnMut(Mapped),
     ) -> Result<Self, SpaceError> {
-        for grant in self.map.iter() {
-            if grant.content.shared && grant.content.kind == Kind::Anon {
-                for page in grant.range.pages() {
-                    present(m, &mut self.table, &grant.content, page)?;
-                }
+        let mut copying = self.begin_copy(m)?;
+        match self.copy_part(m, &mut copying, usize::MAX) {
+            // Without a limit it is done at once.
+            Ok(_) => Ok(copying.finish(retained)),
+            Err(error) => {
+                copying.give_up(m);
+                Err(error)
             }
         }
+    }
+
+    /// Begins a copy as [`Self::clone_cow`] makes it, to be made in parts by [`Self::copy_part`].
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn begin_copy<M: Machine>(&mut self, m: &mut M) -> Result<Copying, SpaceError> {
         let map = self.map.try_clone()?;
-        let mut child = Self {
-            table: PageTable::new(m)?,
-            map,
-        };
+        Ok(Copying {
+            copy: Self {
+                table: PageTable::new(m)?,
+                map,
+            },
+            prepared: 0,
+            copied: 0,
+        })
+    }
+
+    /// Copies at most `limit` (not 0) pages more. Every part sees the pages as they are then; what is
+    /// mapped must not have changed.
+    ///
+    /// # Errors
+    /// No memory: nothing of this space has changed, and the copy is to be given up.
+    pub fn copy_part<M: Machine>(
+        &mut self,
+        m: &mut M,
+        copying: &mut Copying,
+        limit: usize,
+    ) -> Result<Progress, SpaceError> {
+        if copying.copy.map != self.map {
+            return Ok(Progress::Stale);
+        }
+        let mut left = limit.max(1);
+        for grant in self.map.iter() {
+            if !grant.content.shared || grant.content.kind != Kind::Anon {
+                continue;
+            }
+            let Some(rest) = grant.range.rest_from(copying.prepared) else {
+                continue;
+            };
+            for page in rest.pages() {
+                copying.prepared = page;
+                left = match left.checked_sub(1) {
+                    Some(left) => left,
+                    None => return Ok(Progress::More),
+                };
+                present(m, &mut self.table, &grant.content, page)?;
+            }
+            copying.prepared = rest.end();
+        }
         let mut stale = Stale::new();
-        let mut result = Ok(());
+        let mut result = Ok(Progress::Done);
         for grant in self.map.iter() {
             let region = &grant.content;
-            result = self.table.visit(m, grant.range, &mut |m, page, entry| {
+            let Some(rest) = grant.range.rest_from(copying.copied) else {
+                continue;
+            };
+            let child = &mut copying.copy;
+            let visited = self.table.visit(m, rest, &mut |m, page, entry| {
+                left = left.checked_sub(1).ok_or(Stop::Before(page))?;
                 let (ours, theirs) = divide(m, region, entry)?;
                 if let Err(error) = child.table.set(m, page, theirs) {
                     drop_entry(m, theirs);
-                    return Err(error);
+                    return Err(error.into());
                 }
                 if ours != entry && entry.has(Entry::WRITE) {
                     stale.add(page);
                 }
                 Ok(ours)
             });
-            if result.is_err() {
-                break;
+            copying.copied = rest.end();
+            match visited {
+                Ok(()) => {}
+                Err(Stop::Before(page)) => {
+                    copying.copied = page;
+                    result = Ok(Progress::More);
+                    break;
+                }
+                Err(Stop::NoMemory) => {
+                    result = Err(SpaceError::NoMemory);
+                    break;
+                }
             }
         }
         stale.flush(m, self.root());
-        if result.is_err() {
-            child.destroy(m, &mut |_| {});
-            return Err(SpaceError::NoMemory);
-        }
-        for grant in child.map.iter() {
-            if let Some(mapped) = grant.content.report(grant.range) {
-                retained(mapped);
-            }
-        }
-        Ok(child)
+        result
     }
 
     /// Unmaps everything and gives back every frame. The space must not be active on any processor.
@@ -443,6 +543,57 @@ impl AddrSpace {
             });
         }
         self.table.free(m);
+    }
+}
+
+/// A copy that is being made.
+#[derive(Debug)]
+pub struct Copying {
+    copy: AddrSpace,
+    /// Shared memory before this page has been allocated.
+    prepared: usize,
+    /// Pages before this one have been copied.
+    copied: usize,
+}
+
+impl Copying {
+    /// The copy, when all parts are done. Calls `retained` as [`AddrSpace::clone_cow`] does.
+    pub fn finish(self, retained: &mut dyn FnMut(Mapped)) -> AddrSpace {
+        for grant in self.copy.map.iter() {
+            if let Some(mapped) = grant.content.report(grant.range) {
+                retained(mapped);
+            }
+        }
+        self.copy
+    }
+
+    /// Gives back what has been copied so far.
+    pub fn give_up<M: Machine>(self, m: &mut M) {
+        self.copy.destroy(m, &mut |_| {});
+    }
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is complete.
+    Done,
+    /// There is more to copy.
+    More,
+    /// What is mapped is not what it was at the beginning. The copy is to be given up.
+    Stale,
+}
+
+/// Why a walk over pages to copy ended early.
+enum Stop {
+    /// Enough for this time.
+    Before(usize),
+    NoMemory,
+}
+
+impl From<NoMemory> for Stop {
+    fn from(_: NoMemory) -> Self {
+        Self::NoMemory
     }
 }
 

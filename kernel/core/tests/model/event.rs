@@ -52,6 +52,41 @@ fn changes_coalesce_until_they_are_read() {
 }
 
 #[test]
+fn a_registration_can_be_made_what_it_was() {
+    let mut events = Events::new();
+    let queue = events.create(10).unwrap();
+    let mut subject = None;
+    assert_eq!(events.registered(queue, subject, 3), None);
+    events
+        .register(queue, &mut subject, 3, READ, 1, READ)
+        .unwrap();
+    let before = events.registered(queue, subject, 3);
+    assert_eq!(before, Some((READ, 1)));
+    events
+        .register(queue, &mut subject, 3, READ | WRITE, 2, WRITE)
+        .unwrap();
+    events.restore(queue, subject, 3, before);
+    assert_eq!(events.registered(queue, subject, 3), before);
+    let ready = events.read(queue).unwrap();
+    assert_eq!((ready.flags, ready.data), (READ, 1));
+    events.trigger(subject, WRITE);
+    assert_eq!(events.read(queue), None);
+    // One that is pending for nothing else is pending no more; one that was not there is not there.
+    events
+        .register(queue, &mut subject, 3, WRITE, 2, WRITE)
+        .unwrap();
+    events.restore(queue, subject, 3, before);
+    assert_eq!((events.pending(queue), events.read(queue)), (0, None));
+    events
+        .register(queue, &mut subject, 4, READ, 5, READ)
+        .unwrap();
+    events.restore(queue, subject, 4, None);
+    events.restore(queue, subject, 9, None);
+    assert_eq!(events.counts(), (1, 1, 1));
+    assert_eq!((events.pending(queue), events.read(queue)), (0, None));
+}
+
+#[test]
 fn registering_again_replaces_and_nothing_removes() {
     let mut events = Events::new();
     let queue = events.create(10).unwrap();

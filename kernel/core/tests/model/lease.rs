@@ -146,6 +146,31 @@ fn what_only_a_revoked_lease_kept_does_not_end_the_revocation() {
 }
 
 #[test]
+fn every_descendant_counts_however_deep_the_one_that_kept_it() {
+    // `kept` is two levels down and there only for the sake of `joined`, which is reached sooner
+    // on the other way, whichever of the two ways is walked first.
+    for swap in [false, true] {
+        let mut leases = Leases::new();
+        let top = leases.derive(None, 0).unwrap();
+        let mut sides = [
+            leases.derive(Some(top), 0).unwrap(),
+            leases.derive(Some(top), 0).unwrap(),
+        ];
+        if swap {
+            sides.swap(0, 1);
+        }
+        let kept = leases.derive(Some(sides[0]), 0).unwrap();
+        let joined = leases.join(kept, sides[1]).unwrap();
+        leases.release(kept);
+        leases.release_control(kept);
+        assert!(leases.is_live(Some(kept)));
+        assert_eq!(leases.revoke(top), 5, "swapped: {swap}");
+        assert!(!leases.is_live(Some(joined)));
+        assert!(leases.is_empty());
+    }
+}
+
+#[test]
 fn depth_is_bounded_exactly() {
     let mut leases = Leases::new();
     let mut deepest = leases.derive(None, 0).unwrap();

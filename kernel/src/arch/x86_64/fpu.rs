@@ -35,7 +35,6 @@ static MXCSR_MASK: AtomicU32 = AtomicU32::new(MXCSR_MASK_DEFAULT);
 /// # Safety
 /// Once on each CPU, before it runs a context.
 pub(super) unsafe fn init() {
-    let xsave = features().xsave;
     let supported = u64::from(cpuid(0xd, 0).eax) | u64::from(cpuid(0xd, 0).edx) << 32;
     let avx512 = if supported & AVX512 == AVX512 && supported & AVX != 0 {
         AVX512
@@ -43,6 +42,9 @@ pub(super) unsafe fn init() {
         0
     };
     let components = (supported & (X87 | SSE | AVX)) | avx512;
+    // Without AVX there is nothing that `fxsave` does not save. (QEMU 7.2, told to have `xsave` and no
+    // `xsaveopt`, takes bit 18 of CR4 for a reserved one and tries to set it for ever.)
+    let xsave = features().xsave && components & AVX != 0;
     // SAFETY: CR4: `fxsave` (bit 9), SIMD exceptions (bit 10), and `xsave` (bit 18)
     // where CPUID has it; XCR0 then gets components that CPUID lists, in a combination that the
     // architecture allows. CR0 is right already (`kmap::activate`).

@@ -11,6 +11,8 @@ pub const USER_SS: usize = 0x23;
 pub const USER_RFLAGS: usize = 0x25_0dd5;
 /// `RFLAGS` bits that are always set in user mode: interrupts on, and the one that reads as 1.
 pub const FIXED_RFLAGS: usize = 0x202;
+/// Length of the `syscall` instruction.
+const SYSCALL_LEN: usize = 2;
 /// `RFLAGS` bits that let a program use I/O ports.
 const IOPL: u64 = 3 << 12;
 
@@ -93,6 +95,13 @@ impl TrapFrame {
     pub fn set_ip(&mut self, ip: usize) {
         self.make_slow();
         self.regs.rip = ip;
+    }
+
+    /// Makes the context, which is in a system call that has stored nothing yet, go back to the
+    /// instruction that made the call.
+    pub fn make_call_again(&mut self) {
+        self.make_slow();
+        self.regs.rip = self.regs.rip.wrapping_sub(SYSCALL_LEN);
     }
 
     /// Gives the context another stack pointer.

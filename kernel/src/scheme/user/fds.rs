@@ -18,6 +18,8 @@ use syscall::{
 
 /// At most so many descriptors travel with one call.
 pub const MAX_TRANSFER: usize = 64;
+/// Length of a descriptor number in bytes.
+pub const FD_SIZE: usize = size_of::<usize>();
 
 impl Kernel {
     fn under_way(&self, scheme: Id<Scheme>, tag: u32) -> Outcome<Id<Context>> {
@@ -96,7 +98,7 @@ impl Kernel {
         flags: CallFlags,
     ) -> Outcome {
         let caller = self.under_way(scheme, tag)?;
-        let wanted = len / size_of::<usize>();
+        let wanted = len / FD_SIZE;
         let number = if flags.contains(CallFlags::FD_UPPER) {
             cap_abi::FD_ANY_UPPER
         } else {
@@ -150,7 +152,7 @@ impl Kernel {
         flags: CallFlags,
     ) -> Outcome {
         let caller = self.under_way(scheme, tag)?;
-        let count = len / size_of::<usize>();
+        let count = len / FD_SIZE;
         let Some(context) = self.contexts.get(caller) else {
             return fail(EBADF);
         };
@@ -203,13 +205,7 @@ impl Kernel {
                 CallFlags::FD_CLOEXEC,
                 flags.contains(FobtainFdFlags::CLOEXEC),
             );
-            self.obtain_fds(
-                scheme,
-                cqe.tag,
-                cqe.result as usize,
-                size_of::<usize>(),
-                call,
-            )?;
+            self.obtain_fds(scheme, cqe.tag, cqe.result as usize, FD_SIZE, call)?;
             return Ok(());
         }
         let Some(context) = self.contexts.get(caller) else {

@@ -11,6 +11,7 @@
 pub mod fds;
 pub mod payload;
 pub mod queue;
+pub mod receive;
 pub mod reply;
 pub mod socket;
 pub mod submit;
@@ -25,13 +26,17 @@ use crate::{
 use alloc::vec::Vec;
 use cap_abi::Rights;
 use kernel_core::{
+    event::QueueId,
     lease::LeaseId,
     list::List,
     queue::Queue,
     slab::{Id, Slab},
 };
 use payload::{Payload, Placed};
-use syscall::schemev2::{Opcode, Sqe};
+use syscall::{
+    flag::EventFlags,
+    schemev2::{Opcode, Sqe},
+};
 
 /// A scheme whose daemon holds its socket.
 pub struct Scheme {
@@ -51,8 +56,36 @@ pub struct Scheme {
     pub socket: Id<Description>,
     /// Event queues watch the socket.
     pub watched: bool,
+    /// How many requests under way have buffers that are mapped into the daemon.
+    pub lent: u32,
     /// Replies that answered no request under way.
     pub stray_replies: u64,
+}
+
+/// How a request can get to a scheme's daemon now.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The thread of the daemon that waits.
+    pub reader: Option<Id<Context>>,
+    /// All that is queued: the message of this description's end.
+    pub ahead: Option<Id<Description>>,
+    /// Nothing is queued.
+    pub empty: bool,
+}
+
+impl Scheme {
+    /// How a request can get to the daemon now.
+    #[inline]
+    pub fn route(&self) -> Route {
+        Route {
+            reader: self.readers.front(),
+            ahead: match self.queue.only() {
+                Some(Node::Close(id)) => Some(id),
+                _ => None,
+            },
+            empty: self.queue.is_empty(),
+        }
+    }
 }
 
 /// Threads of a daemon that wait for messages. The first stands apart from the list, since most daemons
@@ -128,6 +161,8 @@ pub enum Stage {
 pub enum Then {
     /// The caller gets it as it is.
     Value,
+    /// It counts bytes of the caller's buffer.
+    Count,
     /// It is the number of a new object, to be put behind a new descriptor.
     Open(Open),
     /// It counts bytes: the description's position moves by it.
@@ -137,7 +172,7 @@ pub enum Then {
     /// It is an address in the daemon's space, to be mapped into the caller's.
     Map(MapIntent),
     /// It is the readiness of a description that an event queue now watches.
-    Watch(Id<Description>),
+    Watch(Watch),
     /// The caller sent descriptors, of which those not taken are dropped.
     SendFd,
     /// The caller receives descriptors.
@@ -172,6 +207,19 @@ pub struct MapIntent {
     pub size: usize,
     /// Protection and kind.
     pub flags: syscall::MapFlags,
+}
+
+/// An interest that was registered before its scheme was asked, and stays only if that agrees.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// What is watched.
+    pub description: Id<Description>,
+    /// The queue.
+    pub queue: QueueId,
+    /// The number that the interest is registered under.
+    pub number: usize,
+    /// Interest and data of the registration that this one took the place of.
+    pub previous: Option<(EventFlags, usize)>,
 }
 
 /// Descriptors that the caller is to receive.

@@ -44,6 +44,17 @@ pub enum Payload {
     },
 }
 
+impl Payload {
+    /// How many bytes it is.
+    #[inline]
+    pub const fn size(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Bytes { len, .. } => *len,
+        }
+    }
+}
+
 /// Where a buffer is in the daemon's space.
 #[derive(Clone, Copy, Debug)]
 pub enum Placed {
@@ -71,39 +82,40 @@ pub struct Mapped {
 }
 
 impl Kernel {
-    /// Puts the request's buffer where the daemon can see it; gives address and length.
+    /// Puts a request's buffer where the daemon can see it; gives address and length, and what to take
+    /// it back by.
     ///
     /// # Errors
     /// What the *caller* is to be told: `EFAULT`, `EINVAL` (not UTF-8), `ENOMEM`.
     #[inline]
     pub fn place_payload(
         &mut self,
-        caller: Id<Context>,
         caller_space: Id<Space>,
+        payload: Payload,
         scheme: Id<Scheme>,
-    ) -> Outcome<(usize, usize)> {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return fail(ESRCH);
-        };
+    ) -> Outcome<(usize, usize, Placed)> {
         let Payload::Bytes {
             base,
             len,
             direction,
             text,
-        } = context.request.payload
+        } = payload
         else {
-            return Ok((0, 0));
+            return Ok((0, 0, Placed::Nowhere));
         };
+        if len > PAGE_SIZE {
+            return self.map_payload(caller_space, scheme, base, len, direction, text);
+        }
         let Some(target) = self.schemes.get_mut(scheme) else {
             return fail(ENODEV);
         };
         if len == 0 {
-            return Ok((target.window.base(), 0));
+            return Ok((target.window.base(), 0, Placed::Nowhere));
         }
-        if len > PAGE_SIZE {
-            return self.map_payload(caller, caller_space, scheme, base, len, direction, text);
-        }
-        let slot = self.take_slot(scheme)?;
+        let slot = match target.window.take() {
+            Some(slot) => slot,
+            None => self.grow_window(scheme)?,
+        };
         let copied = match direction {
             Direction::In | Direction::Both => {
                 self.copy_to_frame(caller_space, base, len, slot.frame, text)
@@ -118,10 +130,7 @@ impl Kernel {
             self.give_slot(scheme, slot.index);
             return Err(halt);
         }
-        if let Some(context) = self.contexts.get_mut(caller) {
-            context.request.placed = Placed::Slot(slot.index);
-        }
-        Ok((slot.address, len))
+        Ok((slot.address, len, Placed::Slot(slot.index)))
     }
 
     /// Takes the buffer back from the daemon. With `copy`, the caller gets the first so many bytes of
@@ -167,22 +176,25 @@ impl Kernel {
                 self.give_slot(scheme, index);
                 outcome
             }
-            Placed::Mapped(mapped) => self.unmap_payload(mapped, space, payload, copy),
+            Placed::Mapped(mapped) => {
+                if let Some(scheme) = self.schemes.get_mut(scheme) {
+                    scheme.lent = scheme.lent.saturating_sub(1);
+                }
+                self.unmap_payload(mapped, space, payload, copy)
+            }
         }
     }
 
     #[cold]
-    #[allow(clippy::too_many_arguments)]
     fn map_payload(
         &mut self,
-        caller: Id<Context>,
         caller_space: Id<Space>,
         scheme: Id<Scheme>,
         base: usize,
         len: usize,
         direction: Direction,
         text: bool,
-    ) -> Outcome<(usize, usize)> {
+    ) -> Outcome<(usize, usize, Placed)> {
         if text {
             // No text that a scheme takes is longer than a page.
             return fail(ENAMETOOLONG);
@@ -247,10 +259,10 @@ impl Kernel {
             self.return_pages(mapped);
             return Err(halt);
         }
-        if let Some(context) = self.contexts.get_mut(caller) {
-            context.request.placed = Placed::Mapped(mapped);
+        if let Some(scheme) = self.schemes.get_mut(scheme) {
+            scheme.lent = scheme.lent.saturating_add(1);
         }
-        Ok((target.wrapping_add(offset), len))
+        Ok((target.wrapping_add(offset), len, Placed::Mapped(mapped)))
     }
 
     #[cold]

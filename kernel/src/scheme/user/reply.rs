@@ -1,7 +1,7 @@
 //! Answers on their way back from a scheme.
 
 use super::{
-    Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then,
+    Node, Open, Scheme, Stage, TAG_INDEX_MASK, Then,
     payload::{Direction, Payload, Placed},
 };
 use crate::{
@@ -11,13 +11,16 @@ use crate::{
     kernel::Kernel,
     scheme::Kind,
 };
-use alloc::vec::Vec;
 use cap_abi::{
     Rights,
     resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK},
     scheme as protocol,
 };
-use kernel_core::{rights, slab::Id};
+use kernel_core::{
+    rights,
+    slab::Id,
+    wire::{counted, demux},
+};
 use syscall::{
     error::*,
     flag::EventFlags,
@@ -196,21 +199,22 @@ impl Kernel {
         if request.cancelled {
             return self.finish_cancelled(caller, result);
         }
+        request.stage = Stage::Idle;
         let then = core::mem::replace(&mut request.then, Then::Value);
+        let result = match then {
+            Then::Count | Then::Advance(_) => counted(result, request.payload.size()),
+            _ => result,
+        };
         let copied = match request.placed {
             Placed::Nowhere => Ok(()),
             _ => self.unplace_payload(caller, result.ok()),
         };
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return;
-        };
-        context.request.stage = Stage::Idle;
         let result = match copied {
             Err(Halt::Errno(errno)) if result.is_ok() => Err(errno),
             _ => result,
         };
         let result = match then {
-            Then::Value => result,
+            Then::Value | Then::Count => result,
             Then::Advance(id) => {
                 if let (Ok(count), Some(description)) = (result, self.descriptions.get_mut(id)) {
                     description.offset = description.offset.saturating_add(count as u64);
@@ -290,7 +294,7 @@ impl Kernel {
             }
         };
         let outcome = match then {
-            Then::Value | Then::Advance(_) => Ok(value),
+            Then::Value | Then::Count | Then::Advance(_) => Ok(value),
             Then::SeekEnd(id, displacement) => self.seek_to_end(id, value, displacement),
             Then::Open(open) => {
                 let entry = Entry {
@@ -302,8 +306,8 @@ impl Kernel {
                 self.place_for(caller, &open, entry)
             }
             Then::Map(map) => self.finish_map(caller, map, value),
-            Then::Watch(description) => {
-                Ok(self.watch_answered(description, EventFlags::from_bits_truncate(value)))
+            Then::Watch(watch) => {
+                Ok(self.watch_answered(watch.description, EventFlags::from_bits_truncate(value)))
             }
             Then::SendFd => {
                 self.drop_transfer(caller);
@@ -403,112 +407,6 @@ impl Kernel {
             }
         }
         Ok(entry)
-    }
-
-    fn finish_receive(&mut self, caller: Id<Context>, recv: RecvIntent) -> Outcome {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return fail(ESRCH);
-        };
-        let mut entries = core::mem::take(&mut context.request.transfer);
-        let (table, space) = (context.table, context.space);
-        if entries.is_empty() {
-            // An object of the daemon's own.
-            entries.try_reserve(1).map_err(|_| Halt::Errno(ENOMEM))?;
-            entries.push(Entry {
-                desc: recv.description,
-                rights: Rights::FULL,
-                lease: None,
-                cloexec: false,
-            });
-        } else {
-            self.descriptions.remove(recv.description);
-        }
-        let outcome = match (table, space) {
-            (Some(table), Some(space)) => self.place_received(table, space, &recv, entries),
-            _ => {
-                for entry in entries {
-                    self.drop_entry(entry);
-                }
-                fail(ESRCH)
-            }
-        };
-        if let Some(lease) = recv.lease {
-            self.leases.release(lease);
-        }
-        outcome
-    }
-
-    fn place_received(
-        &mut self,
-        table: Id<crate::descriptor::FileTable>,
-        space: Id<crate::kernel::Space>,
-        recv: &RecvIntent,
-        entries: Vec<Entry>,
-    ) -> Outcome {
-        let count = entries.len();
-        let mut entries = entries.into_iter();
-        let mut outcome = Ok(count);
-        for (index, entry) in entries.by_ref().enumerate() {
-            let address = recv.buffer.wrapping_add(index.wrapping_mul(8));
-            let placed = (|| {
-                if let Some(lease) = recv.lease {
-                    self.leases.retain(lease);
-                }
-                let mut entry = self.attenuate(entry, recv.rights, recv.lease)?;
-                entry.cloexec = recv.cloexec;
-                let number = if recv.manual {
-                    match self.read_word(space, address) {
-                        Ok(number) => number,
-                        Err(halt) => {
-                            self.drop_entry(entry);
-                            return Err(halt);
-                        }
-                    }
-                } else if recv.upper {
-                    cap_abi::FD_ANY_UPPER
-                } else {
-                    cap_abi::FD_ANY
-                };
-                let number = self
-                    .place(table, number, entry)
-                    .inspect_err(|_| self.drop_entry(entry))?;
-                // Nobody would know of a descriptor whose number cannot be told.
-                self.write_word(space, address, number)
-                    .inspect_err(|_| self.withdraw(table, number))
-            })();
-            if let Err(halt) = placed {
-                outcome = Err(halt);
-                break;
-            }
-        }
-        for entry in entries {
-            self.drop_entry(entry);
-        }
-        outcome
-    }
-
-    /// Takes an entry that was just placed out of a table again.
-    fn withdraw(&mut self, table: Id<crate::descriptor::FileTable>, number: usize) {
-        let entry = self
-            .tables
-            .get_mut(table)
-            .and_then(|table| table.entries.remove(number));
-        if let Some(entry) = entry {
-            self.drop_entry(entry);
-        }
-    }
-
-    /// Drops the descriptors that were on their way with a call.
-    pub fn drop_transfer(&mut self, caller: Id<Context>) {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return;
-        };
-        if context.request.transfer.is_empty() {
-            return;
-        }
-        for entry in core::mem::take(&mut context.request.transfer) {
-            self.drop_entry(entry);
-        }
     }
 
     /// Stores the result of the call that `caller` waits for and lets it go on.
@@ -688,14 +586,5 @@ impl Kernel {
             open.lease = both;
         }
         Ok(())
-    }
-}
-
-/// Splits a completion entry's result into a value and an error number.
-const fn demux(result: u64) -> Result<usize, i32> {
-    if result > u64::MAX - 4096 {
-        Err((result as i64).wrapping_neg() as i32)
-    } else {
-        Ok(result as usize)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Node, Readers, Scheme, Stage, window::Window};
 use crate::{
-    context::{ReadForm, SocketRead, Status, Wait, WaitPlace},
+    context::{ReadForm, SocketRead},
     descriptor::Description,
     error::{Halt, Outcome, fail},
     kernel::Kernel,
@@ -20,6 +20,10 @@ use syscall::{
 
 /// At most so many completions are handled in one call, so that no call is long.
 const MAX_REPLIES: usize = 256;
+/// Length of a request in bytes.
+const SQE_SIZE: usize = size_of::<Sqe>();
+/// Length of a reply in bytes.
+const CQE_SIZE: usize = size_of::<Cqe>();
 
 impl Kernel {
     /// `dup(capability, "create-scheme")`: a new scheme, of which the caller gets the socket, under
@@ -42,6 +46,7 @@ impl Kernel {
             readers: Readers::default(),
             socket,
             watched: false,
+            lent: 0,
             stray_replies: 0,
         });
         let Ok(scheme) = scheme else {
@@ -101,19 +106,13 @@ impl Kernel {
         len: usize,
         nonblocking: bool,
     ) -> Outcome {
-        self.next_requests(
-            scheme,
-            base,
-            len / size_of::<Sqe>(),
-            ReadForm::Bytes,
-            nonblocking,
-        )
+        self.next_requests(scheme, base, len / SQE_SIZE, ReadForm::Bytes, nonblocking)
     }
 
     /// `write(socket)`: replies. The result is how many bytes of them were taken.
     pub fn socket_write(&mut self, scheme: Id<Scheme>, base: usize, len: usize) -> Outcome {
-        let count = self.replies(scheme, base, len / size_of::<Cqe>())?;
-        Ok(count.saturating_mul(size_of::<Cqe>()))
+        let count = self.replies(scheme, base, len / CQE_SIZE)?;
+        Ok(count.saturating_mul(CQE_SIZE))
     }
 
     /// `SYS_CALL` on the socket: passing descriptors, or replies and then requests in one call.
@@ -139,11 +138,14 @@ impl Kernel {
             };
         }
         let (writes, reads) = (first as usize, second as usize);
-        if verb != 0 || writes > len / size_of::<Cqe>() || reads > len / size_of::<Sqe>() {
+        if verb != 0 || writes > len / CQE_SIZE || reads > len / SQE_SIZE {
             return fail(EINVAL);
         }
         self.reply_handoff = true;
-        let written = self.replies(scheme, base, writes);
+        let written = match writes {
+            1 => self.reply_at(scheme, base).map(|()| 1),
+            _ => self.replies(scheme, base, writes),
+        };
         self.reply_handoff = false;
         let written = written?;
         if written < writes || reads == 0 {
@@ -158,17 +160,20 @@ impl Kernel {
         )
     }
 
+    /// Handles one reply from the running context's memory.
+    #[inline]
+    fn reply_at(&mut self, scheme: Id<Scheme>, address: usize) -> Outcome<()> {
+        let cqe = self.read_cqe(address)?;
+        self.reply(scheme, &cqe)
+    }
+
     /// Handles replies from the running context's memory; gives how many were good. An error is told
     /// only when it is about the first.
     fn replies(&mut self, scheme: Id<Scheme>, base: usize, count: usize) -> Outcome {
         let mut done = 0_usize;
         while done < count.min(MAX_REPLIES) {
-            let at = base.wrapping_add(done.wrapping_mul(size_of::<Cqe>()));
-            let outcome = match self.read_cqe(at) {
-                Ok(cqe) => self.reply(scheme, &cqe),
-                Err(halt) => Err(halt),
-            };
-            match outcome {
+            let at = base.wrapping_add(done.wrapping_mul(CQE_SIZE));
+            match self.reply_at(scheme, at) {
                 Ok(()) => done = done.wrapping_add(1),
                 Err(halt) if done == 0 => return Err(halt),
                 Err(_) => break,
@@ -177,7 +182,7 @@ impl Kernel {
         Ok(done)
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_requests(
         &mut self,
         scheme: Id<Scheme>,
@@ -214,19 +219,19 @@ impl Kernel {
         let Some(id) = self.current else {
             return fail(ESRCH);
         };
-        let Some(context) = self.contexts.get_mut(id) else {
-            return fail(ESRCH);
-        };
-        context.status = Status::Blocked;
-        context.wait = Wait::Socket(SocketRead {
+        target.readers.push(&mut self.contexts, id);
+        let read = SocketRead {
             scheme,
             buffer,
             capacity,
             form,
-        });
-        context.waiting_in = Some(WaitPlace::Socket(scheme));
-        self.attention = true;
-        target.readers.push(&mut self.contexts, id);
+        };
+        if !self.hand_off_and_read(id, read) {
+            if let Some(context) = self.contexts.get_mut(id) {
+                context.await_messages(read);
+            }
+            self.attention = true;
+        }
         Err(Halt::Blocked)
     }
 
@@ -234,14 +239,11 @@ impl Kernel {
     /// answered `ENODEV`; later calls find nothing.
     pub fn close_scheme(&mut self, id: Id<Scheme>) {
         self.discard_messages(id);
-        loop {
-            let Some(reader) = self
-                .schemes
-                .get(id)
-                .and_then(|scheme| scheme.readers.front())
-            else {
-                break;
-            };
+        while let Some(reader) = self
+            .schemes
+            .get(id)
+            .and_then(|scheme| scheme.readers.front())
+        {
             self.wake_with(reader, Err(ENODEV));
         }
         self.answer_all_under_way(id);

@@ -1,8 +1,7 @@
 //! Requests on their way to a scheme.
 
-use super::{Call, Node, Request, Scheme, Stage, Then, payload::Payload};
+use super::{Call, Node, Request, Route, Scheme, Stage, Then, payload::Payload};
 use crate::{
-    access::sqe_words,
     context::{Context, ReadForm, Status, Wait},
     descriptor::Description,
     error::{Halt, Outcome, fail, mux},
@@ -11,7 +10,7 @@ use crate::{
 };
 use cap_abi::scheme::SQE_BENEATH;
 use core::mem::size_of;
-use kernel_core::{queue::Queue, slab::Id};
+use kernel_core::{queue::Queue, slab::Id, wire::sqe_words};
 use syscall::{
     error::*,
     flag::EventFlags,
@@ -51,7 +50,7 @@ impl Kernel {
             self.give_up(call.then);
             return fail(ENODEV);
         };
-        let window = target.window.base();
+        let (window, route) = (target.window.base(), target.route());
         let Some(context) = self.contexts.get_mut(caller) else {
             return fail(ESRCH);
         };
@@ -87,10 +86,14 @@ impl Kernel {
             let [.., last] = &mut request.sqe.args;
             *last = u64::from(context.attrs.euid) | u64::from(context.attrs.egid) << 32;
         }
+        let has_payload = request.payload != Payload::None;
         context.status = Status::Blocked;
         context.wait = Wait::Request;
-        self.attention = true;
-        self.send(caller, call.scheme);
+        // With nothing else to be done on the way out, the CPU can be given over at once.
+        let at_once = !self.attention;
+        if !self.send_by(caller, call.scheme, route, has_payload, at_once) {
+            self.attention = true;
+        }
         Err(Halt::Blocked)
     }
 
@@ -101,38 +104,57 @@ impl Kernel {
         let Some(target) = self.schemes.get(scheme) else {
             return self.finish(caller, Err(ENODEV));
         };
-        let reader = target.readers.front();
-        let ahead = match target.queue.only() {
-            Some(Node::Close(id)) => Some(id),
-            _ => None,
-        };
-        let direct = target.queue.is_empty() || ahead.is_some() && self.reads_several(reader);
+        let route = target.route();
+        let has_payload = self
+            .contexts
+            .get(caller)
+            .is_some_and(|c| c.request.payload != Payload::None);
+        self.send_by(caller, scheme, route, has_payload, false);
+    }
+
+    /// The same, by what is known of the scheme and the request. With `at_once`, the caller is the running
+    /// context. `true`: the CPU has been given to the daemon's thread already.
+    #[inline]
+    fn send_by(
+        &mut self,
+        caller: Id<Context>,
+        scheme: Id<Scheme>,
+        route: Route,
+        has_payload: bool,
+        at_once: bool,
+    ) -> bool {
+        let Route {
+            reader,
+            ahead,
+            empty,
+        } = route;
+        let direct = empty || ahead.is_some() && self.reads_several(reader);
         let Some(reader) = reader.filter(|_| direct) else {
             self.queue_call(caller, scheme);
             if reader.is_some() {
                 self.feed(scheme, true);
             }
-            return;
+            return false;
         };
-        let has_payload = self
-            .contexts
-            .get(caller)
-            .is_some_and(|c| c.request.payload != Payload::None);
         if has_payload && let Err(errno) = self.present_payload(caller, scheme) {
-            return self.finish(caller, Err(errno));
+            self.finish(caller, Err(errno));
+            return false;
         }
-        if self.hand_directly(caller, scheme, reader, ahead).is_none() {
-            let _ = self.unplace_payload(caller, None);
-            self.complete_reader(reader, Err(EFAULT), false);
-            self.queue_call(caller, scheme);
-            // Other threads of the daemon may be waiting.
-            self.feed(scheme, true);
+        if let Some(gone) = self.hand_directly(caller, scheme, reader, ahead, at_once) {
+            return gone;
         }
+        let _ = self.unplace_payload(caller, None);
+        self.complete_reader(reader, Err(EFAULT), false);
+        self.queue_call(caller, scheme);
+        // Other threads of the daemon may be waiting.
+        self.feed(scheme, true);
+        false
     }
 
-    /// Gives a request, whose buffer is placed, to the first reader, which runs next. The message of a
-    /// description that was closed goes ahead of it. `None`: the reader's own buffer is bad; no message
-    /// was delivered.
+    /// Gives a request, whose buffer is placed, to the first reader, which runs next; with `at_once`, from
+    /// here on, if nothing is against it, which the answer says. The message of a description that was
+    /// closed goes ahead of the request. `None`: the reader's own buffer is bad; no message was
+    /// delivered.
     #[inline]
     fn hand_directly(
         &mut self,
@@ -140,7 +162,8 @@ impl Kernel {
         scheme: Id<Scheme>,
         reader: Id<Context>,
         ahead: Option<Id<Description>>,
-    ) -> Option<()> {
+        at_once: bool,
+    ) -> Option<bool> {
         let (context, daemon) = self.contexts.get2_mut(caller, reader)?;
         let Wait::Socket(read) = daemon.wait else {
             return None;
@@ -162,11 +185,22 @@ impl Kernel {
         daemon.status = Status::Ready;
         daemon.state.frame.set_result(read.form.result(count));
         let stopped = daemon.stopped;
+        let loaded = if at_once && self.handoff.is_none() {
+            context.give_over(daemon)
+        } else {
+            None
+        };
+        if let Some(loaded) = loaded {
+            self.now_runs(reader, loaded);
+        }
         let target = self.schemes.get_mut(scheme)?;
         target.readers.remove(&mut self.contexts, reader);
         if let Some(closed) = ahead {
             target.queue = Queue::new();
             self.descriptions.discard(closed);
+        }
+        if loaded.is_some() {
+            return Some(true);
         }
         if self.handoff.is_none() && !stopped {
             self.handoff = Some(reader);
@@ -174,7 +208,7 @@ impl Kernel {
         } else {
             self.enqueue_ready(reader);
         }
-        Some(())
+        Some(false)
     }
 
     /// Whether a reader has room for more than one message.
@@ -334,14 +368,17 @@ impl Kernel {
     /// Places the buffer of a request and notes in its entry where it is.
     #[inline]
     fn present_payload(&mut self, caller: Id<Context>, scheme: Id<Scheme>) -> Result<(), i32> {
-        let space = self.contexts.get(caller).and_then(|context| context.space);
-        let placed = match space {
-            Some(space) => self.place_payload(caller, space, scheme),
-            None => fail(EFAULT),
+        let Some(context) = self.contexts.get(caller) else {
+            return Err(ESRCH);
         };
-        match placed {
-            Ok((address, len)) => {
+        let Some(space) = context.space else {
+            return Err(EFAULT);
+        };
+        let payload = context.request.payload;
+        match self.place_payload(space, payload, scheme) {
+            Ok((address, len, placed)) => {
                 if let Some(context) = self.contexts.get_mut(caller) {
+                    context.request.placed = placed;
                     let [_, pointer, length, ..] = &mut context.request.sqe.args;
                     *pointer = address as u64;
                     *length = len as u64;
@@ -446,8 +483,8 @@ impl Kernel {
                     self.leases.release(lease);
                 }
             }
-            Then::Value | Then::Advance(_) | Then::SeekEnd(..) | Then::Watch(..) | Then::SendFd => {
-            }
+            Then::Watch(watch) => self.watch_refused(&watch),
+            Then::Value | Then::Count | Then::Advance(_) | Then::SeekEnd(..) | Then::SendFd => {}
         }
     }
 }

@@ -36,6 +36,12 @@ pub struct Slot {
     pub address: usize,
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Window {
     /// A window that is nowhere yet.
     pub const fn new() -> Self {
@@ -49,6 +55,18 @@ impl Window {
     /// Address of the first slot in the daemon's space.
     pub const fn base(&self) -> usize {
         self.base
+    }
+
+    /// A free slot among those that there are.
+    #[inline]
+    pub fn take(&mut self) -> Option<Slot> {
+        let index = self.free.pop()?;
+        let frame = self.frames.get(index as usize)?;
+        Some(Slot {
+            index,
+            frame: *frame,
+            address: self.address(index),
+        })
     }
 
     fn address(&self, index: u32) -> usize {
@@ -71,30 +89,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// A free slot.
+    /// One more slot.
     ///
     /// # Errors
-    /// `ENOMEM` when there is no memory for one more, `EAGAIN` when there are too many.
-    #[inline]
-    pub fn take_slot(&mut self, scheme: Id<Scheme>) -> Outcome<Slot> {
-        let Some(target) = self.schemes.get_mut(scheme) else {
-            return fail(ENODEV);
-        };
-        let window = &mut target.window;
-        if let Some(index) = window.free.pop()
-            && let Some(frame) = window.frames.get(index as usize)
-        {
-            return Ok(Slot {
-                index,
-                frame: *frame,
-                address: window.address(index),
-            });
-        }
-        self.grow_window(scheme)
-    }
-
+    /// `ENOMEM` when there is no memory for it, `EAGAIN` when there are too many.
     #[cold]
-    fn grow_window(&mut self, scheme: Id<Scheme>) -> Outcome<Slot> {
+    pub fn grow_window(&mut self, scheme: Id<Scheme>) -> Outcome<Slot> {
         let Some(target) = self.schemes.get_mut(scheme) else {
             return fail(ENODEV);
         };
@@ -158,7 +158,7 @@ impl Kernel {
     /// away.
     ///
     /// # Errors
-    /// `EXDEV` while a thread waits, or a request is under way, in the old space.
+    /// `EXDEV` while a thread waits, or a request with a buffer is under way, in the old space.
     #[cold]
     pub fn move_window(&mut self, id: Id<Scheme>) -> Outcome<()> {
         let space = self.current_space;
@@ -166,7 +166,8 @@ impl Kernel {
             return fail(ENODEV);
         };
         let window = &scheme.window;
-        if !scheme.readers.is_empty() || window.free.len() != window.frames.len() {
+        if !scheme.readers.is_empty() || scheme.lent > 0 || window.free.len() != window.frames.len()
+        {
             return fail(EXDEV);
         }
         let (old, base) = (scheme.space, window.base);

@@ -47,7 +47,7 @@ fn new(fd: Fd) -> Result<*mut DIR> {
 }
 
 impl DIR {
-    fn next(&mut self) -> Result<Option<&mut libc::dirent>> {
+    pub(crate) fn next(&mut self) -> Result<Option<&mut libc::dirent>> {
         if self.from >= self.to {
             let len = fs::getdents(self.fd.raw(), &mut self.buffer, self.position)?;
             (self.from, self.to) = (0, len.min(self.buffer.len()));

@@ -4,7 +4,8 @@ use core::ffi::{c_char, c_int, c_long, c_ulong, c_void};
 
 use alloc::vec::Vec;
 use cap_abi::fcntl as caps;
-use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT};
+use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK};
+use cap_abi::scheme::LOCK_WAIT;
 use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
@@ -33,6 +34,16 @@ pub(crate) fn open_resolving(
 ) -> Result<usize> {
     let raw = kernel_flags(flags, mode)? | resolve;
     let inside = raw & (RESOLVE_BENEATH | RESOLVE_IN_ROOT) != 0;
+    // What a resolution flag speaks of has no path to be resolved.
+    if raw & RESOLVE_MASK == 0
+        && let Some(own) = namespace::open_own(path, sys::FD_ANY)
+    {
+        let own = own?;
+        if flags & libc::O_CLOEXEC != 0 {
+            control_cloexec(own as c_int, true)?;
+        }
+        return Ok(own);
+    }
     restartable(|| {
         at(dir, path, inside, |base, rest| {
             sys::openat(base, rest, raw, sys::FD_ANY)
@@ -205,33 +216,93 @@ unsafe fn control(number: c_int, command: c_int, argument: usize) -> Result<usiz
     }
 }
 
-/// Record locks are asked of the descriptor's scheme, with C's structure as the payload.
+/// Record locks are asked of the descriptor's scheme, as a range from the file's beginning.
 unsafe fn lock(target: usize, command: c_int, record: *mut FileLock) -> Result<usize> {
     if record.is_null() {
         return fail(syscall::EFAULT);
     }
-    let kind = match (command, i32::from((*record).l_type)) {
-        (libc::F_GETLK, _) => StdFsCallKind::GetLock,
-        (_, F_UNLCK) => StdFsCallKind::Unlock,
-        _ => StdFsCallKind::Lock,
+    let record = &mut *record;
+    let (start, len) = range_of(target, record)?;
+    let exclusive = match i32::from(record.l_type) {
+        F_RDLCK => 0,
+        F_WRLCK => LOCK_EXCLUSIVE,
+        F_UNLCK if command != libc::F_GETLK => {
+            return lock_call(target, StdFsCallKind::Unlock, [start, len], &mut []);
+        }
+        _ => return fail(EINVAL),
     };
+    if command == libc::F_GETLK {
+        let mut found = [0; 2];
+        match lock_call(target, StdFsCallKind::GetLock, [start, len | exclusive], &mut found) {
+            Ok(process) => {
+                let [start, word] = found;
+                let exclusive = word & LOCK_EXCLUSIVE != 0;
+                *record = FileLock {
+                    l_type: if exclusive { F_WRLCK } else { F_RDLCK } as i16,
+                    l_whence: libc::SEEK_SET as i16,
+                    l_start: start as i64,
+                    l_len: (word & !LOCK_EXCLUSIVE) as i64,
+                    // A lock of an open file is no process's.
+                    l_pid: if process == 0 { -1 } else { process as c_int },
+                };
+            }
+            Err(e) if e.errno == syscall::ESRCH => record.l_type = F_UNLCK as i16,
+            Err(e) => return Err(e),
+        }
+        return Ok(0);
+    }
+    let wait = if command == libc::F_SETLKW { LOCK_WAIT } else { 0 };
+    let words = [start, len | exclusive | wait];
+    lock_call(target, StdFsCallKind::Lock, words, &mut [])
+}
+
+/// Where the range of a record begins, and its length, 0 if that is all there is.
+unsafe fn range_of(target: usize, record: &FileLock) -> Result<(u64, u64)> {
+    let from = match c_int::from(record.l_whence) {
+        libc::SEEK_SET => 0,
+        libc::SEEK_CUR => sys::lseek(target, 0, syscall::SEEK_CUR)? as i64,
+        libc::SEEK_END => sys::fstat(target)?.st_size as i64,
+        _ => return fail(EINVAL),
+    };
+    let overflow = Error::new(syscall::EOVERFLOW);
+    let start = from.checked_add(record.l_start).ok_or(overflow)?;
+    // A negative length is that of what is before.
+    let start = start.checked_add(record.l_len.min(0)).ok_or(overflow)?;
+    let (start, len) = (offset_of(start)?, record.l_len.unsigned_abs());
+    if len > 0 && start > i64::MAX as u64 - (len - 1) {
+        return Err(overflow);
+    }
+    Ok((start, len))
+}
+
+unsafe fn lock_call(
+    target: usize,
+    kind: StdFsCallKind,
+    [first, second]: [u64; 2],
+    found: &mut [u64],
+) -> Result<usize> {
     let flags = syscall::CallFlags::STD_FS | syscall::CallFlags::READ | syscall::CallFlags::WRITE;
-    let wait = u64::from(command == libc::F_SETLKW);
-    let answer = restartable(|| {
-        sys::call_raw(
-            target,
-            record.cast(),
-            size_of::<FileLock>(),
-            flags,
-            &[kind as u64, wait],
-        )
-    });
+    let metadata = [kind as u64, first, second];
+    // Not `restartable`: a signal ends the wait for a lock.
+    let answer = sys::call_raw(
+        target,
+        found.as_mut_ptr().cast(),
+        size_of_val(found),
+        flags,
+        &metadata,
+    );
     match answer {
         Err(e) if matches!(e.errno, syscall::EOPNOTSUPP | syscall::ENOSYS) => fail(ENOLCK),
-        other => other.map(|_| 0),
+        other => other,
     }
 }
 
+/// In the words of a request for a lock: it is exclusive.
+const LOCK_EXCLUSIVE: u64 = 1 << 63;
+/// It is the open file's, not the process's.
+const LOCK_OF_THE_FILE: u64 = 1 << 63;
+const F_RDLCK: i32 = 0;
+const F_WRLCK: i32 = 1;
 const F_UNLCK: i32 = 2;
 
 /// `struct flock`.
@@ -245,24 +316,16 @@ struct FileLock {
     l_pid: c_int,
 }
 
-/// A whole-file lock as a record lock.
+/// A lock of the open file on all of it.
 unsafe fn lock_whole(number: c_int, operation: c_int) -> Result<usize> {
-    let kind = match operation & !libc::LOCK_NB {
-        libc::LOCK_SH => 0,
-        libc::LOCK_EX => 1,
-        libc::LOCK_UN => F_UNLCK,
+    let wait = if operation & libc::LOCK_NB != 0 { 0 } else { LOCK_WAIT };
+    let (kind, word) = match operation & !libc::LOCK_NB {
+        libc::LOCK_SH => (StdFsCallKind::Lock, wait),
+        libc::LOCK_EX => (StdFsCallKind::Lock, wait | LOCK_EXCLUSIVE),
+        libc::LOCK_UN => (StdFsCallKind::Unlock, 0),
         _ => return fail(EINVAL),
     };
-    let mut record = FileLock {
-        l_type: kind as i16,
-        ..FileLock::default()
-    };
-    let command = if operation & libc::LOCK_NB != 0 {
-        libc::F_SETLK
-    } else {
-        libc::F_SETLKW
-    };
-    lock(fd(number)?, command, &mut record)
+    lock_call(fd(number)?, kind, [LOCK_OF_THE_FILE, word], &mut [])
 }
 
 fn offset_of(offset: i64) -> Result<u64> {

@@ -94,6 +94,11 @@ pub(crate) fn find(dir: c_int, path: &[u8], flags: c_int) -> Result<Fd> {
         };
         return sys::dup(base, b"", sys::FD_ANY_UPPER).map(Fd::from_raw);
     }
+    if !is_beneath(flags)
+        && let Some(own) = namespace::open_own(path, sys::FD_ANY_UPPER)
+    {
+        return own.map(Fd::from_raw);
+    }
     let mut raw = O_STAT | resolve_bits(flags);
     if flags & libc::AT_SYMLINK_NOFOLLOW != 0 {
         raw |= O_NOFOLLOW;
@@ -376,6 +381,8 @@ fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
             let end = name.iter().position(|&b| b == b'/').unwrap_or(name.len());
             p.split_at(b"/scheme/".len() + end)
         }
+        // A device is nothing that could be renamed, nor a name to give.
+        Route::PseudoTerminal(_) => return fail(EXDEV),
         Route::File(p) | Route::Current(p) => (rt_core::path::FILE_PREFIX, p),
     };
     let from = rest.iter().position(|&b| b != b'/').unwrap_or(rest.len());

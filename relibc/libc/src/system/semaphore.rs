@@ -1,4 +1,4 @@
-//! `<semaphore.h>`: unnamed semaphores.
+//! `<semaphore.h>`: semaphores, and those without a name.
 
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};

@@ -1,47 +1,648 @@
-//! `<sys/socket.h>`: no scheme of the system makes sockets, so no descriptor is one.
+//! `<sys/socket.h>`: Unix sockets (`uds-api`). No scheme of the system makes others.
+//!
+//! A socket that is bound to a path has a file there with a token in it, by which whoever may read that
+//! connects.
 
+use alloc::vec;
+use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
 
-use redox_rt::{Result, sys};
-use syscall::{EAFNOSUPPORT, EINVAL};
+use redox_rt::signal::restartable;
+use redox_rt::{Error, Fd, Result, process, sys};
+use syscall::flag::CallFlags;
+use syscall::{EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EEXIST, EINVAL, EOPNOTSUPP};
+use uds_api::{
+    ADDRESS, Address, DESCRIPTORS, HEADER, Header, NAME, TOKEN, Token, flag, option, verb,
+};
 
-use super::{fail, fd, size, unit};
+use super::{bytes, bytes_mut, fail, fd, file, int, path, size, unit};
 
 /// Neither the `libc` crate nor `syscall` has another name for it: "not a socket".
 const ENOTSOCK: i32 = libc::ENOTSOCK;
+const EPROTONOSUPPORT: i32 = libc::EPROTONOSUPPORT;
 
-fn none<T>(family: c_int, kind: c_int) -> Result<T> {
+const STREAM: &[u8] = b"/scheme/uds_stream";
+const DATAGRAM: &[u8] = b"/scheme/uds_dgram";
+/// What a socket's file begins with; the token follows.
+const MAGIC: &[u8; 16] = b"\0Cuprite socket\n";
+/// Most data of one message.
+const LONGEST: usize = 1 << 16;
+/// Longest address: the family and the name.
+const FAMILY: usize = size_of::<u16>();
+
+const SO_DOMAIN: c_int = 39;
+const SO_PROTOCOL: c_int = 38;
+const SO_PASSCRED: c_int = 16;
+const MSG_TRUNC: c_int = 32;
+const MSG_CTRUNC: c_int = 8;
+const MSG_DONTWAIT: c_int = 64;
+const MSG_PEEK: c_int = 2;
+const MSG_WAITALL: c_int = 256;
+const SCM_RIGHTS: c_int = 1;
+
+/// `struct cmsghdr`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ControlHeader {
+    len: usize,
+    level: c_int,
+    kind: c_int,
+}
+
+const CONTROL: usize = size_of::<ControlHeader>();
+
+/// Where sockets of a kind come from, and the flags to open one with.
+fn scheme(family: c_int, kind: c_int) -> Result<(&'static [u8], c_int)> {
+    let mut flags = libc::O_RDWR;
+    if kind & libc::SOCK_NONBLOCK != 0 {
+        flags |= libc::O_NONBLOCK;
+    }
+    if kind & libc::SOCK_CLOEXEC != 0 {
+        flags |= libc::O_CLOEXEC;
+    }
     let kind = kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
-    match family {
-        libc::AF_UNIX | libc::AF_INET | libc::AF_INET6 if !(1..=5).contains(&kind) => fail(EINVAL),
+    match (family, kind) {
+        (libc::AF_UNIX, libc::SOCK_STREAM) => Ok((STREAM, flags)),
+        (libc::AF_UNIX, libc::SOCK_DGRAM) => Ok((DATAGRAM, flags)),
+        (libc::AF_UNIX, 3 | 5) => fail(EPROTONOSUPPORT),
+        (libc::AF_UNIX, _) => fail(EINVAL),
+        (libc::AF_INET | libc::AF_INET6, _) if !(1..=5).contains(&kind) => fail(EINVAL),
         _ => fail(EAFNOSUPPORT),
     }
 }
 
-/// An operation on a descriptor: it is open, and no socket.
-fn not_a_socket<T>(number: c_int) -> Result<T> {
-    sys::rights(fd(number)?)?;
-    fail(ENOTSOCK)
+fn make(family: c_int, kind: c_int, protocol: c_int) -> Result<usize> {
+    let (path, flags) = scheme(family, kind)?;
+    if protocol != 0 {
+        return fail(EPROTONOSUPPORT);
+    }
+    file::open_at(libc::AT_FDCWD, path, flags, 0)
+}
+
+fn is_socket(number: usize) -> bool {
+    sys::fstat(number).is_ok_and(|stat| stat.st_mode & syscall::MODE_TYPE == syscall::MODE_SOCK)
+}
+
+/// Something that was asked of a socket. Of what is none, everything is `ENOTSOCK`.
+fn of_socket<T>(number: usize, result: Result<T>) -> Result<T> {
+    match result {
+        Err(e)
+            if matches!(
+                e.errno,
+                EOPNOTSUPP | EINVAL | syscall::ENOSYS | syscall::EPERM
+            ) && !is_socket(number) =>
+        {
+            fail(ENOTSOCK)
+        }
+        other => other,
+    }
+}
+
+fn socket_fd(number: c_int) -> Result<usize> {
+    let number = fd(number)?;
+    sys::rights(number)?;
+    Ok(number)
+}
+
+fn ask(number: usize, payload: &mut [u8], metadata: &[u64]) -> Result<usize> {
+    let asked = restartable(|| sys::call_read_write(number, payload, CallFlags::empty(), metadata));
+    of_socket(number, asked)
+}
+
+/// Whether a call may not wait: the descriptor says so, or the call does.
+fn nonblock(number: usize, flags: c_int) -> Result<u64> {
+    // SAFETY: the command takes no argument.
+    let status = unsafe { sys::fcntl(number, libc::F_GETFL as usize, 0) }?;
+    let off = status & libc::O_NONBLOCK as usize == 0 && flags & MSG_DONTWAIT == 0;
+    Ok(if off { 0 } else { flag::NONBLOCK })
+}
+
+/// The name in a C address.
+unsafe fn name_of<'a>(address: *const libc::sockaddr, len: u32) -> Result<&'a [u8]> {
+    let all = bytes(address.cast(), len as usize)?;
+    let (family, name) = all
+        .split_first_chunk::<FAMILY>()
+        .ok_or(Error::new(EINVAL))?;
+    if c_int::from(u16::from_ne_bytes(*family)) != libc::AF_UNIX {
+        return fail(EAFNOSUPPORT);
+    }
+    // A path ends at its NUL; an abstract name begins with one.
+    let name = match name.first() {
+        None | Some(0) => name,
+        Some(_) => name.split(|&b| b == 0).next().unwrap_or(name),
+    };
+    if name.len() > NAME {
+        return fail(EINVAL);
+    }
+    Ok(name)
+}
+
+/// Fills a C address.
+unsafe fn give_name(name: &[u8], address: *mut libc::sockaddr, len: *mut u32) {
+    if address.is_null() || len.is_null() {
+        return;
+    }
+    let mut all = Vec::from((libc::AF_UNIX as u16).to_ne_bytes());
+    all.extend_from_slice(name);
+    if name.first().is_some_and(|&b| b != 0) {
+        all.push(0);
+    }
+    let room = (*len as usize).min(all.len());
+    core::ptr::copy_nonoverlapping(all.as_ptr(), address.cast::<u8>(), room);
+    len.write(all.len() as u32);
+}
+
+/// The token in the file at a path.
+fn token_at(name: &[u8]) -> Result<Token> {
+    let file = file::open_at(libc::AT_FDCWD, name, libc::O_RDONLY | libc::O_CLOEXEC, 0)?;
+    let file = Fd::from_raw(file);
+    let mut contents = [0; MAGIC.len() + TOKEN];
+    let read = restartable(|| file.read(&mut contents));
+    match contents.split_first_chunk() {
+        Some((magic, token)) if magic == MAGIC && read == Ok(MAGIC.len() + TOKEN) => {
+            token.try_into().map_err(|_| Error::new(ECONNREFUSED))
+        }
+        _ => fail(ECONNREFUSED),
+    }
+}
+
+/// The address that a name stands for.
+fn resolve(name: &[u8]) -> Result<[u8; ADDRESS]> {
+    let mut address = Address {
+        name,
+        ..Address::default()
+    };
+    if !name.is_empty() && !address.is_abstract() {
+        address.token = token_at(name)?;
+    }
+    Ok(address.to_bytes())
+}
+
+unsafe fn bind_to(number: c_int, address: *const libc::sockaddr, len: u32) -> Result<()> {
+    let number = socket_fd(number)?;
+    let name = name_of(address, len)?;
+    let mode = 0o777 & !u64::from(process::umask());
+    let address = Address {
+        name,
+        ..Address::default()
+    };
+    let mut payload = address.to_bytes();
+    let metadata = [verb::BIND, mode, 0];
+    if name.is_empty() || address.is_abstract() {
+        return ask(number, &mut payload, &metadata).map(drop);
+    }
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
+    let file = match file::open_at(libc::AT_FDCWD, name, flags, 0o777) {
+        Ok(file) => Fd::from_raw(file),
+        Err(e) if e.errno == EEXIST => return fail(EADDRINUSE),
+        Err(e) => return Err(e),
+    };
+    let bound = ask(number, &mut payload, &metadata).and_then(|_| {
+        let token = payload.get(..TOKEN).unwrap_or(&[]);
+        file.write_exact(&[MAGIC, token].concat())
+    });
+    if bound.is_err() {
+        // What cannot be removed stays, and nobody can connect by it.
+        let _ = path::unlink_at(libc::AT_FDCWD, name, 0);
+    }
+    bound
+}
+
+unsafe fn connect_to(number: c_int, address: *const libc::sockaddr, len: u32) -> Result<()> {
+    let number = socket_fd(number)?;
+    let all = bytes(address.cast(), len as usize)?;
+    let unspecified = all.first_chunk() == Some(&(libc::AF_UNSPEC as u16).to_ne_bytes());
+    let mut payload = if unspecified {
+        Address::default().to_bytes()
+    } else {
+        let name = name_of(address, len)?;
+        if name.is_empty() {
+            return fail(EINVAL);
+        }
+        resolve(name)?
+    };
+    let metadata = [verb::CONNECT, nonblock(number, 0)?, 0];
+    ask(number, &mut payload, &metadata).map(drop)
+}
+
+unsafe fn accept_from(
+    number: c_int,
+    address: *mut libc::sockaddr,
+    len: *mut u32,
+    flags: c_int,
+) -> Result<usize> {
+    if flags & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) != 0 {
+        return fail(EINVAL);
+    }
+    let number = socket_fd(number)?;
+    let how: &[u8] = match nonblock(number, 0)? {
+        0 => b"accept",
+        _ => b"accept-nonblock",
+    };
+    let new = restartable(|| sys::dup(number, how, sys::FD_ANY));
+    let new = Fd::from_raw(of_socket(number, new)?);
+    if flags & libc::SOCK_CLOEXEC != 0 {
+        file::control_cloexec(new.raw() as c_int, true)?;
+    }
+    if flags & libc::SOCK_NONBLOCK != 0 {
+        let status = libc::O_NONBLOCK as usize;
+        sys::fcntl(new.raw(), libc::F_SETFL as usize, status)?;
+    }
+    if !address.is_null() {
+        let mut name = [0; NAME];
+        let count = ask(new.raw(), &mut name, &[verb::PEER_NAME, 0, 0])?;
+        give_name(name.get(..count).unwrap_or(&[]), address, len);
+    }
+    Ok(new.into_raw())
+}
+
+unsafe fn name_by(
+    number: c_int,
+    asked: u64,
+    address: *mut libc::sockaddr,
+    len: *mut u32,
+) -> Result<()> {
+    let mut name = [0; NAME];
+    let count = ask(socket_fd(number)?, &mut name, &[asked, 0, 0])?;
+    give_name(name.get(..count).unwrap_or(&[]), address, len);
+    Ok(())
+}
+
+/// Sends a message: bytes, descriptors that stay open here, and to whom, if not to whom it is connected with.
+fn send_message(
+    number: usize,
+    data: &[u8],
+    fds: &[usize],
+    to: &[u8],
+    flags: c_int,
+) -> Result<usize> {
+    let mut payload = Vec::from(resolve(to)?);
+    payload.extend_from_slice(data);
+    let metadata = [verb::SEND, nonblock(number, flags)?, 0];
+    let none = CallFlags::empty();
+    if fds.is_empty() {
+        let sent = restartable(|| sys::call_write(number, &payload, none, &metadata));
+        return of_socket(number, sent);
+    }
+    let ticket = of_socket(number, sys::dup(number, b"ticket", sys::FD_ANY_UPPER))?;
+    let ticket = Fd::from_raw(ticket);
+    sys::send_fds(ticket.raw(), fds, CallFlags::FD_CLONE, &[])?;
+    restartable(|| sys::call_write(ticket.raw(), &payload, none, &metadata))
+}
+
+fn send_to(number: c_int, data: &[u8], flags: c_int, to: &[u8]) -> Result<usize> {
+    let number = socket_fd(number)?;
+    if to.is_empty() && flags & MSG_DONTWAIT == 0 {
+        if !is_socket(number) {
+            return fail(ENOTSOCK);
+        }
+        return restartable(|| sys::write(number, data));
+    }
+    send_message(number, data, &[], to, flags)
+}
+
+/// A message that was received.
+struct Received {
+    data: Vec<u8>,
+    whole: usize,
+    name: Vec<u8>,
+    descriptors: usize,
+    lost: usize,
+    ticket: u64,
+}
+
+fn receive(number: usize, room: usize, flags: c_int, most: usize) -> Result<Received> {
+    let mut buffer = vec![0; HEADER + room.min(LONGEST)];
+    let mut bits = nonblock(number, flags)?;
+    if flags & MSG_PEEK != 0 {
+        bits |= flag::PEEK;
+    }
+    let metadata = [verb::RECEIVE, bits, most as u64];
+    let none = CallFlags::empty();
+    let len = restartable(|| sys::call_read(number, &mut buffer, none, &metadata));
+    let len = of_socket(number, len)?;
+    let (header, data) = buffer
+        .get(..len)
+        .and_then(Header::split)
+        .ok_or(Error::new(syscall::EIO))?;
+    Ok(Received {
+        data: data.to_vec(),
+        whole: header.whole as usize,
+        name: header.name.to_vec(),
+        descriptors: header.descriptors as usize,
+        lost: header.lost as usize,
+        ticket: u64::from(header.ticket),
+    })
+}
+
+/// Receives until there is no room left or nothing more comes.
+fn receive_all(number: usize, buffer: &mut [u8]) -> Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match restartable(|| sys::read(number, rest)) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(_) if done > 0 => break,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+unsafe fn receive_from(
+    number: c_int,
+    buffer: &mut [u8],
+    flags: c_int,
+    address: *mut libc::sockaddr,
+    len: *mut u32,
+) -> Result<usize> {
+    let number = socket_fd(number)?;
+    let plain = flags & (MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) == 0 && address.is_null();
+    if plain {
+        if !is_socket(number) {
+            return fail(ENOTSOCK);
+        }
+        if flags & MSG_WAITALL != 0 {
+            return receive_all(number, buffer);
+        }
+        return restartable(|| sys::read(number, buffer));
+    }
+    let received = receive(number, buffer.len(), flags, 0)?;
+    for (place, byte) in buffer.iter_mut().zip(&received.data) {
+        *place = *byte;
+    }
+    give_name(&received.name, address, len);
+    let whole = flags & MSG_TRUNC != 0;
+    Ok(if whole {
+        received.whole
+    } else {
+        received.data.len()
+    })
+}
+
+unsafe fn parts<'a>(message: &libc::msghdr) -> Result<&'a [libc::iovec]> {
+    let count = message.msg_iovlen as usize;
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if count > 1024 || message.msg_iov.is_null() {
+        return fail(libc::EMSGSIZE);
+    }
+    Ok(core::slice::from_raw_parts(message.msg_iov, count))
+}
+
+/// The descriptors in a message's control data.
+unsafe fn descriptors(message: &libc::msghdr) -> Result<Vec<usize>> {
+    let mut list = Vec::new();
+    if message.msg_control.is_null() {
+        return Ok(list);
+    }
+    let mut rest = bytes(message.msg_control, message.msg_controllen as usize)?;
+    while rest.len() >= CONTROL {
+        // SAFETY: there are that many bytes, and any bytes make such a header.
+        let header = rest.as_ptr().cast::<ControlHeader>().read_unaligned();
+        let data = rest.get(CONTROL..header.len).ok_or(Error::new(EINVAL))?;
+        if header.level != libc::SOL_SOCKET || header.kind != SCM_RIGHTS {
+            return fail(EINVAL);
+        }
+        for number in data.chunks_exact(size_of::<c_int>()) {
+            let number = number.try_into().map_or(-1, c_int::from_ne_bytes);
+            let number = fd(number)?;
+            sys::rights(number)?;
+            list.push(number);
+        }
+        let next = header.len.next_multiple_of(size_of::<usize>());
+        rest = rest.get(next..).unwrap_or(&[]);
+    }
+    if list.len() > DESCRIPTORS {
+        return fail(EINVAL);
+    }
+    Ok(list)
+}
+
+unsafe fn send_parts(number: c_int, message: &libc::msghdr, flags: c_int) -> Result<usize> {
+    let number = socket_fd(number)?;
+    let mut data = Vec::new();
+    for part in parts(message)? {
+        let part = bytes(part.iov_base.cast_const(), part.iov_len)?;
+        // A stream takes what fits; a datagram that is longer is refused by its length.
+        let room = (LONGEST + 1).saturating_sub(data.len());
+        data.extend_from_slice(part.get(..room.min(part.len())).unwrap_or(&[]));
+    }
+    let fds = descriptors(message)?;
+    let to = match message.msg_name.is_null() {
+        true => &[],
+        false => name_of(message.msg_name.cast_const().cast(), message.msg_namelen)?,
+    };
+    send_message(number, &data, &fds, to, flags)
+}
+
+unsafe fn receive_parts(number: c_int, message: &mut libc::msghdr, flags: c_int) -> Result<usize> {
+    let number = socket_fd(number)?;
+    let room = parts(message)?
+        .iter()
+        .fold(0_usize, |all, part| all.saturating_add(part.iov_len));
+    let control = message.msg_controllen as usize;
+    let most = match message.msg_control.is_null() {
+        true => 0,
+        false => control.saturating_sub(CONTROL) / size_of::<c_int>(),
+    };
+    let received = receive(number, room, flags, most.min(DESCRIPTORS))?;
+    let mut rest = received.data.as_slice();
+    for part in parts(message)? {
+        let (now, later) = rest.split_at(part.iov_len.min(rest.len()));
+        core::ptr::copy_nonoverlapping(now.as_ptr(), part.iov_base.cast::<u8>(), now.len());
+        rest = later;
+    }
+    if !message.msg_name.is_null() {
+        give_name(
+            &received.name,
+            message.msg_name.cast(),
+            &raw mut message.msg_namelen,
+        );
+    }
+    let mut fds = vec![0; received.descriptors];
+    let mut lost = received.lost > 0;
+    if !fds.is_empty() && flags & MSG_PEEK == 0 {
+        let came = sys::receive_fds(number, &mut fds, CallFlags::empty(), &[received.ticket]);
+        lost |= came != Ok(fds.len());
+        fds.truncate(came.unwrap_or(0));
+    }
+    message.msg_controllen = 0;
+    if !fds.is_empty() {
+        let header = ControlHeader {
+            len: CONTROL + fds.len() * size_of::<c_int>(),
+            level: libc::SOL_SOCKET,
+            kind: SCM_RIGHTS,
+        };
+        let place = message.msg_control.cast::<u8>();
+        place.cast::<ControlHeader>().write_unaligned(header);
+        let numbers = place.add(CONTROL).cast::<c_int>();
+        for (index, number) in fds.iter().enumerate() {
+            numbers.add(index).write_unaligned(*number as c_int);
+        }
+        message.msg_controllen = header.len.next_multiple_of(size_of::<usize>()).min(control) as _;
+    }
+    message.msg_flags = 0;
+    if received.whole > received.data.len() {
+        message.msg_flags |= MSG_TRUNC;
+    }
+    if lost {
+        message.msg_flags |= MSG_CTRUNC;
+    }
+    Ok(received.data.len())
+}
+
+unsafe fn give_option(value: &[u8], to: *mut c_void, len: *mut u32) -> Result<()> {
+    if to.is_null() || len.is_null() {
+        return fail(syscall::EFAULT);
+    }
+    let count = (*len as usize).min(value.len());
+    core::ptr::copy_nonoverlapping(value.as_ptr(), to.cast::<u8>(), count);
+    len.write(count as u32);
+    Ok(())
+}
+
+unsafe fn get_option(
+    number: c_int,
+    level: c_int,
+    name: c_int,
+    to: *mut c_void,
+    len: *mut u32,
+) -> Result<()> {
+    let number = socket_fd(number)?;
+    if !is_socket(number) {
+        return fail(ENOTSOCK);
+    }
+    if level != libc::SOL_SOCKET {
+        return fail(libc::ENOPROTOOPT);
+    }
+    let fixed = match name {
+        SO_DOMAIN => Some(libc::AF_UNIX),
+        SO_PROTOCOL | SO_PASSCRED => Some(0),
+        _ => None,
+    };
+    if let Some(value) = fixed {
+        return give_option(&value.to_ne_bytes(), to, len);
+    }
+    let asked = u64::try_from(name).map_err(|_| Error::new(libc::ENOPROTOOPT))?;
+    let mut payload = [0; 12];
+    let value = ask(number, &mut payload, &[verb::GET_OPTION, asked, 0])?;
+    match asked {
+        option::PEER_CREDENTIALS => give_option(&payload, to, len),
+        option::RECEIVE_TIME | option::SEND_TIME => {
+            let (seconds, rest) = (value / SECOND, value % SECOND);
+            let words = [seconds as i64, (rest / 1000) as i64].map(i64::to_ne_bytes);
+            give_option(words.as_flattened(), to, len)
+        }
+        _ => give_option(&(value as c_int).to_ne_bytes(), to, len),
+    }
+}
+
+const SECOND: usize = 1_000_000_000;
+
+unsafe fn set_option(
+    number: c_int,
+    level: c_int,
+    name: c_int,
+    from: *const c_void,
+    len: u32,
+) -> Result<()> {
+    let number = socket_fd(number)?;
+    if !is_socket(number) {
+        return fail(ENOTSOCK);
+    }
+    if level != libc::SOL_SOCKET {
+        return fail(libc::ENOPROTOOPT);
+    }
+    let value = bytes(from, len as usize)?;
+    let asked = u64::try_from(name).map_err(|_| Error::new(libc::ENOPROTOOPT))?;
+    let word = match asked {
+        option::RECEIVE_TIME | option::SEND_TIME => {
+            let (words, _) = value.as_chunks::<8>();
+            let [seconds, micros] = words else {
+                return fail(EINVAL);
+            };
+            let (seconds, micros) = (i64::from_ne_bytes(*seconds), i64::from_ne_bytes(*micros));
+            if !(0..1_000_000).contains(&micros) {
+                return fail(syscall::EDOM);
+            }
+            let seconds = u64::try_from(seconds).unwrap_or(0);
+            let all = seconds.saturating_mul(SECOND as u64);
+            all.saturating_add(micros as u64 * 1000)
+        }
+        _ => value
+            .first_chunk()
+            .map_or(Err(Error::new(EINVAL)), |word| {
+                Ok(c_int::from_ne_bytes(*word) as u64)
+            })?,
+    };
+    match name {
+        // They mean nothing between processes of one machine.
+        libc::SO_REUSEADDR | libc::SO_KEEPALIVE | libc::SO_BROADCAST => Ok(()),
+        _ => ask(number, &mut [], &[verb::SET_OPTION, asked, word]).map(drop),
+    }
+}
+
+unsafe fn make_pair(
+    family: c_int,
+    kind: c_int,
+    protocol: c_int,
+    pair: *mut [c_int; 2],
+) -> Result<()> {
+    let one = Fd::from_raw(make(family, kind, protocol)?);
+    let two = Fd::from_raw(sys::dup(one.raw(), b"pair", sys::FD_ANY)?);
+    if kind & libc::SOCK_CLOEXEC != 0 {
+        file::control_cloexec(two.raw() as c_int, true)?;
+    }
+    if kind & libc::SOCK_NONBLOCK != 0 {
+        sys::fcntl(two.raw(), libc::F_SETFL as usize, libc::O_NONBLOCK as usize)?;
+    }
+    pair.write([one.into_raw() as c_int, two.into_raw() as c_int]);
+    Ok(())
+}
+
+unsafe fn target<'a>(address: *const libc::sockaddr, len: u32) -> Result<&'a [u8]> {
+    if address.is_null() {
+        return Ok(&[]);
+    }
+    name_of(address, len)
 }
 
 c_api! {
-    fn socket(family: c_int, kind: c_int, _protocol: c_int) -> c_int { unit(none(family, kind)) }
-    fn socketpair(family: c_int, kind: c_int, _protocol: c_int, _pair: *mut [c_int; 2]) -> c_int { unit(none(family, kind)) }
-    fn accept(number: c_int, _address: *mut libc::sockaddr, _len: *mut u32) -> c_int { unit(not_a_socket(number)) }
-    fn accept4(number: c_int, _address: *mut libc::sockaddr, _len: *mut u32, _flags: c_int) -> c_int { unit(not_a_socket(number)) }
-    fn bind(number: c_int, _address: *const libc::sockaddr, _len: u32) -> c_int { unit(not_a_socket(number)) }
-    fn connect(number: c_int, _address: *const libc::sockaddr, _len: u32) -> c_int { unit(not_a_socket(number)) }
-    fn listen(number: c_int, _backlog: c_int) -> c_int { unit(not_a_socket(number)) }
-    fn shutdown(number: c_int, _how: c_int) -> c_int { unit(not_a_socket(number)) }
-    fn sockatmark(number: c_int) -> c_int { unit(not_a_socket(number)) }
-    fn getpeername(number: c_int, _address: *mut libc::sockaddr, _len: *mut u32) -> c_int { unit(not_a_socket(number)) }
-    fn getsockname(number: c_int, _address: *mut libc::sockaddr, _len: *mut u32) -> c_int { unit(not_a_socket(number)) }
-    fn getsockopt(number: c_int, _level: c_int, _name: c_int, _value: *mut c_void, _len: *mut u32) -> c_int { unit(not_a_socket(number)) }
-    fn setsockopt(number: c_int, _level: c_int, _name: c_int, _value: *const c_void, _len: u32) -> c_int { unit(not_a_socket(number)) }
-    fn recv(number: c_int, _buffer: *mut c_void, _len: usize, _flags: c_int) -> isize { size(not_a_socket(number)) }
-    fn recvfrom(number: c_int, _buffer: *mut c_void, _len: usize, _flags: c_int, _address: *mut libc::sockaddr, _address_len: *mut u32) -> isize { size(not_a_socket(number)) }
-    fn recvmsg(number: c_int, _message: *mut libc::msghdr, _flags: c_int) -> isize { size(not_a_socket(number)) }
-    fn send(number: c_int, _buffer: *const c_void, _len: usize, _flags: c_int) -> isize { size(not_a_socket(number)) }
-    fn sendto(number: c_int, _buffer: *const c_void, _len: usize, _flags: c_int, _address: *const libc::sockaddr, _address_len: u32) -> isize { size(not_a_socket(number)) }
-    fn sendmsg(number: c_int, _message: *const libc::msghdr, _flags: c_int) -> isize { size(not_a_socket(number)) }
+    fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int { int(make(family, kind, protocol)) }
+    fn socketpair(family: c_int, kind: c_int, protocol: c_int, pair: *mut [c_int; 2]) -> c_int { unit(make_pair(family, kind, protocol, pair)) }
+    fn accept(number: c_int, address: *mut libc::sockaddr, len: *mut u32) -> c_int { int(accept_from(number, address, len, 0)) }
+    fn accept4(number: c_int, address: *mut libc::sockaddr, len: *mut u32, flags: c_int) -> c_int { int(accept_from(number, address, len, flags)) }
+    fn bind(number: c_int, address: *const libc::sockaddr, len: u32) -> c_int { unit(bind_to(number, address, len)) }
+    fn connect(number: c_int, address: *const libc::sockaddr, len: u32) -> c_int { unit(connect_to(number, address, len)) }
+    fn listen(number: c_int, backlog: c_int) -> c_int {
+        let backlog = u64::try_from(backlog).unwrap_or(0);
+        unit(socket_fd(number).and_then(|s| ask(s, &mut [], &[verb::LISTEN, backlog, 0])).map(drop))
+    }
+    fn shutdown(number: c_int, how: c_int) -> c_int {
+        let how = how as u32;
+        unit(socket_fd(number).and_then(|s| ask(s, &mut [], &[verb::SHUT_DOWN, how.into(), 0])).map(drop))
+    }
+    fn sockatmark(number: c_int) -> c_int {
+        unit(socket_fd(number).and_then(|s| fail(if is_socket(s) { EINVAL } else { ENOTSOCK })))
+    }
+    fn getpeername(number: c_int, address: *mut libc::sockaddr, len: *mut u32) -> c_int { unit(name_by(number, verb::PEER_NAME, address, len)) }
+    fn getsockname(number: c_int, address: *mut libc::sockaddr, len: *mut u32) -> c_int { unit(name_by(number, verb::NAME, address, len)) }
+    fn getsockopt(number: c_int, level: c_int, name: c_int, value: *mut c_void, len: *mut u32) -> c_int { unit(get_option(number, level, name, value, len)) }
+    fn setsockopt(number: c_int, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int { unit(set_option(number, level, name, value, len)) }
+    fn recv(number: c_int, buffer: *mut c_void, len: usize, flags: c_int) -> isize {
+        size(bytes_mut(buffer, len).and_then(|b| receive_from(number, b, flags, core::ptr::null_mut(), core::ptr::null_mut())))
+    }
+    fn recvfrom(number: c_int, buffer: *mut c_void, len: usize, flags: c_int, address: *mut libc::sockaddr, address_len: *mut u32) -> isize {
+        size(bytes_mut(buffer, len).and_then(|b| receive_from(number, b, flags, address, address_len)))
+    }
+    fn recvmsg(number: c_int, message: *mut libc::msghdr, flags: c_int) -> isize { size(receive_parts(number, &mut *message, flags)) }
+    fn send(number: c_int, buffer: *const c_void, len: usize, flags: c_int) -> isize {
+        size(bytes(buffer, len).and_then(|data| send_to(number, data, flags, &[])))
+    }
+    fn sendto(number: c_int, buffer: *const c_void, len: usize, flags: c_int, address: *const libc::sockaddr, address_len: u32) -> isize {
+        size(bytes(buffer, len).and_then(|data| send_to(number, data, flags, target(address, address_len)?)))
+    }
+    fn sendmsg(number: c_int, message: *const libc::msghdr, flags: c_int) -> isize { size(send_parts(number, &*message, flags)) }
 }

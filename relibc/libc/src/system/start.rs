@@ -24,6 +24,13 @@ core::arch::global_asm!(
     begin = sym begin,
 );
 
+/// The program's name as it was called.
+#[unsafe(no_mangle)]
+pub static mut program_invocation_name: *mut c_char = c"".as_ptr().cast_mut();
+/// The same without its folders.
+#[unsafe(no_mangle)]
+pub static mut program_invocation_short_name: *mut c_char = c"".as_ptr().cast_mut();
+
 type Initializer = unsafe extern "C" fn(c_int, *const *const u8, *const *const u8);
 
 unsafe extern "C" {
@@ -52,6 +59,15 @@ unsafe extern "C" fn begin(sp: *const usize) -> ! {
         redox_rt::exit(127);
     }
     let (count, arguments) = start.argv();
+    if count > 0 {
+        program_invocation_name = (*arguments).cast_mut().cast();
+        let slash = crate::string::strrchr(program_invocation_name, c_int::from(b'/'));
+        program_invocation_short_name = if slash.is_null() {
+            program_invocation_name
+        } else {
+            slash.add(1)
+        };
+    }
     let initializers = [
         (__preinit_array_start.as_ptr(), __preinit_array_end.as_ptr()),
         (__init_array_start.as_ptr(), __init_array_end.as_ptr()),

@@ -1,5 +1,6 @@
 //! Contexts, address spaces and descriptor tables as descriptors.
 
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering::SeqCst;
 
 use cap_abi::{FD_ANY, FD_ANY_UPPER, Rights};
@@ -20,6 +21,7 @@ pub fn run() -> i32 {
         spaces_are_edited_from_outside, pages_are_moved_between_spaces, spaces_are_copied,
         tables_are_edited_from_outside, tables_are_listed, tables_are_switched,
         a_table_that_holds_itself_ends, chains_of_contexts_end, made_and_abandoned_contexts_end,
+        rings_of_tables_and_contexts_end, a_ring_stays_as_long_as_somebody_has_a_part_of_it,
         spaces_are_switched,
     ]
 }
@@ -564,6 +566,136 @@ fn made_and_abandoned_contexts_end() -> Outcome {
             let space = AddressSpace::new(&world().proc)?;
             context.get().switch_address_space(&space, 0, 0)?;
         }
+        Ok(())
+    })
+}
+
+/// A descriptor of an object that has a table, and one of that table.
+struct Holder {
+    object: Fd,
+    table: Fd,
+}
+
+/// Objects of which each is in the table of the next, so many times, and the last in that of the first.
+fn ring(contexts: &[bool], copies: usize) -> Result<Vec<Holder>> {
+    let own = world().proc.open(b"cur-context", 0)?.dup(b"filetable")?;
+    let holders: Vec<_> = contexts
+        .iter()
+        .map(|context| {
+            let object = if *context {
+                Context::new(&world().proc)?.into_fd()
+            } else {
+                own.dup(b"empty")?
+            };
+            let table = if *context {
+                object.dup(b"filetable")?
+            } else {
+                object.dup(b"")?
+            };
+            Ok(Holder { object, table })
+        })
+        .collect::<Result<_>>()?;
+    let next = holders.iter().cycle().skip(1);
+    for (holder, next) in holders.iter().zip(next) {
+        for _ in 0..copies {
+            put(&next.table, &holder.object)?;
+        }
+    }
+    Ok(holders)
+}
+
+fn put(table: &Fd, fd: &Fd) -> Result<usize> {
+    let full = u64::from(Rights::FULL.bits());
+    table.call(&[
+        FileTableVerb::Dup2 as u64,
+        fd.raw() as u64,
+        FD_ANY as u64,
+        full,
+    ])
+}
+
+/// Tables and contexts that only they themselves refer to, once the descriptors of them are closed.
+fn rings_of_tables_and_contexts_end() -> Outcome {
+    let kinds: &[&[bool]] = &[
+        &[false],
+        &[true],
+        &[false, false],
+        &[true, true],
+        &[false, true],
+        &[true, false, false, true],
+        &[false; 200],
+    ];
+    for kinds in kinds {
+        for copies in [1, 12] {
+            for forwards in [false, true] {
+                leaves_nothing(|| {
+                    let (read, write) = pipe()?;
+                    let mut holders = ring(kinds, copies)?;
+                    for holder in &holders {
+                        put(&holder.table, &write)?;
+                    }
+                    drop(write);
+                    if forwards {
+                        holders.reverse();
+                    }
+                    while let Some(holder) = holders.pop() {
+                        drop((holder.object, holder.table));
+                    }
+                    // What was in the tables is closed as well.
+                    check_eq!(read.read(&mut [0])?, 0);
+                    Ok(())
+                })?;
+            }
+        }
+        // Whoever made them ends.
+        leaves_nothing(|| {
+            elsewhere(|| {
+                core::mem::forget(ring(kinds, 2)?);
+                Ok(())
+            })
+        })?;
+    }
+    // A ring that is closed by copying what is under a lease.
+    leaves_nothing(|| {
+        let holders = ring(&[false, true], 1)?;
+        let [first, ..] = holders.as_slice() else {
+            return Ok(());
+        };
+        let mut params = cap_abi::fcntl::LeaseParams {
+            derived: sys::FD_ANY_UPPER,
+            lease: sys::FD_ANY_UPPER,
+            rights: Rights::FULL.bits(),
+            flags: cap_abi::fcntl::LEASE_FRESH_DESCRIPTION,
+        };
+        sys::lease(first.object.raw(), &mut params)?;
+        let (derived, control) = (Fd::from_raw(params.derived), Fd::from_raw(params.lease));
+        put(&first.table, &derived)?;
+        put(&first.table, &control)?;
+        Ok(())
+    })
+}
+
+fn a_ring_stays_as_long_as_somebody_has_a_part_of_it() -> Outcome {
+    leaves_nothing(|| {
+        let (read, write) = pipe()?;
+        let mut holders = ring(&[false, true, false], 2)?;
+        for holder in &holders {
+            put(&holder.table, &write)?;
+        }
+        drop(write);
+        let last = holders.pop();
+        drop(holders);
+        nonblocking(&read, true)?;
+        check_error!(read.read(&mut [0]), EAGAIN);
+        let Some(Holder { object, table }) = last else {
+            return Ok(());
+        };
+        drop(object);
+        check_error!(read.read(&mut [0]), EAGAIN);
+        // The one before it, twice, and the pipe.
+        check_eq!(table.read(&mut [0; 64])?, 3 * 8);
+        drop(table);
+        check_eq!(read.read(&mut [0])?, 0);
         Ok(())
     })
 }

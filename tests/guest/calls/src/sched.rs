@@ -14,7 +14,7 @@ use crate::world::*;
 
 pub fn run() -> i32 {
     guest_test::run!["sched" =>
-        spinning_processes_share_the_cpu, no_priority_starves_another, vector_registers_survive,
+        spinning_processes_share_the_cpu, no_priority_starves_another, who_yields_goes_behind_all_others, vector_registers_survive,
         general_registers_survive_a_call, odd_flags_do_not_reach_the_kernel, odd_stacks_do_not_matter,
         segments_are_the_programs, a_call_at_the_end_of_memory_comes_back,
     ]
@@ -69,6 +69,30 @@ fn no_priority_starves_another() -> Outcome {
         }
         drop(all);
         Ok(forget_words(counters)?)
+    })
+}
+
+/// Others that are ready run before the one that yields does again, even those that have used up their
+/// time of this round.
+fn who_yields_goes_behind_all_others() -> Outcome {
+    leaves_nothing(|| {
+        let ran = words()?;
+        for _ in 0..20 {
+            ran[0].store(0, SeqCst);
+            let process = Process::start(|| {
+                ran[0].store(1, SeqCst);
+                0
+            })?;
+            // As many as time slices that it needs, on a slow machine.
+            let mut yields = 0;
+            while ran[0].load(SeqCst) == 0 {
+                check!(yields < 50, "it has not run");
+                sys::sched_yield();
+                yields += 1;
+            }
+            process.succeeds()?;
+        }
+        Ok(forget_words(ran)?)
     })
 }
 

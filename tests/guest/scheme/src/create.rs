@@ -24,7 +24,7 @@ pub fn run() -> i32 {
         several_requests_are_read_at_once, a_socket_need_not_block,
         bad_read_buffers_lose_nothing, replies_and_reads_combine, bad_completions_change_nothing,
         completions_come_in_batches, tags_belong_to_one_call,
-        a_window_moves_only_when_unused, a_thread_that_waits_keeps_the_window,
+        a_window_moves_only_when_unused, buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
         another_thread_takes_over_from_a_bad_buffer,
     ]
 }
@@ -578,6 +578,29 @@ fn a_window_moves_only_when_unused() -> Outcome {
         let got = own.read()?;
         own.answer(&got, 5)?;
         check_eq!(third.result()?, 5);
+        Ok(())
+    })
+}
+
+fn buffers_that_are_lent_keep_the_window() -> Outcome {
+    leaves_nothing(|| {
+        let own = Own::new()?;
+        let long = own.caller(|fd| sys::write(fd, &[0x77; 3 * 4096]))?;
+        long.process.until_blocked()?;
+        let got = own.read()?;
+        let socket = own.socket.raw();
+        fcntl(socket, F_SETFL, O_NONBLOCK)?;
+        let mut words = [0_u64; 8];
+        let buffer = words.as_mut_ptr() as usize;
+        let read = move || raw(syscall::SYS_READ, [socket, buffer, 64, 0, 0, 0]);
+        check_error!(Caller::start(read)?.result(), EXDEV);
+        let (address, len) = (got.words[2] as usize, got.words[3] as usize);
+        // SAFETY: the request's buffer is there until the answer.
+        let bytes = unsafe { core::slice::from_raw_parts(address as *const u8, len) };
+        check!(bytes.len() == 3 * 4096 && bytes.iter().all(|byte| *byte == 0x77));
+        own.answer(&got, len)?;
+        check_eq!(long.result()?, len);
+        check_error!(Caller::start(read)?.result(), EAGAIN);
         Ok(())
     })
 }

@@ -46,7 +46,7 @@ const GROUPS: &[Group] = &[
 ];
 
 fn main(start: &Start) -> i32 {
-    if world::find(start).is_none() || world::identify(PID, UID, GID).is_err() {
+    if guest_world::find(start).is_none() || world::identify(PID, UID, GID).is_err() {
         redox_rt::eprintln!("test-scheme: needs grant=all");
         return 2;
     }

@@ -942,6 +942,22 @@ fn events_are_announced() -> Outcome {
         d.refuse(EPERM);
         let c = d.root.dup(b"")?;
         check_error!(queue.watch(c.raw(), EventFlags::EVENT_READ, 1), EPERM);
+        announce(ROOT as u64, 3)?;
+        nothing(&queue)?;
+        // A change that is refused is none.
+        d.answer(0);
+        queue.watch(b.raw(), EventFlags::EVENT_READ, 444)?;
+        d.refuse(EPERM);
+        let both = EventFlags::EVENT_READ | EventFlags::EVENT_WRITE;
+        check_error!(queue.watch(b.raw(), both, 555), EPERM);
+        announce(6, 2)?;
+        nothing(&queue)?;
+        announce(6, 3)?;
+        let event = queue.next()?;
+        check_eq!(
+            (event.id, event.flags, event.data),
+            (b.raw(), EventFlags::EVENT_READ, 444)
+        );
         Ok(())
     })
 }

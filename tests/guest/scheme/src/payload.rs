@@ -11,7 +11,7 @@ use crate::world::{count, counts, leaves_nothing, map_at, pattern, raw, unmap};
 
 pub fn run() -> i32 {
     guest_test::run!["scheme.payload" =>
-        written_bytes_arrive, read_bytes_arrive, calls_go_both_ways, short_reads_touch_only_their_part,
+        written_bytes_arrive, read_bytes_arrive, calls_go_both_ways, short_reads_touch_only_their_part, answers_of_more_than_was_asked_are_errors,
         memory_that_may_not_be_written, memory_that_is_not_there, buffers_of_copied_pages,
         buffers_leave_no_memory_behind, huge_buffers_are_refused_or_carried,
     ]
@@ -216,6 +216,45 @@ fn short_reads_touch_only_their_part() -> Outcome {
             }
             Ok(())
         })
+    })
+}
+
+/// A number of bytes that nobody asked for would send the caller beyond its buffer.
+fn answers_of_more_than_was_asked_are_errors() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let (plain, positioned) = (d.open(5)?, d.open_positioned(6)?);
+        let mut room = Room::new()?;
+        let getdents = [StdFsCallKind::Getdents as u64, 0];
+        let standard = (CallFlags::STD_FS | CallFlags::READ).bits() | getdents.len();
+        for size in SIZES {
+            let (address, start) = room.prepare(0, size, None);
+            for more in [1, 4096, usize::MAX - 5000 - size] {
+                d.answer(size + more);
+                for fd in [&plain, &positioned] {
+                    for number in [syscall::SYS_READ, syscall::SYS_WRITE, syscall::SYS_FPATH] {
+                        let asked = if number == syscall::SYS_FPATH {
+                            size.min(4096)
+                        } else {
+                            size
+                        };
+                        d.answer(asked + more);
+                        let result = raw(number, [fd.raw(), address, size, 0, 0, 0]);
+                        check_error!(result, EIO, "{number:#x}, {size} and {more}");
+                    }
+                    d.answer(size + more);
+                    let metadata = getdents.as_ptr() as usize;
+                    let args = [fd.raw(), address, size, standard, metadata, 0];
+                    check_error!(raw(syscall::SYS_CALL, args), EIO, "{size} and {more}");
+                }
+            }
+            let wrong = room.check(start, 0, 0, |_| AROUND, size);
+            check_eq!(wrong, None, "{size}");
+        }
+        // The position has not moved.
+        let args = [positioned.raw(), 0, SEEK_CUR, 0, 0, 0];
+        check_eq!(raw(syscall::SYS_LSEEK, args)?, 0);
+        Ok(())
     })
 }
 

@@ -16,7 +16,7 @@ use syscall::schemev2::{Opcode, Sqe};
 use crate::create::cqe;
 use crate::daemon::{Daemon, close_others};
 use crate::world::{
-    Caller, Process, Random, count, counts, fcntl, leaves_nothing, map_at, raw, shared, unmap,
+    Caller, Process, Random, count, counts, fcntl, leaves_nothing, map_at, now, raw, shared, unmap,
     world,
 };
 
@@ -237,6 +237,8 @@ fn objects_in_cycles() -> Outcome {
             table.grant(w.pipe.raw(), 5, Rights::FULL)?;
             drop(table.new_empty()?);
             drop(table.copy()?);
+            // One that holds itself.
+            table.grant(table.fd().raw(), 6, Rights::FULL)?;
             Ok(())
         })?;
         cycle("leases", CYCLES, || {
@@ -255,6 +257,37 @@ fn objects_in_cycles() -> Outcome {
         })?;
         cycle("clocks", CYCLES, || {
             drop(w.time.open(b"4", O_RDWR)?);
+            Ok(())
+        })?;
+        cycle("alarms", CYCLES, || {
+            let queue = event::Queue::new(&w.event)?;
+            let never = syscall::TimeSpec {
+                tv_sec: 1 << 40,
+                tv_nsec: 0,
+            };
+            let words = [
+                syscall::flag::EVENT_TIMEOUT_ID,
+                EventFlags::EVENT_READ.bits(),
+                (&raw const never) as usize,
+            ];
+            queue.fd().write_exact(sys::bytes_of(&words))?;
+            Ok(())
+        })?;
+        cycle("vectors", CYCLES, || {
+            drop(w.irq.open(b"msi", O_RDWR)?);
+            Ok(())
+        })?;
+        cycle("adjacent memory", CYCLES, || {
+            let memory = w.memory.open(b"contiguous", O_RDWR)?;
+            let map = syscall::Map {
+                offset: 0,
+                size: 4 * 4096,
+                flags: MapFlags::MAP_SHARED | MapFlags::PROT_READ | MapFlags::PROT_WRITE,
+                address: 0,
+            };
+            // SAFETY: the kernel chooses the place.
+            let address = unsafe { sys::fmap(memory.raw(), &map) }?;
+            unmap(address, 4 * 4096)?;
             Ok(())
         })?;
         cycle("files of the kernel", CYCLES, || {
@@ -414,14 +447,21 @@ fn who_never_waits_is_preempted() -> Outcome {
         let spinner = Process::start(|| {
             let _ = to.read(&mut [0; 1]);
             let _ = answer.write(b"x");
-            // Some hundred times a time slice on any machine.
-            for _ in 0..400_000_000 {
-                core::hint::spin_loop();
-                if stop.load(Ordering::Relaxed) != 0 {
+            // A hundred time slices. A timer that is set for longer than the processor can count fires
+            // some seconds early, so that much more would hide that nothing else is set.
+            let Ok(begin) = now() else { return 2 };
+            loop {
+                for _ in 0..1000 {
+                    core::hint::spin_loop();
+                }
+                let time = now();
+                if stop.load(Ordering::SeqCst) != 0 {
                     return 0;
                 }
+                if time.is_ok_and(|time| time > begin + 1_000_000_000) {
+                    return 1;
+                }
             }
-            1
         })?;
         spinner.until_blocked()?;
         wake.write(b"x")?;

@@ -6,6 +6,7 @@ mod alone;
 mod files;
 mod pipes;
 mod processes;
+mod sockets;
 mod threads;
 
 use std::fmt::Debug;
@@ -26,12 +27,13 @@ fn main() {
     if let Some(code) = processes::child() {
         std::process::exit(code);
     }
-    let groups: [(&str, &[Case]); 5] = [
+    let groups: [(&str, &[Case]); 6] = [
         ("alone", alone::CASES),
         ("threads", threads::CASES),
         ("pipes", pipes::CASES),
         ("files", files::CASES),
         ("processes", processes::CASES),
+        ("sockets", sockets::CASES),
     ];
     let chosen = std::env::args().nth(1).unwrap_or_default();
     let chosen: Vec<&str> = chosen.split(',').collect();

@@ -20,8 +20,9 @@ use tree_fixture::{
 
 pub fn run() -> i32 {
     guest_test::run!["files" =>
-        every_row_on_ramfs, nothing_leaves_a_limited_directory, a_limit_stays,
+        every_row, nothing_leaves_a_limited_directory, a_limit_stays,
         the_initial_files_cannot_be_changed, files_are_written_and_read, a_limited_root_is_a_sandbox,
+        what_is_synced_stays,
     ]
 }
 
@@ -105,7 +106,7 @@ fn judge(top: &Fd, case: &Case, how: &str, got: Result<Fd>) -> Outcome {
     Ok(())
 }
 
-fn every_row_on_ramfs() -> Outcome {
+fn every_row() -> Outcome {
     let mut rows = 0;
     for (name, which) in [("rows-a", Which::Resolve), ("rows-b", Which::Policing)] {
         let top = fresh(name, which)?;
@@ -241,5 +242,21 @@ fn a_limited_root_is_a_sandbox() -> Outcome {
     let handed = open(b"/scheme/file", O_RDONLY | O_DIRECTORY)?;
     check_error!(handed.open(b"..", O_STAT), EPERM);
     check_error!(handed.open(b"new", O_CREAT | O_WRONLY), EPERM);
+    Ok(())
+}
+
+/// The runner looks at the disk for it afterwards, if there is one.
+fn what_is_synced_stays() -> Outcome {
+    let mut data = alloc::vec![0; disk_image::KEPT];
+    disk_image::fill(0, 0, &mut data);
+    let file = open("/kept", O_CREAT | O_RDWR | 0o600)?;
+    let mut done = 0;
+    while done < data.len() {
+        done += file.write(data.get(done..).unwrap_or(&[]))?;
+    }
+    sys::fsync(file.raw())?;
+    let mut back = alloc::vec![0; data.len() + 1];
+    check_eq!(file.read_full_at(&mut back, 0)?, data.len());
+    check!(back.get(..data.len()) == Some(data.as_slice()));
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! Tests of the system's servers, as processes see them: run by `init`, in the whole namespace.
 //!
-//! The first argument picks a group: `names` (the namespace manager), `processes` (the process
-//! manager), `files` (path resolution in the file systems).
+//! The first argument picks a group: `names` (the namespace manager and places), `processes` (the process
+//! manager), `files` (path resolution in the file systems). `hold` is no test: it says so and waits to be
+//! ended by a key.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
 mod files;
+mod hold;
 mod names;
+mod places;
 mod processes;
 mod scheme;
 
@@ -18,9 +21,10 @@ redox_rt::entry!(main);
 
 fn main(start: &Start) -> i32 {
     match start.arg(1).map(core::ffi::CStr::to_bytes) {
-        Some(b"names") => names::run(),
+        Some(b"names") => names::run().max(places::run()),
         Some(b"processes") => processes::run(),
         Some(b"files") => files::run(),
+        Some(b"hold") => hold::run(),
         other => {
             redox_rt::eprintln!("test-user: no group {other:?}");
             2

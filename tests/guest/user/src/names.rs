@@ -2,11 +2,15 @@
 
 use alloc::{string::String, vec, vec::Vec};
 
+use cap_abi::Rights;
 use guest_test::{Outcome, check, check_eq, check_error};
 use nsmgr_api::{self as api, ForkFlags, NsPermissions, UnbindFlags, Verb};
-use redox_rt::{Error, Fd, Result, fs, namespace as ns, process, process::Awaited, sys};
+use redox_rt::{
+    Error, Fd, Result, event::Queue, fs, namespace as ns, process, process::Awaited, sys,
+};
 use syscall::{
-    E2BIG, EACCES, EEXIST, EINVAL, ENODEV, ENOENT, EPERM, ESTALE, F_GETFL, F_SETFL,
+    E2BIG, EACCES, EAGAIN, EEXIST, EINVAL, EMFILE, ENODEV, ENOENT, ENOMEM, EPERM, ESTALE,
+    EventFlags, F_GETFL, F_SETFL,
     dirent::DirentIter,
     flag::{CallFlags, O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR},
 };
@@ -21,6 +25,9 @@ pub fn run() -> i32 {
         a_register_handle_binds_once, malformed_payloads_are_refused,
         the_scheme_sees_the_true_caller, roots_share_nothing, revoking_ends_what_was_opened,
         a_destroyed_namespace_takes_everything_along, a_dead_scheme_is_no_device,
+        a_daemon_that_is_started_again_is_found_in_every_fork, an_alias_leads_to_the_new_daemon,
+        a_namespace_can_be_watched, a_hundred_stuck_callers_delay_nobody,
+        a_greedy_client_hurts_only_itself,
     ]
 }
 
@@ -388,5 +395,203 @@ fn a_dead_scheme_is_no_device() -> Outcome {
     served.stop()?;
     check_error!(scheme::told(&file), ENODEV);
     check_error!(at(ns.raw(), "/scheme/test-dead", O_RDONLY), ENODEV);
+    Ok(())
+}
+
+fn unbind(ns: &Fd, name: &str, how: UnbindFlags) -> Result<usize> {
+    let verb = [Verb::Unbind as u64, how.bits()];
+    sys::call_write(ns.raw(), name.as_bytes(), CallFlags::empty(), &verb)
+}
+
+fn a_daemon_that_is_started_again_is_found_in_every_fork() -> Outcome {
+    let path = "/scheme/test-again";
+    let ns = fork(own()?, &["zero"])?;
+    let mut served = scheme::serve()?;
+    ns::register(ns.raw(), b"test-again", served.root.dup(b"")?.into_raw())?;
+    let heir = fork(ns.raw(), &["test-again"])?;
+    let heirs_heir = fork(heir.raw(), &["*"])?;
+    for _ in 0..3 {
+        let file = at(heir.raw(), path, O_RDONLY)?;
+        let root = at(heir.raw(), path, O_RDONLY | O_DIRECTORY)?;
+        check!(scheme::told(&file).is_ok());
+        served.stop()?;
+        check_error!(scheme::told(&file), ENODEV);
+        check_error!(root.open(b"", O_RDONLY), ENODEV);
+        check_error!(at(heir.raw(), path, O_RDONLY), ENODEV);
+        check_error!(unbind(&heir, "test-again", UnbindFlags::VACATE), EPERM);
+        unbind(&ns, "test-again", UnbindFlags::VACATE)?;
+        check_error!(at(heir.raw(), path, O_RDONLY | O_DIRECTORY), ENODEV);
+        check_error!(
+            ns::register_handle(heir.raw(), b"test-again")
+                .map(Fd::from_raw)
+                .and_then(|handle| handle.send(root.dup(b"")?, &[])),
+            EEXIST
+        );
+        served = scheme::serve()?;
+        ns::register(ns.raw(), b"test-again", served.root.dup(b"")?.into_raw())?;
+        for ns in [&ns, &heir, &heirs_heir] {
+            check!(scheme::told(&at(ns.raw(), path, O_RDONLY)?).is_ok());
+            check!(
+                at(ns.raw(), path, O_RDONLY | O_DIRECTORY)?
+                    .open(b"", O_RDONLY)
+                    .is_ok()
+            );
+        }
+        // What was opened before stays dead.
+        check!(scheme::told(&file).is_err());
+        check!(root.open(b"", O_RDONLY).is_err());
+    }
+    unbind(&ns, "test-again", UnbindFlags::REVOKE)?;
+    check_eq!(list_in_pieces(heir.raw(), 4096)?.len(), 0);
+    served.stop()?;
+    Ok(())
+}
+
+fn an_alias_leads_to_the_new_daemon() -> Outcome {
+    let ns = fork(own()?, &["zero"])?;
+    let mut served = scheme::serve()?;
+    ns::register(ns.raw(), b"test-name", served.root.dup(b"")?.into_raw())?;
+    let rights = u64::from(Rights::READ_ONLY.bits());
+    let payload = api::bind_payload(b"test-name", b"test-alias");
+    let bind = [Verb::Bind as u64, rights];
+    sys::call_write(ns.raw(), &payload, CallFlags::empty(), &bind)?;
+    let heir = fork(ns.raw(), &["test-alias"])?;
+    for _ in 0..2 {
+        let file = at(heir.raw(), "/scheme/test-alias", O_RDONLY)?;
+        check!(scheme::told(&file).is_ok());
+        check!(!file.rights()?.contains(Rights::WRITE));
+        check_error!(file.write(b"x"), EPERM);
+        unbind(&ns, "test-name", UnbindFlags::VACATE)?;
+        check_error!(scheme::told(&file), ESTALE);
+        check_error!(at(heir.raw(), "/scheme/test-alias", O_RDONLY), ENODEV);
+        served.stop()?;
+        served = scheme::serve()?;
+        ns::register(ns.raw(), b"test-name", served.root.dup(b"")?.into_raw())?;
+    }
+    served.stop()?;
+    Ok(())
+}
+
+fn a_namespace_can_be_watched() -> Outcome {
+    let ns = fork(own()?, &["zero", "null"])?;
+    let watch = ask(ns.raw(), &api::watch_payload())?;
+    let queue = Queue::from_fd(at(own()?, "/scheme/event", O_RDWR)?);
+    queue.watch(watch.raw(), EventFlags::EVENT_READ, 77)?;
+    let mut generation = [0; 8];
+    check_error!(watch.read(&mut generation), EAGAIN);
+    let mut seen = Vec::new();
+    for round in 0..3 {
+        match round {
+            0 => unbind(&ns, "null", UnbindFlags::empty()).map(drop)?,
+            1 => {
+                let zero = at(own()?, "/scheme/zero", O_RDONLY | O_DIRECTORY)?;
+                ns::register(ns.raw(), b"null", zero.into_raw())?;
+            }
+            _ => unbind(&ns, "null", UnbindFlags::VACATE).map(drop)?,
+        }
+        check_eq!(queue.next()?.data, 77, "{round}");
+        check_eq!(watch.read(&mut generation)?, 8, "{round}");
+        check!(!seen.contains(&generation), "{round}");
+        seen.push(generation);
+        check_error!(watch.read(&mut generation), EAGAIN, "{round}");
+    }
+    let blind = ask(ns.raw(), &api::shrink_payload(NsPermissions::INSERT))?;
+    check_error!(ask(blind.raw(), &api::watch_payload()), EACCES);
+    Ok(())
+}
+
+fn a_hundred_stuck_callers_delay_nobody() -> Outcome {
+    const STUCK: usize = 100;
+    let ns = fork(own()?, &["zero", "event"])?;
+    let silent = scheme::serve_silently()?;
+    ns::register(ns.raw(), b"test-silent", silent.root.dup(b"")?.into_raw())?;
+    let mut stuck = Vec::new();
+    for _ in 0..STUCK {
+        match process::fork()? {
+            Some(pid) => stuck.push(pid),
+            None => {
+                let answer = at(ns.raw(), "/scheme/test-silent/x", O_RDONLY);
+                let told = matches!(answer, Err(error) if error.errno == ENODEV);
+                redox_rt::exit(if told { 7 } else { 1 })
+            }
+        }
+    }
+    // They are there; nobody has been answered.
+    while waiting_opens()? < STUCK {
+        sys::sched_yield();
+    }
+    for _ in 0..50 {
+        check!(at(ns.raw(), "/scheme/zero", O_RDONLY).is_ok());
+        check_error!(at(ns.raw(), "/scheme/absent", O_RDONLY), ENODEV);
+        let child = fork(ns.raw(), &["*"])?;
+        check!(at(child.raw(), "/scheme/zero", O_RDONLY).is_ok());
+        check_eq!(list_in_pieces(child.raw(), 4096)?.len(), 3);
+    }
+    let served = scheme::serve()?;
+    ns::register(ns.raw(), b"test-quick", served.root.dup(b"")?.into_raw())?;
+    check!(scheme::told(&at(ns.raw(), "/scheme/test-quick", O_RDONLY)?).is_ok());
+    served.stop()?;
+    let waited = process::wait(Awaited::Any, process::WaitFlags::WNOHANG)?;
+    check_eq!(waited, None, "all of them still wait");
+    silent.stop()?;
+    for pid in stuck {
+        let ended = process::wait(Awaited::Child(pid), process::WaitFlags::empty())?;
+        check_eq!(ended, Some((pid, rt_core::wait::exited(7))));
+    }
+    Ok(())
+}
+
+/// How many contexts of this program wait for a scheme's answer.
+fn waiting_opens() -> Result<usize> {
+    let file = at(own()?, "/scheme/sys/context", O_RDONLY)?;
+    let mut text = vec![0; 32 << 10];
+    let len = file.read_full_at(&mut text, 0)?;
+    let text = String::from_utf8_lossy(text.get(..len).unwrap_or(&[])).into_owned();
+    let own = |line: &&str| line.contains("test-user") && line.contains(" Request ");
+    Ok(text.lines().filter(own).count())
+}
+
+fn a_greedy_client_hurts_only_itself() -> Outcome {
+    let counts = || -> Result<String> {
+        let file = at(own()?, "/scheme/nsmgr/counts", O_RDONLY)?;
+        let mut text = vec![0; 1024];
+        let len = file.read_full_at(&mut text, 0)?;
+        Ok(String::from_utf8_lossy(text.get(..len).unwrap_or(&[])).into_owned())
+    };
+    let before = counts()?;
+    let Some(child) = process::fork()? else {
+        let own = own().unwrap_or(0);
+        let mut held = Vec::new();
+        let mut answer = 1;
+        for _ in 0..100_000 {
+            match fork(own, &["*"]) {
+                Ok(made) => held.push(made),
+                Err(error) => {
+                    let told = matches!(error.errno, EMFILE | ENOMEM);
+                    answer = if told && held.len() > 1000 { 7 } else { 2 };
+                    break;
+                }
+            }
+        }
+        // Others are not refused anything; this process says so itself, by forking no more.
+        redox_rt::exit(answer)
+    };
+    // While it does so, this one is served.
+    for _ in 0..20 {
+        check!(fork(own()?, &["zero"]).is_ok());
+        sys::sched_yield();
+    }
+    let ended = process::wait(Awaited::Child(child), process::WaitFlags::empty())?;
+    check_eq!(ended, Some((child, rt_core::wait::exited(7))));
+    check!(fork(own()?, &["*"]).is_ok());
+    let mut after = counts()?;
+    for _ in 0..1000 {
+        if after == before {
+            break;
+        }
+        sys::sched_yield();
+        after = counts()?;
+    }
+    check_eq!(after, before);
     Ok(())
 }

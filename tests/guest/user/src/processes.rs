@@ -26,6 +26,7 @@ pub fn run() -> i32 {
         references_wait_poll_and_signal, identities_cannot_be_regained,
         handlers_run_and_interrupt, a_blocked_signal_waits, stopping_and_going_on,
         threads_are_of_the_process, bad_requests_are_refused,
+        a_reference_is_passed_on, nothing_is_left_of_processes, the_confined_know_only_each_other,
     ]
 }
 
@@ -479,4 +480,122 @@ fn bad_requests_are_refused() -> Outcome {
     check_error!(kill(30000, 0), ESRCH);
     check_error!(kill(1, SIGKILL), EPERM);
     exit_codes_reach_the_parent()
+}
+
+fn a_reference_is_passed_on() -> Outcome {
+    let target = child(sleep_for_ever)?;
+    let reference = process::reference(Some(target))?;
+    let holder = child(|| {
+        let check = || -> Result<bool> {
+            let user = Some(1234);
+            process::set_ids([user, user, user, None, None, None])?;
+            // By its number the target is out of reach, and by its descriptor it is not.
+            let refused = matches!(kill(target, SIGTERM), Err(Error { errno: EPERM }));
+            let refused = refused && process::reference(Some(target)).is_err();
+            let path = b"/scheme/event";
+            let queue = Queue::from_fd(Fd::from_raw(ns::open(path, O_RDWR, sys::FD_ANY_UPPER)?));
+            queue.watch(reference.fd().raw(), EventFlags::EVENT_READ, 9)?;
+            reference.signal(SIGTERM)?;
+            let told = queue.next()?.data == 9;
+            Ok(refused && told && reference.wait()? == wait::signaled(SIGTERM as u8))
+        };
+        i32::from(check() != Ok(true))
+    })?;
+    check_eq!(wait_for(Awaited::Child(holder))?, (holder, wait::exited(0)));
+    check_eq!(
+        wait_for(Awaited::Child(target))?,
+        (target, wait::signaled(15))
+    );
+    // It tells as long as it is held, also after the process has been waited for.
+    check_eq!(reference.wait()?, wait::signaled(15));
+    check_error!(reference.signal(SIGTERM), ESRCH);
+    Ok(())
+}
+
+/// Waits until the process manager has forgotten what has ended.
+fn counts_return(before: [usize; 5]) -> Outcome {
+    let mut now = process::counts()?;
+    for _ in 0..2000 {
+        if now == before {
+            break;
+        }
+        sys::sched_yield();
+        now = process::counts()?;
+    }
+    check_eq!(now, before);
+    Ok(())
+}
+
+fn nothing_is_left_of_processes() -> Outcome {
+    let before = process::counts()?;
+    for _ in 0..20 {
+        // Waited for, with a reference that goes before or after.
+        let pid = child(|| 0)?;
+        let reference = process::reference(Some(pid))?;
+        wait_for(Awaited::Child(pid))?;
+        drop(reference);
+        let pid = child(sleep_for_ever)?;
+        drop(process::reference(Some(pid))?);
+        kill(pid, SIGKILL)?;
+        wait_for(Awaited::Child(pid))?;
+        // Never started.
+        drop(process::new_child()?);
+        // Groups and sessions of their own.
+        let pid = child(|| i32::from(process::new_session().is_err()))?;
+        check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::exited(0)));
+        // An orphan that is killed when its parent is gone.
+        let pid = child(|| {
+            let orphan = child(sleep_for_ever).unwrap_or(0);
+            i32::from(kill(orphan, SIGKILL).is_err())
+        })?;
+        check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::exited(0)));
+        // One that ends while somebody reads its reference.
+        let pid = child(sleep_for_ever)?;
+        let reference = process::reference(Some(pid))?;
+        let reader = child(|| i32::from(reference.wait() != Ok(wait::signaled(9))))?;
+        kill(pid, SIGKILL)?;
+        check_eq!(wait_for(Awaited::Child(reader))?, (reader, wait::exited(0)));
+        wait_for(Awaited::Child(pid))?;
+    }
+    counts_return(before)
+}
+
+fn the_confined_know_only_each_other() -> Outcome {
+    let before = process::counts()?;
+    let own = process::pid()?;
+    let pid = child(|| {
+        let Some(process) = process::process_fd() else {
+            return 1;
+        };
+        if process::confine(process).is_err() {
+            return 2;
+        }
+        for outer in [1, own] {
+            let told = [
+                kill(outer, 0).err(),
+                process::reference(Some(outer)).err(),
+                process::group(outer).err(),
+                process::credentials_of(process, outer as usize).err(),
+            ];
+            if told != [Some(Error::new(ESRCH)); 4] {
+                return 3;
+            }
+        }
+        if process::counts() != Err(Error::new(EPERM)) {
+            return 4;
+        }
+        let Ok(inner) = child(sleep_for_ever) else {
+            return 5;
+        };
+        if kill(inner, SIGTERM).is_err() {
+            return 6;
+        }
+        i32::from(wait_for(Awaited::Child(inner)) != Ok((inner, wait::signaled(15))))
+    })?;
+    check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::exited(0)));
+    // From outside it is reached as any other.
+    let process = process::new_child()?;
+    process::confine(process.raw())?;
+    drop(process);
+    counts_return(before)
 }

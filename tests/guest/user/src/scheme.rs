@@ -39,6 +39,21 @@ impl Handler for Teller {
     }
 }
 
+/// Answers no open, ever.
+struct Silent;
+
+impl Handler for Silent {
+    const LONGEST_INPUT: usize = 4096;
+
+    fn handle(&mut self, sqe: &Sqe, _: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
+        let open = matches!(Opcode::try_from_raw(sqe.opcode), Some(Opcode::OpenAt));
+        if open || sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
+            return Ok(());
+        }
+        out.push(reply::value(sqe.tag, Err(syscall::EOPNOTSUPP)))
+    }
+}
+
 /// A scheme's root, served by another process until its root and all it opened are gone, at the latest
 /// until this process kills it.
 pub struct Served {
@@ -48,8 +63,17 @@ pub struct Served {
     pub pid: u32,
 }
 
-/// Starts one.
+/// Starts one that answers.
 pub fn serve() -> Result<Served> {
+    serve_by(&mut Teller)
+}
+
+/// Starts one that answers no open.
+pub fn serve_silently() -> Result<Served> {
+    serve_by(&mut Silent)
+}
+
+fn serve_by(handler: &mut impl Handler) -> Result<Served> {
     let path = b"/scheme/namespace/scheme-creation-cap";
     let capability = Fd::from_raw(ns::open(path, O_RDWR, sys::FD_ANY_UPPER)?);
     let socket = create_scheme(&capability, 0)?;
@@ -58,7 +82,7 @@ pub fn serve() -> Result<Served> {
         Some(pid) => Ok(Served { root, pid }),
         None => {
             drop(root);
-            let served = scheme_loop::serve(&socket, &mut Teller);
+            let served = scheme_loop::serve(&socket, handler);
             redox_rt::exit(i32::from(served.is_err()))
         }
     }

@@ -52,6 +52,8 @@ enum Op {
         space: usize,
         at: usize,
         len: usize,
+        /// So many pages at a time.
+        part: usize,
     },
     Protect {
         space: usize,
@@ -134,7 +136,7 @@ fn op() -> impl Strategy<Value = Op> {
             let kind = if shared { MapFlags::MAP_SHARED } else { MapFlags::MAP_PRIVATE };
             Op::Anon { space, at, len, flags: fixed | kind | prot.map_flags() }
         }),
-        2 => run().prop_map(|(space, at, len)| Op::Unmap { space, at, len }),
+        2 => (run(), 1..8_usize).prop_map(|((space, at, len), part)| Op::Unmap { space, at, len, part }),
         2 => (run(), prot()).prop_map(|((space, at, len), prot)| Op::Protect { space, at, len, prot }),
         8 => (0..SPACES, place(), 1..u64::MAX).prop_map(|(space, at, value)| Op::Write { space, at, value }),
         4 => (0..SPACES, place()).prop_map(|(space, at)| Op::Read { space, at }),
@@ -264,16 +266,28 @@ impl World {
                         .extend((at..at + len).map(|n| (n, page)));
                 }
             }
-            Op::Unmap { space, at, len } => {
+            Op::Unmap {
+                space,
+                at,
+                len,
+                part,
+            } => {
                 let mut reported = Reported::new();
                 let s = self.spaces[space].as_mut().unwrap();
-                s.unmap(
-                    &mut self.m,
-                    super::at(real(at)),
-                    len * PAGE,
-                    &mut |mapped| note(&mut reported, mapped),
-                )
-                .unwrap();
+                let mut parts = 0;
+                while !s
+                    .unmap_part(
+                        &mut self.m,
+                        super::at(real(at)),
+                        len * PAGE,
+                        part,
+                        &mut |mapped| note(&mut reported, mapped),
+                    )
+                    .unwrap()
+                {
+                    parts += 1;
+                    assert!(parts < len);
+                }
                 assert_eq!(reported, self.drop_pages(space, at, len));
             }
             Op::Protect {
@@ -354,9 +368,13 @@ impl World {
             Op::Fork { space, to } if space != to => {
                 let mut retained = Reported::new();
                 let s = self.spaces[space].as_mut().unwrap();
-                let child = s
-                    .clone_cow(&mut self.m, &mut |mapped| note(&mut retained, mapped))
-                    .unwrap();
+                let mut copying = s.begin_copy(&mut self.m).unwrap();
+                let mut parts = 0;
+                while s.copy_part(&mut self.m, &mut copying, 1 + to).unwrap() == Progress::More {
+                    parts += 1;
+                    assert!(parts < 3 * PAGES);
+                }
+                let child = copying.finish(&mut |mapped| note(&mut retained, mapped));
                 let mut released = Reported::new();
                 let old = self.spaces[to].replace(child).unwrap();
                 old.destroy(&mut self.m, &mut |mapped| note(&mut released, mapped));

@@ -157,6 +157,46 @@ fn a_full_map_replaces_nothing_that_it_cannot_record() {
 }
 
 #[test]
+fn much_is_unmapped_in_parts() {
+    let (mut m, mut s) = start();
+    s.map_anon(&mut m, &request(0, 1000, PRIVATE), &mut quiet)
+        .unwrap();
+    s.map_anon(&mut m, &request(2000, 1 << 20, PRIVATE), &mut quiet)
+        .unwrap();
+    let touched = [0, 1, 2, 3, 500, 998, 999, 2000, 2001, 900_000];
+    for page in touched {
+        put(&mut m, &mut s, page, 7).unwrap();
+    }
+    let (base, size) = (at(0), (2000 + (1 << 20)) * PAGE);
+    assert!(s.holds_more_than(&mut m, 9) && !s.holds_more_than(&mut m, 10));
+    // The first page of each part is one that holds something, and so is none before it.
+    for gone in [3, 6, 9] {
+        assert_eq!(s.unmap_part(&mut m, base, size, 3, &mut quiet), Ok(false));
+        for (n, page) in touched.into_iter().enumerate() {
+            let expected = if n < gone { Err(Segv::Unmapped) } else { Ok(7) };
+            assert_eq!(take(&mut m, &mut s, page), expected, "page {page}");
+        }
+        check(&m, &[&s], &BTreeMap::new());
+    }
+    assert_eq!(s.unmap_part(&mut m, base, size, 3, &mut quiet), Ok(true));
+    assert_eq!(s.unmap_part(&mut m, base, size, 3, &mut quiet), Ok(true));
+    assert_eq!(m.frames.len(), 1, "only the root is left");
+    // No limit is too small to go on, and what holds nothing is one part.
+    s.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
+    put(&mut m, &mut s, 1, 7).unwrap();
+    assert_eq!(
+        s.unmap_part(&mut m, at(0), 4 * PAGE, 0, &mut quiet),
+        Ok(true)
+    );
+    assert_eq!(
+        s.unmap_part(&mut m, at(0) + 1, PAGE, 3, &mut quiet),
+        Err(SpaceError::Invalid)
+    );
+    finish(&mut m, [s]);
+}
+
+#[test]
 fn protection_is_exact() {
     let (mut m, mut s) = start();
     s.map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet)
@@ -227,6 +267,47 @@ fn a_copy_copies_only_what_is_written_and_the_last_owner_nothing() {
     put(&mut m, &mut s, 2, 9).unwrap();
     assert_eq!(m.copies, 1);
     finish(&mut m, [s]);
+}
+
+#[test]
+fn a_copy_in_parts_ends_when_the_mappings_change() {
+    let (mut m, mut s) = start();
+    s.map_anon(&mut m, &request(0, 20, PRIVATE), &mut quiet)
+        .unwrap();
+    let shared = MapFlags::MAP_SHARED | MapFlags::PROT_READ | MapFlags::PROT_WRITE;
+    s.map_anon(&mut m, &request(30, 5, shared), &mut quiet)
+        .unwrap();
+    for page in 0..10 {
+        put(&mut m, &mut s, page, page as u64 + 1).unwrap();
+    }
+    // Five shared pages are allocated, then ten and these five copied.
+    let mut copying = s.begin_copy(&mut m).unwrap();
+    let mut parts = 1;
+    while s.copy_part(&mut m, &mut copying, 4).unwrap() == Progress::More {
+        parts += 1;
+        // What is written meanwhile is the writer's, of pages that are copied as of those that are not.
+        put(&mut m, &mut s, 9, 100).unwrap();
+    }
+    assert_eq!(parts, 5);
+    let mut copy = copying.finish(&mut quiet);
+    put(&mut m, &mut s, 0, 50).unwrap();
+    assert_eq!(take(&mut m, &mut copy, 0), Ok(1));
+    put(&mut m, &mut copy, 34, 7).unwrap();
+    assert_eq!(take(&mut m, &mut s, 34), Ok(7));
+    check(&m, &[&s, &copy], &BTreeMap::new());
+    for change in 0..3 {
+        let mut copying = s.begin_copy(&mut m).unwrap();
+        assert_eq!(s.copy_part(&mut m, &mut copying, 8), Ok(Progress::More));
+        match change {
+            0 => s.unmap(&mut m, at(15), PAGE, &mut quiet).unwrap(),
+            1 => s.protect(&mut m, at(0), PAGE, MapFlags::PROT_READ).unwrap(),
+            _ => drop(s.map_anon(&mut m, &request(50, 1, PRIVATE), &mut quiet)),
+        }
+        assert_eq!(s.copy_part(&mut m, &mut copying, 8), Ok(Progress::Stale));
+        copying.give_up(&mut m);
+        check(&m, &[&s, &copy], &BTreeMap::new());
+    }
+    finish(&mut m, [s, copy]);
 }
 
 #[test]
@@ -506,6 +587,35 @@ fn contiguous_memory_is_adjacent_and_goes_back_page_by_page() {
     let too_much = s.map_contiguous(&mut m, &request(0, 1025, SHARED), &mut quiet);
     assert_eq!(too_much, Err(SpaceError::NoMemory));
     check(&m, &[&s], &BTreeMap::new());
+    finish(&mut m, [s]);
+}
+
+#[test]
+fn a_block_is_mapped_again_and_outlives_its_mappings() {
+    let (mut m, mut s) = start();
+    let block = Loan::contiguous(&mut m, 3).unwrap();
+    let first = block.first_address();
+    let terms = Terms {
+        max: Prot::READ.union(Prot::WRITE),
+        ..terms()
+    };
+    let bases = [0, 1].map(|_| {
+        let again = block.again(&mut m).unwrap();
+        s.map_loan(&mut m, &request(0, 0, RW), again, &terms, &mut quiet)
+            .unwrap()
+    });
+    for page in 0..3 {
+        let wanted = Ok(first + (page * PAGE) as u64);
+        for base in bases {
+            assert_eq!(s.reach(&mut m, base + page * PAGE, true), wanted);
+        }
+    }
+    for base in bases {
+        s.unmap(&mut m, base, 3 * PAGE, &mut quiet).unwrap();
+    }
+    assert_eq!(m.live(Owner::User), 3);
+    block.release(&mut m);
+    assert_eq!(m.live(Owner::User), 0);
     finish(&mut m, [s]);
 }
 

@@ -1,0 +1,70 @@
+//! Asking somebody at the terminal that is standard input.
+
+use alloc::{string::String, vec::Vec};
+
+use redox_rt::{Result, io, sys, terminal};
+use syscall::EINTR;
+use tty_core::{
+    Termios,
+    termios::{ECHO, ECHONL},
+};
+
+/// Longest answer in bytes.
+const LONGEST: usize = 1024;
+
+/// What was typed.
+pub enum Typed {
+    /// A line, without its end.
+    Line(String),
+    /// Something that is no text, or too long.
+    Nonsense,
+    /// Nothing more will come.
+    End,
+}
+
+/// Asks for a line.
+///
+/// # Errors
+/// Those of the terminal.
+pub fn ask(prompt: &str) -> Result<Typed> {
+    io::print(1, format_args!("{prompt}"));
+    let mut line = Vec::new();
+    loop {
+        let mut buffer = [0; 256];
+        let count = match sys::read(0, &mut buffer) {
+            Ok(0) if line.is_empty() => return Ok(Typed::End),
+            Ok(count) => count,
+            Err(error) if error.errno == EINTR => continue,
+            Err(error) => return Err(error),
+        };
+        line.extend_from_slice(buffer.get(..count).unwrap_or(&[]));
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if count > 0 && line.len() <= LONGEST {
+            continue;
+        }
+        let whole = line.len() <= LONGEST;
+        let text = String::from_utf8(line).ok().filter(|_| whole);
+        return Ok(text.map_or(Typed::Nonsense, Typed::Line));
+    }
+}
+
+/// Asks for a line that is not shown.
+///
+/// # Errors
+/// Those of the terminal.
+pub fn ask_secretly(prompt: &str) -> Result<Typed> {
+    let place = terminal::derived(0, terminal::SETTINGS)?;
+    let mut bytes = [0; Termios::LEN];
+    place.read_exact(&mut bytes)?;
+    let hidden = Termios::from_bytes(&bytes).map(|shown| Termios {
+        lflag: shown.lflag & !ECHO | ECHONL,
+        ..shown
+    });
+    if let Some(hidden) = hidden {
+        place.write_exact(&hidden.to_bytes())?;
+    }
+    let typed = ask(prompt);
+    place.write_exact(&bytes)?;
+    typed
+}

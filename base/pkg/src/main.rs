@@ -1,0 +1,148 @@
+//! `pkg`: installs, lists, verifies and removes packages. What it does is `pkg-core`.
+
+mod disk;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use disk::Disk;
+use pkg_core::{Error, Fault, Manager};
+
+const USAGE: &str = "\
+usage: pkg [--root FOLDER] COMMAND
+  install [--repo FOLDER] NAME...   install packages of a folder, with what they depend on
+  remove NAME...                    remove packages
+  list [NAME]                       list packages, or a package's files
+  verify [NAME...]                  compare installed files with what was installed
+  recover                           finish a change that was interrupted";
+
+/// Where packages are, if nothing else is said.
+const REPO: &str = "/var/repo";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Wrong::Usage(what)) => {
+            eprintln!("pkg: {what}\n{USAGE}");
+            ExitCode::from(2)
+        }
+        Err(Wrong::Failed(error)) => {
+            eprintln!("pkg: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum Wrong {
+    Usage(String),
+    Failed(Error),
+}
+
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Takes `--NAME VALUE` out of the arguments.
+fn option(args: &mut Vec<String>, name: &str) -> Result<Option<PathBuf>, Wrong> {
+    let Some(at) = args.iter().position(|arg| arg == name) else {
+        return Ok(None);
+    };
+    if at + 1 >= args.len() {
+        return Err(Wrong::Usage(format!("{name} needs a folder")));
+    }
+    let value = args.drain(at..at + 2).nth(1);
+    Ok(value.map(PathBuf::from))
+}
+
+/// Answers whether all is well.
+fn run(mut args: Vec<String>) -> Result<bool, Wrong> {
+    let root = option(&mut args, "--root")?.unwrap_or_else(|| PathBuf::from("/"));
+    let repo = option(&mut args, "--repo")?.unwrap_or_else(|| PathBuf::from(REPO));
+    if args.is_empty() {
+        return Err(Wrong::Usage("no command".to_owned()));
+    }
+    let command = args.remove(0);
+    if let Some(unknown) = args.iter().find(|arg| arg.starts_with('-')) {
+        return Err(Wrong::Usage(format!("{unknown}: no such option")));
+    }
+    if command == "recover" {
+        if Manager::recover(&mut Disk(root))? {
+            println!("finished a change that was interrupted");
+        }
+        return Ok(true);
+    }
+    let mut manager = Manager::open(Disk(root))?;
+    let named = !args.is_empty();
+    match command.as_str() {
+        "install" if named => {
+            for name in manager.install(&args, |file| fetch(&repo, file))? {
+                println!("installed {name}");
+            }
+            Ok(true)
+        }
+        "remove" if named => {
+            manager.remove(&args)?;
+            Ok(true)
+        }
+        "list" => list(&manager, &args),
+        "verify" => verify(&manager, &args),
+        "install" | "remove" => Err(Wrong::Usage(format!("{command}: which packages?"))),
+        _ => Err(Wrong::Usage(format!("{command}: no such command"))),
+    }
+}
+
+fn fetch(repo: &Path, file: &str) -> std::io::Result<Option<Vec<u8>>> {
+    if file.contains('/') {
+        return Ok(None);
+    }
+    match fs::read(repo.join(file)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+fn list(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
+    let installed = manager.installed()?;
+    if names.is_empty() {
+        for (name, package) in &installed {
+            println!("{name} {}", package.metadata.version);
+        }
+    }
+    for name in names {
+        let package = installed
+            .get(name)
+            .ok_or_else(|| Error::NotInstalled(name.clone()))?;
+        for entry in package.package.entries() {
+            println!("/{}", entry.path);
+        }
+    }
+    Ok(true)
+}
+
+fn verify(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
+    let installed = manager.installed()?;
+    if let Some(name) = names.iter().find(|name| !installed.contains_key(*name)) {
+        return Err(Error::NotInstalled(name.clone()).into());
+    }
+    let mut good = true;
+    for (name, package) in &installed {
+        if !names.is_empty() && !names.contains(name) {
+            continue;
+        }
+        for (path, fault) in manager.verify(&package.package) {
+            good = false;
+            match fault {
+                Fault::Missing => println!("{name}: /{path}: is missing"),
+                Fault::Changed => println!("{name}: /{path}: is not what was installed"),
+                Fault::Mode(mode) => println!("{name}: /{path}: has mode {mode:04o}"),
+            }
+        }
+    }
+    Ok(good)
+}

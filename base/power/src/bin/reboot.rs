@@ -1,0 +1,12 @@
+//! Starts the machine again.
+#![no_std]
+#![no_main]
+
+use power::{End, end};
+use redox_rt::start::Start;
+
+redox_rt::entry!(main);
+
+fn main(_: &Start) -> i32 {
+    end("reboot", End::Again)
+}

@@ -1,0 +1,281 @@
+//! Contents of files: records in memory, written back on commit.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use redoxfs::{BLOCK_SIZE, Disk, Node, RECORD_SIZE, Transaction, TreeData, TreePtr};
+use redoxfs_errors::error::{self as errno, Error};
+use treefs::{Region, Window};
+
+use crate::shrink::shrink;
+
+/// Most blocks that writing a record takes: its own and the lists that lead to it.
+pub const RECORD_BLOCKS: u64 = RECORD_SIZE / BLOCK_SIZE + 5;
+
+#[derive(Debug)]
+struct Record {
+    /// The beginning of it; the rest is zeros.
+    bytes: Vec<u8>,
+    dirty: bool,
+    used: u64,
+}
+
+/// Records in memory, by node and place.
+#[derive(Debug)]
+pub struct Records {
+    records: BTreeMap<(u32, u64), Record>,
+    bytes: usize,
+    most: usize,
+    clock: u64,
+}
+
+/// A piece of a range: the record, where in it the piece begins, how long it is.
+pub fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
+    let (mut at, mut left) = (offset, len);
+    core::iter::from_fn(move || {
+        if left == 0 {
+            return None;
+        }
+        let record = at.checked_div(RECORD_SIZE)?;
+        let begin = at.checked_rem(RECORD_SIZE)? as usize;
+        let count = left.min((RECORD_SIZE as usize).saturating_sub(begin));
+        at = at.saturating_add(count as u64);
+        left = left.saturating_sub(count);
+        Some((record, begin, count))
+    })
+}
+
+type Result<T> = core::result::Result<T, Error>;
+
+impl Records {
+    /// Keeps about `most` bytes that are on the disk too.
+    pub const fn new(most: usize) -> Self {
+        Self {
+            records: BTreeMap::new(),
+            bytes: 0,
+            most,
+            clock: 0,
+        }
+    }
+
+    /// The record, read from the disk where the file's first `valid` bytes are.
+    fn load<D: Disk>(
+        &mut self,
+        tx: &mut Transaction<'_, D>,
+        key: (u32, u64),
+        valid: u64,
+    ) -> Result<&mut Record> {
+        self.clock = self.clock.wrapping_add(1);
+        if !self.records.contains_key(&key) {
+            let start = key.1.saturating_mul(RECORD_SIZE);
+            let len = valid.saturating_sub(start).min(RECORD_SIZE) as usize;
+            let mut bytes = Vec::new();
+            bytes
+                .try_reserve_exact(len)
+                .map_err(|_| Error::new(errno::ENOMEM))?;
+            bytes.resize(len, 0);
+            if len > 0 {
+                let node = tx.read_tree(TreePtr::<Node>::new(key.0))?;
+                tx.read_node_inner(&node, start, &mut bytes)?;
+            }
+            self.make_room(len);
+            self.bytes = self.bytes.saturating_add(len);
+            let record = Record {
+                bytes,
+                dirty: false,
+                used: 0,
+            };
+            self.records.insert(key, record);
+        }
+        let record = self.records.get_mut(&key).ok_or(Error::new(errno::EIO))?;
+        record.used = self.clock;
+        Ok(record)
+    }
+
+    /// Lets clean records go, oldest first, until `more` bytes fit.
+    fn make_room(&mut self, more: usize) {
+        while self.bytes.saturating_add(more) > self.most {
+            let clean = self.records.iter().filter(|(_, record)| !record.dirty);
+            let Some(key) = clean
+                .min_by_key(|(_, record)| record.used)
+                .map(|(key, _)| *key)
+            else {
+                return;
+            };
+            self.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: (u32, u64)) {
+        if let Some(record) = self.records.remove(&key) {
+            self.bytes = self.bytes.saturating_sub(record.bytes.len());
+        }
+    }
+
+    /// Fills `buf` with what is at `offset` of a file, all of which is inside it.
+    pub fn read<D: Disk>(
+        &mut self,
+        tx: &mut Transaction<'_, D>,
+        (id, valid): (u32, u64),
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<()> {
+        let mut rest = buf;
+        for (number, begin, count) in pieces(offset, rest.len()) {
+            let (now, later) = rest.split_at_mut_checked(count).unwrap_or_default();
+            let record = self.load(tx, (id, number), valid)?;
+            let there = record.bytes.get(begin..).unwrap_or(&[]);
+            let len = there.len().min(now.len());
+            let (filled, zeros) = now.split_at_mut_checked(len).unwrap_or_default();
+            filled.copy_from_slice(there.get(..len).unwrap_or(&[]));
+            zeros.fill(0);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Whether the record at a place waits to be written.
+    pub fn is_dirty(&self, id: u32, number: u64) -> bool {
+        self.records
+            .get(&(id, number))
+            .is_some_and(|record| record.dirty)
+    }
+
+    /// Puts bytes into one record.
+    pub fn write<D: Disk>(
+        &mut self,
+        tx: &mut Transaction<'_, D>,
+        (id, valid): (u32, u64),
+        (number, begin): (u64, usize),
+        data: &[u8],
+    ) -> Result<()> {
+        // What is written over need not be read.
+        let covers = begin == 0 && data.len() as u64 == RECORD_SIZE;
+        let record = self.load(tx, (id, number), if covers { 0 } else { valid })?;
+        let end = begin.saturating_add(data.len());
+        let more = end.saturating_sub(record.bytes.len());
+        if more > 0 {
+            record
+                .bytes
+                .try_reserve(more)
+                .map_err(|_| Error::new(errno::ENOMEM))?;
+            record.bytes.resize(end, 0);
+        }
+        if let Some(place) = record.bytes.get_mut(begin..end) {
+            place.copy_from_slice(data);
+        }
+        record.dirty = true;
+        self.bytes = self.bytes.saturating_add(more);
+        self.make_room(0);
+        Ok(())
+    }
+
+    /// Makes the records what a window says, as far as they differ; whether any did.
+    pub fn take_window<D: Disk, R: Region>(
+        &mut self,
+        tx: &mut Transaction<'_, D>,
+        file: (u32, u64),
+        window: &Window<R>,
+        end: u64,
+    ) -> Result<bool> {
+        let mut changed = false;
+        let (mut new, mut old) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        while at < end {
+            let len = end.saturating_sub(at).min(RECORD_SIZE) as usize;
+            for bytes in [&mut new, &mut old] {
+                bytes.clear();
+                bytes
+                    .try_reserve(len)
+                    .map_err(|_| Error::new(errno::ENOMEM))?;
+                bytes.resize(len, 0);
+            }
+            window.read(at, &mut new);
+            self.read(tx, file, at, &mut old)?;
+            if new != old {
+                let number = at.checked_div(RECORD_SIZE).unwrap_or(0);
+                self.write(tx, file, (number, 0), &new)?;
+                changed = true;
+            }
+            at = at.saturating_add(RECORD_SIZE);
+        }
+        Ok(changed)
+    }
+
+    /// The file ends at `size`: nothing is known of what was beyond.
+    pub fn cut(&mut self, id: u32, size: u64) {
+        let first = size.checked_div(RECORD_SIZE).unwrap_or(0);
+        let within = size.checked_rem(RECORD_SIZE).unwrap_or(0) as usize;
+        if let Some(record) = self.records.get_mut(&(id, first)) {
+            let before = record.bytes.len();
+            record.bytes.truncate(within);
+            self.bytes = self
+                .bytes
+                .saturating_sub(before.saturating_sub(record.bytes.len()));
+        }
+        let from = if within == 0 {
+            first
+        } else {
+            first.saturating_add(1)
+        };
+        let beyond: Vec<_> = self
+            .records
+            .range((id, from)..=(id, u64::MAX))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in beyond {
+            self.remove(key);
+        }
+    }
+
+    /// Nothing is to be written of a file, or known.
+    pub fn forget(&mut self, id: u32) {
+        self.cut(id, 0);
+    }
+
+    /// Keeps the records of some nodes.
+    pub fn retain(&mut self, stays: impl Fn(u32) -> bool) {
+        self.records.retain(|(id, _), _| stays(*id));
+        self.bytes = self.records.values().map(|record| record.bytes.len()).sum();
+    }
+
+    /// Makes the node on the disk what the file is: `size` bytes, of which the disk's first `valid` are right
+    /// where no record says otherwise. The node is changed in memory.
+    pub fn write_back<D: Disk>(
+        &mut self,
+        tx: &mut Transaction<'_, D>,
+        node: &mut TreeData<Node>,
+        size: u64,
+        valid: u64,
+    ) -> Result<()> {
+        let id = node.id();
+        if valid < node.data().size() {
+            shrink(tx, node, valid)?;
+        }
+        let old = node.data().size();
+        // The crate fills the last record with zeros when the file grows, which is for nothing if that
+        // record is written anyway.
+        let last = old.checked_div(RECORD_SIZE).unwrap_or(0);
+        if size > old && old.checked_rem(RECORD_SIZE) != Some(0) && !self.is_dirty(id, last) {
+            tx.truncate_node_inner(node, size)?;
+        }
+        let dirty = self.records.range_mut((id, 0)..=(id, u64::MAX));
+        for ((_, number), record) in dirty.filter(|(_, record)| record.dirty) {
+            let mut start = number.saturating_mul(RECORD_SIZE);
+            let len = size.saturating_sub(start).min(RECORD_SIZE) as usize;
+            let before = record.bytes.len();
+            record
+                .bytes
+                .try_reserve(len.saturating_sub(before))
+                .map_err(|_| Error::new(errno::ENOMEM))?;
+            record.bytes.resize(len, 0);
+            self.bytes = self.bytes.saturating_sub(before).saturating_add(len);
+            tx.write_node_inner(node, &mut start, &record.bytes)?;
+            record.dirty = false;
+        }
+        if node.data().size() != size {
+            tx.truncate_node_inner(node, size)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,685 @@
+//! What a volume keeps in memory: nodes, directories, and how much of the open transaction is used.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use redoxfs::{ALLOC_LIST_ENTRIES, BLOCK_SIZE, Disk, Node, Transaction, TreeData, TreePtr};
+use redoxfs_errors::error as errno;
+use syscall::data::TimeSpec;
+use treefs::{Attr, Dir, Error, Kind, New, NodeId, Place, Region, Window};
+
+use crate::content::Records;
+use crate::shrink::shrink;
+
+/// Most blocks that one change of a directory takes: a node, the way to it and to the directory in the
+/// tree of nodes, and the directory's own lists, some of them split.
+const CHANGE: u64 = 48;
+/// Blocks for a node's attributes on commit.
+pub const ATTRIBUTES: u64 = 8;
+/// Blocks that are never given out, so that a commit finds room for its own lists.
+const SPARE: u64 = 96;
+/// A transaction that may have used more blocks than this is committed.
+const GATHERED: u64 = 8192;
+/// Nodes kept in memory although nobody has them open.
+const MOST_NODES: usize = 8192;
+/// Removed files that are open, which the disk lists for the next mount to free. The crate handles one block
+/// of that list well.
+const MOST_LISTED: usize = 900;
+
+/// How a node without a name is found again after a loss of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Orphan {
+    /// It has a name.
+    No,
+    /// The disk lists it.
+    Listed,
+    /// It has a link too many, and takes space for nothing after a loss of power.
+    Kept,
+}
+
+/// A node in memory.
+#[derive(Debug)]
+pub struct Cached {
+    generation: u32,
+    pub attr: Attr,
+    /// Bytes of the file on the disk that are still its content: its size there, or less if it was
+    /// shorter since.
+    pub valid: u64,
+    opens: u32,
+    orphan: Orphan,
+    pub place: Option<(NodeId, Arc<str>)>,
+    /// Of a directory: the one it is in.
+    pub parent: Option<NodeId>,
+    dir: Option<Dir>,
+}
+
+/// The memory of a file that is mapped.
+#[derive(Debug)]
+pub struct Mapped<R> {
+    pub window: Window<R>,
+    /// Others may have written to it since it was looked at.
+    pub writable: bool,
+}
+
+/// A volume's state.
+pub struct State<'t, 'f, D: Disk, R> {
+    pub tx: &'t mut Transaction<'f, D>,
+    pub records: Records,
+    /// Files that are mapped.
+    pub windows: BTreeMap<u32, Mapped<R>>,
+    nodes: BTreeMap<u32, Cached>,
+    /// Numbers that were freed and used again have another generation.
+    generations: BTreeMap<u32, u32>,
+    last_generation: u32,
+    dirty: BTreeSet<u32>,
+    listed: usize,
+    pub moves: u64,
+    /// Free blocks, at least.
+    free: u64,
+    /// Blocks used since the last commit, at most.
+    used: u64,
+    /// Something has changed since the last commit.
+    changed: bool,
+    /// A change failed half-way: nothing is changed or committed any more.
+    failed: Option<i32>,
+    pub read_only: bool,
+}
+
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// The number of a node on the disk.
+pub const fn number(node: NodeId) -> u32 {
+    node.0 as u32
+}
+
+pub fn pointer(node: NodeId) -> TreePtr<Node> {
+    TreePtr::new(number(node))
+}
+
+pub const fn failed(error: errno::Error) -> Error {
+    match error.errno {
+        errno::ENOSPC => Error::NoSpace,
+        number => Error::Backend(number),
+    }
+}
+
+fn time((seconds, nanoseconds): (u64, u32)) -> TimeSpec {
+    TimeSpec {
+        tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX),
+        tv_nsec: i32::try_from(nanoseconds).unwrap_or(0),
+    }
+}
+
+/// The disk has no times before 1970.
+fn disk_time(time: TimeSpec) -> (u64, u32) {
+    (
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+fn allocated(node: &Node) -> u64 {
+    // The node itself counts as a block there.
+    node.blocks().saturating_sub(1).saturating_mul(BLOCK_SIZE)
+}
+
+fn attributes(node: &Node) -> Attr {
+    let is_dir = node.is_dir();
+    Attr {
+        mode: node.mode(),
+        uid: node.uid(),
+        gid: node.gid(),
+        names: node.links(),
+        subdirs: None,
+        size: node.size(),
+        allocated: if is_dir { node.size() } else { allocated(node) },
+        atime: time(node.atime()),
+        mtime: time(node.mtime()),
+        ctime: time(node.ctime()),
+    }
+}
+
+impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
+    pub fn new(tx: &'t mut Transaction<'f, D>, cache: usize) -> Self {
+        Self {
+            tx,
+            records: Records::new(cache),
+            windows: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            last_generation: 0,
+            dirty: BTreeSet::new(),
+            listed: 0,
+            moves: 0,
+            free: 0,
+            used: 0,
+            changed: false,
+            failed: None,
+            read_only: false,
+        }
+    }
+
+    fn id(&self, number: u32) -> NodeId {
+        let generation = self.generations.get(&number).copied().unwrap_or(0);
+        NodeId(u64::from(generation) << 32 | u64::from(number))
+    }
+
+    /// The root directory.
+    pub fn root(&mut self) -> Result<NodeId> {
+        let root = self.id(TreePtr::<Node>::root().id());
+        self.get(root)?.parent = Some(root);
+        Ok(root)
+    }
+
+    /// A node, read from the disk if it is not in memory.
+    pub fn get(&mut self, node: NodeId) -> Result<&mut Cached> {
+        let id = number(node);
+        let generation = (node.0 >> 32) as u32;
+        if !self.nodes.contains_key(&id) {
+            if self.id(id) != node {
+                return Err(Error::NotFound);
+            }
+            let read = self.tx.read_tree(pointer(node)).map_err(failed)?;
+            let attr = attributes(read.data());
+            let cached = Cached {
+                generation,
+                attr,
+                valid: attr.size,
+                opens: 0,
+                orphan: Orphan::No,
+                place: None,
+                parent: None,
+                dir: None,
+            };
+            self.nodes.insert(id, cached);
+        }
+        let cached = self.nodes.get_mut(&id).ok_or(Error::NotFound)?;
+        if cached.generation == generation {
+            Ok(cached)
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+
+    /// A directory's entries.
+    pub fn dir(&mut self, node: NodeId) -> Result<&mut Dir> {
+        let cached = self.get(node)?;
+        if !cached.attr.is_dir() {
+            return Err(Error::NotDirectory);
+        }
+        let parent = cached.parent.unwrap_or(node);
+        if cached.dir.is_none() {
+            let mut entries = Vec::new();
+            self.tx
+                .child_nodes(pointer(node), &mut entries)
+                .map_err(failed)?;
+            let mut named: Vec<(Arc<str>, NodeId)> = entries
+                .iter()
+                .filter_map(|entry| {
+                    Some((Arc::from(entry.name()?), self.id(entry.node_ptr().id())))
+                })
+                .collect();
+            // In the same order each time, so that a listing goes on where it was.
+            named.sort_unstable();
+            let mut dir = Dir::new(parent);
+            for (name, child) in named {
+                dir.insert(name, child);
+            }
+            self.get(node)?.dir = Some(dir);
+        }
+        let cached = self.get(node)?;
+        cached.dir.as_mut().ok_or(Error::NotDirectory)
+    }
+
+    /// What a name leads to; the node then knows where it is.
+    pub fn find(&mut self, dir: NodeId, name: &str) -> Result<Option<NodeId>> {
+        let Some(child) = self.dir(dir)?.get(name) else {
+            return Ok(None);
+        };
+        let cached = self.get(child)?;
+        if cached.attr.is_dir() {
+            cached.parent = Some(dir);
+        }
+        if cached
+            .place
+            .as_ref()
+            .is_none_or(|place| place.0 != dir || *place.1 != *name)
+        {
+            cached.place = Some((dir, Arc::from(name)));
+        }
+        Ok(Some(child))
+    }
+
+    /// Refuses changes where none are possible.
+    pub const fn may_change(&self) -> Result<()> {
+        match self.failed {
+            Some(number) => Err(Error::Backend(number)),
+            None if self.read_only => Err(Error::ReadOnly),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets aside `blocks` for a change that is about to begin.
+    pub fn reserve(&mut self, blocks: u64) -> Result<()> {
+        self.may_change()?;
+        // The list of what is allocated grows too.
+        let blocks = blocks.saturating_add(blocks >> 6).saturating_add(1);
+        let enough = |free: u64| free >= blocks.saturating_add(SPARE);
+        if self.used > GATHERED || !enough(self.free) {
+            if self.used > 0 {
+                self.commit()?;
+            }
+            self.free = self.count_free()?;
+            if !enough(self.free) {
+                return Err(Error::NoSpace);
+            }
+        }
+        self.free = self.free.saturating_sub(blocks);
+        self.used = self.used.saturating_add(blocks);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// A change that has begun must go on to its end.
+    pub fn must<T>(&mut self, done: core::result::Result<T, errno::Error>) -> Result<T> {
+        done.map_err(|error| {
+            self.failed = Some(errno::EIO);
+            failed(error)
+        })
+    }
+
+    /// Free blocks on the disk as last committed.
+    pub fn count_free(&mut self) -> Result<u64> {
+        let mut free = 0_i64;
+        let mut next = self.tx.header.alloc;
+        while !next.is_null() {
+            let list = self.tx.read_block(next).map_err(failed)?;
+            let entries: [redoxfs::AllocEntry; ALLOC_LIST_ENTRIES] = list.data().entries;
+            for entry in entries {
+                free = free.saturating_add(entry.count());
+            }
+            next = list.data().prev;
+        }
+        Ok(u64::try_from(free).unwrap_or(0))
+    }
+
+    /// The node's attributes are to be written.
+    pub fn mark(&mut self, node: NodeId) -> Result<()> {
+        if !self.dirty.contains(&number(node)) {
+            self.reserve(ATTRIBUTES)?;
+            self.dirty.insert(number(node));
+        }
+        Ok(())
+    }
+
+    /// Begins a change that takes at most `blocks` and changes attributes of `nodes`: nothing that it does
+    /// can fail for want of space, nor be committed half-done.
+    fn begin(&mut self, blocks: u64, nodes: &[NodeId]) -> Result<()> {
+        let attributes = (nodes.len() as u64).saturating_mul(ATTRIBUTES);
+        self.reserve(blocks.saturating_add(attributes))?;
+        self.dirty.extend(nodes.iter().map(|node| number(*node)));
+        Ok(())
+    }
+
+    /// The node's attributes changed in a change that has begun.
+    fn note(&mut self, node: NodeId) {
+        self.dirty.insert(number(node));
+    }
+
+    /// The same as [`State::mark`], of something that may as well be lost.
+    pub fn mark_lazily(&mut self, node: NodeId) {
+        if !self.read_only {
+            let _ = self.mark(node);
+        }
+    }
+
+    /// Writes everything to the disk and makes it what a mount finds.
+    pub fn commit(&mut self) -> Result<()> {
+        if let Some(number) = self.failed {
+            return Err(Error::Backend(number));
+        }
+        let mut worst = Ok(());
+        let written: Vec<u32> = self.windows.keys().copied().collect();
+        for id in written {
+            if let Err(error) = self.look_at_window(id) {
+                worst = Err(error);
+            }
+        }
+        if !self.changed {
+            return worst;
+        }
+        let dirty: Vec<u32> = self.dirty.iter().copied().collect();
+        for id in dirty {
+            match self.write_back(id) {
+                Ok(()) => {
+                    self.dirty.remove(&id);
+                }
+                Err(error) => worst = Err(error),
+            }
+        }
+        let synced = self.tx.sync(false);
+        self.must(synced)?;
+        // How much is free is counted when it matters.
+        (self.used, self.free) = (0, 0);
+        self.changed = worst.is_err();
+        worst
+    }
+
+    /// Takes what others have written to a mapped file for its content.
+    pub fn look_at_window(&mut self, id: u32) -> Result<()> {
+        let Some(cached) = self.nodes.get(&id) else {
+            return Ok(());
+        };
+        let (size, valid) = (cached.attr.size, cached.valid);
+        let Some(mapped) = self.windows.get(&id).filter(|mapped| mapped.writable) else {
+            return Ok(());
+        };
+        let end = size.min(mapped.window.end());
+        let records = self.records.take_window(self.tx, (id, valid), &mapped.window, end);
+        if records.map_err(failed)? {
+            self.dirty.insert(id);
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    /// Writes one node's content and attributes into the transaction.
+    fn write_back(&mut self, id: u32) -> Result<()> {
+        let Some(cached) = self.nodes.get(&id) else {
+            return Ok(());
+        };
+        let (attr, valid) = (cached.attr, cached.valid);
+        let read = self.tx.read_tree(TreePtr::new(id));
+        let mut node = self.must(read)?;
+        let content = if attr.kind() == Kind::File {
+            self.records
+                .write_back(self.tx, &mut node, attr.size, valid)
+        } else {
+            Ok(())
+        };
+        let data = node.data_mut();
+        data.set_mode(attr.mode);
+        data.set_uid(attr.uid);
+        data.set_gid(attr.gid);
+        let (seconds, nanoseconds) = disk_time(attr.atime);
+        data.set_atime(seconds, nanoseconds);
+        let (seconds, nanoseconds) = disk_time(attr.mtime);
+        data.set_mtime(seconds, nanoseconds);
+        let (seconds, nanoseconds) = disk_time(attr.ctime);
+        (data.ctime, data.ctime_nsec) = (seconds.into(), nanoseconds.into());
+        let (size, taken) = (node.data().size(), allocated(node.data()));
+        let done = self.tx.sync_tree(node);
+        self.must(done)?;
+        if attr.kind() == Kind::File
+            && let Some(cached) = self.nodes.get_mut(&id)
+        {
+            // Also when not everything was written: the rest is in records that wait.
+            cached.valid = size;
+            cached.attr.allocated = taken;
+        }
+        match content {
+            // What did not fit can be tried again; what failed otherwise is in no known state.
+            Err(error) if !matches!(error.errno, errno::ENOSPC | errno::ENOMEM) => {
+                self.must(Err(error))
+            }
+            content => content.map_err(failed),
+        }
+    }
+
+    /// Reads again what the disk says of a directory's size.
+    fn measure(&mut self, dir: NodeId) -> Result<()> {
+        let read = self.tx.read_tree(pointer(dir)).map_err(failed)?;
+        let size = read.data().size();
+        let attr = &mut self.get(dir)?.attr;
+        (attr.size, attr.allocated) = (size, size);
+        Ok(())
+    }
+
+    /// A directory's content changed.
+    fn touch(&mut self, dir: NodeId, now: TimeSpec) -> Result<()> {
+        self.measure(dir)?;
+        self.get(dir)?.attr.touch(now);
+        self.note(dir);
+        Ok(())
+    }
+
+    /// See [`treefs::Store::create`].
+    pub fn create(&mut self, (dir, name): Place<'_>, new: New, now: TimeSpec) -> Result<NodeId> {
+        self.dir(dir)?;
+        self.begin(3 * CHANGE + ATTRIBUTES, &[dir])?;
+        let (seconds, nanoseconds) = disk_time(now);
+        // The crate makes no name with a colon, but enters one.
+        let plain = if name.contains(':') { "\u{1}new" } else { name };
+        let made = self
+            .tx
+            .create_node(pointer(dir), plain, new.mode, seconds, nanoseconds);
+        let made = self.must(made)?;
+        if plain != name {
+            let done = self.tx.link_node(pointer(dir), name, made.ptr());
+            self.must(done)?;
+            let done = self.tx.remove_node(pointer(dir), plain, new.mode);
+            self.must(done)?;
+        }
+        let node = self.id(made.id());
+        let mut attr = attributes(made.data());
+        (attr.uid, attr.gid, attr.names) = (new.uid, new.gid, 1);
+        (attr.atime, attr.mtime, attr.ctime) = (now, now, now);
+        let is_dir = attr.is_dir();
+        let name: Arc<str> = Arc::from(name);
+        let cached = Cached {
+            generation: (node.0 >> 32) as u32,
+            attr,
+            valid: 0,
+            opens: 0,
+            orphan: Orphan::No,
+            place: Some((dir, Arc::clone(&name))),
+            parent: is_dir.then_some(dir),
+            dir: is_dir.then(|| Dir::new(dir)),
+        };
+        self.nodes.insert(number(node), cached);
+        self.dir(dir)?.insert(name, node);
+        self.note(node);
+        self.touch(dir, now)?;
+        Ok(node)
+    }
+
+    /// See [`treefs::Store::link`]; also enters a directory under a second name, for a while.
+    pub fn link(&mut self, (dir, name): Place<'_>, node: NodeId, now: TimeSpec) -> Result<()> {
+        self.dir(dir)?;
+        self.get(node)?;
+        self.begin(CHANGE, &[dir, node])?;
+        self.enter((dir, name), node, now)
+    }
+
+    /// Enters a node, for which there is room.
+    fn enter(&mut self, (dir, name): Place<'_>, node: NodeId, now: TimeSpec) -> Result<()> {
+        let done = self.tx.link_node(pointer(dir), name, pointer(node));
+        self.must(done)?;
+        let name: Arc<str> = Arc::from(name);
+        self.dir(dir)?.insert(Arc::clone(&name), node);
+        let cached = self.get(node)?;
+        cached.attr.names = cached.attr.names.saturating_add(1);
+        cached.attr.ctime = now;
+        cached.place = Some((dir, name));
+        if cached.attr.is_dir() {
+            if let Some(entries) = &mut cached.dir {
+                entries.parent = dir;
+            }
+            if cached.parent != Some(dir) {
+                cached.parent = Some(dir);
+                self.moves = self.moves.wrapping_add(1);
+            }
+        }
+        self.note(node);
+        self.touch(dir, now)
+    }
+
+    /// Takes a name away. What it named stays, without it.
+    fn leave(&mut self, (dir, name): Place<'_>, now: TimeSpec) -> Result<NodeId> {
+        // Not `find`: a directory that is leaving has its new parent already.
+        let node = self.dir(dir)?.get(name).ok_or(Error::NotFound)?;
+        let cached = self.get(node)?;
+        let (mode, last, used) = (cached.attr.mode, cached.attr.names <= 1, cached.opens > 0);
+        let is_dir = cached.attr.is_dir();
+        let mut orphan = Orphan::No;
+        if last && used {
+            if self.listed < MOST_LISTED {
+                let done = self.tx.on_open_node(pointer(node));
+                self.must(done)?;
+                self.listed = self.listed.saturating_add(1);
+                orphan = Orphan::Listed;
+            } else {
+                let read = self.tx.read_tree(pointer(node));
+                let mut kept = self.must(read)?;
+                let links = kept.data().links().saturating_add(1);
+                kept.data_mut().set_links(links);
+                let done = self.tx.sync_tree(kept);
+                self.must(done)?;
+                orphan = Orphan::Kept;
+            }
+        } else if last {
+            self.dirty.remove(&number(node));
+            self.records.forget(number(node));
+            self.empty(node)?;
+        }
+        let done = self.tx.remove_node(pointer(dir), name, mode);
+        self.must(done)?;
+        self.dir(dir)?.remove(name);
+        if last && !used {
+            self.gone(node);
+        } else {
+            let cached = self.get(node)?;
+            cached.attr.names = cached.attr.names.saturating_sub(1);
+            cached.attr.ctime = now;
+            cached.orphan = orphan;
+            let was_here = |place: &(NodeId, Arc<str>)| place.0 == dir && *place.1 == *name;
+            cached.place = cached.place.take().filter(|place| !was_here(place));
+            self.note(node);
+        }
+        if is_dir {
+            self.moves = self.moves.wrapping_add(1);
+        }
+        self.touch(dir, now)?;
+        Ok(node)
+    }
+
+    /// See [`treefs::Store::unlink`].
+    pub fn unlink(&mut self, place: Place<'_>, now: TimeSpec) -> Result<()> {
+        self.find(place.0, place.1)?.ok_or(Error::NotFound)?;
+        self.begin(2 * CHANGE + ATTRIBUTES, &[place.0])?;
+        self.leave(place, now).map(drop)
+    }
+
+    /// See [`treefs::Store::rename`].
+    pub fn rename(&mut self, from: Place<'_>, to: Place<'_>, now: TimeSpec) -> Result<()> {
+        let node = self.find(from.0, from.1)?.ok_or(Error::NotFound)?;
+        let replaced = self.find(to.0, to.1)?;
+        self.begin(4 * CHANGE + ATTRIBUTES, &[from.0, to.0, node])?;
+        if replaced.is_some() {
+            self.leave(to, now)?;
+        }
+        self.enter(to, node, now)?;
+        self.leave(from, now)?;
+        // The name that it lost was not the last one it was given.
+        self.get(node)?.place = Some((to.0, Arc::from(to.1)));
+        Ok(())
+    }
+
+    /// See [`treefs::Store::exchange`].
+    pub fn exchange(&mut self, one: Place<'_>, two: Place<'_>, now: TimeSpec) -> Result<()> {
+        const MEANWHILE: &str = "\u{1}exchange";
+        let first = self.find(one.0, one.1)?.ok_or(Error::NotFound)?;
+        let second = self.find(two.0, two.1)?.ok_or(Error::NotFound)?;
+        let meanwhile = (two.0, MEANWHILE);
+        if self.find(meanwhile.0, meanwhile.1)?.is_some() {
+            return Err(Error::Exists);
+        }
+        self.begin(8 * CHANGE, &[one.0, two.0, first, second])?;
+        self.enter(meanwhile, first, now)?;
+        self.leave(one, now)?;
+        self.enter(one, second, now)?;
+        self.leave(two, now)?;
+        self.enter(two, first, now)?;
+        self.leave(meanwhile, now)?;
+        self.get(first)?.place = Some((two.0, Arc::from(two.1)));
+        self.get(second)?.place = Some((one.0, Arc::from(one.1)));
+        Ok(())
+    }
+
+    /// Frees all that a node's content takes.
+    fn empty(&mut self, node: NodeId) -> Result<()> {
+        let read = self.tx.read_tree(pointer(node));
+        let mut data: TreeData<Node> = self.must(read)?;
+        if data.data().is_dir() {
+            return Ok(());
+        }
+        let done = shrink(self.tx, &mut data, 0).and_then(|()| self.tx.sync_tree(data));
+        self.must(done)
+    }
+
+    /// The number of a node that has been freed means another one from now on.
+    fn gone(&mut self, node: NodeId) {
+        let id = number(node);
+        self.nodes.remove(&id);
+        self.records.forget(id);
+        self.dirty.remove(&id);
+        self.last_generation = self.last_generation.wrapping_add(1);
+        self.generations.insert(id, self.last_generation);
+    }
+
+    /// See [`treefs::Store::opened`].
+    pub fn opened(&mut self, node: NodeId) -> Result<()> {
+        let cached = self.get(node)?;
+        cached.opens = cached.opens.checked_add(1).ok_or(Error::TooManyHandles)?;
+        Ok(())
+    }
+
+    /// See [`treefs::Store::closed`].
+    pub fn closed(&mut self, node: NodeId) -> Result<()> {
+        let cached = self.get(node)?;
+        cached.opens = cached.opens.saturating_sub(1);
+        let (opens, orphan) = (cached.opens, cached.orphan);
+        if opens > 0 {
+            return Ok(());
+        }
+        if orphan != Orphan::No {
+            // What is not freed now is freed by the next mount.
+            self.reserve(CHANGE)?;
+            self.dirty.remove(&number(node));
+            self.records.forget(number(node));
+            self.empty(node)?;
+            let done = if orphan == Orphan::Listed {
+                self.listed = self.listed.saturating_sub(1);
+                self.tx.on_close_node(pointer(node))
+            } else {
+                self.tx.release_node(pointer(node))
+            };
+            self.must(done)?;
+            self.gone(node);
+        } else if self.nodes.len() > MOST_NODES {
+            self.forget_some();
+        }
+        Ok(())
+    }
+
+    /// Lets go of nodes that nobody has open, that the disk knows as they are, and that are not above one
+    /// that stays.
+    fn forget_some(&mut self) {
+        let mut stay = BTreeSet::new();
+        for (id, cached) in &self.nodes {
+            if cached.opens == 0 && !self.dirty.contains(id) {
+                continue;
+            }
+            let mut next = Some(*id);
+            while let Some(id) = next.filter(|id| stay.insert(*id)) {
+                let cached = self.nodes.get(&id);
+                let above = cached.and_then(|c| c.parent.or(c.place.as_ref().map(|place| place.0)));
+                next = above.map(number);
+            }
+        }
+        stay.insert(TreePtr::<Node>::root().id());
+        self.nodes.retain(|id, _| stay.contains(id));
+        self.records.retain(|id| stay.contains(&id));
+    }
+}

@@ -1,0 +1,163 @@
+//! Where a volume's blocks are: a file or a partition, or a copy of one in memory.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use redox_rt::{Error, Fd, Result, namespace, sys};
+use redoxfs_tree::device::Device;
+use syscall::{
+    EACCES, EIO, EROFS,
+    dirent::DirentIter,
+    flag::{O_DIRECTORY, O_RDONLY, O_RDWR},
+};
+
+/// Names of schemes with disks begin so.
+const DISKS: &str = "disk.";
+/// What a volume's first block, its oldest or newest header, begins with, and what follows that.
+const SIGNATURE: &[u8; 8] = b"RedoxFS\0";
+const UUID: core::ops::Range<usize> = 16..32;
+const BLOCK: usize = 4096;
+
+/// A volume's blocks.
+pub enum Disk {
+    /// Behind a descriptor.
+    File { fd: Fd, size: u64 },
+    /// In memory only: what is changed is forgotten.
+    Copy(Vec<u8>),
+}
+
+fn open(path: &str, flags: usize) -> Result<Fd> {
+    namespace::open(path.as_bytes(), flags, sys::FD_ANY_UPPER).map(Fd::from_raw)
+}
+
+impl Disk {
+    /// Opens a file; the flag says that it can be written.
+    pub fn open(path: &str) -> Result<(Self, bool)> {
+        let (fd, writable) = match open(path, O_RDWR) {
+            Ok(fd) => (fd, true),
+            Err(Error {
+                errno: EROFS | EACCES,
+            }) => (open(path, O_RDONLY)?, false),
+            Err(error) => return Err(error),
+        };
+        let size = fd.stat()?.st_size;
+        Ok((Self::File { fd, size }, writable))
+    }
+
+    /// Reads a file into memory.
+    pub fn copy(path: &str) -> Result<Self> {
+        let fd = open(path, O_RDONLY)?;
+        let len = usize::try_from(fd.stat()?.st_size).map_err(|_| Error::new(EIO))?;
+        let mut bytes = vec![0; len];
+        if fd.read_full_at(&mut bytes, 0)? != len {
+            return Err(Error::new(EIO));
+        }
+        Ok(Self::Copy(bytes))
+    }
+}
+
+impl Device for Disk {
+    fn read(&mut self, offset: u64, buf: &mut [u8]) -> core::result::Result<(), i32> {
+        match self {
+            Self::File { fd, .. } => match fd.read_full_at(buf, offset) {
+                Ok(len) if len == buf.len() => Ok(()),
+                Ok(_) => Err(EIO),
+                Err(error) => Err(error.errno),
+            },
+            Self::Copy(bytes) => {
+                let from = usize::try_from(offset).ok().and_then(|at| bytes.get(at..));
+                let from = from.and_then(|from| from.get(..buf.len())).ok_or(EIO)?;
+                buf.copy_from_slice(from);
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) -> core::result::Result<(), i32> {
+        match self {
+            Self::File { fd, .. } => {
+                let (mut offset, mut rest) = (offset, data);
+                while !rest.is_empty() {
+                    let written =
+                        sys::write_at(fd.raw(), rest, offset, None).map_err(|e| e.errno)?;
+                    rest = rest.get(written..).filter(|_| written > 0).ok_or(EIO)?;
+                    offset = offset.saturating_add(written as u64);
+                }
+                Ok(())
+            }
+            Self::Copy(bytes) => {
+                let into = usize::try_from(offset)
+                    .ok()
+                    .and_then(|at| bytes.get_mut(at..));
+                let into = into
+                    .and_then(|into| into.get_mut(..data.len()))
+                    .ok_or(EIO)?;
+                into.copy_from_slice(data);
+                Ok(())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> core::result::Result<(), i32> {
+        match self {
+            Self::File { fd, .. } => sys::fsync(fd.raw()).map_err(|error| error.errno),
+            Self::Copy(_) => Ok(()),
+        }
+    }
+
+    fn size(&mut self) -> core::result::Result<u64, i32> {
+        Ok(match self {
+            Self::File { size, .. } => *size,
+            Self::Copy(bytes) => bytes.len() as u64,
+        })
+    }
+}
+
+/// The path of the first partition of a disk that holds a volume, or of the one with this number.
+pub fn find(uuid: Option<[u8; 16]>) -> Option<String> {
+    let mut schemes = list("/scheme").ok()?;
+    schemes.sort_unstable();
+    for scheme in schemes.iter().filter(|name| name.starts_with(DISKS)) {
+        let mut parts = list(&format!("/scheme/{scheme}/")).unwrap_or_default();
+        parts.sort_unstable();
+        for part in parts {
+            let path = format!("/scheme/{scheme}/{part}");
+            if holds_volume(&path, uuid) {
+                return Some(path);
+            }
+        }
+    }
+    None
+}
+
+fn holds_volume(path: &str, uuid: Option<[u8; 16]>) -> bool {
+    let Ok(fd) = open(path, O_RDONLY) else {
+        return false;
+    };
+    let mut block = vec![0; BLOCK];
+    let whole = fd.read_full_at(&mut block, 0) == Ok(BLOCK);
+    whole
+        && block.starts_with(SIGNATURE)
+        && uuid.is_none_or(|uuid| block.get(UUID) == Some(&uuid[..]))
+}
+
+fn list(path: &str) -> Result<Vec<String>> {
+    let folder = open(path, O_RDONLY | O_DIRECTORY)?;
+    let mut names = Vec::new();
+    let mut after = 0;
+    loop {
+        let mut buffer = [0; 2048];
+        let len = redox_rt::fs::getdents(folder.raw(), &mut buffer, after)?;
+        if len == 0 {
+            return Ok(names);
+        }
+        for entry in DirentIter::new(buffer.get(..len).unwrap_or(&[])) {
+            let Ok((header, name)) = entry else {
+                return Err(Error::new(EIO));
+            };
+            after = header.next_opaque_id;
+            // Records are padded with NUL.
+            let name = name.split(|byte| *byte == 0).next().unwrap_or(&[]);
+            names.extend(core::str::from_utf8(name).ok().map(String::from));
+        }
+    }
+}

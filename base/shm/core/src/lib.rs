@@ -1,0 +1,438 @@
+//! Named shared memory, as requests of the scheme protocol ask for it.
+//!
+//! An object is bytes that several processes map. It is there as long as it has a name, a descriptor, or a
+//! mapping somewhere. Names are flat; whose an object is, and who may open it, is as with files.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+extern crate alloc;
+
+use alloc::{collections::BTreeMap, format, string::String};
+
+use gen_slab::{Key, Slab};
+use scheme_core::reply;
+use syscall::{
+    Stat, StdFsCallKind, error as errno,
+    flag::{
+        EventFlags, MODE_FILE, MapFlags, O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_STAT, O_TRUNC,
+        O_WRONLY,
+    },
+    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+};
+
+type Result<T> = core::result::Result<T, i32>;
+
+/// An object's bytes. They stay where they are, however long it becomes.
+pub trait Memory: Sized {
+    /// Room for an object of this length at most, all zeros.
+    ///
+    /// # Errors
+    /// An error number.
+    fn reserve(longest: usize) -> Result<Self>;
+    /// Copies bytes out. Whoever has the object mapped may be writing to them.
+    fn read(&self, at: usize, to: &mut [u8]);
+    /// Copies bytes in.
+    fn write(&mut self, at: usize, from: &[u8]);
+    /// Makes bytes zeros.
+    fn clear(&mut self, range: core::ops::Range<usize>);
+    /// Where the bytes are, in the daemon's memory.
+    fn address(&self) -> u64;
+}
+
+/// Longest object, in bytes.
+pub const LONGEST: usize = 64 << 20;
+/// Length of all objects together.
+const ALL: usize = 256 << 20;
+/// Most objects, and handles.
+const OBJECTS: usize = 1 << 12;
+const HANDLES: usize = 1 << 15;
+/// Longest name.
+const NAME: usize = 255;
+const PAGE: usize = 4096;
+
+struct Object<M> {
+    memory: M,
+    len: usize,
+    /// Up to where something but zeros may be.
+    used: usize,
+    mode: u16,
+    owner: (u32, u32),
+    /// Its name, as long as it has one.
+    name: Option<String>,
+    handles: usize,
+    mappings: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Role {
+    Root,
+    Object { key: Key, read: bool, write: bool },
+}
+
+/// Objects and their handles.
+pub struct Server<M> {
+    objects: Slab<Object<M>>,
+    names: BTreeMap<String, Key>,
+    handles: Slab<Role>,
+    total: usize,
+}
+
+impl<M: Memory> Default for Server<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Memory> Server<M> {
+    /// Without objects.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            objects: Slab::new(),
+            names: BTreeMap::new(),
+            handles: Slab::new(),
+            total: 0,
+        }
+    }
+
+    /// Makes the scheme's root.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn root(&mut self) -> Result<u64> {
+        self.open_handle(Role::Root)
+    }
+
+    /// How many objects and handles there are.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.objects.len(), self.handles.len())
+    }
+
+    /// Answers a request, unless it wants no answer.
+    pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Option<Cqe> {
+        let [handle, ..] = sqe.args;
+        let opcode = Opcode::try_from_raw(sqe.opcode);
+        match opcode {
+            Some(Opcode::CloseMsg) => self.close(handle),
+            Some(Opcode::Munmap) => self.unmapped(handle),
+            _ => {}
+        }
+        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
+            return None;
+        }
+        if let Some(Opcode::OpenAt) = opcode {
+            return Some(match self.open(handle, payload, sqe) {
+                Ok(handle) => reply::opened(sqe.tag, handle, NewFdFlags::POSITIONED),
+                Err(error) => reply::value(sqe.tag, Err(error)),
+            });
+        }
+        let answer = match opcode {
+            Some(opcode) => self.answer(opcode, sqe, payload),
+            None => Err(errno::ENOSYS),
+        };
+        Some(reply::value(sqe.tag, answer))
+    }
+
+    fn open_handle(&mut self, role: Role) -> Result<u64> {
+        if self.handles.len() >= HANDLES {
+            return Err(errno::ENFILE);
+        }
+        self.handles
+            .insert(role)
+            .map(Key::raw)
+            .map_err(|_| errno::ENOMEM)
+    }
+
+    fn object(&mut self, key: Key) -> Result<&mut Object<M>> {
+        self.objects.get_mut(key).ok_or(errno::EBADF)
+    }
+
+    fn open(&mut self, dir: u64, path: &[u8], sqe: &Sqe) -> Result<u64> {
+        let [_, _, _, flags, _, ids] = sqe.args;
+        let flags = flags as usize;
+        let user = (ids as u32, ids.wrapping_shr(32) as u32);
+        match self.handles.get(Key::from_raw(dir)) {
+            Some(Role::Root) => {}
+            Some(Role::Object { .. }) => return Err(errno::ENOTDIR),
+            None => return Err(errno::EBADF),
+        }
+        let has = |flag: usize| flags & flag == flag;
+        if has(O_DIRECTORY) {
+            return Err(errno::ENOTDIR);
+        }
+        let name = name(path)?;
+        let (read, write) = (has(O_RDONLY), has(O_WRONLY));
+        let key = match self.names.get(name).copied() {
+            Some(_) if has(O_CREAT | O_EXCL) => return Err(errno::EEXIST),
+            Some(key) => {
+                let object = self.object(key)?;
+                let want = if read { 0o4 } else { 0 } | if write || has(O_TRUNC) { 0o2 } else { 0 };
+                if !has(O_STAT) && !object.admits(user, want) {
+                    return Err(errno::EACCES);
+                }
+                key
+            }
+            None if has(O_CREAT) => self.create(name, flags as u16 & 0o777, user)?,
+            None => return Err(errno::ENOENT),
+        };
+        let stat_only = has(O_STAT);
+        let role = Role::Object {
+            key,
+            read: read && !stat_only,
+            write: write && !stat_only,
+        };
+        let handle = self.open_handle(role);
+        if handle.is_ok() {
+            let object = self.object(key)?;
+            object.handles = object.handles.saturating_add(1);
+            if has(O_TRUNC) && !stat_only {
+                self.resize(key, 0)?;
+            }
+        } else {
+            self.forget_if_unused(key);
+        }
+        handle
+    }
+
+    fn create(&mut self, name: &str, mode: u16, owner: (u32, u32)) -> Result<Key> {
+        if self.objects.len() >= OBJECTS {
+            return Err(errno::ENOSPC);
+        }
+        let object = Object {
+            memory: M::reserve(LONGEST)?,
+            len: 0,
+            used: 0,
+            mode,
+            owner,
+            name: Some(String::from(name)),
+            handles: 0,
+            mappings: 0,
+        };
+        let key = self.objects.insert(object).map_err(|_| errno::ENOMEM)?;
+        self.names.insert(String::from(name), key);
+        Ok(key)
+    }
+
+    fn resize(&mut self, key: Key, len: usize) -> Result<()> {
+        let total = self.total;
+        let object = self.object(key)?;
+        let all = total.saturating_sub(object.len).saturating_add(len);
+        if len > LONGEST || (len > object.len && all > ALL) {
+            return Err(errno::ENOSPC);
+        }
+        let used = object.used;
+        if len < used {
+            object.memory.clear(len..used);
+            object.used = len;
+        }
+        object.len = len;
+        self.total = all;
+        Ok(())
+    }
+
+    fn close(&mut self, handle: u64) {
+        if let Some(Role::Object { key, .. }) = self.handles.remove(Key::from_raw(handle))
+            && let Some(object) = self.objects.get_mut(key)
+        {
+            object.handles = object.handles.saturating_sub(1);
+            self.forget_if_unused(key);
+        }
+    }
+
+    /// A mapping that came of a handle is gone.
+    fn unmapped(&mut self, handle: u64) {
+        if let Some(Role::Object { key, .. }) = self.handles.get(Key::from_raw(handle)).copied()
+            && let Some(object) = self.objects.get_mut(key)
+        {
+            object.mappings = object.mappings.saturating_sub(1);
+            self.forget_if_unused(key);
+        }
+    }
+
+    fn forget_if_unused(&mut self, key: Key) {
+        let unused = |object: &Object<M>| {
+            object.name.is_none() && object.handles == 0 && object.mappings == 0
+        };
+        if self.objects.get(key).is_some_and(unused)
+            && let Some(object) = self.objects.remove(key)
+        {
+            self.total = self.total.saturating_sub(object.len);
+        }
+    }
+
+    fn unlink(&mut self, dir: u64, path: &[u8], user: u32) -> Result<usize> {
+        if !matches!(self.handles.get(Key::from_raw(dir)), Some(Role::Root)) {
+            return Err(errno::EBADF);
+        }
+        let name = name(path)?;
+        let key = self.names.get(name).copied().ok_or(errno::ENOENT)?;
+        let object = self.object(key)?;
+        if user != 0 && user != object.owner.0 {
+            return Err(errno::EPERM);
+        }
+        object.name = None;
+        self.names.remove(name);
+        self.forget_if_unused(key);
+        Ok(0)
+    }
+
+    fn answer(&mut self, opcode: Opcode, sqe: &Sqe, payload: &mut [u8]) -> Result<usize> {
+        let [handle, first, second, a, b, ids] = sqe.args;
+        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
+            return Err(errno::EOPNOTSUPP);
+        }
+        let role = self.handles.get(Key::from_raw(handle)).copied();
+        let (key, read, write) = match role.ok_or(errno::EBADF)? {
+            Role::Object { key, read, write } => (key, read, write),
+            Role::Root if matches!(opcode, Opcode::UnlinkAt) => {
+                return self.unlink(handle, payload, ids as u32);
+            }
+            Role::Root => return Err(errno::EBADF),
+        };
+        let allowed = |may: bool| if may { Ok(()) } else { Err(errno::EBADF) };
+        match opcode {
+            Opcode::Read => {
+                allowed(read)?;
+                Ok(self.object(key)?.read(a, payload))
+            }
+            Opcode::Write => {
+                allowed(write)?;
+                self.write(key, a, payload)
+            }
+            Opcode::Fsize => Ok(self.object(key)?.len),
+            Opcode::MmapPrep => {
+                let flags = MapFlags::from_bits_truncate(second as usize);
+                let shared = flags.contains(MapFlags::MAP_SHARED);
+                let may = read && (write || !shared || !flags.contains(MapFlags::PROT_WRITE));
+                if !may {
+                    return Err(errno::EACCES);
+                }
+                self.map(key, a, first)
+            }
+            Opcode::Munmap | Opcode::Close | Opcode::Fsync => Ok(0),
+            Opcode::Fstat => self.object(key)?.stat(payload),
+            Opcode::Fpath => {
+                let object = self.object(key)?;
+                let path = format!("/scheme/shm/{}", object.name.as_deref().unwrap_or_default());
+                let count = path.len().min(payload.len());
+                for (place, byte) in payload.iter_mut().zip(path.bytes()) {
+                    *place = byte;
+                }
+                Ok(count)
+            }
+            Opcode::Fevent => {
+                let ready = EventFlags::EVENT_READ | EventFlags::EVENT_WRITE;
+                Ok((EventFlags::from_bits_truncate(first as usize) & ready).bits())
+            }
+            Opcode::StdFsCall => match StdFsCallKind::try_from_raw(a as u8) {
+                Some(StdFsCallKind::Fstat) => self.object(key)?.stat(payload),
+                Some(StdFsCallKind::Fsync) => Ok(0),
+                Some(StdFsCallKind::Ftruncate) => {
+                    if !write {
+                        return Err(errno::EINVAL);
+                    }
+                    let len = usize::try_from(b).map_err(|_| errno::EINVAL)?;
+                    self.resize(key, len).map(|()| 0)
+                }
+                _ => Err(errno::EOPNOTSUPP),
+            },
+            Opcode::Fcntl | Opcode::Dup => Err(errno::EINVAL),
+            _ => Err(errno::EOPNOTSUPP),
+        }
+    }
+
+    fn write(&mut self, key: Key, offset: u64, bytes: &[u8]) -> Result<usize> {
+        let start = usize::try_from(offset).map_err(|_| errno::EFBIG)?;
+        let end = start.checked_add(bytes.len()).ok_or(errno::EFBIG)?;
+        if end > self.object(key)?.len && !bytes.is_empty() {
+            self.resize(key, end)?;
+        }
+        let object = self.object(key)?;
+        if !bytes.is_empty() {
+            object.memory.write(start, bytes);
+            object.used = object.used.max(end);
+        }
+        Ok(bytes.len())
+    }
+
+    /// Answers where a part of an object is, for mapping it. Whoever maps it may write to whole pages.
+    fn map(&mut self, key: Key, offset: u64, len: u64) -> Result<usize> {
+        let object = self.object(key)?;
+        let whole = object.len.next_multiple_of(PAGE) as u64;
+        let end = offset.checked_add(len).ok_or(errno::EINVAL)?;
+        if len == 0
+            || !offset.is_multiple_of(PAGE as u64)
+            || end.next_multiple_of(PAGE as u64) > whole
+        {
+            return Err(errno::ENXIO);
+        }
+        object.mappings = object.mappings.saturating_add(1);
+        object.used = object.used.max(end.next_multiple_of(PAGE as u64) as usize);
+        let address = object.memory.address().saturating_add(offset);
+        usize::try_from(address).map_err(|_| errno::ENOMEM)
+    }
+}
+
+impl<M: Memory> Object<M> {
+    fn admits(&self, (uid, gid): (u32, u32), want: u16) -> bool {
+        let shift = match (uid == self.owner.0, gid == self.owner.1) {
+            (true, _) => 6,
+            (_, true) => 3,
+            _ => 0,
+        };
+        uid == 0 || self.mode.wrapping_shr(shift) & want == want
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len);
+        let count = self.len.saturating_sub(start).min(buffer.len());
+        if let Some(place) = buffer.get_mut(..count) {
+            self.memory.read(start, place);
+        }
+        count
+    }
+
+    fn stat(&self, payload: &mut [u8]) -> Result<usize> {
+        let stat = Stat {
+            st_mode: MODE_FILE | self.mode,
+            st_nlink: u32::from(self.name.is_some()),
+            st_uid: self.owner.0,
+            st_gid: self.owner.1,
+            st_size: self.len as u64,
+            st_blksize: PAGE as u32,
+            st_blocks: (self.len.div_ceil(512)) as u64,
+            ..Stat::default()
+        };
+        payload
+            .get_mut(..stat.len())
+            .ok_or(errno::EINVAL)?
+            .copy_from_slice(&stat);
+        Ok(0)
+    }
+}
+
+fn name(path: &[u8]) -> Result<&str> {
+    let text = core::str::from_utf8(path).map_err(|_| errno::EINVAL)?;
+    let name = text.trim_start_matches('/');
+    if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
+        return Err(errno::EINVAL);
+    }
+    if name.len() > NAME {
+        return Err(errno::ENAMETOOLONG);
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests;

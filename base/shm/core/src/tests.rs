@@ -1,0 +1,217 @@
+use super::*;
+use syscall::flag::O_RDWR;
+
+/// Memory of the host; where it is does not matter to anybody.
+struct Heap(Vec<u8>);
+
+impl Memory for Heap {
+    fn reserve(longest: usize) -> Result<Self> {
+        Ok(Self(vec![0; longest.min(1 << 20)]))
+    }
+    fn read(&self, at: usize, to: &mut [u8]) {
+        to.copy_from_slice(&self.0[at..at + to.len()]);
+    }
+    fn write(&mut self, at: usize, from: &[u8]) {
+        self.0[at..at + from.len()].copy_from_slice(from);
+    }
+    fn clear(&mut self, range: core::ops::Range<usize>) {
+        self.0[range].fill(0);
+    }
+    fn address(&self) -> u64 {
+        1 << 40
+    }
+}
+
+struct World {
+    server: Server<Heap>,
+    root: u64,
+    uid: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut server = Server::new();
+        let root = server.root().unwrap();
+        Self {
+            server,
+            root,
+            uid: 0,
+        }
+    }
+
+    fn ask(&mut self, opcode: Opcode, args: [u64; 5], payload: &mut [u8]) -> i64 {
+        let [a, b, c, d, e] = args;
+        let sqe = Sqe {
+            opcode: opcode as u8,
+            args: [a, b, c, d, e, self.uid | self.uid << 32],
+            ..Sqe::default()
+        };
+        self.server.handle(&sqe, payload).unwrap().result as i64
+    }
+
+    fn open(&mut self, name: &str, flags: usize) -> i64 {
+        let mut name = name.as_bytes().to_vec();
+        self.ask(
+            Opcode::OpenAt,
+            [self.root, 0, 0, flags as u64, 0],
+            &mut name,
+        )
+    }
+
+    fn unlink(&mut self, name: &str) -> i64 {
+        let mut name = name.as_bytes().to_vec();
+        self.ask(Opcode::UnlinkAt, [self.root, 0, 0, 0, 0], &mut name)
+    }
+
+    fn tell(&mut self, opcode: Opcode, handle: i64) {
+        let sqe = Sqe {
+            opcode: opcode as u8,
+            sqe_flags: SqeFlags::ONEWAY,
+            args: [handle as u64, 0, 0, 0, 0, 0],
+            ..Sqe::default()
+        };
+        assert!(self.server.handle(&sqe, &mut []).is_none());
+    }
+
+    fn truncate(&mut self, handle: i64, len: u64) -> i64 {
+        let kind = StdFsCallKind::Ftruncate as u64;
+        self.ask(Opcode::StdFsCall, [handle as u64, 0, 0, kind, len], &mut [])
+    }
+
+    fn map(&mut self, handle: i64, offset: u64, len: u64, flags: MapFlags) -> i64 {
+        let args = [handle as u64, len, flags.bits() as u64, offset, 0];
+        self.ask(Opcode::MmapPrep, args, &mut [])
+    }
+
+    fn write(&mut self, handle: i64, at: u64, text: &str) -> i64 {
+        let mut text = text.as_bytes().to_vec();
+        self.ask(Opcode::Write, [handle as u64, 0, 0, at, 0], &mut text)
+    }
+
+    fn read(&mut self, handle: i64, at: u64) -> String {
+        let mut buffer = [0; 32];
+        let len = self.ask(Opcode::Read, [handle as u64, 0, 0, at, 0], &mut buffer);
+        String::from_utf8(buffer[..len as usize].to_vec()).unwrap()
+    }
+}
+
+const NEW: usize = O_RDWR | O_CREAT | O_EXCL | 0o600;
+const SHARED: MapFlags = MapFlags::MAP_SHARED
+    .union(MapFlags::PROT_READ)
+    .union(MapFlags::PROT_WRITE);
+
+#[test]
+fn names_are_made_opened_and_removed() {
+    let mut world = World::new();
+    let one = world.open("one", NEW);
+    assert!(one > 0);
+    assert_eq!(world.open("one", NEW), -i64::from(errno::EEXIST));
+    assert_eq!(world.open("two", O_RDWR), -i64::from(errno::ENOENT));
+    for bad in ["", "/", "a/b", "..", "a\0"] {
+        assert_eq!(world.open(bad, NEW), -i64::from(errno::EINVAL), "{bad:?}");
+    }
+    world.write(one, 2, "abc");
+    let again = world.open("/one", O_RDONLY);
+    assert_eq!(world.read(again, 0), "\0\0abc");
+    assert_eq!(world.write(again, 0, "x"), -i64::from(errno::EBADF));
+    assert_eq!(world.unlink("one"), 0);
+    assert_eq!(world.unlink("one"), -i64::from(errno::ENOENT));
+    // It is there for those who have it.
+    assert_eq!(world.read(one, 4), "c");
+    for handle in [one, again] {
+        world.tell(Opcode::CloseMsg, handle);
+    }
+    assert_eq!(world.server.counts(), (0, 1));
+    assert_eq!(world.server.total, 0);
+}
+
+#[test]
+fn what_is_cut_off_is_gone() {
+    let mut world = World::new();
+    let one = world.open("one", NEW);
+    world.write(one, 0, "secret");
+    assert_eq!(world.truncate(one, 2), 0);
+    assert_eq!(world.truncate(one, 6), 0);
+    assert_eq!(world.read(one, 0), "se\0\0\0\0");
+    assert_eq!(
+        world.truncate(one, LONGEST as u64 + 1),
+        -i64::from(errno::ENOSPC)
+    );
+    assert!(world.open("one", O_RDWR | O_TRUNC) > 0);
+    assert_eq!(world.read(one, 0), "");
+}
+
+#[test]
+fn owners_decide() {
+    let mut world = World::new();
+    world.uid = 5;
+    let private = world.open("private", NEW);
+    world.open("public", O_RDWR | O_CREAT | 0o644);
+    assert!(private > 0);
+    world.uid = 6;
+    let rows = [
+        ("private", O_RDONLY, false),
+        ("public", O_RDONLY, true),
+        ("public", O_RDWR, false),
+        ("public", O_RDONLY | O_TRUNC, false),
+    ];
+    for (name, flags, may) in rows {
+        assert_eq!(world.open(name, flags) > 0, may, "{name} {flags:x}");
+    }
+    assert_eq!(world.unlink("public"), -i64::from(errno::EPERM));
+    world.uid = 0;
+    assert!(world.open("private", O_RDWR) > 0);
+    assert_eq!(world.unlink("public"), 0);
+}
+
+#[test]
+fn mappings_keep_an_object() {
+    let mut world = World::new();
+    let one = world.open("one", NEW);
+    world.truncate(one, 5000);
+    let page = PAGE as u64;
+    assert_eq!(world.map(one, 0, 5000, SHARED), 1 << 40);
+    assert_eq!(world.map(one, page, page, SHARED), (1 << 40) + page as i64);
+    let bad = [
+        (0, 0),
+        (1, 10),
+        (2 * page, 1),
+        (page, page + 1),
+        (page, u64::MAX / 2),
+    ];
+    for (offset, len) in bad {
+        let got = world.map(one, offset, len, SHARED);
+        assert_eq!(got, -i64::from(errno::ENXIO), "{offset} {len}");
+    }
+    let reader = world.open("one", O_RDONLY);
+    assert_eq!(world.map(reader, 0, 1, SHARED), -i64::from(errno::EACCES));
+    let private = SHARED.difference(MapFlags::MAP_SHARED);
+    assert!(world.map(reader, 0, 1, private) > 0);
+    world.tell(Opcode::Munmap, reader);
+    world.tell(Opcode::CloseMsg, reader);
+    world.unlink("one");
+    world.tell(Opcode::Munmap, one);
+    world.tell(Opcode::Munmap, one);
+    world.tell(Opcode::CloseMsg, one);
+    assert_eq!(world.server.counts(), (0, 1));
+}
+
+#[test]
+fn nothing_else_is_there() {
+    let mut world = World::new();
+    let one = world.open("one", NEW) as u64;
+    let root = world.root;
+    let rows = [
+        (Opcode::Read, root, errno::EBADF),
+        (Opcode::Read, 1 << 40, errno::EBADF),
+        (Opcode::Dup, one, errno::EINVAL),
+        (Opcode::Fcntl, one, errno::EINVAL),
+        (Opcode::Sendfd, one, errno::EOPNOTSUPP),
+        (Opcode::OpenAt, one, errno::ENOTDIR),
+    ];
+    for (opcode, handle, error) in rows {
+        let got = world.ask(opcode, [handle, 0, 0, 0, 0], &mut [0; 4]);
+        assert_eq!(got, -i64::from(error), "{opcode:?}");
+    }
+    assert!(world.open("dir", O_RDONLY | O_DIRECTORY | O_CREAT) < 0);
+}

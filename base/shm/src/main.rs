@@ -1,0 +1,83 @@
+//! Named shared memory: the scheme `shm`, for `shm_open`.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use core::ops::Range;
+
+use redox_rt::{Result, eprintln, memory::Mapping, start::Start};
+use scheme_loop::{Answers, Handler};
+use shm_core::{Memory, Server};
+use syscall::schemev2::Sqe;
+
+redox_rt::entry!(main);
+
+/// An object's pages: addresses are reserved for all it may become, memory comes when it is used.
+struct Pages(Mapping);
+
+impl Pages {
+    /// Where some bytes are, if they are in the object.
+    fn place(&self, at: usize, len: usize) -> Option<*mut u8> {
+        let end = at.checked_add(len)?;
+        let address = self.0.address().checked_add(at)?;
+        (end <= self.0.len()).then(|| core::ptr::with_exposed_provenance_mut(address))
+    }
+}
+
+impl Memory for Pages {
+    fn reserve(longest: usize) -> core::result::Result<Self, i32> {
+        Mapping::new(longest).map(Self).map_err(|error| error.errno)
+    }
+
+    fn read(&self, at: usize, to: &mut [u8]) {
+        if let Some(from) = self.place(at, to.len()) {
+            // SAFETY: the bytes are in the mapping, and not in what is written to. Other processes may
+            // write to them meanwhile; they are bytes and nothing else.
+            unsafe { core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+        }
+    }
+
+    fn write(&mut self, at: usize, from: &[u8]) {
+        if let Some(to) = self.place(at, from.len()) {
+            // SAFETY: as above; nobody in this process refers to the bytes.
+            unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        }
+    }
+
+    fn clear(&mut self, range: Range<usize>) {
+        if let Some(to) = self.place(range.start, range.len()) {
+            // SAFETY: as above.
+            unsafe { core::ptr::write_bytes(to, 0, range.len()) };
+        }
+    }
+
+    fn address(&self) -> u64 {
+        self.0.address() as u64
+    }
+}
+
+struct Service(Server<Pages>);
+
+impl Handler for Service {
+    // Longer writes are done in part.
+    const LONGEST_INPUT: usize = 1 << 16;
+
+    fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
+        match self.0.handle(sqe, payload) {
+            Some(cqe) => out.push(cqe),
+            None => Ok(()),
+        }
+    }
+}
+
+fn main(_: &Start) -> i32 {
+    let mut server = Server::new();
+    match server.root() {
+        Ok(root) => scheme_loop::run("shm", 0, root, &mut Service(server)),
+        Err(errno) => {
+            eprintln!("shm: no root: error {errno}");
+            1
+        }
+    }
+}

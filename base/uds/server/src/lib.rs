@@ -1,0 +1,158 @@
+//! Requests of the scheme protocol, answered from Unix sockets. What is asked and said is described in
+//! `uds-api`.
+//!
+//! A socket is its handle: when the last descriptor of that goes, so does the socket, with what it had not
+//! received, descriptors included. Nothing waits without an end that can be named: for a peer that reads, one
+//! that connects, one that writes, or time.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+extern crate alloc;
+
+mod calls;
+mod inbox;
+mod request;
+mod socket;
+mod waiting;
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+
+use gen_slab::{Key, Slab};
+use syscall::flag::EventFlags;
+use uds_api::Token;
+
+use socket::{Role, Socket};
+
+type Result<T> = core::result::Result<T, i32>;
+
+/// What is done with descriptors, and where tokens come from.
+pub trait World {
+    /// A descriptor of the daemon's; closed when dropped.
+    type Fd;
+    /// Takes the descriptors that are being sent with a request.
+    ///
+    /// # Errors
+    /// An error number.
+    fn obtain(&mut self, tag: u32, count: usize) -> Result<Vec<Self::Fd>>;
+    /// Hands descriptors to whoever receives with a request.
+    ///
+    /// # Errors
+    /// An error number; what was not handed over is closed.
+    fn give(&mut self, tag: u32, fds: Vec<Self::Fd>) -> Result<()>;
+    /// Something that cannot be guessed.
+    ///
+    /// # Errors
+    /// An error number.
+    fn token(&mut self) -> Result<Token>;
+}
+
+/// What is said to a request that waited, or to nobody in particular.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The answer to a request, with bytes.
+    Reply(u32, Result<usize>, Vec<u8>),
+    /// The answer to a request for a descriptor: a handle.
+    Opened(u32, u64),
+    /// These events hold of a handle from now on.
+    Event(u64, EventFlags),
+}
+
+/// What kind of sockets a server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Connections.
+    Stream,
+    /// Messages.
+    Datagram,
+}
+
+/// By what a bound socket is found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Bound {
+    Token(Token),
+    Abstract(Vec<u8>),
+}
+
+/// Most sockets at once.
+const SOCKETS: usize = 1 << 14;
+/// Most handles at once.
+const HANDLES: usize = 1 << 15;
+
+/// Sockets and their handles.
+pub struct Server<F> {
+    kind: Kind,
+    sockets: Slab<Socket<F>>,
+    handles: Slab<Role<F>>,
+    bound: BTreeMap<Bound, Key>,
+    /// Sockets about which something has changed.
+    changed: VecDeque<Key>,
+    effects: Vec<Effect>,
+    next_ticket: u32,
+}
+
+impl<F> Server<F> {
+    /// Without sockets.
+    #[must_use]
+    pub const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            sockets: Slab::new(),
+            handles: Slab::new(),
+            bound: BTreeMap::new(),
+            changed: VecDeque::new(),
+            effects: Vec::new(),
+            next_ticket: 1,
+        }
+    }
+
+    /// Makes the scheme's root.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn root(&mut self) -> Result<u64> {
+        self.open_handle(Role::Root)
+    }
+
+    /// What is to be said since this was last asked.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        core::mem::take(&mut self.effects)
+    }
+
+    /// When the next request's time is up, in nanoseconds.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        let all = self.sockets.iter();
+        all.filter_map(|(_, socket)| socket.deadline()).min()
+    }
+
+    /// It is so late: answers the requests whose time is up.
+    pub fn tick(&mut self, now: u64) {
+        let due: Vec<Key> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| socket.deadline().is_some_and(|at| at <= now))
+            .map(|(key, _)| key)
+            .collect();
+        self.changed.extend(due);
+        self.settle(now);
+    }
+
+    /// How many sockets and handles there are.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.sockets.len(), self.handles.len())
+    }
+}

@@ -1,0 +1,233 @@
+//! Taking requests apart.
+
+use alloc::vec::Vec;
+
+use gen_slab::Key;
+use scheme_core::reply;
+use syscall::{
+    Stat, StdFsCallKind, error as errno,
+    flag::{EventFlags, MODE_SOCK, O_DIRECTORY, O_NONBLOCK},
+    schemev2::{Cqe, CqeOpcode, NewFdFlags, Opcode, Sqe, SqeFlags},
+};
+use uds_api::{DESCRIPTORS, flag, verb};
+
+use crate::{
+    Result, Server, World,
+    socket::{Credentials, Role, What},
+    waiting::Step,
+};
+
+/// What a handle is, without what it holds.
+#[derive(Clone, Copy)]
+enum Target {
+    Root,
+    Socket(Key),
+    Ticket(Key),
+    Available(Key),
+}
+
+impl<F> Server<F> {
+    /// Answers a request at a time in nanoseconds, unless it waits or wants no answer. What else is to be
+    /// said: [`Server::take_effects`].
+    pub fn handle(
+        &mut self,
+        sqe: &Sqe,
+        payload: &mut [u8],
+        now: u64,
+        world: &mut impl World<Fd = F>,
+    ) -> Option<Cqe> {
+        let [handle, ..] = sqe.args;
+        let opcode = Opcode::try_from_raw(sqe.opcode);
+        match opcode {
+            Some(Opcode::CloseMsg) => self.close(handle),
+            Some(Opcode::Cancel) => self.cancel(sqe.tag),
+            _ => {}
+        }
+        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
+            self.settle(now);
+            return None;
+        }
+        let step = match opcode {
+            Some(Opcode::Recvfd) => {
+                let given = self.give(handle, sqe, world);
+                self.settle(now);
+                return Some(match given {
+                    Ok(count) => Cqe {
+                        flags: CqeOpcode::RespondWithMultipleFds as u8,
+                        ..reply::value(sqe.tag, Ok(count))
+                    },
+                    Err(error) => reply::value(sqe.tag, Err(error)),
+                });
+            }
+            Some(opcode) => self.answer(opcode, sqe, payload, now, world),
+            None => Err(errno::ENOSYS),
+        };
+        self.settle(now);
+        Some(match step {
+            Ok(Step::Waits) => return None,
+            Ok(Step::Opened(handle)) => reply::opened(sqe.tag, handle, NewFdFlags::empty()),
+            Ok(Step::Done(result, bytes)) => {
+                for (place, byte) in payload.iter_mut().zip(bytes) {
+                    *place = byte;
+                }
+                reply::value(sqe.tag, result)
+            }
+            Err(error) => reply::value(sqe.tag, Err(error)),
+        })
+    }
+
+    fn target(&self, handle: u64) -> Result<Target> {
+        Ok(match self.handles.get(Key::from_raw(handle)) {
+            Some(Role::Root) => Target::Root,
+            Some(Role::Socket(key)) => Target::Socket(*key),
+            Some(Role::Ticket(key, _)) => Target::Ticket(*key),
+            Some(Role::Available(key)) => Target::Available(*key),
+            None => return Err(errno::EBADF),
+        })
+    }
+
+    fn close(&mut self, handle: u64) {
+        if let Some(Role::Socket(key)) = self.handles.remove(Key::from_raw(handle)) {
+            self.end_socket(key);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        opcode: Opcode,
+        sqe: &Sqe,
+        payload: &mut [u8],
+        now: u64,
+        world: &mut impl World<Fd = F>,
+    ) -> Result<Step> {
+        let [handle, first, _, a, b, ids] = sqe.args;
+        let (caller, tag) = (sqe.caller as u32, sqe.tag);
+        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
+            return Err(errno::EOPNOTSUPP);
+        }
+        let wait = b as usize & O_NONBLOCK == 0;
+        let value = |value: usize| Ok(Step::Done(Ok(value), Vec::new()));
+        match (opcode, self.target(handle)?) {
+            (Opcode::OpenAt, Target::Root) => {
+                if a as usize & O_DIRECTORY == O_DIRECTORY {
+                    return Err(errno::ENOTDIR);
+                }
+                if payload.iter().any(|byte| *byte != b'/') {
+                    return Err(errno::ENOENT);
+                }
+                let owner = Credentials {
+                    pid: caller,
+                    uid: ids as u32,
+                    gid: ids.wrapping_shr(32) as u32,
+                };
+                self.open_socket(owner)
+                    .map(|(_, handle)| Step::Opened(handle))
+            }
+            (Opcode::Dup, Target::Socket(key)) => match &*payload {
+                b"accept" => self.start(key, tag, What::Accept, true, now),
+                b"accept-nonblock" => self.start(key, tag, What::Accept, false, now),
+                b"pair" => self.pair(key, caller).map(Step::Opened),
+                b"ticket" => self
+                    .open_handle(Role::Ticket(key, Vec::new()))
+                    .map(Step::Opened),
+                b"nread" => self.open_handle(Role::Available(key)).map(Step::Opened),
+                _ => Err(errno::EINVAL),
+            },
+            (Opcode::Read, Target::Socket(key)) => {
+                let what = What::Receive(payload.len(), true, 0, 0);
+                self.start(key, tag, what, wait, now)
+            }
+            (Opcode::Read, Target::Available(key)) => {
+                let socket = self.sockets.get(key).ok_or(errno::EBADF)?;
+                let datagram = matches!(self.kind, crate::Kind::Datagram);
+                let count = socket.inbox.available(datagram) as u32;
+                let bytes = Vec::from(count.to_ne_bytes());
+                Ok(Step::Done(Ok(payload.len().min(bytes.len())), bytes))
+            }
+            (Opcode::Write, Target::Socket(key)) => {
+                let to = self.peer_of(key)?;
+                self.send_bytes(key, to, payload, Vec::new(), tag, wait, now)
+            }
+            (Opcode::Call, Target::Socket(key)) => {
+                self.call(key, [a, b, ids], payload, caller, tag, now, world)
+            }
+            (Opcode::Call, Target::Ticket(key)) if a == verb::SEND => {
+                let fds = match self.handles.get_mut(Key::from_raw(handle)) {
+                    Some(Role::Ticket(_, fds)) => core::mem::take(fds),
+                    _ => return Err(errno::EBADF),
+                };
+                let wait = b & flag::NONBLOCK == 0;
+                self.send_call(key, payload, fds, tag, wait, now)
+            }
+            (Opcode::Sendfd, Target::Ticket(_)) => {
+                let count = usize::try_from(a).map_err(|_| errno::EINVAL)?;
+                let Some(Role::Ticket(_, fds)) = self.handles.get_mut(Key::from_raw(handle)) else {
+                    return Err(errno::EBADF);
+                };
+                if count.saturating_add(fds.len()) > DESCRIPTORS {
+                    return Err(errno::EINVAL);
+                }
+                fds.extend(world.obtain(tag, count)?);
+                value(count)
+            }
+            (Opcode::Fevent, Target::Socket(key)) => {
+                let all = EventFlags::EVENT_READ | EventFlags::EVENT_WRITE;
+                let asked = EventFlags::from_bits_truncate(first as usize) & all;
+                if let Some(socket) = self.sockets.get_mut(key) {
+                    socket.asked = asked;
+                }
+                value((self.readiness(key) & asked).bits())
+            }
+            (Opcode::Fstat, target) => self.stat(target, payload),
+            (Opcode::StdFsCall, target) => match StdFsCallKind::try_from_raw(a as u8) {
+                Some(StdFsCallKind::Fstat) => self.stat(target, payload),
+                _ => Err(errno::EINVAL),
+            },
+            (Opcode::Fsize, _) => Err(errno::ESPIPE),
+            (Opcode::Close, _) => value(0),
+            (Opcode::Fsync | Opcode::Fcntl, _) => Err(errno::EINVAL),
+            _ => Err(errno::EOPNOTSUPP),
+        }
+    }
+
+    /// Hands over what came with the last message.
+    fn give(&mut self, handle: u64, sqe: &Sqe, world: &mut impl World<Fd = F>) -> Result<usize> {
+        let [_, _, count, ticket, ..] = sqe.args;
+        let Target::Socket(key) = self.target(handle)? else {
+            return Err(errno::EBADF);
+        };
+        let socket = self.sockets.get_mut(key).ok_or(errno::EBADF)?;
+        if u64::from(socket.taken.0) != ticket {
+            return Err(errno::EINVAL);
+        }
+        let mut fds = core::mem::take(&mut socket.taken.1);
+        fds.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        let count = fds.len();
+        if count == 0 {
+            return Err(errno::EINVAL);
+        }
+        world.give(sqe.tag, fds)?;
+        Ok(count)
+    }
+
+    fn stat(&self, target: Target, payload: &mut [u8]) -> Result<Step> {
+        let owner = match target {
+            Target::Socket(key) => self.sockets.get(key).map(|socket| socket.owner),
+            _ => None,
+        };
+        let owner = owner.unwrap_or_default();
+        let stat = Stat {
+            st_mode: MODE_SOCK | 0o777,
+            st_nlink: 1,
+            st_uid: owner.uid,
+            st_gid: owner.gid,
+            st_blksize: 4096,
+            ..Stat::default()
+        };
+        payload
+            .get_mut(..stat.len())
+            .ok_or(errno::EINVAL)?
+            .copy_from_slice(&stat);
+        Ok(Step::Done(Ok(0), Vec::new()))
+    }
+}

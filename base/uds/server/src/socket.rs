@@ -1,0 +1,143 @@
+//! A socket.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use gen_slab::Key;
+use syscall::flag::EventFlags;
+
+use crate::{Bound, inbox::Inbox};
+
+/// What a handle is.
+pub enum Role<F> {
+    /// What sockets are opened through.
+    Root,
+    /// A socket.
+    Socket(Key),
+    /// Descriptors that will go with a message of this socket.
+    Ticket(Key, Vec<F>),
+    /// How much waits to be received.
+    Available(Key),
+}
+
+/// Who somebody is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    pub pid: u32,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// What a socket does.
+#[derive(Debug)]
+pub enum State {
+    /// Nothing yet; a datagram socket that sends to whom it likes.
+    Idle,
+    /// It lets connections come, which wait here.
+    Listening {
+        backlog: usize,
+        queue: VecDeque<Key>,
+    },
+    /// It is connected with another one, as long as that is there.
+    Connected(Option<Key>),
+}
+
+/// A request that waits.
+pub struct Waiting<F> {
+    pub tag: u32,
+    pub what: What<F>,
+    /// When it is answered at the latest, in nanoseconds.
+    pub deadline: Option<u64>,
+}
+
+pub enum What<F> {
+    Accept,
+    Connect(Key),
+    /// Room, whether only bytes are wanted, flags, most descriptors.
+    Receive(usize, bool, u64, usize),
+    Send(Sending<F>),
+}
+
+/// A message on its way.
+pub struct Sending<F> {
+    pub bytes: Vec<u8>,
+    pub done: usize,
+    pub fds: Vec<F>,
+    pub to: Key,
+}
+
+/// A socket.
+pub struct Socket<F> {
+    pub owner: Credentials,
+    /// None while the connection has not been accepted.
+    pub handle: Option<u64>,
+    pub state: State,
+    pub name: Vec<u8>,
+    pub bound: Option<Bound>,
+    pub mode: u16,
+    pub inbox: Inbox<F>,
+    /// Who is at the other side.
+    pub peer: Credentials,
+    pub receives: bool,
+    pub sends: bool,
+    pub waiting: VecDeque<Waiting<F>>,
+    /// Sockets that wait for room here, in the order of their coming.
+    pub interested: Vec<Key>,
+    pub asked: EventFlags,
+    pub receive_time: u64,
+    pub send_time: u64,
+    /// What came with the last message, and by which number it is fetched.
+    pub taken: (u32, Vec<F>),
+}
+
+impl<F> Socket<F> {
+    pub fn new(owner: Credentials) -> Self {
+        Self {
+            owner,
+            handle: None,
+            state: State::Idle,
+            name: Vec::new(),
+            bound: None,
+            mode: 0o777,
+            inbox: Inbox::default(),
+            peer: Credentials::default(),
+            receives: true,
+            sends: true,
+            waiting: VecDeque::new(),
+            interested: Vec::new(),
+            asked: EventFlags::empty(),
+            receive_time: 0,
+            send_time: 0,
+            taken: (0, Vec::new()),
+        }
+    }
+
+    /// When the first of the requests that wait is answered at the latest.
+    pub fn deadline(&self) -> Option<u64> {
+        self.waiting.iter().filter_map(|one| one.deadline).min()
+    }
+
+    /// Whether somebody may connect or send to it.
+    pub fn admits(&self, who: Credentials) -> bool {
+        let shift = match (who.uid == self.owner.uid, who.gid == self.owner.gid) {
+            (true, _) => 6,
+            (_, true) => 3,
+            _ => 0,
+        };
+        who.uid == 0 || self.mode.wrapping_shr(shift) & 0o2 != 0
+    }
+
+    /// Has a socket told of what happens here.
+    pub fn tell(&mut self, key: Key) {
+        if !self.interested.contains(&key) {
+            self.interested.push(key);
+        }
+    }
+
+    /// The socket at the other side, if it is there.
+    pub const fn other(&self) -> Option<Key> {
+        match self.state {
+            State::Connected(other) => other,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a process manager is asked in addition to `libredox::protocol::ProcCall`.
+
+/// `SYS_CALL` on a process, `[CONFINE]`: from now on the process, and every child that it makes from
+/// now on, can name and signal only processes that are confined with it or by it. Nothing takes that
+/// back. Others reach it as before.
+pub const CONFINE: u64 = 0x100;
+
+/// `SYS_CALL` on a process, `[COUNTS]`: how many there are of everything, as [`COUNTED`] words of 8
+/// bytes: processes (also ended ones), threads, groups, sessions, handles. For a privileged process
+/// that is not confined.
+pub const COUNTS: u64 = 0x101;
+/// How many words [`COUNTS`] gives.
+pub const COUNTED: usize = 5;

@@ -1,0 +1,186 @@
+//! Disks of trees whose packages are small and made by a shell.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn write(top: &Path, path: &str, text: &str) {
+    let path = top.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn tree() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = |name: &str, script: &str| {
+        let text = format!(
+            "[build]\ntemplate = 'custom'\nc_library = false\nscript = '''\nput() {{ mkdir -p $COOKBOOK_STAGE/$(dirname $1); echo {name} >$COOKBOOK_STAGE/$1; }}\n{script}\n'''\n"
+        );
+        write(
+            folder.path(),
+            &format!("recipes/x/{name}/recipe.toml"),
+            &text,
+        );
+    };
+    recipe("kernel", "put boot/kernel");
+    recipe("base-initfs", "put boot/initfs");
+    recipe("bootloader", "put usr/lib/boot/bootloader.efi");
+    recipe(
+        "lua",
+        "put usr/bin/lua\nchmod +x $COOKBOOK_STAGE/usr/bin/lua\nln -s lua $COOKBOOK_STAGE/usr/bin/luac",
+    );
+    recipe(
+        "big",
+        "mkdir -p $COOKBOOK_STAGE/usr\nhead -c 9000000 /dev/urandom >$COOKBOOK_STAGE/usr/big",
+    );
+    folder
+}
+
+fn cook(top: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cook"))
+        .args(args)
+        .env("CUPRITE_TOP", top)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const SETTINGS: &str = "include = ['more/base.toml']\n\
+    [general]\nfilesystem_size = 16\n[packages]\nlua = {}\nbig = 'ignore'\n\
+    [users.root]\npassword = 'secret'\nuid = 0\n[users.user]\npassword = ''\n\
+    [[files]]\npath = '/etc/motd'\ndata = 'hello'\n\
+    [[files]]\npath = '/srv'\ndirectory = true\nmode = 0o2770\ngid = 5\n";
+
+#[test]
+fn a_disk() {
+    let folder = tree();
+    let top = folder.path();
+    write(top, "config/small.toml", SETTINGS);
+    write(
+        top,
+        "config/more/base.toml",
+        "[general]\nefi_partition_size = 2\n[packages]\nbig = {}\n",
+    );
+    let disk = top.join("build/x86_64/small/harddrive.img");
+    let output = cook(top, &["image", "small"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let first = fs::read(&disk).unwrap();
+    assert_eq!(first.len(), 16 << 20);
+    // Nothing has changed: nothing is done.
+    let output = cook(top, &["image", "small"]);
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        said(&output)
+    );
+    // Anew, from a file elsewhere, to the same bytes.
+    write(
+        top,
+        "elsewhere/small.toml",
+        &SETTINGS.replace("more/", "../config/more/"),
+    );
+    fs::remove_file(&disk).unwrap();
+    let path = top.join("elsewhere/small.toml");
+    let output = cook(top, &["image", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        first == fs::read(&disk).unwrap(),
+        "the same settings made another disk"
+    );
+
+    // What is on it.
+    let root = image::read::root(&disk).unwrap();
+    let find = |path: &str| {
+        root.iter()
+            .find(|(p, _)| *p == path)
+            .map(|(_, node)| node.clone())
+    };
+    let text = |path: &str| {
+        let node = find(path).unwrap_or_else(|| panic!("no {path}"));
+        String::from_utf8(node.contents.read().unwrap().into_owned()).unwrap()
+    };
+    assert_eq!(text("/boot/kernel"), "kernel\n");
+    assert_eq!(text("/usr/bin/luac"), "lua");
+    assert_eq!(text("/etc/motd"), "hello");
+    assert_eq!(
+        text("/etc/passwd"),
+        "root;0;0;root;/root;/bin/sh\nuser;1000;1000;user;/home/user;/bin/sh\n"
+    );
+    assert!(find("/usr/big").is_none());
+    let shadow = text("/etc/shadow");
+    let hash = shadow
+        .lines()
+        .find_map(|line| line.strip_prefix("root;"))
+        .unwrap();
+    assert!(argon2::verify_encoded(hash, b"secret").unwrap(), "{shadow}");
+    assert!(shadow.contains("\nuser;\n"), "{shadow}");
+    let rows = [
+        ("/usr/bin/lua", 0o755, 0, 0),
+        ("/boot/kernel", 0o644, 0, 0),
+        ("/etc/shadow", 0o600, 0, 0),
+        ("/srv", 0o2770, 0, 5),
+        ("/home/user", 0o700, 1000, 1000),
+        ("/root", 0o700, 0, 0),
+    ];
+    for (path, mode, uid, gid) in rows {
+        let attributes = find(path).unwrap_or_else(|| panic!("no {path}")).attributes;
+        assert_eq!(
+            (attributes.mode, attributes.uid, attributes.gid),
+            (mode, uid, gid),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn what_goes_wrong() {
+    let folder = tree();
+    let top = folder.path();
+    let rows = [
+        (
+            "full",
+            "[general]\nfilesystem_size = 10\n[packages]\nbig = {}\n",
+            &["the image is full", "filesystem_size", "/usr/big"] as &[&str],
+        ),
+        (
+            "typing",
+            "[genral]\n",
+            &["typing.toml:1: unknown field `genral`"],
+        ),
+        (
+            "missing",
+            "[packages]\nnowhere = {}\n",
+            &["there is no recipe `nowhere`"],
+        ),
+        (
+            "users",
+            "[users.a]\nuid = 1\n[users.b]\nuid = 1\n",
+            &["users `a` and `b` both have number 1"],
+        ),
+    ];
+    for (name, text, parts) in rows {
+        write(top, &format!("config/{name}.toml"), text);
+        let output = cook(top, &["image", name]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+        for part in parts {
+            assert!(said.contains(part), "{name}: {part:?} is not in: {said}");
+        }
+        assert!(
+            !top.join(format!("build/x86_64/{name}/harddrive.img"))
+                .exists(),
+            "{name}"
+        );
+    }
+    let output = cook(top, &["image", "nothing"]);
+    assert!(
+        said(&output).contains("there is no image `nothing`"),
+        "{}",
+        said(&output)
+    );
+}

@@ -1,0 +1,203 @@
+//! Descriptor tables and contexts that only refer to each other.
+//!
+//! A table that no running program uses is kept by handles of it, and a context that was never started
+//! by its own; those may be in such tables themselves. When one of the references goes and others stay,
+//! what the others come from is looked at ([`kernel_core::ring`]), and what nobody can reach any more is
+//! ended.
+
+use super::Handle;
+use crate::{
+    context::{Context, Status},
+    descriptor::{Description, FileTable},
+    kernel::Kernel,
+    scheme::Kind,
+};
+use core::num::NonZeroU32;
+use kernel_core::{
+    ring::{self, Objects, Trial},
+    slab::{Id, Slab},
+};
+
+/// What can be part of a ring, by the index of its slot: nothing ends while one is looking, and what
+/// is to be ended is held. One word, because every description has room for some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node(NonZeroU32);
+
+const TAG_SHIFT: u32 = 30;
+const INDEX_MASK: u32 = (1 << TAG_SHIFT) - 1;
+
+/// What a node is.
+enum Object {
+    Description(u32),
+    Table(u32),
+    Context(u32),
+}
+
+impl Node {
+    fn new(tag: u32, index: u32) -> Option<Self> {
+        if index > INDEX_MASK {
+            return None;
+        }
+        NonZeroU32::new(tag << TAG_SHIFT | index).map(Self)
+    }
+
+    /// The description of a handle.
+    pub fn description(id: Id<Description>) -> Option<Self> {
+        Self::new(1, id.index())
+    }
+
+    /// A table.
+    pub fn table(id: Id<FileTable>) -> Option<Self> {
+        Self::new(2, id.index())
+    }
+
+    /// A context.
+    pub fn context(id: Id<Context>) -> Option<Self> {
+        Self::new(3, id.index())
+    }
+
+    const fn object(self) -> Object {
+        let index = self.0.get() & INDEX_MASK;
+        match self.0.get() >> TAG_SHIFT {
+            1 => Object::Description(index),
+            2 => Object::Table(index),
+            _ => Object::Context(index),
+        }
+    }
+}
+
+/// How many references are followed in one stay in the kernel, however many are closed in it.
+pub const STEPS: usize = 16_384;
+
+struct Handles<'a> {
+    descriptions: &'a mut Slab<Description>,
+    tables: &'a mut Slab<FileTable>,
+    contexts: &'a mut Slab<Context>,
+}
+
+impl Objects for Handles<'_> {
+    type Node = Node;
+
+    fn trial(&mut self, node: Node) -> Option<&mut Trial<Node>> {
+        match node.object() {
+            Object::Description(index) => {
+                let (_, description) = self.descriptions.by_index_mut(index)?;
+                matches!(
+                    description.kind,
+                    Kind::Proc(Handle::Context(..) | Handle::Table(_))
+                )
+                .then_some(&mut description.trial)
+            }
+            Object::Table(index) => {
+                let (_, table) = self.tables.by_index_mut(index)?;
+                (table.users == 0).then_some(&mut table.trial)
+            }
+            Object::Context(index) => {
+                let (_, context) = self.contexts.by_index_mut(index)?;
+                (context.status == Status::New).then_some(&mut context.trial)
+            }
+        }
+    }
+
+    fn references(&self, node: Node) -> u32 {
+        let count = match node.object() {
+            Object::Description(index) => self.descriptions.by_index(index).map(|(_, d)| d.refs),
+            Object::Table(index) => self.tables.by_index(index).map(|(_, table)| table.refs),
+            Object::Context(index) => self.contexts.by_index(index).map(|(_, c)| c.handles),
+        };
+        count.unwrap_or(0)
+    }
+
+    fn next_reference(&self, node: Node, cursor: usize) -> Option<(Node, usize)> {
+        let target = match node.object() {
+            Object::Table(index) => {
+                let (_, table) = self.tables.by_index(index)?;
+                let mut from = cursor;
+                loop {
+                    let (number, entry) = table.entries.next_from(from)?;
+                    from = number.saturating_add(1);
+                    if let Some(node) = Node::description(entry.desc) {
+                        return Some((node, from));
+                    }
+                }
+            }
+            _ if cursor > 0 => None,
+            Object::Context(index) => Node::table(self.contexts.by_index(index)?.1.table?),
+            Object::Description(index) => {
+                let (_, description) = self.descriptions.by_index(index)?;
+                match (description.origin, description.kind) {
+                    (Some(origin), _) => Node::description(origin),
+                    (None, Kind::Proc(Handle::Context(context, _))) => Node::context(context),
+                    (None, Kind::Proc(Handle::Table(table))) => Node::table(table),
+                    _ => None,
+                }
+            }
+        };
+        Some((target?, 1))
+    }
+
+    fn hold(&mut self, node: Node) -> bool {
+        let count = match node.object() {
+            Object::Description(_) => None,
+            Object::Table(index) => self.tables.by_index_mut(index).map(|(_, t)| &mut t.refs),
+            Object::Context(index) => self
+                .contexts
+                .by_index_mut(index)
+                .map(|(_, context)| &mut context.handles),
+        };
+        let Some(count) = count else { return false };
+        let more = count.checked_add(1);
+        *count = more.unwrap_or(*count);
+        more.is_some()
+    }
+}
+
+impl Kernel {
+    fn handles(&mut self) -> Handles<'_> {
+        Handles {
+            descriptions: &mut self.descriptions,
+            tables: &mut self.tables,
+            contexts: &mut self.contexts,
+        }
+    }
+
+    /// Ends `node`, and what else is found from there, if nobody can reach it. To be asked when a
+    /// reference to it is gone and it is still there.
+    pub fn end_if_out_of_reach(&mut self, node: Option<Node>) {
+        let Some(node) = node.filter(|_| !self.ending_ring) else {
+            // What ends now was looked at as a whole.
+            return;
+        };
+        let mut ring = {
+            let mut steps = self.ring_steps;
+            let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
+            self.ring_steps = steps;
+            ring
+        };
+        if ring.is_empty() {
+            return;
+        }
+        self.ending_ring = true;
+        while let Some(node) = ring.pop(&mut self.handles()) {
+            match node.object() {
+                Object::Description(_) => {}
+                Object::Table(index) => {
+                    if let Some((id, _)) = self.tables.by_index(index) {
+                        self.empty_table(id);
+                        self.release_table(id);
+                    }
+                }
+                Object::Context(index) => {
+                    if let Some((id, _)) = self.contexts.by_index(index) {
+                        self.kill(id);
+                        if let Some(context) = self.contexts.get_mut(id) {
+                            context.handles = context.handles.saturating_sub(1);
+                        }
+                        self.reap(id);
+                    }
+                }
+            }
+        }
+        self.ending_ring = false;
+    }
+}

@@ -1,0 +1,123 @@
+//! Descriptor tables as objects.
+
+use super::Handle;
+use crate::{
+    descriptor::FileTable,
+    error::{Halt, Outcome, fail},
+    kernel::Kernel,
+};
+use cap_abi::Rights;
+use core::mem::size_of;
+use kernel_core::slab::Id;
+use syscall::{error::*, flag::FileTableVerb};
+
+/// Length of a word in bytes.
+const WORD: usize = size_of::<usize>();
+
+impl Kernel {
+    pub(super) fn copy_table(&mut self, id: Id<FileTable>) -> Outcome<Id<FileTable>> {
+        let entries = match self.tables.get(id) {
+            Some(table) => table.entries.try_clone()?,
+            None => return fail(EBADF),
+        };
+        let copy = self.create_table(kernel_core::table::Table::new())?;
+        // Entries count references one by one, so that a failure in the middle can be undone by
+        // releasing the copy as it is.
+        for (number, entry) in entries.iter() {
+            let placed = match self.retain_entry(entry) {
+                Ok(()) => self
+                    .place(copy, number, entry)
+                    .map(drop)
+                    .inspect_err(|_| self.drop_entry(entry)),
+                Err(halt) => Err(halt),
+            };
+            if let Err(halt) = placed {
+                self.release_table(copy);
+                return Err(halt);
+            }
+        }
+        Ok(copy)
+    }
+
+    pub(super) fn list_table(
+        &mut self,
+        id: Id<FileTable>,
+        base: usize,
+        len: usize,
+        offset: u64,
+    ) -> Outcome {
+        let mut skip = offset as usize / WORD;
+        let room = len / WORD;
+        let mut done = 0_usize;
+        let mut from = 0;
+        while done < room {
+            let Some(table) = self.tables.get(id) else {
+                return fail(EBADF);
+            };
+            let Some((number, _)) = table.entries.next_from(from) else {
+                break;
+            };
+            if skip > 0 {
+                skip = skip.wrapping_sub(1);
+            } else {
+                let at = base.wrapping_add(done.saturating_mul(WORD));
+                self.write_word(self.current_space, at, number)?;
+                done = done.wrapping_add(1);
+            }
+            let Some(next) = number.checked_add(1) else {
+                break;
+            };
+            from = next;
+        }
+        Ok(done.saturating_mul(WORD))
+    }
+
+    /// `SYS_CALL`: verbs on a descriptor table.
+    pub fn proc_call(&mut self, handle: Handle, metadata: &[u64; 8]) -> Outcome {
+        let Handle::Table(target) = handle else {
+            return fail(EOPNOTSUPP);
+        };
+        let [verb, a, b, rights, ..] = metadata.map(|word| word as usize);
+        let verb = u8::try_from(verb)
+            .ok()
+            .and_then(FileTableVerb::try_from_raw)
+            .ok_or(Halt::Errno(EINVAL))?;
+        match verb {
+            FileTableVerb::Close => {
+                let table = self.tables.get_mut(target).ok_or(Halt::Errno(EBADF))?;
+                let entry = table.entries.remove(a).ok_or(Halt::Errno(EBADF))?;
+                self.detach(entry);
+                self.drop_entry(entry);
+                Ok(0)
+            }
+            FileTableVerb::Dup2 | FileTableVerb::Move => {
+                let rights = u32::try_from(rights)
+                    .ok()
+                    .and_then(Rights::from_bits)
+                    .ok_or(Halt::Errno(EINVAL))?;
+                let mut entry = self.entry(a, Rights::TRANSFER)?;
+                entry.rights &= rights;
+                entry.cloexec = false;
+                self.retain_entry(entry)?;
+                let number = self.replace_entry(target, b, entry)?;
+                // Moved onto itself it is where it belongs.
+                let same = target == self.current_table && number == a;
+                if verb == FileTableVerb::Move && !same {
+                    self.close_fd(a)?;
+                }
+                Ok(number)
+            }
+            FileTableVerb::Swap => {
+                let table = self.tables.get_mut(target).ok_or(Halt::Errno(EBADF))?;
+                if table.entries.swap(a, b) {
+                    Ok(0)
+                } else {
+                    fail(EBADF)
+                }
+            }
+            FileTableVerb::Reserved1 | FileTableVerb::Resize | FileTableVerb::Refresh => {
+                fail(EOPNOTSUPP)
+            }
+        }
+    }
+}

@@ -1,0 +1,500 @@
+/* Pseudo-terminals, Unix sockets and shared memory as C programs use them. */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* Reads once and ends what was read. */
+static const char *text(int fd) {
+    static char buffer[256];
+    ssize_t len = read(fd, buffer, sizeof buffer - 1);
+    if (len < 0)
+        return strerror(errno);
+    buffer[len] = 0;
+    return buffer;
+}
+
+static int is(const char *got, const char *want) {
+    if (strcmp(got, want) == 0)
+        return 1;
+    printf("  expected \"%s\", got \"%s\"\n", want, got);
+    return 0;
+}
+
+static void pair(void) {
+    int master, slave;
+    char name[64], other[64];
+    struct winsize size = {.ws_row = 10, .ws_col = 20};
+    SAME(openpty(&master, &slave, name, NULL, &size), 0);
+    CHECK(isatty(slave) && isatty(master) && !isatty(-1));
+    SAME(errno, EBADF);
+    SAME(ttyname_r(slave, other, sizeof other), 0);
+    CHECK(strcmp(name, other) == 0 && strcmp(ttyname(slave), name) == 0);
+    SAME(ptsname_r(master, other, sizeof other), 0);
+    CHECK(strcmp(name, other) == 0 && strcmp(ptsname(master), name) == 0);
+    SAME(ptsname_r(master, other, 3), ERANGE);
+    SAME(grantpt(master), 0);
+    SAME(unlockpt(master), 0);
+    struct winsize got;
+    SAME(ioctl(slave, TIOCGWINSZ, &got), 0);
+    SAME(got.ws_row, 10);
+    SAME(got.ws_col, 20);
+    SAME(write(master, "one\rtwo\r", 8), 8);
+    int waiting;
+    SAME(ioctl(slave, FIONREAD, &waiting), 0);
+    SAME(waiting, 8);
+    CHECK(is(text(slave), "one\n"));
+    CHECK(is(text(slave), "two\n"));
+    CHECK(is(text(master), "one\r\ntwo\r\n"));
+    /* By its number, and by the multiplexer's other name. */
+    int again = open(name, O_RDWR | O_NOCTTY);
+    CHECK(again >= 0);
+    SAME(write(again, "x\n", 2), 2);
+    CHECK(is(text(master), "x\r\n"));
+    int number;
+    SAME(ioctl(master, TIOCGPTN, &number), 0);
+    snprintf(other, sizeof other, "/dev/pts/%d", number);
+    int third = open(other, O_RDWR);
+    CHECK(third >= 0);
+    int multiplexer = open("/dev/ptmx", O_RDWR);
+    CHECK(multiplexer >= 0 && ptsname(multiplexer) != NULL);
+    SAME(posix_openpt(-1), -1);
+    SAME(errno, EINVAL);
+    int opened = posix_openpt(O_RDWR | O_NOCTTY);
+    CHECK(opened >= 0);
+    close(opened);
+    close(multiplexer);
+    close(third);
+    close(again);
+    close(slave);
+    CHECK(is(text(master), ""));
+    close(master);
+}
+
+static void settings(void) {
+    int master, slave;
+    SAME(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    struct termios old, new;
+    SAME(tcgetattr(slave, &old), 0);
+    CHECK((old.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG));
+    new = old;
+    cfmakeraw(&new);
+    SAME(tcsetattr(slave, TCSAFLUSH, &new), 0);
+    SAME(write(master, "\003\r", 2), 2);
+    CHECK(is(text(slave), "\003\r"));
+    SAME(write(slave, "a\n", 2), 2);
+    CHECK(is(text(master), "a\n"));
+    /* A read that waits for a time. */
+    new.c_cc[VMIN] = 0;
+    new.c_cc[VTIME] = 1;
+    SAME(tcsetattr(slave, TCSANOW, &new), 0);
+    SAME(read(slave, &(char){0}, 1), 0);
+    SAME(tcsetattr(slave, TCSADRAIN, &old), 0);
+    SAME(tcflow(slave, TCOOFF), 0);
+    SAME(write(slave, "held", 4), 4);
+    struct pollfd one = {.fd = master, .events = POLLIN};
+    SAME(poll(&one, 1, 0), 0);
+    SAME(tcflow(slave, TCOON), 0);
+    SAME(poll(&one, 1, 1000), 1);
+    CHECK(is(text(master), "held"));
+    SAME(write(master, "typed\r", 6), 6);
+    SAME(tcflush(slave, TCIFLUSH), 0);
+    one.fd = slave;
+    SAME(poll(&one, 1, 0), 0);
+    SAME(tcsendbreak(slave, 0), 0);
+    SAME(tcdrain(slave), 0);
+    SAME(tcflush(slave, 9), -1);
+    SAME(errno, EINVAL);
+    SAME(tcgetpgrp(slave), -1);
+    SAME(errno, ENOTTY);
+    int pipe_ends[2];
+    SAME(pipe(pipe_ends), 0);
+    SAME(tcgetattr(pipe_ends[0], &old), -1);
+    SAME(errno, ENOTTY);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    close(slave);
+    close(master);
+}
+
+/* What a child on a new terminal does. */
+static int child_waits(void) {
+    if (tcgetpgrp(0) != getpid() || tcgetsid(0) != getpid())
+        return 3;
+    int terminal = open("/dev/tty", O_RDWR);
+    if (terminal < 0 || write(terminal, "ready\n", 6) != 6)
+        return 4;
+    for (;;)
+        pause();
+}
+
+static void keys_end_the_foreground(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(child_waits());
+    CHECK(is(text(master), "ready\r\n"));
+    SAME(write(master, "\003", 1), 1);
+    SAME(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    SAME(WTERMSIG(status), SIGINT);
+    close(master);
+    SAME(open("/dev/tty", O_RDWR) < 0 ? errno : 0, ENXIO);
+}
+
+static void hanging_up_ends_a_session(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(child_waits());
+    CHECK(is(text(master), "ready\r\n"));
+    close(master);
+    SAME(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    SAME(WTERMSIG(status), SIGHUP);
+}
+
+static volatile sig_atomic_t resized;
+static void handle_resize(int number) { resized = number; }
+
+static int child_is_resized(void) {
+    signal(SIGWINCH, handle_resize);
+    sigset_t mask, old;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &mask, &old);
+    write(1, "ready\n", 6);
+    while (!resized)
+        sigsuspend(&old);
+    struct winsize size;
+    return ioctl(0, TIOCGWINSZ, &size) == 0 ? size.ws_row : 100;
+}
+
+static void a_new_size_is_told(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(child_is_resized());
+    CHECK(is(text(master), "ready\r\n"));
+    struct winsize size = {.ws_row = 42};
+    SAME(ioctl(master, TIOCSWINSZ, &size), 0);
+    SAME(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 42);
+    close(master);
+}
+
+/* A shell of one command, which reads in the background, and then in the foreground. */
+static int child_controls_jobs(void) {
+    int status;
+    signal(SIGTTOU, SIG_IGN);
+    pid_t job = fork();
+    if (job == 0) {
+        setpgid(0, 0);
+        signal(SIGTTOU, SIG_DFL);
+        char byte;
+        _exit(read(0, &byte, 1) == 1 && byte == 'x' ? 7 : 8);
+    }
+    setpgid(job, job);
+    if (waitpid(job, &status, WUNTRACED) != job || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGTTIN)
+        return 3;
+    if (tcsetpgrp(0, job) != 0 || tcgetpgrp(0) != job)
+        return 4;
+    if (kill(-job, SIGCONT) != 0)
+        return 5;
+    write(1, "go\n", 3);
+    if (waitpid(job, &status, 0) != job || !WIFEXITED(status))
+        return 6;
+    return WEXITSTATUS(status);
+}
+
+static void the_background_waits(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(child_controls_jobs());
+    CHECK(is(text(master), "go\r\n"));
+    SAME(write(master, "x\r", 2), 2);
+    SAME(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 7);
+    close(master);
+}
+
+static void a_session_gives_its_terminal_up(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0) {
+        signal(SIGHUP, SIG_IGN);
+        if (ioctl(0, TIOCNOTTY) != 0)
+            _exit(3);
+        if (open("/dev/tty", O_RDWR) >= 0 || errno != ENXIO)
+            _exit(4);
+        _exit(read(0, &(char){0}, 1) == 0 ? 9 : 5);
+    }
+    SAME(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 9);
+    close(master);
+}
+
+static void own_descriptors(void) {
+    int ends[2];
+    char path[32];
+    SAME(pipe(ends), 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[1]);
+    int writer = open(path, O_WRONLY | O_CLOEXEC);
+    CHECK(writer >= 0);
+    SAME(fcntl(writer, F_GETFD), FD_CLOEXEC);
+    SAME(write(writer, "x", 1), 1);
+    CHECK(is(text(ends[0]), "x"));
+    close(writer);
+    close(ends[0]);
+    close(ends[1]);
+    CHECK(open("/dev/fd/99", O_RDONLY) < 0);
+    SAME(errno, EBADF);
+    struct stat about;
+    SAME(stat("/dev/stdout", &about), 0);
+    CHECK(strcmp(ctermid(NULL), "/dev/tty") == 0);
+}
+
+static struct sockaddr_un named(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    return address;
+}
+
+static void connections(void) {
+    const char *path = "/tmp-socket";
+    struct sockaddr_un address = named(path), got;
+    socklen_t len = sizeof got;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(listener >= 0);
+    SAME(fcntl(listener, F_GETFD), FD_CLOEXEC);
+    SAME(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    int other = socket(AF_UNIX, SOCK_STREAM, 0);
+    SAME(bind(other, (struct sockaddr *)&address, sizeof address), -1);
+    SAME(errno, EADDRINUSE);
+    SAME(connect(other, (struct sockaddr *)&address, sizeof address), -1);
+    SAME(errno, ECONNREFUSED);
+    SAME(listen(listener, 4), 0);
+    SAME(getsockname(listener, (struct sockaddr *)&got, &len), 0);
+    CHECK(strcmp(got.sun_path, path) == 0);
+    SAME(connect(other, (struct sockaddr *)&address, sizeof address), 0);
+    struct pollfd one = {.fd = listener, .events = POLLIN};
+    SAME(poll(&one, 1, 1000), 1);
+    int server = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    CHECK(server >= 0);
+    SAME(recv(server, &(char){0}, 1, 0), -1);
+    SAME(errno, EAGAIN);
+    SAME(send(other, "hello", 5, MSG_NOSIGNAL), 5);
+    char buffer[16] = {0};
+    SAME(recv(server, buffer, sizeof buffer, MSG_PEEK), 5);
+    SAME(recv(server, buffer, sizeof buffer, 0), 5);
+    CHECK(is(buffer, "hello"));
+    struct ucred who;
+    len = sizeof who;
+    SAME(getsockopt(server, SOL_SOCKET, SO_PEERCRED, &who, &len), 0);
+    SAME(who.pid, getpid());
+    SAME(who.uid, getuid());
+    int kind;
+    len = sizeof kind;
+    SAME(getsockopt(server, SOL_SOCKET, SO_TYPE, &kind, &len), 0);
+    SAME(kind, SOCK_STREAM);
+    SAME(shutdown(other, SHUT_WR), 0);
+    SAME(recv(server, buffer, 1, 0), 0);
+    SAME(send(other, "x", 1, 0), -1);
+    SAME(errno, EPIPE);
+    close(server);
+    close(other);
+    close(listener);
+    SAME(unlink(path), 0);
+    SAME(socket(AF_INET, SOCK_STREAM, 0), -1);
+    SAME(errno, EAFNOSUPPORT);
+    SAME(listen(1, 1), -1);
+    SAME(errno, ENOTSOCK);
+    SAME(listen(-1, 1), -1);
+    SAME(errno, EBADF);
+}
+
+static void descriptors_are_passed(void) {
+    int pair[2], ends[2];
+    SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    SAME(pipe(ends), 0);
+    union {
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+        struct cmsghdr header;
+    } control = {0};
+    char byte = 'b';
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(2 * sizeof(int))};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    memcpy(CMSG_DATA(header), ends, sizeof ends);
+    SAME(sendmsg(pair[0], &message, 0), 1);
+    close(ends[0]);
+    close(ends[1]);
+    memset(&control, 0, sizeof control);
+    byte = 0;
+    message.msg_controllen = sizeof control;
+    SAME(recvmsg(pair[1], &message, 0), 1);
+    SAME(byte, 'b');
+    header = CMSG_FIRSTHDR(&message);
+    CHECK(header != NULL);
+    SAME(header->cmsg_len, CMSG_LEN(2 * sizeof(int)));
+    memcpy(ends, CMSG_DATA(header), sizeof ends);
+    SAME(write(ends[1], "through", 7), 7);
+    CHECK(is(text(ends[0]), "through"));
+    close(ends[0]);
+    close(ends[1]);
+    SAME(close(pair[0]), 0);
+    SAME(recvmsg(pair[1], &message, 0), 0);
+    SAME(message.msg_controllen, 0);
+    close(pair[1]);
+}
+
+static void datagrams(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0abstract"}, from;
+    socklen_t len = sizeof(sa_family_t) + 9, from_len = sizeof from;
+    int receiver = socket(AF_UNIX, SOCK_DGRAM, 0), sender = socket(AF_UNIX, SOCK_DGRAM, 0);
+    CHECK(receiver >= 0 && sender >= 0);
+    SAME(bind(receiver, (struct sockaddr *)&address, len), 0);
+    SAME(sendto(sender, "abcdef", 6, 0, (struct sockaddr *)&address, len), 6);
+    SAME(sendto(sender, "x", 1, 0, (struct sockaddr *)&address, len), 1);
+    char buffer[4] = {0};
+    SAME(recvfrom(receiver, buffer, 3, MSG_TRUNC, (struct sockaddr *)&from, &from_len), 6);
+    CHECK(is(buffer, "abc"));
+    SAME(from_len, sizeof(sa_family_t));
+    SAME(recv(receiver, buffer, 3, 0), 1);
+    SAME(recv(receiver, buffer, 3, MSG_DONTWAIT), -1);
+    SAME(errno, EAGAIN);
+    SAME(connect(sender, (struct sockaddr *)&address, len), 0);
+    SAME(send(sender, "y", 1, 0), 1);
+    close(receiver);
+    SAME(send(sender, "y", 1, 0), -1);
+    SAME(errno, ECONNREFUSED);
+    close(sender);
+}
+
+static void a_receiver_waits_for_a_time(void) {
+    int pair[2];
+    SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    struct timeval time = {0, 20000}, got;
+    socklen_t len = sizeof got;
+    SAME(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time), 0);
+    SAME(getsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &got, &len), 0);
+    SAME(got.tv_usec, 20000);
+    SAME(read(pair[0], &(char){0}, 1), -1);
+    SAME(errno, EAGAIN);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void memory_is_shared(void) {
+    int status, fd = shm_open("/test", O_RDWR | O_CREAT | O_EXCL, 0600);
+    CHECK(fd >= 0);
+    SAME(shm_open("/test", O_RDWR | O_CREAT | O_EXCL, 0600), -1);
+    SAME(errno, EEXIST);
+    SAME(ftruncate(fd, 8192), 0);
+    volatile int *here = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(here != MAP_FAILED);
+    here[1024] = 5;
+    pid_t child = fork();
+    if (child == 0) {
+        int again = shm_open("/test", O_RDWR, 0);
+        volatile int *there = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again, 4096);
+        if (again < 0 || there == MAP_FAILED)
+            _exit(1);
+        there[1] = there[0] + 1;
+        here[0] = 7;
+        _exit(0);
+    }
+    SAME(waitpid(child, &status, 0), child);
+    SAME(status, 0);
+    SAME(here[1025], 6);
+    SAME(here[0], 7);
+    int word;
+    SAME(pread(fd, &word, sizeof word, 4100), sizeof word);
+    SAME(word, 6);
+    struct stat about;
+    SAME(fstat(fd, &about), 0);
+    SAME(about.st_size, 8192);
+    SAME(shm_unlink("/test"), 0);
+    SAME(shm_open("/test", O_RDWR, 0), -1);
+    SAME(errno, ENOENT);
+    SAME(here[1025], 6);
+    close(fd);
+    SAME(munmap((void *)here, 8192), 0);
+}
+
+static void semaphores_have_names(void) {
+    int status;
+    CHECK(sem_open("/s", 0) == SEM_FAILED);
+    SAME(errno, ENOENT);
+    sem_t *one = sem_open("/s", O_CREAT | O_EXCL, 0600, 0);
+    CHECK(one != SEM_FAILED);
+    CHECK(sem_open("/s", O_CREAT, 0600, 9) == one);
+    CHECK(sem_open("/s", O_CREAT | O_EXCL, 0600, 0) == SEM_FAILED);
+    SAME(errno, EEXIST);
+    pid_t child = fork();
+    if (child == 0) {
+        sem_t *there = sem_open("/s", 0);
+        _exit(there == SEM_FAILED || sem_post(there) != 0);
+    }
+    SAME(sem_wait(one), 0);
+    SAME(waitpid(child, &status, 0), child);
+    SAME(status, 0);
+    SAME(sem_trywait(one), -1);
+    SAME(errno, EAGAIN);
+    SAME(sem_unlink("/s"), 0);
+    SAME(sem_unlink("/s"), -1);
+    SAME(errno, ENOENT);
+    SAME(sem_close(one), 0);
+    SAME(sem_close(one), 0);
+    SAME(sem_close(one), -1);
+}
+
+static const struct test_case cases[] = {
+    {"pair", pair},
+    {"settings", settings},
+    {"keys_end_the_foreground", keys_end_the_foreground},
+    {"hanging_up_ends_a_session", hanging_up_ends_a_session},
+    {"a_new_size_is_told", a_new_size_is_told},
+    {"the_background_waits", the_background_waits},
+    {"a_session_gives_its_terminal_up", a_session_gives_its_terminal_up},
+    {"own_descriptors", own_descriptors},
+    {"connections", connections},
+    {"descriptors_are_passed", descriptors_are_passed},
+    {"datagrams", datagrams},
+    {"a_receiver_waits_for_a_time", a_receiver_waits_for_a_time},
+    {"memory_is_shared", memory_is_shared},
+    {"semaphores_have_names", semaphores_have_names},
+};
+
+int main(void) {
+    test_run_all("terminal", cases, sizeof cases / sizeof *cases);
+    return test_failures != 0;
+}

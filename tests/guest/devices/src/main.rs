@@ -1,0 +1,33 @@
+//! Tests of the PCI bus and its drivers, in the whole system. The first argument picks a group, each of which
+//! expects the machine that its suite describes.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod bus;
+mod content;
+mod errors;
+mod port;
+mod random;
+mod restart;
+mod world;
+
+use redox_rt::start::Start;
+
+redox_rt::entry!(main);
+
+fn main(start: &Start) -> i32 {
+    match start.arg(1).map(core::ffi::CStr::to_bytes) {
+        Some(b"bus") => bus::run(),
+        Some(b"content") => content::run(),
+        Some(b"errors") => errors::run(),
+        Some(b"random") => random::run(),
+        Some(b"restart") => restart::run(),
+        Some(b"port") => port::run(start.arg(2).is_some()),
+        other => {
+            redox_rt::eprintln!("test-devices: no group {other:?}");
+            2
+        }
+    }
+}

@@ -1,0 +1,21 @@
+# Prepares a machine that has the packages' files in folders of the initial file system, ports/PACKAGE, and
+# nothing else, and runs the tables there: dash start.sh TABLE...
+
+here=${0%/*}
+root=/scheme/initfs/ports
+coreutils=$root/coreutils/usr/bin
+for folder in "$root"/*/usr/bin; do
+    PATH=${PATH:+$PATH:}$folder
+done
+HOME=/root TERM=xterm TMPDIR=/tmp TZ=UTC0
+export PATH HOME TERM TMPDIR TZ
+"$coreutils/mkdir" -p /bin /usr/bin /tmp /root
+# Copies, since a link from one scheme to another is not followed.
+"$coreutils/cp" "$root/dash/usr/bin/dash" /bin/sh
+"$coreutils/cp" "$coreutils/coreutils" /usr/bin/env
+export root
+for table; do
+    set -- "$@" "$here/$table.sh"
+    shift
+done
+exec sh "$here/run.sh" "$@"
