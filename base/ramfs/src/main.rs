@@ -13,11 +13,11 @@ use alloc::string::String;
 use cap_abi::scheme::FEATURE_RESOLVE;
 use redox_rt::{Result, eprintln, start::Start, sys};
 use scheme_loop::{Answers, Handler};
+use shared_pages::SharedPages;
 use syscall::{
     flag::{CLOCK_REALTIME, O_CREAT, O_DIRECTORY, O_STAT},
     schemev2::Sqe,
 };
-use shared_pages::SharedPages;
 use treefs::{Caller, Config, Error, Fs, MappedPages, TimeSpec, Tree};
 use treefs_server::Server;
 

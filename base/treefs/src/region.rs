@@ -198,7 +198,10 @@ impl<R: Region> FileData for MappedPages<R> {
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Error> {
-        let held = self.window.as_ref().map_or(0, |w| w.holds(offset, data.len()));
+        let held = self
+            .window
+            .as_ref()
+            .map_or(0, |w| w.holds(offset, data.len()));
         let (inside, beyond) = data.split_at_checked(held).unwrap_or((data, &[]));
         if let Some(window) = self.window.as_mut().filter(|_| held > 0) {
             window.write(offset, inside);
@@ -303,7 +306,12 @@ mod tests {
         assert_eq!(content(&mapped), content(&plain));
         // Inside, over the end of the file, over the end of the window, beyond it.
         let end = (1 << 20) - 5;
-        for (at, data) in [(0, &[2; 50][..]), (9000, &[3; 500]), (end, &[4; 10]), (end + 99, &[5; 9])] {
+        for (at, data) in [
+            (0, &[2; 50][..]),
+            (9000, &[3; 500]),
+            (end, &[4; 10]),
+            (end + 99, &[5; 9]),
+        ] {
             both(&mut mapped, &mut plain, at, data);
         }
         for size in [5000, 3, 1 << 20, 20_000] {

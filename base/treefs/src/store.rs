@@ -251,8 +251,7 @@ pub trait Store: cwd_cap::Tree<Node = NodeId, Caller = Caller> {
     ///
     /// # Errors
     /// [`Error::NoMemory`]; [`Error::Invalid`] from a store whose files cannot be mapped.
-    fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool)
-    -> Result<usize, Error>;
+    fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool) -> Result<usize, Error>;
 
     /// A mapping is gone.
     ///

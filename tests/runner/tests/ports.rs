@@ -35,7 +35,10 @@ fn the_hosts_dash_does_what_the_table_says() {
         return;
     }
     let lines = report("dash.sh");
-    let failed: Vec<_> = lines.iter().filter(|line| line.contains(" FAIL ")).collect();
+    let failed: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains(" FAIL "))
+        .collect();
     assert!(failed.is_empty(), "{failed:#?}");
     let passed = lines.iter().filter(|line| line.contains(" ok ")).count();
     assert_eq!(lines.first().cloned(), Some(format!("@test plan {passed}")));
@@ -53,7 +56,11 @@ fn the_hosts_utilities_do_what_the_table_says() {
     let failed: Vec<_> = lines
         .iter()
         .filter_map(|line| line.strip_prefix("@test FAIL "))
-        .filter(|line| !needs_package.iter().any(|name| line.starts_with(&format!("{name}:"))))
+        .filter(|line| {
+            !needs_package
+                .iter()
+                .any(|name| line.starts_with(&format!("{name}:")))
+        })
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }
@@ -69,5 +76,9 @@ fn every_port_but_libraries_has_a_table() {
         .iter()
         .filter(|name| !top().join(format!("tests/ports/{name}.sh")).is_file())
         .collect();
-    assert_eq!(missing, ["nano", "ncurses"], "of these two there is nothing to see without a terminal");
+    assert_eq!(
+        missing,
+        ["nano", "ncurses"],
+        "of these two there is nothing to see without a terminal"
+    );
 }

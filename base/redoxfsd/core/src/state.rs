@@ -376,7 +376,9 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             return Ok(());
         };
         let end = size.min(mapped.window.end());
-        let records = self.records.take_window(self.tx, (id, valid), &mapped.window, end);
+        let records = self
+            .records
+            .take_window(self.tx, (id, valid), &mapped.window, end);
         if records.map_err(failed)? {
             self.dirty.insert(id);
             self.changed = true;

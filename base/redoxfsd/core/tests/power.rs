@@ -13,8 +13,9 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use redoxfs::FileSystem;
 use redoxfs_tree::{
-    Volume, recover,
+    Volume,
     device::{Cache, Device},
+    recover,
 };
 use syscall::flag::{
     AT_REMOVEDIR, MODE_DIR, MODE_TYPE, O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR, O_TRUNC,
@@ -240,7 +241,8 @@ fn what_was_synced_is_there() {
                     bytes,
                     log: Rc::default(),
                 };
-                let found = mounted(device, |fs| tree(fs)).unwrap_or_else(|error| panic!("{label}: {error}"));
+                let found = mounted(device, |fs| tree(fs))
+                    .unwrap_or_else(|error| panic!("{label}: {error}"));
                 let here = found == states[synced];
                 let next = states.get(synced + 1) == Some(&found);
                 assert!(here || next, "{label}: neither state {synced} nor the next");

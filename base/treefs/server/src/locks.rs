@@ -130,14 +130,22 @@ impl Locks {
             if lock.owner != owner || !lock.range.meets(range) {
                 return true;
             }
-            if let Some(end) = range.start.checked_sub(1).filter(|end| lock.range.start <= *end) {
+            if let Some(end) = range
+                .start
+                .checked_sub(1)
+                .filter(|end| lock.range.start <= *end)
+            {
                 let left = Range { end, ..lock.range };
                 rest.push(Lock {
                     range: left,
                     ..*lock
                 });
             }
-            if let Some(start) = range.end.checked_add(1).filter(|start| *start <= lock.range.end) {
+            if let Some(start) = range
+                .end
+                .checked_add(1)
+                .filter(|start| *start <= lock.range.end)
+            {
                 let right = Range {
                     start,
                     ..lock.range
@@ -160,7 +168,10 @@ impl Locks {
     /// Takes everything away that `owner` has of a file; whether that was anything.
     pub fn unlock_all(&mut self, node: u64, owner: Owner) -> bool {
         let has = |lock: &Lock| lock.owner == owner;
-        let any = self.files.get(&node).is_some_and(|locks| locks.iter().any(has));
+        let any = self
+            .files
+            .get(&node)
+            .is_some_and(|locks| locks.iter().any(has));
         let all = Range {
             start: 0,
             end: u64::MAX,
@@ -218,7 +229,8 @@ mod tests {
                     range,
                 };
                 let free = model[bytes.clone()].iter().all(|byte| {
-                    byte.iter().all(|(other, theirs)| *other == who || !(exclusive || *theirs))
+                    byte.iter()
+                        .all(|(other, theirs)| *other == who || !(exclusive || *theirs))
                 });
                 let got = locks.lock(7, wanted);
                 assert_eq!(got.is_ok(), free, "seed {seed} step {step}");

@@ -233,7 +233,12 @@ unsafe fn lock(target: usize, command: c_int, record: *mut FileLock) -> Result<u
     };
     if command == libc::F_GETLK {
         let mut found = [0; 2];
-        match lock_call(target, StdFsCallKind::GetLock, [start, len | exclusive], &mut found) {
+        match lock_call(
+            target,
+            StdFsCallKind::GetLock,
+            [start, len | exclusive],
+            &mut found,
+        ) {
             Ok(process) => {
                 let [start, word] = found;
                 let exclusive = word & LOCK_EXCLUSIVE != 0;
@@ -251,7 +256,11 @@ unsafe fn lock(target: usize, command: c_int, record: *mut FileLock) -> Result<u
         }
         return Ok(0);
     }
-    let wait = if command == libc::F_SETLKW { LOCK_WAIT } else { 0 };
+    let wait = if command == libc::F_SETLKW {
+        LOCK_WAIT
+    } else {
+        0
+    };
     let words = [start, len | exclusive | wait];
     lock_call(target, StdFsCallKind::Lock, words, &mut [])
 }
@@ -318,7 +327,11 @@ struct FileLock {
 
 /// A lock of the open file on all of it.
 unsafe fn lock_whole(number: c_int, operation: c_int) -> Result<usize> {
-    let wait = if operation & libc::LOCK_NB != 0 { 0 } else { LOCK_WAIT };
+    let wait = if operation & libc::LOCK_NB != 0 {
+        0
+    } else {
+        LOCK_WAIT
+    };
     let (kind, word) = match operation & !libc::LOCK_NB {
         libc::LOCK_SH => (StdFsCallKind::Lock, wait),
         libc::LOCK_EX => (StdFsCallKind::Lock, wait | LOCK_EXCLUSIVE),

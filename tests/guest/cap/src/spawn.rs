@@ -687,7 +687,7 @@ fn a_failed_spawn_leaves_nothing() {
         let mut spawn = Spawn::new();
         spawn.flags(SETPGROUP);
         // SAFETY: it has been initialised.
-        unsafe { posix_spawnattr_setpgroup(&mut spawn.attributes, 1) };
+        unsafe { posix_spawnattr_setpgroup(&mut spawn.attributes, 999_999) };
         // No such group in this session: the child has been made by then.
         assert!(spawn.job(&["true"]).is_err());
     }
