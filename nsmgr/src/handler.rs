@@ -19,9 +19,8 @@ impl Handler for Service<'_> {
     const LONGEST_INPUT: usize = nsmgr_api::MAX_PAYLOAD;
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
-        // An answer that is not written yet may name a root, which anything but an open may close.
-        let opens = [Opcode::OpenAt as u8, Opcode::UnlinkAt as u8];
-        if !opens.contains(&sqe.opcode) {
+        // An answer that waits to be written may name a descriptor that this request closes or revokes.
+        if !leaves_descriptors(sqe) {
             out.flush()?;
         }
         if let Some(reply) = self.server.handle(sqe, payload, &mut self.system) {
@@ -35,4 +34,13 @@ impl Handler for Service<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether no descriptor that an earlier request was answered with goes because of this one.
+fn leaves_descriptors(sqe: &Sqe) -> bool {
+    use Opcode::{Cancel, Dup, Fevent, Fpath, Fsize, Fstat, Getdents, OpenAt, Read};
+    matches!(
+        Opcode::try_from_raw(sqe.opcode),
+        Some(Cancel | Dup | Fevent | Fpath | Fsize | Fstat | Getdents | OpenAt | Read)
+    )
 }

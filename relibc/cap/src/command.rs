@@ -16,6 +16,9 @@ use crate::sys;
 /// A program to be started, and everything that it will have: the descriptors granted, a namespace and a
 /// current directory if they are named, arguments and environment. Nothing is inherited.
 ///
+/// Programs of Rust's `std` expect to find the numbers 0, 1 and 2 open: where one is not, they open the null
+/// device in its place, and end at once if they have no namespace to find it in.
+///
 /// ```no_run
 /// use cuprite_cap::{Command, Namespace, Rights};
 ///
@@ -26,6 +29,7 @@ use crate::sys;
 ///     .arg("sort")
 ///     .grant(0, &text, Rights::READ)
 ///     .grant(1, &std::io::stdout(), Rights::WRITE)
+///     .grant(2, &std::io::stderr(), Rights::WRITE)
 ///     .namespace(&Namespace::current()?.fork(["rand"])?)
 ///     .spawn()?
 ///     .wait()?;

@@ -27,10 +27,13 @@
 //! let input = Dir::open_ambient("/home/user/input")?;
 //! input.limit(Rights::READ_ONLY)?;
 //! let output = std::fs::File::create("/tmp/result")?;
+//! let nothing = std::fs::File::open("/dev/null")?;
 //! let program = std::fs::File::open("/usr/bin/parser")?;
 //! let mut child = Command::new(&program)
 //!     .arg("parser")
+//!     .grant(0, &nothing, Rights::READ)
 //!     .grant(1, &output, Rights::WRITE)
+//!     .grant(2, &std::io::stderr(), Rights::WRITE)
 //!     .directory(&input)
 //!     .spawn()?;
 //! assert!(child.wait()?.success());

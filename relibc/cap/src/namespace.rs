@@ -198,10 +198,11 @@ impl Namespace {
         sys::open_in_namespace(self.0.as_raw_fd(), path.as_bytes(), flags).and_then(Dir::from_fd)
     }
 
-    /// Makes it the process's namespace, which answers the former one. `None` when there was none.
+    /// Makes it the process's namespace, and answers the former one. `None` when there was none, or it has
+    /// ended.
     ///
     /// # Errors
-    /// When there is no room for another descriptor.
+    /// None that a caller could do anything about.
     pub fn enter(self) -> Result<Option<Self>> {
         Ok(sys::set_namespace(self.0)?.map(Self))
     }

@@ -137,9 +137,21 @@ impl Joined {
 ///
 /// `ask` is called again when the root that it was called with turns out to serve no more (`ESTALE`,
 /// `ENODEV`): what it does must not have an effect when it answers one of these.
-pub fn with_route<T>(path: &[u8], mut ask: impl FnMut(usize, &[u8]) -> Result<T>) -> Result<T> {
+pub fn with_route<T>(path: &[u8], ask: impl FnMut(usize, &[u8]) -> Result<T>) -> Result<T> {
+    follow(path, path::route(path).map_err(Error::new)?, ask)
+}
+
+/// [`with_route`] of a path that comes from a C string.
+pub fn with_text_route<T>(path: &[u8], ask: impl FnMut(usize, &[u8]) -> Result<T>) -> Result<T> {
+    follow(path, path::route_of_text(path).map_err(Error::new)?, ask)
+}
+
+fn follow<T>(
+    path: &[u8],
+    route: Route<'_>,
+    mut ask: impl FnMut(usize, &[u8]) -> Result<T>,
+) -> Result<T> {
     let absent = Error::new(ENOENT);
-    let route = path::route(path).map_err(Error::new)?;
     if is_confined() {
         return ask(directory().ok_or(absent)?, path);
     }
@@ -156,7 +168,7 @@ pub fn with_route<T>(path: &[u8], mut ask: impl FnMut(usize, &[u8]) -> Result<T>
         };
     };
     if let Some((name, rest)) = path::below_root(route)
-        && let Some(held) = held_root(namespace, name, false)
+        && let Some(held) = held_root(name, false)
     {
         match ask(held.root(), rest) {
             Err(e) if is_stale(e) => held.retire(),
@@ -185,24 +197,26 @@ pub const fn is_stale(error: Error) -> bool {
 /// path is not below a root, or the namespace does not hand it out.
 pub fn root_of(path: &[u8]) -> Result<Option<(Held<'static>, &[u8])>> {
     let route = path::route(path).map_err(Error::new)?;
-    let Some(((name, rest), namespace)) = path::below_root(route).zip(namespace()) else {
+    let Some((name, rest)) = path::below_root(route) else {
         return Ok(None);
     };
-    Ok(held_root(namespace, name, true).map(|held| (held, rest)))
+    Ok(held_root(name, true).map(|held| (held, rest)))
 }
 
 /// A scheme's root, if it is held or is worth asking for and can be had; `eager` makes every one worth it.
-fn held_root(namespace: usize, name: &[u8], eager: bool) -> Option<Held<'static>> {
+fn held_root(name: &[u8], eager: bool) -> Option<Held<'static>> {
     let epoch = match ROOTS.look_up(name, eager) {
         Lookup::Hit(held) => return Some(held),
         Lookup::Ask(epoch) => epoch,
         Lookup::Miss => return None,
     };
-    hand_out(namespace, name, epoch)
+    hand_out(name, epoch)
 }
 
 #[cold]
-fn hand_out(namespace: usize, name: &[u8], epoch: usize) -> Option<Held<'static>> {
+fn hand_out(name: &[u8], epoch: usize) -> Option<Held<'static>> {
+    // Looked at after the epoch: it is that epoch's namespace or a later one's, never an earlier one's.
+    let namespace = namespace()?;
     let path = Joined::new(b"/scheme/", name).ok()?;
     let asked = sys::openat(
         namespace,

@@ -69,11 +69,17 @@ pub enum Route<'a> {
 /// Chooses. Errors are error numbers: `ENOENT` for an empty path, `EINVAL` for an embedded NUL,
 /// `ENAMETOOLONG` beyond [`MAX_LEN`].
 pub fn route(path: &[u8]) -> Result<Route<'_>, i32> {
-    if path.len() > MAX_LEN {
-        return Err(syscall::ENAMETOOLONG);
-    }
+    let route = route_of_text(path)?;
     if path.contains(&0) {
         return Err(syscall::EINVAL);
+    }
+    Ok(route)
+}
+
+/// [`route`] of what cannot contain a NUL: a C string.
+pub fn route_of_text(path: &[u8]) -> Result<Route<'_>, i32> {
+    if path.len() > MAX_LEN {
+        return Err(syscall::ENAMETOOLONG);
     }
     match path.split_first() {
         None => Err(syscall::ENOENT),
@@ -130,7 +136,8 @@ mod tests {
 
     #[test]
     fn below_roots() {
-        let rows: &[(&[u8], Option<(&[u8], &[u8])>)] = &[
+        type Row = (&'static [u8], Option<(&'static [u8], &'static [u8])>);
+        let rows: &[Row] = &[
             (b"/etc/passwd", Some((b"file", b"etc/passwd"))),
             (b"//etc", Some((b"file", b"etc"))),
             (b"//scheme/x", Some((b"file", b"scheme/x"))),

@@ -124,9 +124,13 @@ impl Kernel {
                 Ok(())
             }
             Some(CqeOpcode::RespondWithFd) => {
-                let entry = self.entry(cqe.result as usize, Rights::TRANSFER)?;
-                self.retain_entry(entry)?;
-                self.finish_with_entry(caller, entry);
+                match self.entry(cqe.result as usize, Rights::TRANSFER) {
+                    Ok(entry) => {
+                        self.retain_entry(entry)?;
+                        self.finish_with_entry(caller, entry);
+                    }
+                    Err(halt) => self.pass_revoked_on(caller, halt)?,
+                }
                 Ok(())
             }
             Some(CqeOpcode::RespondWithMultipleFds) => {
@@ -425,6 +429,17 @@ impl Kernel {
         }
     }
 
+    /// That a descriptor of the daemon's has been revoked by whoever gave it is no mistake of the daemon's:
+    /// the caller is told.
+    #[cold]
+    fn pass_revoked_on(&mut self, caller: Id<Context>, halt: Halt) -> Outcome<()> {
+        if !matches!(halt, Halt::Errno(ESTALE)) {
+            return Err(halt);
+        }
+        self.finish(caller, Err(ESTALE));
+        Ok(())
+    }
+
     /// Sends the call of `caller` on to the object behind a descriptor of the answering daemon.
     #[inline]
     fn redirect(
@@ -434,7 +449,10 @@ impl Kernel {
         fd: usize,
         suffix: usize,
     ) -> Outcome<()> {
-        let entry = self.entry(fd, Rights::empty())?;
+        let entry = match self.entry(fd, Rights::empty()) {
+            Ok(entry) => entry,
+            Err(halt) => return self.pass_revoked_on(caller, halt),
+        };
         let Some(context) = self.contexts.get_mut(caller) else {
             return Ok(());
         };

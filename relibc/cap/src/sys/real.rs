@@ -195,7 +195,8 @@ pub fn set_namespace(fd: OwnedFd) -> Result<Option<OwnedFd>> {
     let copy = made(unsafe { redox_dup_v1(old, null(), 0) });
     // SAFETY: it was given to the caller, who has the copy.
     unsafe { redox_close_v1(old) };
-    copy.map(Some)
+    // One that has been destroyed cannot be copied.
+    Ok(copy.ok())
 }
 
 pub fn dup(fd: RawFd, payload: &[u8]) -> Result<OwnedFd> {

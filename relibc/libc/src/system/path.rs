@@ -34,14 +34,14 @@ pub(crate) fn at<T>(
         if beneath {
             return ask(namespace::directory().ok_or(Error::new(ENOENT))?, path);
         }
-        return namespace::with_route(path, ask);
+        return namespace::with_text_route(path, ask);
     }
     if path.first() != Some(&b'/') || beneath {
         return ask(fd(dir)?, path);
     }
     match fd(dir).and_then(sys::rights) {
         Ok(rights) if !rights.contains(Rights::ESCAPE) => ask(fd(dir)?, path),
-        _ => namespace::with_route(path, ask),
+        _ => namespace::with_text_route(path, ask),
     }
 }
 
@@ -426,8 +426,8 @@ unsafe fn link_at(
     )?;
     let follow = flags & libc::AT_SYMLINK_FOLLOW != 0;
     let how = if follow { 0 } else { NOFOLLOW };
-    let target = find(old_dir, text(old)?, flags & !libc::AT_SYMLINK_FOLLOW | how)?;
-    let new = text(new)?;
+    let (old, new) = (text(old)?, text(new)?);
+    let target = find(old_dir, old, flags & !libc::AT_SYMLINK_FOLLOW | how)?;
     let beneath = is_beneath(flags);
     let bits = if beneath { AT_FLAG_BENEATH } else { 0 };
     once_more(|| {

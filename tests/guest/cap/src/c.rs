@@ -124,7 +124,7 @@ pub fn stat(dir: RawFd, path: &str, flags: c_int) -> Answer<(u64, u64)> {
     unsafe {
         unit(libc::fstatat(dir, path.as_ptr(), stat.as_mut_ptr(), flags))?;
         let stat = stat.assume_init();
-        Ok((stat.st_dev as u64, stat.st_ino as u64))
+        Ok((stat.st_dev, stat.st_ino))
     }
 }
 
@@ -135,7 +135,7 @@ pub fn fstat(fd: RawFd) -> Answer<(u64, u64)> {
     unsafe {
         unit(libc::fstat(fd, stat.as_mut_ptr()))?;
         let stat = stat.assume_init();
-        Ok((stat.st_dev as u64, stat.st_ino as u64))
+        Ok((stat.st_dev, stat.st_ino))
     }
 }
 

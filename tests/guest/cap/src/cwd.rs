@@ -145,6 +145,8 @@ fn without_a_namespace_it_serves() {
     let program = File::open(world::PROGRAM).expect("this program");
     let status = Command::new(&program)
         .args(["test-cap", "child", "cwd", "alone"])
+        .grant(0, &std::io::stdin(), Rights::FULL)
+        .grant(1, &std::io::stdout(), Rights::FULL)
         .grant(2, &std::io::stderr(), Rights::FULL)
         .directory(&dir)
         .spawn()

@@ -159,6 +159,7 @@ fn without_namespace(how: &str) {
     ];
     let status = Command::new(&program)
         .args(["test-cap", "child", "resolve", how])
+        .grant(0, &std::io::stdin(), Rights::FULL)
         .grant(1, &std::io::stdout(), Rights::FULL)
         .grant(2, &std::io::stderr(), Rights::FULL)
         .grant(10, &a, Rights::FULL)

@@ -323,19 +323,25 @@ fn a_child_has_what_it_is_given() {
         assert!(status.success(), "{status}");
         output(out)
     };
-    let base = || Command::new(&program).args(["test-cap", "child", "spawned", "numbers"]);
+    let (stdin, stderr) = (std::io::stdin(), std::io::stderr());
+    let base = || {
+        Command::new(&program)
+            .args(["test-cap", "child", "spawned", "numbers"])
+            .grant(0, &stdin, Rights::FULL)
+            .grant(2, &stderr, Rights::FULL)
+    };
     let given = out.try_clone().expect("a copy");
     let command = base().grant(1, &given, Rights::FULL);
-    same(numbers(command, &mut out).as_str(), "[1]");
+    same(numbers(command, &mut out).as_str(), "[0, 1, 2]");
     let command = base()
         .grant(1, &given, Rights::FULL)
         .grant(7, &inherited, Rights::FULL);
-    same(numbers(command, &mut out).as_str(), "[1, 7]");
+    same(numbers(command, &mut out).as_str(), "[0, 1, 2, 7]");
     // The last grant of a number counts.
     let command = base()
         .grant(1, &inherited, Rights::FULL)
         .grant(1, &given, Rights::FULL);
-    same(numbers(command, &mut out).as_str(), "[1]");
+    same(numbers(command, &mut out).as_str(), "[0, 1, 2]");
 }
 
 fn rights_of_what_is_given() {
@@ -345,6 +351,8 @@ fn rights_of_what_is_given() {
     let program = program();
     let status = Command::new(&program)
         .args(["test-cap", "child", "spawned", "rights", "1", "3", "4", "5"])
+        .grant(0, &std::io::stdin(), Rights::FULL)
+        .grant(2, &std::io::stderr(), Rights::FULL)
         .grant(1, &given, Rights::WRITE | Rights::STAT)
         .grant(3, &dir, Rights::READ_ONLY)
         .grant(4, &dir, Rights::FULL)
@@ -385,10 +393,13 @@ fn a_namespace_of_its_own() {
         assert!(status.success(), "{status}");
         same(output(out).as_str(), want);
     };
+    let (stdin, stderr) = (std::io::stdin(), std::io::stderr());
     let base = || {
         Command::new(&program)
             .args(["test-cap", "child", "spawned", "names"])
+            .grant(0, &stdin, Rights::FULL)
             .grant(1, &given, Rights::FULL)
+            .grant(2, &stderr, Rights::FULL)
     };
     ends(base(), &mut out, "Err(NotFound) Err(2) Err(2)");
     ends(
@@ -676,7 +687,7 @@ fn a_failed_spawn_leaves_nothing() {
         let mut spawn = Spawn::new();
         spawn.flags(SETPGROUP);
         // SAFETY: it has been initialised.
-        unsafe { posix_spawnattr_setpgroup(&mut spawn.attributes, 1) };
+        unsafe { posix_spawnattr_setpgroup(&mut spawn.attributes, 999_999) };
         // No such group in this session: the child has been made by then.
         assert!(spawn.job(&["true"]).is_err());
     }
