@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int, c_long, c_ulong, c_void};
 
 use alloc::vec::Vec;
 use cap_abi::fcntl as caps;
-use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT};
+use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK};
 use cap_abi::scheme::LOCK_WAIT;
 use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
@@ -34,6 +34,16 @@ pub(crate) fn open_resolving(
 ) -> Result<usize> {
     let raw = kernel_flags(flags, mode)? | resolve;
     let inside = raw & (RESOLVE_BENEATH | RESOLVE_IN_ROOT) != 0;
+    // What a resolution flag speaks of has no path to be resolved.
+    if raw & RESOLVE_MASK == 0
+        && let Some(own) = namespace::open_own(path, sys::FD_ANY)
+    {
+        let own = own?;
+        if flags & libc::O_CLOEXEC != 0 {
+            control_cloexec(own as c_int, true)?;
+        }
+        return Ok(own);
+    }
     restartable(|| {
         at(dir, path, inside, |base, rest| {
             sys::openat(base, rest, raw, sys::FD_ANY)
@@ -54,12 +64,6 @@ pub(crate) fn kernel_flags(flags: c_int, mode: c_int) -> Result<usize> {
     }
     if flags & C_O_RESOLVE_BENEATH != 0 {
         raw |= RESOLVE_BENEATH;
-    } else if let Some(own) = namespace::open_own(path, sys::FD_ANY) {
-        let own = own?;
-        if flags as c_int & libc::O_CLOEXEC != 0 {
-            control_cloexec(own as c_int, true)?;
-        }
-        return Ok(own);
     }
     Ok(raw)
 }
