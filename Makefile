@@ -126,10 +126,6 @@ ifneq ($(if $(SUITES),$(filter ports%,$(SUITES)),all),)
 endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
-ifeq ($(SUITES),)
-	$(call say,commands in the guest)
-	$(Q)tests/exec/run
-endif
 
 # Long: a million opens while daemons are killed.
 soak: deps test-programs c-programs kernel
