@@ -146,7 +146,10 @@ impl Job<'_> {
         places.push((self.tree.top.clone(), "cuprite"));
         places.push((sysroot.to_owned(), "sysroot"));
         places.push((work.to_owned(), "build"));
-        places.push((source.to_owned(), self.name));
+        // What is built where it is has the same name whoever builds it.
+        if !self.tree.top.starts_with(source) {
+            places.push((source.to_owned(), self.name));
+        }
         let map = prefix_map(&places);
         let words = [
             ("TARGET", TARGET),
