@@ -274,11 +274,7 @@ fn transferred_copies_end() -> Outcome {
         d.answer(0);
         check_eq!(other.remote(syscall::SYS_FSYNC, [there, 0, 0, 0, 0, 0])?, 0);
         // Received back, by somebody else.
-        other.answer_as(
-            CqeOpcode::RespondWithFd as u8,
-            0,
-            there as u64,
-        );
+        other.answer_as(CqeOpcode::RespondWithFd as u8, 0, there as u64);
         let back = other.root.open(b"x", O_RDWR)?;
         sys::fsync(back.raw())?;
         // And received through a lease of another kind.
