@@ -106,10 +106,10 @@ $contain -- sqlite3 :memory: 'create table t(a); insert into t values(1), (2); s
 .
 
 check ripgrep.given_folder 0 'inside' <<'.'
-echo needle >inside; $contain --scheme rand --dir "$PWD" -- rg -l --no-messages needle "$PWD" | sed 's/.*\///'
+echo needle >inside; $contain --scheme rand --dir "$PWD" -- rg -l --no-messages needle "$PWD" | while read -r file; do echo "${file##*/}"; done
 .
 check ripgrep.everything_it_can_see 0 'inside' <<'.'
-echo needle >inside; $contain --scheme rand --dir "$PWD" -- rg -l --no-messages needle / | sed 's/.*\///'
+echo needle >inside; $contain --scheme rand --dir "$PWD" -- rg -l --no-messages needle / | while read -r file; do echo "${file##*/}"; done
 .
 check ripgrep.file_outside 2 '' <<'.'
 $contain --scheme rand --dir "$PWD" -- rg needle "$secret" 2>/dev/null
