@@ -47,6 +47,32 @@ one_line() {
     printf '%s\n' "$rest"
 }
 
+# For the tables, since no package has sed, grep or cmp.
+
+# Whether the input is what a file holds.
+same() {
+    [ "$(sha256sum)" = "$(sha256sum <"$1")" ] || echo "differs from $1"
+}
+
+# Lines of the input that have the text, from there on.
+from() {
+    while IFS= read -r row; do
+        case $row in
+        *"$1"*) printf '%s\n' "$1${row#*"$1"}" ;;
+        esac
+    done
+}
+
+# The text, if a line of the input has it.
+holds() {
+    while IFS= read -r row; do
+        case $row in
+        *"$1"*) printf '%s\n' "$1" && return ;;
+        esac
+    done
+    return 1
+}
+
 case $0 in
 */*) ports=$(cd "${0%/*}" && pwd) ;;
 *) ports=$PWD ;;

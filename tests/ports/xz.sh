@@ -3,7 +3,7 @@
 tests=$root/xz/usr/share/tests/xz
 for program in check stream_flags filter_flags block_header index vli memlimit lzip_decoder index_hash; do
     check "test_$program" 0 '' <<.
-[ -x $tests/test_$program ] && $tests/test_$program >log 2>&1 || { status=\$?; grep -E 'FAIL|ERROR' log; [ \$status = 77 ]; }
+[ -x $tests/test_$program ] && $tests/test_$program >log 2>&1 || { status=\$?; tail -n 5 log; [ \$status = 77 ]; }
 .
 done
 check good_files 0 '' <<'.'
@@ -15,10 +15,10 @@ true
 .
 check round_trip 0 '' <<'.'
 xz -6 -c "$tests/test_index" >packed
-xz -dc packed | cmp - "$tests/test_index"
+xz -dc packed | same "$tests/test_index"
 .
 check threads 0 '' <<'.'
-xz -T2 --block-size=65536 -c "$tests/test_index" | xz -dc -T2 | cmp - "$tests/test_index"
+xz -T2 --block-size=65536 -c "$tests/test_index" | xz -dc -T2 | same "$tests/test_index"
 .
 check list 0 'CRC64' <<'.'
 echo text | xz >file.xz
