@@ -11,6 +11,7 @@ use syscall::{EINVAL, ENOSYS, ESRCH};
 use crate::context::{AddressSpace, Context};
 use crate::fd::Fd;
 use crate::fork::{Forked, fork_into};
+use crate::signal;
 use crate::spawn::{self, Command, Role};
 use crate::sys;
 use crate::tcb::{NONE, Tcb};
@@ -174,9 +175,13 @@ fn main_thread(process: &Fd) -> Result<Context> {
 /// Makes a copy of this process; the parent is told the child's number. `ENOSYS` without a process
 /// manager.
 pub fn fork() -> Result<Option<u32>> {
-    let child = new_child()?;
-    let context = main_thread(&child)?;
-    let pid = context.get().attributes()?.pid;
+    // A child that has just ended sends its signal at any time: none of these is to end in `EINTR` for it.
+    let (child, context, pid) = signal::without_delivery(|| {
+        let child = new_child()?;
+        let context = main_thread(&child)?;
+        let pid = context.get().attributes()?.pid;
+        Ok((child, context, pid))
+    })?;
     match fork_into(&context, Some(&child))? {
         Forked::Parent => Ok(Some(pid)),
         Forked::Child => {
@@ -190,7 +195,7 @@ pub fn fork() -> Result<Option<u32>> {
 /// A child of this process that has not started: what is asked of its descriptor is asked as the child.
 /// Without ever being started it is gone when the descriptor is closed.
 pub fn new_child() -> Result<Fd> {
-    ask(own()?, b"fork")
+    signal::without_delivery(|| ask(own()?, b"fork"))
 }
 
 /// Takes from a process, and from the children it makes from then on, what it can do to others by
