@@ -145,20 +145,16 @@ fn each_daemon_can_be_killed() -> Outcome {
     Ok(())
 }
 
-/// Kills the daemon of `file`, which `init` then starts again from `initfs`.
-fn kill_the_file_daemon() -> Outcome {
-    let Some(daemon) = daemons::running()?
-        .into_iter()
-        .find(|daemon| daemon.name == "ramfsd")
-    else {
-        fail!("no ramfsd");
-    };
-    kill_and_wait(&heir()?, &daemon)
-}
-
 fn a_daemon_is_killed_again_and_again() -> Outcome {
+    let names = heir()?;
     for _ in 0..2 {
-        kill_the_file_daemon()?;
+        let Some(daemon) = daemons::running()?
+            .into_iter()
+            .find(|daemon| daemon.name == "ramfsd")
+        else {
+            fail!("no ramfsd");
+        };
+        kill_and_wait(&names, &daemon)?;
     }
     Ok(())
 }
@@ -173,15 +169,11 @@ fn nothing_is_left_of_a_million_opens() -> Outcome {
     }
     drop(own);
     until_all_are_back(&heir()?);
-    // What `init` keeps of a daemon that has ended goes when it starts another one: then, before and after,
-    // it has the present root of `initfs`.
-    kill_the_file_daemon()?;
     let before = counts::settled()?;
     let opens = OPENS.load(Ordering::Relaxed);
     let killed = load::run(PROCESSES, opens)?;
     println!("{opens} opens, {killed} daemons killed");
     until_all_are_back(&heir()?);
-    kill_the_file_daemon()?;
     let _ = process::wait(process::Awaited::Any, WaitFlags::WNOHANG);
     match counts::wait_for(&before)? {
         None => Ok(()),
