@@ -105,7 +105,16 @@ impl Answers<'_> {
     ///
     /// # Errors
     /// Those of the socket.
+    #[inline]
     pub fn flush(&mut self) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        self.write_waiting()
+    }
+
+    #[cold]
+    fn write_waiting(&mut self) -> Result<()> {
         let mut buffer = Buffer([0; _]);
         let mut rest = 0..self.stage(&mut buffer) * CQE;
         while let Some(bytes) = buffer.0.get(rest.clone()).filter(|bytes| !bytes.is_empty()) {
@@ -171,9 +180,8 @@ fn payload_bytes<'a>(sqe: &Sqe, copy: &'a mut Vec<u8>, longest: usize) -> &'a mu
     if len == 0 {
         return &mut [];
     }
-    let is_output = scheme_core::is_output(sqe);
     let memory = core::ptr::with_exposed_provenance_mut::<u8>(address);
-    if len <= COPIED || is_output {
+    if len <= COPIED || scheme_core::is_output(sqe) {
         // SAFETY: the kernel gives the address of `len` bytes that are this request's until it is
         // answered, and no two requests' overlap. What is longer than a page is only written here.
         return unsafe { core::slice::from_raw_parts_mut(memory, len) };

@@ -210,7 +210,8 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let rows: &[(&[(&str, Option<u32>, Option<u32>)], &str)] = &[
+        type Row<'a> = (&'a [(&'a str, Option<u32>, Option<u32>)], &'a str);
+        let rows: &[Row] = &[
             (
                 &[("a", None, None), ("b", None, None)],
                 "a;1000;1000\nb;1001;1001\n",

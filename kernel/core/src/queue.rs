@@ -124,7 +124,7 @@ mod tests {
 
     impl Links<u8> for Objects {
         fn next(&mut self, node: u8) -> Option<&mut Option<u8>> {
-            let kind = if node % 2 == 0 {
+            let kind = if node.is_multiple_of(2) {
                 &mut self.even
             } else {
                 &mut self.odd

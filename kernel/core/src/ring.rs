@@ -289,7 +289,8 @@ mod tests {
 
     #[test]
     fn rings_end_and_what_leads_out_of_them_does_not_keep_them() {
-        let rows: &[(&[(&[usize], u32)], &[usize])] = &[
+        type Row<'a> = (&'a [(&'a [usize], u32)], &'a [usize]);
+        let rows: &[Row] = &[
             // Nothing refers to it, or only itself.
             (&[(&[], 0)], &[0]),
             (&[(&[0], 0)], &[0]),

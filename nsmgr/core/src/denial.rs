@@ -33,6 +33,18 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// To be written over.
+    const NONE: Self = Self {
+        sequence: 0,
+        pid: 0,
+        uid: 0,
+        namespace: 0,
+        cause: Cause::NotBound,
+        name: [0; NAME_KEPT],
+        name_kept: 0,
+        truncated: false,
+    };
+
     /// The name (or path) asked for, as far as it was kept.
     #[must_use]
     pub fn name(&self) -> &[u8] {
@@ -89,22 +101,19 @@ impl Log {
         if let Some(counter) = self.counters.get_mut(cause as usize) {
             *counter = counter.wrapping_add(1);
         }
-        let mut kept = [0; NAME_KEPT];
         let length = name.len().min(NAME_KEPT);
-        if let (Some(to), Some(from)) = (kept.get_mut(..length), name.get(..length)) {
-            to.copy_from_slice(from);
-        }
         if let Some(slot) = self.ring.get_mut(place(self.next)) {
-            *slot = Some(Denial {
-                sequence: self.next,
-                pid,
-                uid,
-                namespace,
-                cause,
-                name: kept,
-                name_kept: length as u8,
-                truncated: name.len() > NAME_KEPT,
-            });
+            let denial = slot.get_or_insert_with(|| Denial::NONE);
+            denial.sequence = self.next;
+            denial.pid = pid;
+            denial.uid = uid;
+            denial.namespace = namespace;
+            denial.cause = cause;
+            denial.name_kept = length as u8;
+            denial.truncated = name.len() > NAME_KEPT;
+            if let (Some(to), Some(from)) = (denial.name.get_mut(..length), name.get(..length)) {
+                to.copy_from_slice(from);
+            }
         }
         self.next = self.next.wrapping_add(1);
     }

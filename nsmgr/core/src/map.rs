@@ -6,9 +6,13 @@
 
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
+use smallvec::SmallVec;
+
 /// Bits of a hash that are used: 11 levels of 5.
 pub const HASH_BITS: u32 = 55;
 const LEVEL_BITS: u32 = 5;
+/// Slots that a node has room for without memory of their own.
+const SLOTS_INLINE: usize = 4;
 /// Names with the same hash that one map can hold. Positions keep 8 bits for them.
 const BUCKET_MAX: usize = 200;
 const BUCKET_BITS: u32 = 8;
@@ -54,7 +58,7 @@ pub struct Map<V> {
 #[derive(Debug)]
 struct Branch<V> {
     occupied: u32,
-    slots: Vec<Slot<V>>,
+    slots: SmallVec<[Slot<V>; SLOTS_INLINE]>,
 }
 
 #[derive(Debug)]
@@ -106,7 +110,7 @@ impl<V> Default for Branch<V> {
     fn default() -> Self {
         Self {
             occupied: 0,
-            slots: Vec::new(),
+            slots: SmallVec::new(),
         }
     }
 }
@@ -174,9 +178,6 @@ impl<V> Map<V> {
     /// # Errors
     /// The map is unchanged then.
     pub fn insert(&mut self, leaf: Rc<Leaf<V>>) -> Result<(), InsertError> {
-        if self.get(leaf.hash, &leaf.name).is_some() {
-            return Err(InsertError::Exists);
-        }
         Rc::make_mut(&mut self.root).insert(0, leaf)?;
         self.len = self.len.saturating_add(1);
         Ok(())
@@ -257,15 +258,16 @@ impl<V> Branch<V> {
         match slot {
             Slot::Branch(below) => return Rc::make_mut(below).insert(next(level), leaf),
             Slot::Bucket(leaves) if leaves.first().is_some_and(|one| one.hash == leaf.hash) => {
-                if leaves.len() >= BUCKET_MAX {
-                    return Err(InsertError::Full);
-                }
                 match bucket_place(leaves, leaf.name.as_bytes()) {
                     Ok(_) => return Err(InsertError::Exists),
+                    Err(_) if leaves.len() >= BUCKET_MAX => return Err(InsertError::Full),
                     Err(free) => Rc::make_mut(leaves).insert(free, leaf),
                 }
             }
             Slot::Leaf(other) if other.hash == leaf.hash => {
+                if other.name == leaf.name {
+                    return Err(InsertError::Exists);
+                }
                 let mut leaves = alloc::vec![Rc::clone(other), leaf];
                 leaves.sort_by(|a, b| a.name.cmp(&b.name));
                 *slot = Slot::Bucket(Rc::new(leaves));

@@ -21,10 +21,21 @@ impl<'a> Name<'a> {
     /// `EINVAL`.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
         let text = characters(bytes)?;
-        if matches!(text, "" | "." | ".." | RESERVED_NAME) {
+        if is_special(bytes) {
             return Err(Error::MALFORMED);
         }
         Ok(Self(text))
+    }
+
+    /// Whether `bytes` are a name, for those who do not want the text.
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub fn check(bytes: &[u8]) -> Result<(), Error> {
+        if is_special(bytes) || !allowed(bytes)? && core::str::from_utf8(bytes).is_err() {
+            return Err(Error::MALFORMED);
+        }
+        Ok(())
     }
 
     /// The name as text.
@@ -57,14 +68,27 @@ impl<'a> Wanted<'a> {
 }
 
 fn characters(bytes: &[u8]) -> Result<&str, Error> {
-    if bytes.len() > Name::MAX_LEN
-        || bytes
-            .iter()
-            .any(|byte| matches!(byte, b'\0' | b'/' | b':' | b'*'))
-    {
+    allowed(bytes)?;
+    core::str::from_utf8(bytes).map_err(|_| Error::MALFORMED)
+}
+
+fn is_special(bytes: &[u8]) -> bool {
+    matches!(bytes, b"" | b"." | b"..") || bytes == RESERVED_NAME.as_bytes()
+}
+
+/// Refuses bytes that no name has, and too many of them. Whether all are ASCII.
+fn allowed(bytes: &[u8]) -> Result<bool, Error> {
+    if bytes.len() > Name::MAX_LEN {
         return Err(Error::MALFORMED);
     }
-    core::str::from_utf8(bytes).map_err(|_| Error::MALFORMED)
+    let mut bits = 0;
+    for byte in bytes {
+        if matches!(byte, b'\0' | b'/' | b':' | b'*') {
+            return Err(Error::MALFORMED);
+        }
+        bits |= byte;
+    }
+    Ok(bits.is_ascii())
 }
 
 #[cfg(test)]
@@ -97,6 +121,7 @@ mod tests {
         ];
         for (bytes, valid) in table {
             assert_eq!(Name::new(bytes).is_ok(), *valid, "{bytes:?}");
+            assert_eq!(Name::check(bytes).is_ok(), *valid, "{bytes:?}");
         }
     }
 

@@ -42,6 +42,12 @@ pub enum Target<'p> {
 /// # Errors
 /// `EINVAL` for a path that fits no row of the table above.
 pub fn parse(path: &[u8]) -> Result<Target<'_>, Error> {
+    // How nearly all paths begin.
+    if let Some(rest) = path.strip_prefix(b"/scheme/")
+        && !matches!(rest.first(), None | Some(b'/'))
+    {
+        return Ok(scheme_at(path, b"/scheme/".len()));
+    }
     if path.is_empty() {
         return Ok(Target::Listing);
     }
@@ -49,16 +55,10 @@ pub fn parse(path: &[u8]) -> Result<Target<'_>, Error> {
     let end = component_end(path, start);
     if part(path, start, end) == b"scheme" {
         let name_start = skip_slashes(path, end);
-        let name_end = component_end(path, name_start);
-        let name = part(path, name_start, name_end);
-        return Ok(if name.is_empty() {
+        return Ok(if name_start == path.len() {
             Target::Listing
         } else {
-            Target::Scheme {
-                name,
-                suffix: skip_slashes(path, name_end),
-                exact: name_end == path.len(),
-            }
+            scheme_at(path, name_start)
         });
     }
     if start > 0 {
@@ -72,6 +72,16 @@ pub fn parse(path: &[u8]) -> Result<Target<'_>, Error> {
             exact: false,
         }),
         _ => Err(Error::MALFORMED),
+    }
+}
+
+/// What a path names whose scheme's name begins at `name_start`.
+fn scheme_at(path: &[u8], name_start: usize) -> Target<'_> {
+    let name_end = component_end(path, name_start);
+    Target::Scheme {
+        name: part(path, name_start, name_end),
+        suffix: skip_slashes(path, name_end),
+        exact: name_end == path.len(),
     }
 }
 
@@ -108,8 +118,9 @@ fn skip_slashes(path: &[u8], from: usize) -> usize {
 
 fn component_end(path: &[u8], from: usize) -> usize {
     let rest = path.get(from..).unwrap_or_default();
-    let length = rest.iter().take_while(|byte| **byte != b'/').count();
-    from.saturating_add(length)
+    rest.iter()
+        .position(|byte| *byte == b'/')
+        .map_or(path.len(), |length| from.saturating_add(length))
 }
 
 #[cfg(test)]

@@ -67,25 +67,31 @@ impl Quota {
 
     /// One more handle for this process of this user.
     pub fn add_handle(&mut self, pid: usize, uid: u32) -> Result<(), Error> {
-        let of_pid = self.pids.get(&pid).copied().unwrap_or(0);
-        let of_uid = self.uids.get(&uid).copied().unwrap_or_default();
-        if of_pid >= self.limits.handles_per_pid {
+        // One look at each, for clients that hold something already.
+        let (of_pid, of_uid) = (self.pids.get_mut(&pid), self.uids.get_mut(&uid));
+        let pid_handles = of_pid.as_deref().copied().unwrap_or(0);
+        let uid_handles = of_uid.as_deref().map_or(0, |user| user.handles);
+        if pid_handles >= self.limits.handles_per_pid {
             return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
         }
-        if of_uid.handles >= self.limits.handles_per_uid || self.handles >= self.limits.handles {
+        if uid_handles >= self.limits.handles_per_uid || self.handles >= self.limits.handles {
             return Err(NO_MEMORY);
         }
-        if of_pid == 0 {
-            self.pids.try_reserve(1).map_err(|_| NO_MEMORY)?;
-        }
-        if of_uid.is_idle() {
-            self.uids.try_reserve(1).map_err(|_| NO_MEMORY)?;
+        match (of_pid, of_uid) {
+            (Some(count), Some(user)) => {
+                *count = count.saturating_add(1);
+                user.handles = user.handles.saturating_add(1);
+            }
+            _ => {
+                self.pids.try_reserve(1).map_err(|_| NO_MEMORY)?;
+                self.uids.try_reserve(1).map_err(|_| NO_MEMORY)?;
+                let count = self.pids.entry(pid).or_insert(0);
+                *count = count.saturating_add(1);
+                let user = self.uids.entry(uid).or_default();
+                user.handles = user.handles.saturating_add(1);
+            }
         }
         self.handles = self.handles.saturating_add(1);
-        let count = self.pids.entry(pid).or_insert(0);
-        *count = count.saturating_add(1);
-        let user = self.uids.entry(uid).or_default();
-        user.handles = user.handles.saturating_add(1);
         Ok(())
     }
 
@@ -107,23 +113,24 @@ impl Quota {
 
     /// More names for this user.
     pub fn add_names(&mut self, uid: u32, count: u32) -> Result<(), Error> {
-        let of_uid = self.uids.get(&uid).copied().unwrap_or_default();
-        let user_names = of_uid.names.saturating_add(count);
+        if count == 0 {
+            return Ok(());
+        }
+        let of_uid = self.uids.get_mut(&uid);
+        let user_names = of_uid.as_deref().map_or(0, |user| user.names);
+        let user_names = user_names.saturating_add(count);
         let names = self.names.saturating_add(count);
         if user_names > self.limits.names_per_uid || names > self.limits.names {
             return Err(NO_MEMORY);
         }
-        if count > 0 {
+        if let Some(user) = of_uid {
+            user.names = user_names;
+        } else {
             self.uids.try_reserve(1).map_err(|_| NO_MEMORY)?;
-            self.names = names;
-            self.uids.insert(
-                uid,
-                PerUser {
-                    names: user_names,
-                    ..of_uid
-                },
-            );
+            let user = self.uids.entry(uid).or_default();
+            user.names = user_names;
         }
+        self.names = names;
         Ok(())
     }
 

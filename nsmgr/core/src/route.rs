@@ -440,7 +440,7 @@ impl<R, L> Manager<R, L> {
         match namespace.bound(self.hash(name), name) {
             Some(Bound::Whole(binding)) if binding.is_vacant() => Err(Error::VACANT),
             Some(bound) => Ok(bound.same()),
-            None => Err(Name::new(name).err().unwrap_or(Error::NOT_BOUND)),
+            None => Err(Name::check(name).err().unwrap_or(Error::NOT_BOUND)),
         }
     }
 }

@@ -205,7 +205,10 @@ fn metadata(name: &str, version: &str, depends: &[&str]) -> Vec<u8> {
 /// A folder of packages.
 type Repo = BTreeMap<String, Vec<u8>>;
 
-fn repo(packages: &[(&str, &str, &[&str], &[(&str, &str)])]) -> Repo {
+/// Name, version, dependencies, files.
+type Package<'a> = (&'a str, &'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
+
+fn repo(packages: &[Package]) -> Repo {
     let mut repo = Repo::new();
     for (name, version, depends, files) in packages {
         repo.insert(format!("{name}.pkgar"), package(1, files));

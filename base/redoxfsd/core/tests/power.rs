@@ -241,6 +241,7 @@ fn what_was_synced_is_there() {
                     bytes,
                     log: Rc::default(),
                 };
+                #[allow(clippy::redundant_closure)] // `tree` itself is not general enough
                 let found = mounted(device, |fs| tree(fs))
                     .unwrap_or_else(|error| panic!("{label}: {error}"));
                 let here = found == states[synced];

@@ -119,7 +119,7 @@ fn header(bytes: &[u8], block: u64, blocks: u64) -> Option<Header> {
     let sensible = last < blocks
         && entries <= ENTRIES
         && (ENTRY..=4096).contains(&entry_len)
-        && entry_len % 8 == 0;
+        && entry_len.is_multiple_of(8);
     (good && sensible).then_some(Header {
         usable: first..=last,
         table: u64_at(bytes, 72)?,
