@@ -30,7 +30,7 @@ HAS_KERNEL := $(wildcard kernel/Cargo.toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports test-image
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -122,10 +122,13 @@ ifeq ($(SUITES),)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
 endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
-	$(call say,disk image)
-	$(Q)./cook image base
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
+
+# The disk image under firmware: logging in, and what is there after a reboot.
+test-image: deps
+	$(Q)./cook image base
+	$(Q)$(RUNNER) test image
 
 # Long: a million opens while daemons are killed.
 soak: deps test-programs c-programs kernel
