@@ -33,6 +33,9 @@ pub struct Suite {
     pub on_request: bool,
     /// A disk image to boot through UEFI firmware, instead of the kernel and an initial file system.
     pub disk: Option<PathBuf>,
+    /// Whether the machine may start again, with what it has written to that disk; else that is its end.
+    #[serde(default)]
+    pub reboots: bool,
     /// The kernel's command line.
     #[serde(default)]
     pub cmdline: String,
@@ -118,6 +121,9 @@ impl Table {
             if suite.disk.is_some() && !(suite.programs.is_empty() && suite.cmdline.is_empty()) {
                 bail!("suite {name:?}: a disk has its own programs and command line");
             }
+            if suite.reboots && suite.disk.is_none() {
+                bail!("suite {name:?}: reboots, but not from a disk");
+            }
         }
         Ok(table)
     }
@@ -154,11 +160,10 @@ impl Suite {
         let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
         add(&["-machine", "q35", "-nodefaults", "-no-user-config"]);
         add(&["-display", "none", "-serial", "stdio", "-monitor", "none"]);
-        add(&[
-            "-no-reboot",
-            "-device",
-            "isa-debug-exit,iobase=0xf4,iosize=4",
-        ]);
+        if !self.reboots {
+            add(&["-no-reboot"]);
+        }
+        add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
         add(&["-m", &format!("{}M", self.memory)]);
         if self.icount {
             // String instructions count one per iteration: without ERMS the guest copies by words.

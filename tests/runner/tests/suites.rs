@@ -53,6 +53,7 @@ fn bad_tables() {
             "two suites",
         ),
         ("[[suite]]\nname = 'a'\ndisk = 'x'\ncmdline = 'y'\n", "disk"),
+        ("[[suite]]\nname = 'a'\nreboots = true\n", "reboots"),
     ] {
         let error = Table::parse(text).unwrap_err().to_string();
         assert!(error.contains(message), "{text}: {error}");
@@ -103,4 +104,5 @@ fn command_lines() {
              -drive if=none,id=disk,format=raw,snapshot=on,file=a,,b -device virtio-blk-pci,drive=disk"
         )
     );
+    assert!(!args("disk = 'a'\nreboots = true", &uefi).contains("-no-reboot"));
 }

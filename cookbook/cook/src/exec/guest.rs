@@ -15,6 +15,9 @@ use crate::tree::Tree;
 /// Where a command starts, and where files go.
 const HOME: &str = "/root";
 
+/// Units that read the console. It is the line to the host here, and what one of them took would be lost.
+const CONSOLE_UNITS: [&str; 2] = ["etc/init.d/tty.service", "etc/init.d/console.service"];
+
 /// A request, and the host files that it has numbers for.
 #[derive(Debug)]
 pub struct Prepared {
@@ -150,7 +153,8 @@ pub fn write_initfs(tree: &Tree, prepared: &Prepared, to: &Path) -> Result<()> {
     let archive =
         Archive::new(&bytes).map_err(|error| anyhow::anyhow!("{}: {error:?}", base.display()))?;
     let mut builder = Builder::new();
-    for entry in archive.entries().filter(|entry| !entry.path.is_empty()) {
+    let kept = |path: &str| !path.is_empty() && !CONSOLE_UNITS.contains(&path);
+    for entry in archive.entries().filter(|entry| kept(entry.path)) {
         match entry.kind {
             Kind::Directory => builder.directory(entry.path, entry.mode)?,
             Kind::File(data) => builder.file(entry.path, entry.mode, data.to_vec())?,
