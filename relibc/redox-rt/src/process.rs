@@ -176,7 +176,7 @@ fn main_thread(process: &Fd) -> Result<Context> {
 /// manager.
 pub fn fork() -> Result<Option<u32>> {
     // A child that has just ended sends its signal at any time: none of these is to end in `EINTR` for it.
-    let (child, context, pid) = signal::without_delivery(|| {
+    let (child, context, pid) = signal::without_delivery(|| -> Result<_> {
         let child = new_child()?;
         let context = main_thread(&child)?;
         let pid = context.get().attributes()?.pid;
