@@ -39,7 +39,7 @@ help:
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS= KVM=1'
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
-	@echo 'make soak    a million opens while daemons are killed (long)'
+	@echo 'make soak    a million opens while daemons are killed, a thousand power cuts (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -130,10 +130,10 @@ test-image: deps
 	$(Q)./cook image base
 	$(Q)$(RUNNER) test image
 
-# Long: a million opens while daemons are killed.
+# Long: a million opens while daemons are killed; the power goes a thousand times.
 soak: deps test-programs c-programs kernel
 	$(call say,soak test in QEMU)
-	$(Q)$(RUNNER) test soak-full
+	$(Q)$(RUNNER) test soak-full power-cut-full
 
 # Packages of programs of others, and their tests in the guest.
 ports: deps
@@ -141,6 +141,7 @@ ports: deps
 	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
 
 test-ports: ports programs kernel
+	$(Q)packages=$$($(HOST)/test-runner --suites tests/ports/suites.toml packages) && tools/guest-programs $$packages
 	$(call say,tests of the ports in QEMU)
 	$(Q)$(RUNNER) --suites tests/ports/suites.toml test $(SUITES)
 

@@ -225,6 +225,11 @@ impl Files {
             rules: folder.join(format!("drive{index}.rules")),
         }
     }
+
+    /// The image.
+    pub fn image(&self) -> &Path {
+        &self.image
+    }
 }
 
 #[cfg(test)]

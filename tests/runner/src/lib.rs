@@ -2,15 +2,17 @@
 //!
 //! [`dialog`] is somebody at the console, in a suite that has one;
 //! [`judge`] knows the line protocol and decides; [`suites`] reads the table of suites and knows the
-//! emulator's command line; [`drives`] makes disks and looks at them afterwards, [`ports`] is the other end of
-//! lines to the host; [`qemu`] runs the emulator; [`bench`] lays out results. Only [`qemu`], [`drives`] and
-//! [`ports`] do anything to the outside world.
+//! emulator's command line; [`drives`] makes disks and looks at them afterwards, [`fixture`] makes trees of files, [`ports`] is the other end of
+//! lines to the host; [`qemu`] runs the emulator, [`power`] kills it at work; [`bench`] lays out results. Only
+//! [`qemu`], [`power`], [`drives`] and [`ports`] do anything to the outside world.
 #![forbid(unsafe_code)]
 
 pub mod bench;
 pub mod dialog;
 pub mod drives;
+pub mod fixture;
 pub mod judge;
 pub mod ports;
+pub mod power;
 pub mod qemu;
 pub mod suites;
