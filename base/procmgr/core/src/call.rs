@@ -59,7 +59,13 @@ impl<T> Manager<T> {
                 self.signal_thread(thread, signal, world, effects)?;
                 Ok(Answer::value(0))
             }
-            Kind::Root => Err(EINVAL),
+            Kind::Credentials => {
+                let target = wire::credentials_call(metadata)?;
+                // Those of a process that has been waited for are nobody's.
+                self.find(target).filter(|p| !p.reaped).ok_or(ESRCH)?;
+                Ok(Answer::Now(0, Data::Meta(self.meta(target)?)))
+            }
+            Kind::Root | Kind::Named => Err(EINVAL),
         }
     }
 

@@ -132,6 +132,15 @@ pub(crate) fn reference_call(metadata: Metadata) -> Result<(u8, u64), Errno> {
     }
 }
 
+/// `[GetProcCredentials, process]`: the process.
+pub(crate) fn credentials_call(metadata: Metadata) -> Result<Pid, Errno> {
+    let [verb, target, _] = metadata;
+    match usize::try_from(verb).ok().and_then(ProcCall::try_from_raw) {
+        Some(ProcCall::GetProcCredentials) => pid(target),
+        _ => Err(EINVAL),
+    }
+}
+
 /// A well-formed call on a session handle.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SessionCall {

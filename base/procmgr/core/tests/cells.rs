@@ -159,6 +159,51 @@ fn it_lives_and_ends_like_any_other() {
 }
 
 #[test]
+fn credentials_are_told_by_a_file() {
+    let (mut sim, init) = Sim::new();
+    let root = sim.manager.named_root().unwrap();
+    let before = sim.manager.counts();
+    let open = |sim: &mut Sim, handle, path: &[u8]| sim.manager.open_named(handle, path);
+    for path in [
+        &b""[..],
+        b"/",
+        b"proc-creds",
+        b"proc-creds-capability/",
+        b"1",
+    ] {
+        let error = open(&mut sim, root, path).unwrap_err();
+        assert_eq!(error.0, syscall::ENOENT, "{}", path.escape_ascii());
+    }
+    let error = open(&mut sim, init.handle, b"proc-creds-capability").unwrap_err();
+    assert_eq!(error.0, syscall::ENOTDIR);
+    let all = open(&mut sim, root, b"/proc-creds-capability").unwrap();
+    // Whoever they are, and whatever the asking process is.
+    let confined = sim.fork(init);
+    sim.call(confined.handle, [CONFINE, 0, 0]).unwrap();
+    let ask = |sim: &mut Sim, pid: u64| {
+        let verb = [ProcCall::GetProcCredentials as u64, pid, 0];
+        match sim.call_tagged(all, verb, &[]).1 {
+            Ok(Answer::Now(0, Data::Meta(meta))) => Ok(meta.pid),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.0),
+        }
+    };
+    assert_eq!(ask(&mut sim, 1), Ok(1));
+    assert_eq!(ask(&mut sim, confined.pid.into()), Ok(confined.pid));
+    assert_eq!(ask(&mut sim, 99), Err(ESRCH));
+    for verb in [ProcCall::Kill, ProcCall::SetResugid, ProcCall::Exit] {
+        assert!(sim.call(all, [verb as u64, 1, 9]).is_err());
+    }
+    assert!(sim.manager.dup(all, b"fork").is_err());
+    sim.exit(confined, status::exited(0));
+    sim.verb(init, ProcCall::Waitpid, 0, 0).unwrap();
+    sim.close(confined.handle);
+    assert_eq!(ask(&mut sim, confined.pid.into()), Err(ESRCH));
+    sim.close(all);
+    assert_eq!(sim.manager.counts(), before);
+}
+
+#[test]
 fn counts_are_for_who_may_know_everybody() {
     let (mut sim, init) = Sim::new();
     let counts = sim.manager.counts();
