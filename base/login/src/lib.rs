@@ -5,6 +5,8 @@ extern crate alloc;
 
 mod files;
 mod talk;
+mod users;
 
 pub use files::{open_first, read_text, read_users, replace};
 pub use talk::{Typed, ask, ask_secretly};
+pub use users::{Unknown, Users};
