@@ -149,6 +149,7 @@ impl<'a> Program<'a> {
         };
         process::spawn(&Command {
             image: Image::File(&file),
+            path: &[],
             args: &args,
             env: &[],
             grants: &self.grants,
