@@ -119,6 +119,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         .insert(Space {
             memory: space,
             refs: 1,
+            label: alloc::vec::Vec::new(),
         })
         .map_err(|_| Failure::Step("first address space", syscall::error::ENOMEM))?;
     let mut tables = Slab::new();

@@ -29,6 +29,8 @@ pub struct Space {
     pub memory: AddrSpace,
     /// How many contexts, handles and scheme windows refer to it.
     pub refs: u32,
+    /// Where its program was found, as user space says; nothing if it has not said.
+    pub label: Vec<u8>,
 }
 
 /// The state of the whole system.

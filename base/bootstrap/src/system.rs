@@ -125,6 +125,7 @@ impl Starter<'_> {
         }
         let command = Command {
             image: Image::Bytes(program),
+            path: &[],
             args: &[name.as_bytes()],
             env: &[],
             grants: list.get(..=grants.len()).unwrap_or(&[]),
@@ -332,6 +333,7 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
     });
     let command = Command {
         image: Image::File(&program),
+        path: &[],
         args: args.get(..=line.args().len()).unwrap_or(&[]),
         env: env.as_slice(),
         grants: &stdio,

@@ -34,9 +34,12 @@ pub fn start_drivers(unit: &Unit) -> Vec<Running> {
     };
     let drivers = init_core::drivers(bus, &list).into_iter();
     drivers
-        .filter_map(|driver| match bring_up(&driver) {
-            Ok(Some(pid)) => Some(Running::new(driver, pid)),
-            _ => None,
+        .filter_map(|mut driver| {
+            driver.initial = unit.initial;
+            match bring_up(&driver) {
+                Ok(Some(pid)) => Some(Running::new(driver, pid)),
+                _ => None,
+            }
         })
         .collect()
 }

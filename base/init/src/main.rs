@@ -79,7 +79,11 @@ fn main(start: &Start) -> i32 {
     } = system;
     let mut last = Vec::new();
     if let Some((name, args)) = command.split_first() {
-        match Program::command(name, args).start() {
+        let started = match core::str::from_utf8(name) {
+            Ok(name) => Program::command(name, args).start(),
+            Err(_) => Err(Error::new(syscall::EILSEQ)),
+        };
+        match started {
             Ok(pid) => last.push(pid),
             Err(error) => eprintln!("init: {}: {error}", name.escape_ascii()),
         }
@@ -234,6 +238,8 @@ fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
 /// Waits for children until one of `last` has ended; answers its exit code as a shell would show it.
 fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
     loop {
+        // Of daemons that end while nothing is started, nothing is kept.
+        redox_rt::namespace::forget_roots();
         let (pid, word) = match process::wait(Awaited::Any, WaitFlags::empty()) {
             Ok(Some(ended)) => ended,
             Ok(None) => continue,

@@ -1,16 +1,16 @@
 //! Starting a program with what its unit says.
 
-use alloc::{format, vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 use cap_abi::Rights;
 use init_core::Unit;
 use redox_rt::{
-    Fd, Result, namespace as ns, process,
+    Error, Fd, Result, namespace as ns, process,
     spawn::{self, Command, Grant, Image, Role},
     sys,
 };
 use syscall::{
-    ENODEV, ESTALE, TimeSpec,
+    ENODEV, ENOENT, ESTALE, TimeSpec,
     flag::{O_DIRECTORY, O_RDONLY},
 };
 
@@ -26,6 +26,8 @@ const PAUSE: TimeSpec = TimeSpec {
 /// A program and what it will have.
 pub struct Program<'a> {
     cmd: &'a [u8],
+    /// Where it is looked for, in this order.
+    paths: Vec<String>,
     args: Vec<&'a [u8]>,
     grants: Vec<Grant>,
     namespace: Option<Names>,
@@ -63,6 +65,7 @@ impl<'a> Program<'a> {
         let args = unit.service.args.iter().map(|arg| arg.as_bytes());
         Self {
             cmd: unit.service.cmd.as_bytes(),
+            paths: unit.programs(),
             args: args.collect(),
             grants: vec![grant(1, 1), grant(2, 2)],
             namespace: None,
@@ -91,9 +94,10 @@ impl<'a> Program<'a> {
     }
 
     /// A command with everything that this process has.
-    pub fn command(cmd: &'a [u8], args: &[&'a [u8]]) -> Self {
+    pub fn command(cmd: &'a str, args: &[&'a [u8]]) -> Self {
         Self {
-            cmd,
+            cmd: cmd.as_bytes(),
+            paths: init_core::programs(cmd, false),
             args: args.to_vec(),
             grants: vec![grant(0, 0), grant(1, 1), grant(2, 2)],
             namespace: ns::namespace().map(Names::Own),
@@ -125,14 +129,14 @@ impl<'a> Program<'a> {
 
     fn try_start(&self) -> Result<u32> {
         let open = |path: &[u8], flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
-        let file = if self.cmd.contains(&b'/') {
-            open(self.cmd, O_RDONLY)?
-        } else {
-            let cmd = self.cmd.escape_ascii();
-            let installed = open(format!("/usr/bin/{cmd}").as_bytes(), O_RDONLY);
-            let initial = format!("/scheme/initfs/bin/{cmd}");
-            installed.or_else(|_| open(initial.as_bytes(), O_RDONLY))?
-        };
+        let mut file = Err(Error::new(ENOENT));
+        for path in &self.paths {
+            file = open(path.as_bytes(), O_RDONLY);
+            if file.is_ok() {
+                break;
+            }
+        }
+        let file = file?;
         // Plain absolute paths lead to the files; before there are any, to the initial ones.
         let directory = if self.directory {
             let flags = O_RDONLY | O_DIRECTORY;
@@ -149,6 +153,7 @@ impl<'a> Program<'a> {
         };
         process::spawn(&Command {
             image: Image::File(&file),
+            path: &[],
             args: &args,
             env: &[],
             grants: &self.grants,

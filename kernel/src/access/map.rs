@@ -242,7 +242,21 @@ impl Kernel {
         let copy = space
             .memory
             .clone_cow(&mut self.memory, &mut |mapped| retain(maps, mapped))?;
-        self.create_space(copy)
+        self.create_copy(id, copy)
+    }
+
+    /// An address space of `memory`, which was copied from that of the space `of`.
+    fn create_copy(&mut self, of: Id<Space>, memory: AddrSpace) -> Outcome<Id<Space>> {
+        let copy = self.create_space(memory)?;
+        let Some((source, target)) = self.spaces.get2_mut(of, copy) else {
+            return Ok(copy);
+        };
+        if target.label.try_reserve_exact(source.label.len()).is_err() {
+            self.release_space(copy);
+            return fail(ENOMEM);
+        }
+        target.label.extend_from_slice(&source.label);
+        Ok(copy)
     }
 
     /// As [`Kernel::clone_space`], for the call of the context `caller`. The running context's call is done
@@ -266,7 +280,7 @@ impl Kernel {
             Ok(Progress::Done) => {
                 let maps = &mut self.maps;
                 let copy = copying.finish(&mut |mapped| retain(maps, mapped));
-                self.create_space(copy)
+                self.create_copy(id, copy)
             }
             Ok(progress) => {
                 let kept = progress == Progress::More && self.copies.try_reserve(1).is_ok();

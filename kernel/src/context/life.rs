@@ -85,7 +85,11 @@ impl Kernel {
             return Err(Halt::Errno(ENOMEM));
         }
         self.spaces
-            .insert(Space { memory, refs: 1 })
+            .insert(Space {
+                memory,
+                refs: 1,
+                label: alloc::vec::Vec::new(),
+            })
             .map_err(|_| Halt::Errno(ENOMEM))
     }
 

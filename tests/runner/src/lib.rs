@@ -13,4 +13,5 @@ pub mod drives;
 pub mod judge;
 pub mod ports;
 pub mod qemu;
+pub mod readme;
 pub mod suites;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -14,6 +14,7 @@ use test_runner::dialog::{Dialog, Script};
 use test_runner::drives::Files;
 use test_runner::judge::Report;
 use test_runner::qemu::{self, Outcome};
+use test_runner::readme;
 use test_runner::suites::{Boot, Suite, Table};
 
 /// Boot test suites in QEMU and judge them.
@@ -60,6 +61,12 @@ enum Command {
         /// Which.
         names: Vec<String>,
     },
+    /// Do what a text for readers shows: its blocks of `console`, on the host and in the guest.
+    Readme {
+        /// The text.
+        #[arg(default_value = "README.md")]
+        file: PathBuf,
+    },
     /// Run the benchmarks.
     Bench {
         /// Where the results go, as {"operation": instructions}.
@@ -76,6 +83,10 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    if let Command::Readme { file } = &args.command {
+        let failed = readme::run(file, &args.logs)?;
+        return Ok(ExitCode::from(u8::from(failed)));
+    }
     let table = Table::read(&args.suites)?;
     match &args.command {
         Command::Packages => packages(&table, &args),
@@ -102,6 +113,7 @@ fn main() -> Result<ExitCode> {
             show(&found, results, baseline, reference)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Readme { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -184,7 +196,7 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
         port.serve(folder.path(), index)?;
     }
     let outcome = qemu::run(
-        &suite.qemu_args(&boot, folder.path(), &drives),
+        process::Command::new(qemu::QEMU).args(suite.qemu_args(&boot, folder.path(), &drives)),
         dialog,
         suite.timeout,
         &log_path(suite, args),

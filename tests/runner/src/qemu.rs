@@ -1,9 +1,9 @@
 //! One run of the emulator.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::dialog::{Act, Dialog};
 use crate::judge::{End, Judge, Report, Step};
@@ -33,22 +34,24 @@ pub struct Outcome {
     pub time: Duration,
 }
 
-/// Ends the emulator when dropped, so that none outlives its run.
+/// Ends the emulator when dropped, so that none outlives its run, nor what it was started by.
 struct Machine(Child);
 
 impl Drop for Machine {
     fn drop(&mut self) {
         // Errors mean that it has ended already.
+        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Runs the emulator with `args` until the guest is done or `timeout` seconds have passed; with a dialog,
-/// until that is. Everything on the serial port goes to the file `log`; `progress` is told how many tests have reported and
-/// how many are announced.
+/// Runs `command`, the emulator or something that starts it, until the guest is done or `timeout` seconds have
+/// passed; with a dialog, until that is. Everything on the serial port goes to the file `log`; `progress` is told
+/// how many tests have reported and how many are announced.
 pub fn run(
-    args: &[OsString],
+    command: &mut Command,
     mut dialog: Option<Dialog>,
     timeout: u64,
     log: &Path,
@@ -56,8 +59,9 @@ pub fn run(
 ) -> Result<Outcome> {
     let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let started = Instant::now();
-    let child = Command::new(QEMU)
-        .args(args)
+    let program = command.get_program().to_string_lossy().into_owned();
+    let child = command
+        .process_group(0)
         .stdin(match dialog {
             Some(_) => Stdio::piped(),
             None => Stdio::null(),
@@ -65,7 +69,7 @@ pub fn run(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("cannot start {QEMU} (make deps installs it)"))?;
+        .with_context(|| format!("cannot start {program} (make deps installs it)"))?;
     let mut machine = Machine(child);
     let mut keyboard = machine.0.stdin.take();
     let mut serial = machine.0.stdout.take().context("no serial port")?;
@@ -143,7 +147,9 @@ pub fn run(
             Err(RecvTimeoutError::Timeout) => break End::TimedOut(timeout),
             Err(RecvTimeoutError::Disconnected) => {
                 break match machine.0.wait().context("cannot wait for the emulator")? {
-                    status if status.code().is_none() => End::Failed(format!("{QEMU}: {status}")),
+                    status if status.code().is_none() => {
+                        End::Failed(format!("{program}: {status}"))
+                    }
                     _ => End::Stopped,
                 };
             }
@@ -159,7 +165,7 @@ pub fn run(
     let errors = errors.join().unwrap_or_default();
     let end = match end {
         End::Stopped if !judge.is_done() && !errors.trim().is_empty() => {
-            End::Failed(format!("{QEMU}: {}", errors.trim()))
+            End::Failed(format!("{program}: {}", errors.trim()))
         }
         end => end,
     };

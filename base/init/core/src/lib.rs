@@ -10,12 +10,15 @@
 //! optional = true                 # whether it is started or not, nobody is told
 //!
 //! [service]
-//! cmd = "ramfsd"                  # a path, or a program in /usr/bin or /scheme/initfs/bin
+//! cmd = "ramfsd"                  # a path, or a program in /usr/bin or /scheme/initfs/bin; see below
 //! args = ["file", "$SIZE"]        # `$NAME` is a variable of init's environment; left out if there is none
 //! type = { scheme = "file" }      # or "daemon", "oneshot", "console"
 //! restart = "on-failure"          # or "always", "never" (the default)
 //! schemes = ["log", "tty*"]       # what its namespace holds; nothing unless said
 //! ```
+//!
+//! The program of a unit of the initial file system is looked for there first, that of any other in `/usr/bin`.
+//! So nothing that files depend on is read from those files, which cannot be read while it is not there.
 //!
 //! | type | what it has | started when |
 //! |---|---|---|
@@ -67,6 +70,9 @@ pub struct Unit {
     pub service: Service,
     /// For a driver: the path of what it drives, which is opened for it.
     pub device: Option<String>,
+    /// Whether it is one of the initial file system's. Then so is its program, if there is one there: the files
+    /// may be just what cannot be reached without it.
+    pub initial: bool,
 }
 
 /// What a unit runs.
@@ -163,6 +169,22 @@ impl fmt::Display for Error {
     }
 }
 
+/// The paths at which a program is looked for, in this order; of the initial file system's first those there.
+#[must_use]
+pub fn programs(cmd: &str, initial: bool) -> Vec<String> {
+    if cmd.contains('/') {
+        return alloc::vec![cmd.to_string()];
+    }
+    let mut paths = alloc::vec![
+        alloc::format!("/usr/bin/{cmd}"),
+        alloc::format!("/scheme/initfs/bin/{cmd}"),
+    ];
+    if initial {
+        paths.reverse();
+    }
+    paths
+}
+
 /// Reads a unit file.
 ///
 /// # Errors
@@ -187,6 +209,7 @@ pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
         optional: file.unit.optional,
         service: file.service,
         device: None,
+        initial: false,
     })
 }
 
@@ -217,12 +240,19 @@ pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
                 schemes: names.map(ToString::to_string).collect(),
             },
             device: Some(alloc::format!("/scheme/{bus}/{function}")),
+            initial: false,
         })
     };
     list.lines().filter_map(unit).collect()
 }
 
 impl Unit {
+    /// The paths at which its program is looked for, in this order.
+    #[must_use]
+    pub fn programs(&self) -> Vec<String> {
+        programs(&self.service.cmd, self.initial)
+    }
+
     /// Puts the values of variables where arguments name them.
     pub fn substitute<'a>(&mut self, value: impl Fn(&str) -> Option<&'a str>) {
         let args = core::mem::take(&mut self.service.args).into_iter();
@@ -467,6 +497,23 @@ mod tests {
         let (started, refused) = order(each);
         assert!(started.is_empty());
         assert_eq!(refused.len(), 2);
+    }
+
+    #[test]
+    fn what_files_depend_on_does_not_come_from_them() {
+        let (files, initial) = ("/usr/bin/x", "/scheme/initfs/bin/x");
+        let rows: [(&str, bool, &[&str]); 4] = [
+            ("x", false, &[files, initial]),
+            ("x", true, &[initial, files]),
+            ("/a/x", false, &["/a/x"]),
+            ("./x", true, &["./x"]),
+        ];
+        for (cmd, initial, wanted) in rows {
+            let mut unit = unit("u", &[]);
+            unit.service.cmd = cmd.to_string();
+            unit.initial = initial;
+            assert_eq!(unit.programs(), wanted, "{cmd} {initial}");
+        }
     }
 
     #[test]
