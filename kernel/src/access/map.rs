@@ -287,7 +287,7 @@ impl Kernel {
                 if kept {
                     self.copies.push((caller, id, copying));
                 } else {
-                    copying.give_up(&mut self.memory);
+                    self.give_up_copy(copying);
                 }
                 if progress == Progress::More && !kept {
                     return fail(ENOMEM);
@@ -295,7 +295,7 @@ impl Kernel {
                 self.go_on_later()
             }
             Err(error) => {
-                copying.give_up(&mut self.memory);
+                self.give_up_copy(copying);
                 Err(error.into())
             }
         }
@@ -308,8 +308,13 @@ impl Kernel {
         if of == Some(source) {
             return Some(copying);
         }
-        copying.give_up(&mut self.memory);
+        self.give_up_copy(copying);
         None
+    }
+
+    fn give_up_copy(&mut self, copying: Copying) {
+        self.memory.clear_away(copying.give_up());
+        self.chores.due = true;
     }
 
     /// Gives up the copy that a context has begun, if there is one.
@@ -319,11 +324,13 @@ impl Kernel {
         }
     }
 
-    /// Unmaps everything of a space that nothing refers to any more.
+    /// Unmaps everything of a space that nothing refers to any more. Its pages are given back part by part.
     pub fn destroy_space(&mut self, space: AddrSpace) {
         let mut ended = Ended::default();
         let maps = &mut self.maps;
-        space.destroy(&mut self.memory, &mut |mapped| ended.note(maps, mapped));
+        let remains = space.end(&mut |mapped| ended.note(maps, mapped));
+        self.memory.clear_away(remains);
+        self.chores.due = true;
         self.report_ended(ended);
     }
 

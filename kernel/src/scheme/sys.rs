@@ -169,6 +169,10 @@ impl Kernel {
         if file == File::Random {
             return self.read_random(base, len);
         }
+        // What has ended does not count, although giving it back is put off.
+        if matches!(file, File::Objects | File::Memory) && self.call_for_chores() {
+            return self.go_on_later();
+        }
         let bytes = self.render(file).map_err(|_| Halt::Errno(ENOMEM))?;
         if file == File::Exe && bytes.is_empty() {
             return fail(ENOENT);
