@@ -163,6 +163,7 @@ impl<'a> Program<'a> {
         };
         process::spawn(&Command {
             image: Image::File(&file),
+            path: &[],
             args: &args,
             env: &env,
             grants: &self.grants,

@@ -58,7 +58,7 @@ pub struct Plan<'a> {
 }
 
 /// The name of the recipe that makes a package.
-fn recipe_of(package: &str) -> &str {
+pub fn recipe_of(package: &str) -> &str {
     package.split('.').next().unwrap_or(package)
 }
 

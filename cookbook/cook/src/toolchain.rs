@@ -180,6 +180,11 @@ pub fn cargo_environment(tree: &Tree, rust: &Rust) -> Variables {
     set("RUSTC", rust.rustc.as_os_str());
     set("RUSTC_BOOTSTRAP", OsStr::new("1"));
     set("CARGO_ENCODED_RUSTFLAGS", OsStr::new(&flags.join("\u{1f}")));
+    // Examples in documentation are programs too, which rustdoc links.
+    set(
+        "CARGO_ENCODED_RUSTDOCFLAGS",
+        OsStr::new(&flags.join("\u{1f}")),
+    );
     set("CARGO_BUILD_TARGET", OsStr::new(TARGET));
     set("CARGO_UNSTABLE_BUILD_STD", OsStr::new("std,panic_unwind"));
     set("CARGO_BUILD_BUILD_DIR", tree.cargo_build().as_os_str());

@@ -85,7 +85,11 @@ impl Kernel {
             return Err(Halt::Errno(ENOMEM));
         }
         self.spaces
-            .insert(Space { memory, refs: 1 })
+            .insert(Space {
+                memory,
+                refs: 1,
+                label: alloc::vec::Vec::new(),
+            })
             .map_err(|_| Halt::Errno(ENOMEM))
     }
 
@@ -156,6 +160,7 @@ impl Kernel {
             return;
         };
         let started = context.status != Status::New;
+        let pid = context.attrs.pid;
         context.status = Status::Dead;
         context.wait = Wait::None;
         context.retry = false;
@@ -173,7 +178,7 @@ impl Kernel {
             self.memory.release(signal.proc_frame);
         }
         if let Some(table) = table {
-            self.leave_table(table, started);
+            self.leave_table(table, started, pid);
         }
         if let Some(space) = space {
             self.release_space(space);
@@ -192,7 +197,7 @@ impl Kernel {
             && let Some(mut context) = self.contexts.remove(id)
         {
             if let Some(table) = context.table.take() {
-                self.leave_table(table, false);
+                self.leave_table(table, false, context.attrs.pid);
             }
             if let Some(space) = context.space.take() {
                 self.release_space(space);

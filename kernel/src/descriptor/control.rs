@@ -131,7 +131,7 @@ impl Kernel {
             && let Some(table) = self.tables.get_mut(table)
             && let Some(old) = table.entries.remove(number)
         {
-            self.detach(old);
+            self.detach_here(old);
             self.drop_entry(old);
         }
         Ok(number)
@@ -356,8 +356,15 @@ impl Kernel {
         Ok(fresh)
     }
 
-    /// Tells a scheme that asked for it that an entry of some process goes away.
-    pub fn detach(&mut self, entry: Entry) {
+    /// As [`Kernel::detach`], of the running process.
+    pub fn detach_here(&mut self, entry: Entry) {
+        let pid = self.this().map_or(0, |context| context.attrs.pid);
+        self.detach(entry, pid);
+    }
+
+    /// Tells a scheme that asked for it that an entry of the process `pid` goes away.
+    #[inline]
+    pub fn detach(&mut self, entry: Entry, pid: u32) {
         let Some(description) = self.descriptions.get(entry.desc) else {
             return;
         };
@@ -367,7 +374,6 @@ impl Kernel {
         let Kind::User { scheme, number } = description.kind else {
             return;
         };
-        let pid = self.this().map_or(0, |context| context.attrs.pid);
         if self.schemes.get(scheme).is_some()
             && let Ok(note) = self.maps.insert(crate::scheme::memory::MapRecord::detach(
                 scheme, number, pid,

@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// What is to be done.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
     #[serde(default)]
@@ -29,9 +29,10 @@ pub struct Script {
     steps: Vec<Step>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// One thing that is waited for, and what is typed then.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-struct Step {
+pub struct Step {
     name: String,
     expect: String,
     #[serde(default)]
@@ -74,13 +75,33 @@ impl Script {
     /// The script in `text`.
     pub fn parse(text: &str) -> Result<Self> {
         let script: Self = toml::from_str(text)?;
-        if script.steps.is_empty() {
+        Ok(Self {
+            ends: script.ends,
+            ..Self::new(script.steps)?
+        })
+    }
+
+    /// The script of some steps: at least one, and each waits for something.
+    pub fn new(steps: Vec<Step>) -> Result<Self> {
+        if steps.is_empty() {
             bail!("a script without steps");
         }
-        if let Some(step) = script.steps.iter().find(|step| step.expect.is_empty()) {
+        if let Some(step) = steps.iter().find(|step| step.expect.is_empty()) {
             bail!("step {:?} waits for nothing", step.name);
         }
-        Ok(script)
+        Ok(Self { ends: false, steps })
+    }
+}
+
+impl Step {
+    /// The step called `name`, which waits for `expect` and then types `send`.
+    pub fn new(name: String, expect: String, send: String) -> Self {
+        Self {
+            name,
+            expect,
+            without: Vec::new(),
+            send,
+        }
     }
 }
 

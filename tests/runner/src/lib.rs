@@ -15,4 +15,5 @@ pub mod judge;
 pub mod ports;
 pub mod power;
 pub mod qemu;
+pub mod readme;
 pub mod suites;

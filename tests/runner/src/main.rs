@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +18,7 @@ use test_runner::fixture;
 use test_runner::judge::Report;
 use test_runner::power::{self, Cut, Round};
 use test_runner::qemu::{self, Outcome};
+use test_runner::readme;
 use test_runner::suites::{Boot, Suite, Table};
 
 /// Boot test suites in QEMU and judge them.
@@ -64,6 +65,12 @@ enum Command {
         /// Which.
         names: Vec<String>,
     },
+    /// Do what a text for readers shows: its blocks of `console`, on the host and in the guest.
+    Readme {
+        /// The text.
+        #[arg(default_value = "README.md")]
+        file: PathBuf,
+    },
     /// Run the benchmarks.
     Bench {
         /// Where the results go, as {"operation": instructions}.
@@ -80,6 +87,10 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    if let Command::Readme { file } = &args.command {
+        let failed = readme::run(file, &args.logs)?;
+        return Ok(ExitCode::from(u8::from(failed)));
+    }
     let table = Table::read(&args.suites)?;
     match &args.command {
         Command::Packages => packages(&table, &args),
@@ -106,6 +117,7 @@ fn main() -> Result<ExitCode> {
             show(&found, results, baseline, reference)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Readme { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -198,7 +210,7 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
         return outcome;
     }
     let outcome = qemu::run(
-        &suite.qemu_args(&boot, folder.path(), &drives),
+        process::Command::new(qemu::QEMU).args(suite.qemu_args(&boot, folder.path(), &drives)),
         dialog,
         suite.timeout,
         &log_path(suite, args),
@@ -253,7 +265,14 @@ fn cut_power(
         let mut machine = suite.clone();
         machine.cmdline = format!("{} {synced}", suite.cmdline);
         let words = machine.qemu_args(boot, folder, drives);
-        match round.run(&words, number, synced, &mut moments, &mut report) {
+        let mut emulator = process::Command::new(qemu::QEMU);
+        match round.run(
+            emulator.args(&words),
+            number,
+            synced,
+            &mut moments,
+            &mut report,
+        ) {
             Ok(now) => synced = now,
             Err(error) => {
                 report.problems.push(format!("round {number}: {error:#}"));

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -84,20 +85,20 @@ pub struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Runs the emulator with `args` until its power goes. What was synced before is known to the guest, and goes
+    /// Runs the emulator until its power goes. What was synced before is known to the guest, and goes
     /// on from there.
     ///
     /// # Errors
     /// What cannot be done on this side.
     pub fn run(
         &self,
-        args: &[std::ffi::OsString],
+        emulator: &mut Command,
         number: u32,
         before: State,
         moments: &mut Numbers,
         report: &mut Report,
     ) -> Result<State> {
-        let mut machine = Machine::start(args, false)?;
+        let mut machine = Machine::start(emulator, false)?;
         let mut heard = Heard {
             synced: before,
             ..Heard::default()

@@ -1,9 +1,9 @@
 //! One run of the emulator.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::dialog::{Act, Dialog};
 use crate::judge::{End, Judge, Report, Step};
@@ -33,7 +34,8 @@ pub struct Outcome {
     pub time: Duration,
 }
 
-/// A running emulator. It is killed when this is dropped, so that none outlives its run.
+/// A running emulator. It is killed when this is dropped, so that none outlives its run, nor
+/// what it was started by.
 #[derive(Debug)]
 pub struct Machine {
     child: Child,
@@ -44,10 +46,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts the emulator with `args`, with something to type on if that is wanted.
-    pub fn start(args: &[OsString], keyboard: bool) -> Result<Self> {
-        let mut child = Command::new(QEMU)
-            .args(args)
+    /// Starts the emulator, or what starts it, with something to type on if that is wanted.
+    pub fn start(command: &mut Command, keyboard: bool) -> Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .process_group(0)
             .stdin(if keyboard {
                 Stdio::piped()
             } else {
@@ -56,7 +59,7 @@ impl Machine {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {QEMU} (make deps installs it)"))?;
+            .with_context(|| format!("cannot start {program} (make deps installs it)"))?;
         let keyboard = child.stdin.take();
         let serial = child.stdout.take();
         let errors = child.stderr.take().map(|mut errors| {
@@ -102,6 +105,8 @@ impl Machine {
 
     fn kill(&mut self) {
         // Errors mean that it has ended already.
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -113,11 +118,11 @@ impl Drop for Machine {
     }
 }
 
-/// Runs the emulator with `args` until the guest is done or `timeout` seconds have passed; with a dialog,
-/// until that is. Everything on the serial port goes to the file `log`; `progress` is told how many tests have reported and
-/// how many are announced.
+/// Runs `command`, the emulator or something that starts it, until the guest is done or `timeout` seconds have
+/// passed; with a dialog, until that is. Everything on the serial port goes to the file `log`; `progress` is told
+/// how many tests have reported and how many are announced.
 pub fn run(
-    args: &[OsString],
+    command: &mut Command,
     mut dialog: Option<Dialog>,
     timeout: u64,
     log: &Path,
@@ -125,7 +130,8 @@ pub fn run(
 ) -> Result<Outcome> {
     let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let started = Instant::now();
-    let mut machine = Machine::start(args, dialog.is_some())?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut machine = Machine::start(command, dialog.is_some())?;
 
     let mut judge = Judge::new();
     if let Some(dialog) = &dialog {
@@ -183,12 +189,18 @@ pub fn run(
             Err(RecvTimeoutError::Timeout) if deadline < limit => break End::Stopped,
             Err(RecvTimeoutError::Timeout) => break End::TimedOut(timeout),
             Err(RecvTimeoutError::Disconnected) => {
-                break match machine
+                let status = machine
                     .child
                     .wait()
-                    .context("cannot wait for the emulator")?
-                {
-                    status if status.code().is_none() => End::Failed(format!("{QEMU}: {status}")),
+                    .context("cannot wait for the emulator")?;
+                // What a guest writes to the device that ends the emulator never makes 0.
+                for line in dialog.iter_mut().flat_map(|d| d.end(status.success())) {
+                    judge.line(&line);
+                }
+                break match status {
+                    status if status.code().is_none() => {
+                        End::Failed(format!("{program}: {status}"))
+                    }
                     _ => End::Stopped,
                 };
             }
@@ -203,7 +215,7 @@ pub fn run(
     // is also what bad arguments give. But then the emulator says something.
     let end = match end {
         End::Stopped if !judge.is_done() && !errors.trim().is_empty() => {
-            End::Failed(format!("{QEMU}: {}", errors.trim()))
+            End::Failed(format!("{program}: {}", errors.trim()))
         }
         end => end,
     };

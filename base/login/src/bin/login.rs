@@ -136,6 +136,7 @@ fn begin(account: &Account) -> Error {
             let variables: Vec<&[u8]> = variables.iter().map(String::as_bytes).collect();
             exec::exec(&Command {
                 image: Image::File(&shell),
+                path: path.as_bytes(),
                 args: &[name.as_bytes()],
                 env: &variables,
                 grants: &[],

@@ -195,6 +195,7 @@ fn a_fork_has_its_own_memory() -> Outcome {
 fn child_command<'a>(args: &'a [&'a [u8]], grants: &'a [Grant]) -> Command<'a> {
     Command {
         image: Image::Bytes(roots().program),
+        path: &[],
         args,
         env: &[b"COLOUR=green", b"EMPTY="],
         grants,
