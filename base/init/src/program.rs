@@ -138,14 +138,14 @@ impl<'a> Program<'a> {
 
     fn try_start(&self) -> Result<u32> {
         let open = |path: &[u8], flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
-        let mut file = Err(Error::new(ENOENT));
+        let mut found = Err(Error::new(ENOENT));
         for path in &self.paths {
-            file = open(path.as_bytes(), O_RDONLY);
-            if file.is_ok() {
+            found = open(path.as_bytes(), O_RDONLY).map(|file| (file, path));
+            if found.is_ok() {
                 break;
             }
         }
-        let file = file?;
+        let (file, path) = found?;
         // Plain absolute paths lead to the files; before there are any, to the initial ones.
         let directory = if self.directory {
             let flags = O_RDONLY | O_DIRECTORY;
@@ -163,7 +163,7 @@ impl<'a> Program<'a> {
         };
         process::spawn(&Command {
             image: Image::File(&file),
-            path: &[],
+            path: path.as_bytes(),
             args: &args,
             env: &env,
             grants: &self.grants,

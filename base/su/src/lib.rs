@@ -16,7 +16,7 @@ use login_core::{
     environment,
 };
 use redox_rt::{
-    Error, Fd, Result, eprintln, exec, namespace, process, spawn,
+    Error, Fd, eprintln, exec, namespace, process, spawn,
     spawn::{Command, Image},
     start::Start,
     sys,
@@ -100,8 +100,15 @@ fn begin(account: &Account, start: &Start, command: &[&[u8]]) -> Error {
             Err(_) => return Error::new(syscall::EILSEQ),
         },
     };
-    let file = match open_first(paths.iter().map(String::as_str), O_RDONLY) {
-        Ok(file) => file,
+    let mut found = Err(Error::new(ENOENT));
+    for path in &paths {
+        found = open_first([path.as_str()], O_RDONLY).map(|file| (file, path));
+        if found.is_ok() {
+            break;
+        }
+    }
+    let (file, path) = match found {
+        Ok(found) => found,
         Err(error) => return error,
     };
     let shell = shells.first().copied().unwrap_or("");
@@ -116,6 +123,7 @@ fn begin(account: &Account, start: &Start, command: &[&[u8]]) -> Error {
     let base = first.rsplit(|byte| *byte == b'/').next().unwrap_or(first);
     exec::exec(&Command {
         image: Image::File(&file),
+        path: path.as_bytes(),
         args: &args,
         env: &variables,
         grants: &[],
