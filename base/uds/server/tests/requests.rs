@@ -536,7 +536,7 @@ fn connections_of_messages() {
     while done(world.write(client, &"x".repeat(100), O_NONBLOCK)).is_ok() {}
     let writer = world.write(client, &"y".repeat(100), 0).unwrap_err();
     let mut read = 0;
-    while world.replies.get(&writer).is_none() {
+    while !world.replies.contains_key(&writer) {
         assert_eq!(world.read(server).unwrap().len(), 100);
         read += 1;
     }
