@@ -30,7 +30,7 @@ HAS_KERNEL := $(wildcard kernel/Cargo.toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports test-image
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports test-image test-exec test-readme
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -120,15 +120,28 @@ test: deps
 ifeq ($(SUITES),)
 	$(call say,tests on this host)
 	$(Q)$(HOST_CARGO) test --quiet --workspace --all-features
+	$(Q)$(MAKE) --no-print-directory --silent test-exec test-readme
 endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
+ifneq ($(filter image,$(or $(SUITES),image)),)
+	$(Q)./cook image base
+endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
 # The disk image under firmware: logging in, and what is there after a reboot.
-test-image: deps
-	$(Q)./cook image base
-	$(Q)$(RUNNER) test image
+test-image:
+	$(Q)$(MAKE) --no-print-directory test SUITES=image
+
+# Commands in the guest, as `cook exec` runs them.
+test-exec: tools sysroot
+	$(call say,tests of cook exec)
+	$(Q)tests/exec/run
+
+# What README.md shows of a terminal is typed, and has to come out as it is shown there.
+test-readme: tools all
+	$(call say,what README.md shows)
+	$(Q)$(RUNNER) readme README.md
 
 # Long: a million opens while daemons are killed.
 soak: deps test-programs c-programs kernel

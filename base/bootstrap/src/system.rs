@@ -175,6 +175,9 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
         .aux_bytes(auxv::AT_CUPRITE_CMDLINE, auxv::AT_CUPRITE_CMDLINE_LEN)
         .unwrap_or(b"");
     let line = CommandLine::parse(line).map_err(|_| Failure::CommandLine)?;
+    if line.verbose {
+        tell(roots).map_err(step("asking the kernel"))?;
+    }
     let starter = Starter {
         roots,
         archive: Archive::new(image).map_err(Failure::Initfs)?,
@@ -200,6 +203,24 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
         initfsd()
     };
     watch(event, &mut [procmgr, nsmgr, files, init], again).map_err(step("watching the system"))
+}
+
+/// Says what the kernel tells of itself and of the machine.
+fn tell(roots: &Roots) -> Result<()> {
+    let sys = roots.get(GlobalSchemes::Sys)?;
+    for name in ["uname", "cpu", "memory"] {
+        let file = sys.open(name.as_bytes(), O_RDONLY)?;
+        let mut text = [0; 512];
+        let len = file.read(&mut text)?;
+        let text = text.get(..len).unwrap_or(&[]).trim_ascii_end();
+        for line in text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            eprintln!("{name}: {}", line.escape_ascii());
+        }
+    }
+    Ok(())
 }
 
 fn start_procmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
@@ -317,9 +338,16 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
         *place = arg;
     }
     let mut variable = [0; MAX_VARIABLE];
-    let env = line
+    let root = line
         .root
         .and_then(|uuid| root_variable(uuid, &mut variable));
+    let verbose: Option<&[u8]> = line.verbose.then_some(b"VERBOSE=1");
+    let mut env: [&[u8]; 2] = [&[]; 2];
+    let mut count = 0;
+    for (place, variable) in env.iter_mut().zip(root.into_iter().chain(verbose)) {
+        *place = variable;
+        count += 1;
+    }
     let role = |fd: &Fd| {
         Some(Role {
             from: fd.raw(),
@@ -335,7 +363,7 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
         image: Image::File(&program),
         path: &[],
         args: args.get(..=line.args().len()).unwrap_or(&[]),
-        env: env.as_slice(),
+        env: env.get(..count).unwrap_or(&[]),
         grants: &stdio,
         namespace: role(names),
         directory: role(&directory),

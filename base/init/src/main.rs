@@ -68,7 +68,10 @@ fn main(start: &Start) -> i32 {
         };
         start.env().find_map(value)
     };
-    let mut system = System::default();
+    let mut system = System {
+        verbose: variable("VERBOSE").is_some(),
+        ..System::default()
+    };
     // First what is needed to reach the files, then what they say.
     system.bring_up_all(units::first(), &variable, command.is_empty());
     system.bring_up_all(units::of_the_files(), &variable, command.is_empty());
@@ -125,6 +128,8 @@ struct System {
     missing: Vec<String>,
     /// Every unit so far.
     units: Vec<Unit>,
+    /// Whether to say what is started.
+    verbose: bool,
 }
 
 impl System {
@@ -181,6 +186,9 @@ impl System {
             }
             match bring_up(&unit) {
                 Ok(pid) => {
+                    if self.verbose {
+                        eprintln!("init: {}: started", unit.name);
+                    }
                     self.started.push(unit.name.clone());
                     if let Some(pid) = pid {
                         let drivers = bus::start_drivers(&unit);
