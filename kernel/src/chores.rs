@@ -11,6 +11,8 @@ use kernel_core::{slab::Id, table::Table};
 
 /// How many entries of tables are closed in one stay in the kernel, about.
 const CLOSE_PART: u32 = 1024;
+/// How many steps are taken in one stay of removing leases that have ended.
+const LEASE_STEPS: usize = 1024;
 /// With so many suspects one does not wait for a better moment.
 const MANY_SUSPECTS: usize = 48;
 
@@ -46,6 +48,7 @@ impl Kernel {
     pub fn is_clearing(&self) -> bool {
         !self.chores.suspects.is_empty()
             || !self.chores.tables.is_empty()
+            || self.leases.is_clearing()
             || self.memory.has_remains()
     }
 
@@ -83,7 +86,8 @@ impl Kernel {
             self.chores.rings_due = true;
             self.chores.due = true;
         }
-        if self.memory.free_remains() {
+        self.leases.clear_part(LEASE_STEPS);
+        if self.memory.free_remains() || self.leases.is_clearing() {
             self.chores.due = true;
         }
     }

@@ -160,7 +160,6 @@ impl Job<'_> {
             ("CPPFLAGS", &format!("-I{}/include", sysroot.display())),
             ("LDFLAGS", &format!("-static -L{}/lib", sysroot.display())),
             ("CUPRITE_PREFIX_MAP", &map),
-            ("RUSTC_WRAPPER", "guest-rustc"),
         ];
         for (name, word) in words {
             variables.insert(name.to_owned(), OsString::from(word));

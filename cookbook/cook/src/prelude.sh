@@ -139,7 +139,7 @@ EOF
 # For this system's own parts, which `tools/guest-cargo` builds for several targets.
 function own_environment {
     unset CARGO_TARGET_DIR CARGO_BUILD_BUILD_DIR CARGO_BUILD_TARGET CARGO_UNSTABLE_BUILD_STD \
-        CARGO_ENCODED_RUSTFLAGS CUPRITE_SYSROOT
+        CARGO_ENCODED_RUSTFLAGS CARGO_ENCODED_RUSTDOCFLAGS CUPRITE_SYSROOT
 }
 
 cd "${COOKBOOK_BUILD}"

@@ -232,7 +232,11 @@ impl Kernel {
             F_CAP_REVOKE => {
                 let entry = self.entry(fd, Rights::empty())?;
                 match self.description(entry.desc)?.kind {
-                    Kind::Lease(lease) => Ok(self.leases.revoke(lease)),
+                    Kind::Lease(lease) => {
+                        let ended = self.leases.revoke(lease);
+                        self.chores.due |= self.leases.is_clearing();
+                        Ok(ended)
+                    }
                     _ => fail(EINVAL),
                 }
             }
@@ -423,6 +427,7 @@ impl Kernel {
             Kind::Socket(scheme) => self.close_scheme(scheme),
             Kind::Lease(lease) => {
                 self.leases.release_control(lease);
+                self.chores.due |= self.leases.is_clearing();
             }
             kind => self.kernel_close(kind),
         }

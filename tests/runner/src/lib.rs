@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod crates;
 pub mod dialog;
 pub mod drives;
 pub mod fixture;

@@ -12,6 +12,7 @@ use image::Programs;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use test_runner::bench::{self, Reference, Results};
+use test_runner::crates;
 use test_runner::dialog::{Dialog, Script};
 use test_runner::drives::Files;
 use test_runner::fixture;
@@ -71,6 +72,17 @@ enum Command {
         #[arg(default_value = "README.md")]
         file: PathBuf,
     },
+    /// Run published crates' own tests in the guest.
+    Crates {
+        /// The table of crates.
+        #[arg(long, default_value = "tests/crates/crates.toml")]
+        table: PathBuf,
+        /// The page that tells what they found; written when all were run and none was a surprise.
+        #[arg(long, default_value = "docs/crates.md")]
+        page: PathBuf,
+        /// Which; all without any.
+        names: Vec<String>,
+    },
     /// Run the benchmarks.
     Bench {
         /// Where the results go, as {"operation": instructions}.
@@ -87,22 +99,25 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    if let Command::Readme { file } = &args.command {
-        let failed = readme::run(file, &args.logs)?;
-        return Ok(ExitCode::from(u8::from(failed)));
-    }
-    let table = Table::read(&args.suites)?;
+    let status = |failed| ExitCode::from(u8::from(failed));
+    let suites = || Table::read(&args.suites);
     match &args.command {
-        Command::Packages => packages(&table, &args),
+        Command::Readme { file } => Ok(status(readme::run(file, &args.logs)?)),
+        Command::Crates { table, page, names } => {
+            let table = crates::Table::read(table)?;
+            Ok(status(crates::run(&table, names, page)?))
+        }
+        Command::Packages => packages(&suites()?, &args),
         Command::Test { names } => {
-            let (_, failed) = run_all(&table.select(false, names)?, &args)?;
-            Ok(ExitCode::from(u8::from(failed)))
+            let (_, failed) = run_all(&suites()?.select(false, names)?, &args)?;
+            Ok(status(failed))
         }
         Command::Bench {
             results,
             baseline,
             reference,
         } => {
+            let table = suites()?;
             let suites = table.select(true, &[])?;
             if suites.is_empty() {
                 bail!("{}: no suite has bench = true", args.suites.display());
@@ -117,7 +132,6 @@ fn main() -> Result<ExitCode> {
             show(&found, results, baseline, reference)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Readme { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
