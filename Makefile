@@ -127,6 +127,9 @@ endif
 ifneq ($(filter image,$(or $(SUITES),image)),)
 	$(Q)./cook image base
 endif
+ifneq ($(filter ports%,$(or $(SUITES),ports)),)
+	$(Q)$(MAKE) --no-print-directory ports
+endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
@@ -154,14 +157,13 @@ soak: deps test-programs c-programs kernel
 	$(call say,soak test in QEMU)
 	$(Q)$(RUNNER) test soak-full
 
-# Packages of programs of others, and their tests in the guest.
+# Packages of programs of others; `make test` has their tests, and this is those alone.
 ports: deps
 	$(call say,ports)
 	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
 
-test-ports: ports programs kernel
-	$(call say,tests of the ports in QEMU)
-	$(Q)$(RUNNER) --suites tests/ports/suites.toml test $(SUITES)
+test-ports:
+	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/suites.toml)'
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)
