@@ -186,6 +186,7 @@ impl Leases {
 
     /// Whether neither the lease nor any above it has ended.
     #[cold]
+    #[inline(never)]
     fn is_above_live(&mut self, id: LeaseId) -> bool {
         let traversal = self.begin();
         let mut work = None;

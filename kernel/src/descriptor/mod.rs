@@ -180,7 +180,7 @@ impl Kernel {
     ///
     /// # Errors
     /// `EBADF` if there is none, `EPERM` without the right, `ESTALE` after revocation.
-    #[inline]
+    #[inline(always)]
     pub fn entry(&mut self, fd: usize, need: Rights) -> Outcome<Entry> {
         let Some(table) = self.tables.get(self.current_table) else {
             return fail(EBADF);

@@ -188,7 +188,8 @@ impl Kernel {
             Suspect::Context(id) => self.is_new(id),
         };
         let suspects = &mut self.chores.suspects;
-        if !unused || suspects.contains(&suspect) {
+        // The same again is soon suspected again, or never.
+        if !unused || suspects.iter().rev().take(4).any(|one| *one == suspect) {
             return;
         }
         if suspects.try_reserve(1).is_err() {
