@@ -48,8 +48,8 @@ fn names() -> Vec<String> {
 
 /// It goes into the background when it serves.
 fn it_mounts() {
-    let names = fs::read_dir("/scheme").expect("names");
-    let mut disks: Vec<String> = names
+    let bound = fs::read_dir("/scheme").expect("names");
+    let mut disks: Vec<String> = bound
         .filter_map(|name| name.ok()?.file_name().into_string().ok())
         .filter(|name| name.starts_with("disk."))
         .collect();
