@@ -312,6 +312,11 @@ pub fn sigpending() -> u64 {
 
 /// `sigsuspend`: waits with another mask until a handler has run; always an error, `EINTR` if all is well.
 pub fn sigsuspend(mask: u64) -> Error {
+    sigsuspend_unless(|| false, mask)
+}
+
+/// [`sigsuspend`], ended also when `stop` says so after an interruption.
+pub fn sigsuspend_unless(stop: impl Fn() -> bool, mask: u64) -> Error {
     let Some(tcb) = Tcb::current() else {
         return Error::new(ESRCH);
     };
@@ -327,6 +332,14 @@ pub fn sigsuspend(mask: u64) -> Error {
     // the sleep but not the wait.
     while waiting.load(Ordering::Relaxed) != 0 {
         let _ = futex::wait(waiting, 1, None);
+        if stop() {
+            inhibit(&tcb.control);
+            if waiting.swap(0, Ordering::Relaxed) != 0 {
+                let former = tcb.signal.suspended_mask.load(Ordering::Relaxed) as u64;
+                tcb.control.set_allowset(!former);
+            }
+            uninhibit(&tcb.control);
+        }
     }
     Error::new(EINTR)
 }
@@ -335,6 +348,15 @@ pub fn sigsuspend(mask: u64) -> Error {
 /// are to be blocked by every thread. Errors: `ETIMEDOUT` (the limit is an amount of time), `EINTR` when
 /// another signal's handler has run.
 pub fn wait_for(set: u64, limit: Option<&syscall::TimeSpec>) -> Result<SigInfo> {
+    wait_for_unless(|| false, set, limit)
+}
+
+/// [`wait_for`], with `EINTR` also when `stop` says so after an interruption.
+pub fn wait_for_unless(
+    stop: impl Fn() -> bool,
+    set: u64,
+    limit: Option<&syscall::TimeSpec>,
+) -> Result<SigInfo> {
     let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
     let area = &tcb.signal;
     let set = set & !rules::UNBLOCKABLE;
@@ -350,7 +372,10 @@ pub fn wait_for(set: u64, limit: Option<&syscall::TimeSpec>) -> Result<SigInfo> 
     while area.waiting.load(Ordering::Acquire) != 0 && result.is_ok() {
         result = match futex::wait(&area.waiting, 1, limit) {
             Err(e) if e.errno == syscall::ETIMEDOUT => Err(e),
-            Err(e) if e.errno == EINTR && area.handlers.load(Ordering::Relaxed) != handlers => {
+            Err(e)
+                if e.errno == EINTR
+                    && (area.handlers.load(Ordering::Relaxed) != handlers || stop()) =>
+            {
                 Err(e)
             }
             _ => Ok(()),
@@ -476,13 +501,21 @@ pub fn raise(signal: i32) -> Result<()> {
 }
 
 /// Calls again what a handler with `SA_RESTART` has interrupted.
-pub fn restartable<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+pub fn restartable<T>(call: impl FnMut() -> Result<T>) -> Result<T> {
+    restartable_unless(|| false, call)
+}
+
+/// [`restartable`], but when `stop` says so after an interruption, that is the answer.
+pub fn restartable_unless<T>(
+    stop: impl Fn() -> bool,
+    mut call: impl FnMut() -> Result<T>,
+) -> Result<T> {
     loop {
         let count =
             || Tcb::current().map_or(0, |tcb| tcb.signal.interruptions.load(Ordering::Relaxed));
         let before = count();
         match call() {
-            Err(e) if e.errno == EINTR && count() == before => {}
+            Err(e) if e.errno == EINTR && count() == before && !stop() => {}
             result => return result,
         }
     }
