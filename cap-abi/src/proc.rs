@@ -28,11 +28,18 @@
 //! `[MMAP, fd or !0, offset, base, size, MapFlags]`, `[MUNMAP, base, size]`,
 //! `[MPROTECT, base, size, MapFlags]`, `[TRANSFER, base in the writer's space, size, base in the
 //! handle's space, MapFlags]` (moves the pages). The answer of a `MMAP` is the address. Positioned
+//! `[`[`ADDRSPACE_OP_LABEL`]`, address, length]` says where the program was found, in the writer's memory; the
+//! kernel keeps it for `exe` of its `sys` scheme and makes nothing of it. Positioned
 //! reads and writes (`SYS_READ2`, `SYS_WRITE2`) copy memory at the offset. `read` lists `GrantDesc`s.
 //!
 //! `SYS_CALL` on a descriptor table with metadata `[FileTableVerb, …]`: `[Close, fd]`,
 //! `[Dup2, fd in the caller's table, number in the handle's table or FD_ANY, rights mask]`,
 //! `[Move, …]` (the same, and closes the caller's), `[Swap, number, number]`.
+
+/// Operation on an address space: names the program in it. Ours, and so far from upstream's numbers.
+pub const ADDRSPACE_OP_LABEL: usize = 64;
+/// The longest such name in bytes; `ENAMETOOLONG` beyond.
+pub const LABEL_MAX: usize = 4096;
 
 /// What `current-addrspace` takes: switch to another address space at a given place.
 #[repr(C)]

@@ -24,8 +24,8 @@ mod code {
 fn enter<T>(f: impl FnOnce(&mut Kernel) -> T) -> Option<T> {
     kernel::with(|kernel| {
         let result = f(kernel);
-        if !kernel.suspects.is_empty() {
-            kernel.end_rings();
+        if kernel.chores.due {
+            kernel.do_chores();
         }
         if !kernel.leave() {
             // SAFETY: no frame at all is always allowed.
@@ -86,6 +86,12 @@ extern "C" fn kernel_exception(kind: usize, code: usize, address: usize) {
             address,
         })
     });
+}
+
+/// Nobody is ready to run. Does a part of what was put off; `true`: there is more, or somebody is ready now.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_idle() -> bool {
+    enter(Kernel::call_for_chores).unwrap_or(false)
 }
 
 #[unsafe(no_mangle)]

@@ -119,6 +119,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         .insert(Space {
             memory: space,
             refs: 1,
+            label: alloc::vec::Vec::new(),
         })
         .map_err(|_| Failure::Step("first address space", syscall::error::ENOMEM))?;
     let mut tables = Slab::new();
@@ -160,7 +161,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         timers: Timers::new(),
         denials: Denials::default(),
         closing: None,
-        suspects,
+        chores: crate::chores::Chores::new(suspects),
         irqs: Irqs::new(),
         console: Console::new(),
         realtime_base: arch::time::realtime_at_boot_ns(),
@@ -357,7 +358,7 @@ impl Kernel {
             *place = byte;
         }
         if let Some(old) = old {
-            self.leave_table(old, false);
+            self.leave_table(old, false, FIRST_PID);
         }
         self.install_thread(id)
     }

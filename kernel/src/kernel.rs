@@ -12,7 +12,7 @@ use crate::{
         Memory,
         space::{AddrSpace, Copying},
     },
-    scheme::{memory::MapRecord, pipe::Pipe, proc::rings::Suspect, user::Scheme},
+    scheme::{memory::MapRecord, pipe::Pipe, user::Scheme},
 };
 use alloc::vec::Vec;
 use kernel_core::{
@@ -29,6 +29,8 @@ pub struct Space {
     pub memory: AddrSpace,
     /// How many contexts, handles and scheme windows refer to it.
     pub refs: u32,
+    /// Where its program was found, as user space says; nothing if it has not said.
+    pub label: Vec<u8>,
 }
 
 /// The state of the whole system.
@@ -81,8 +83,8 @@ pub struct Kernel {
     pub timers: crate::context::sched::Timers,
     /// While a description is being closed: the first of those that are to be closed after it.
     pub closing: Option<Option<Id<Description>>>,
-    /// What may be out of everybody's reach.
-    pub suspects: Vec<Suspect>,
+    /// What was put off.
+    pub chores: crate::chores::Chores,
     /// Refused calls.
     pub denials: Denials,
     /// Interrupt lines in user hands.

@@ -21,6 +21,7 @@
 //! | `entry.rs` | where `arch/` calls in, and the CPU is given to a context |
 //! | `memory/` | frames, the heap, address spaces; with the two above the only place with `unsafe` |
 //! | `access/` | programs' memory, as the rest uses it |
+//! | `chores.rs` | what is put off and done in parts |
 //! | `context/` | threads: life, scheduling, signals |
 //! | `descriptor/` | descriptor tables, descriptions, rights and leases |
 //! | `scheme/` | what can be behind a descriptor; `scheme/user/` is the scheme protocol |
@@ -44,6 +45,7 @@ extern crate alloc;
 pub mod access;
 #[allow(unsafe_code)]
 pub mod arch;
+pub mod chores;
 pub mod context;
 pub mod descriptor;
 #[allow(unsafe_code)]

@@ -134,6 +134,7 @@ fn start_program(
     ];
     let command = Command {
         image: Image::Bytes(program),
+        path: &[],
         args,
         env: &[],
         grants: grants.get(..count).unwrap_or(&[]),

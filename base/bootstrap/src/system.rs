@@ -125,6 +125,7 @@ impl Starter<'_> {
         }
         let command = Command {
             image: Image::Bytes(program),
+            path: &[],
             args: &[name.as_bytes()],
             env: &[],
             grants: list.get(..=grants.len()).unwrap_or(&[]),
@@ -174,14 +175,19 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
         .aux_bytes(auxv::AT_CUPRITE_CMDLINE, auxv::AT_CUPRITE_CMDLINE_LEN)
         .unwrap_or(b"");
     let line = CommandLine::parse(line).map_err(|_| Failure::CommandLine)?;
+    if line.verbose {
+        tell(roots).map_err(step("asking the kernel"))?;
+    }
     let starter = Starter {
         roots,
         archive: Archive::new(image).map_err(Failure::Initfs)?,
         image,
     };
-    let (processes, procmgr) = start_procmgr(&starter).map_err(step("starting procmgr"))?;
+    let ([processes, named], procmgr) =
+        start_procmgr(&starter).map_err(step("starting procmgr"))?;
     let (names, nsmgr) = start_nsmgr(&starter).map_err(step("starting nsmgr"))?;
     bind_roots(roots, &names).map_err(step("binding the kernel's schemes"))?;
+    bind(&names, b"proc", named).map_err(step("binding `proc`"))?;
     let first = processes
         .dup(b"first")
         .map_err(step("making the first process"))?;
@@ -201,10 +207,30 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
     watch(event, &mut [procmgr, nsmgr, files, init], again).map_err(step("watching the system"))
 }
 
-fn start_procmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
-    use procmgr_core::start::{EVENT_ROOT, PROC_ROOT, ROOT, SOCKET};
+/// Says what the kernel tells of itself and of the machine.
+fn tell(roots: &Roots) -> Result<()> {
+    let sys = roots.get(GlobalSchemes::Sys)?;
+    for name in ["uname", "cpu", "memory"] {
+        let file = sys.open(name.as_bytes(), O_RDONLY)?;
+        let mut text = [0; 512];
+        let len = file.read(&mut text)?;
+        let text = text.get(..len).unwrap_or(&[]).trim_ascii_end();
+        for line in text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            eprintln!("{name}: {}", line.escape_ascii());
+        }
+    }
+    Ok(())
+}
+
+/// With the root of processes, and that of the scheme `proc`.
+fn start_procmgr(starter: &Starter<'_>) -> Result<([Fd; 2], Watched)> {
+    use procmgr_core::start::{EVENT_ROOT, NAMED_ROOT, PROC_ROOT, ROOT, SOCKET};
     let socket = create_scheme(starter.roots.scheme_capability(), 0)?;
     let root = create_scheme_fd(&socket, ROOT as usize, 0, O_RDWR, 0)?;
+    let named = create_scheme_fd(&socket, NAMED_ROOT as usize, 0, O_RDONLY | O_DIRECTORY, 0)?;
     let proc = starter.roots.get(GlobalSchemes::Proc)?;
     let event = starter.roots.get(GlobalSchemes::Event)?;
     let grants = [
@@ -217,7 +243,7 @@ fn start_procmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
         vital: true,
         ..watched
     };
-    Ok((root, watched))
+    Ok(([root, named], watched))
 }
 
 fn start_nsmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
@@ -316,9 +342,16 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
         *place = arg;
     }
     let mut variable = [0; MAX_VARIABLE];
-    let env = line
+    let root = line
         .root
         .and_then(|uuid| root_variable(uuid, &mut variable));
+    let verbose: Option<&[u8]> = line.verbose.then_some(b"VERBOSE=1");
+    let mut env: [&[u8]; 2] = [&[]; 2];
+    let mut count = 0;
+    for (place, variable) in env.iter_mut().zip(root.into_iter().chain(verbose)) {
+        *place = variable;
+        count += 1;
+    }
     let role = |fd: &Fd| {
         Some(Role {
             from: fd.raw(),
@@ -332,8 +365,9 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
     });
     let command = Command {
         image: Image::File(&program),
+        path: &[],
         args: args.get(..=line.args().len()).unwrap_or(&[]),
-        env: env.as_slice(),
+        env: env.get(..count).unwrap_or(&[]),
         grants: &stdio,
         namespace: role(names),
         directory: role(&directory),

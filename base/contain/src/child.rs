@@ -42,12 +42,17 @@ const UNBLOCK: i32 = 1;
 
 extern "C" fn nothing(_: i32) {}
 
-/// Runs the program to its end, and answers its exit status or ends as it did.
-pub fn run(plan: &Plan<'_>, world: &World, program: &Fd) -> core::result::Result<i32, Failure> {
+/// Runs the program, which was found at `path`, to its end, and answers its exit status or ends as it did.
+pub fn run(
+    plan: &Plan<'_>,
+    world: &World,
+    program: &Fd,
+    path: &[u8],
+) -> core::result::Result<i32, Failure> {
     let name = plan.command.first().copied().unwrap_or_default();
     // From before it starts, so that no signal gets lost.
     let all = hold_signals().map_err(|error| Failure::own("holding signals", error))?;
-    let pid = start(plan, world, program, name).map_err(|error| match error.errno {
+    let pid = start(plan, world, program, path).map_err(|error| match error.errno {
         ENOEXEC => Failure::command(name, error),
         _ => Failure::own("starting the command", error),
     })?;
@@ -61,7 +66,7 @@ pub fn run(plan: &Plan<'_>, world: &World, program: &Fd) -> core::result::Result
     Ok(i32::from(wait::shell_code(word)))
 }
 
-fn start(plan: &Plan<'_>, world: &World, program: &Fd, name: &[u8]) -> Result<u32> {
+fn start(plan: &Plan<'_>, world: &World, program: &Fd, path: &[u8]) -> Result<u32> {
     let child = process::new_child()?;
     process::confine(child.raw())?;
     let stdio = Rights::FULL.difference(NOT_BY_STDIO);
@@ -79,11 +84,12 @@ fn start(plan: &Plan<'_>, world: &World, program: &Fd, name: &[u8]) -> Result<u3
             rights: Rights::FULL,
         })
     };
-    let base = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
+    let base = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
     process::spawn_as(
         child,
         &Command {
             image: Image::File(program),
+            path,
             args: &plan.command,
             env: &plan.env,
             grants: &grants,

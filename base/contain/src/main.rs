@@ -97,7 +97,7 @@ fn run(plan: &Plan<'_>, start: &Start) -> Result<i32, Failure> {
         }
         return Ok(0);
     }
-    child::run(plan, &world, &program)
+    child::run(plan, &world, &program, &path)
 }
 
 /// Finds a command as a shell does.

@@ -68,7 +68,10 @@ fn main(start: &Start) -> i32 {
         };
         start.env().find_map(value)
     };
-    let mut system = System::default();
+    let mut system = System {
+        verbose: variable("VERBOSE").is_some(),
+        ..System::default()
+    };
     // First what is needed to reach the files, then what they say.
     system.bring_up_all(units::first(), &variable, command.is_empty());
     system.bring_up_all(units::of_the_files(), &variable, command.is_empty());
@@ -79,7 +82,11 @@ fn main(start: &Start) -> i32 {
     } = system;
     let mut last = Vec::new();
     if let Some((name, args)) = command.split_first() {
-        match Program::command(name, args).start() {
+        let started = match core::str::from_utf8(name) {
+            Ok(name) => Program::command(name, args).start(),
+            Err(_) => Err(Error::new(syscall::EILSEQ)),
+        };
+        match started {
             Ok(pid) => last.push(pid),
             Err(error) => eprintln!("init: {}: {error}", name.escape_ascii()),
         }
@@ -121,6 +128,8 @@ struct System {
     missing: Vec<String>,
     /// Every unit so far.
     units: Vec<Unit>,
+    /// Whether to say what is started.
+    verbose: bool,
 }
 
 impl System {
@@ -177,6 +186,9 @@ impl System {
             }
             match bring_up(&unit) {
                 Ok(pid) => {
+                    if self.verbose {
+                        eprintln!("init: {}: started", unit.name);
+                    }
                     self.started.push(unit.name.clone());
                     if let Some(pid) = pid {
                         let drivers = bus::start_drivers(&unit);
@@ -211,6 +223,15 @@ fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
                 Err(())
             }
         },
+        Kind::Notify => match ready::start_notifying(unit) {
+            Ok(pid) => Ok(Some(pid)),
+            Err(error) => {
+                if !unit.optional {
+                    eprintln!("init: {name}: {error}");
+                }
+                Err(())
+            }
+        },
         Kind::Oneshot => {
             let ended = Program::service(unit)
                 .and_then(|program| program.start())
@@ -234,6 +255,8 @@ fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
 /// Waits for children until one of `last` has ended; answers its exit code as a shell would show it.
 fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
     loop {
+        // Of daemons that end while nothing is started, nothing is kept.
+        redox_rt::namespace::forget_roots();
         let (pid, word) = match process::wait(Awaited::Any, WaitFlags::empty()) {
             Ok(Some(ended)) => ended,
             Ok(None) => continue,

@@ -1,16 +1,16 @@
 //! Starting a program with what its unit says.
 
-use alloc::{format, vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 use cap_abi::Rights;
 use init_core::Unit;
 use redox_rt::{
-    Fd, Result, namespace as ns, process,
+    Error, Fd, Result, namespace as ns, process,
     spawn::{self, Command, Grant, Image, Role},
     sys,
 };
 use syscall::{
-    ENODEV, ESTALE, TimeSpec,
+    ENODEV, ENOENT, ESTALE, TimeSpec,
     flag::{O_DIRECTORY, O_RDONLY},
 };
 
@@ -26,7 +26,10 @@ const PAUSE: TimeSpec = TimeSpec {
 /// A program and what it will have.
 pub struct Program<'a> {
     cmd: &'a [u8],
+    /// Where it is looked for, in this order.
+    paths: Vec<String>,
     args: Vec<&'a [u8]>,
+    env: Vec<String>,
     grants: Vec<Grant>,
     namespace: Option<Names>,
     directory: bool,
@@ -63,7 +66,9 @@ impl<'a> Program<'a> {
         let args = unit.service.args.iter().map(|arg| arg.as_bytes());
         Self {
             cmd: unit.service.cmd.as_bytes(),
+            paths: unit.programs(),
             args: args.collect(),
+            env: unit.environment(),
             grants: vec![grant(1, 1), grant(2, 2)],
             namespace: None,
             directory: false,
@@ -91,10 +96,12 @@ impl<'a> Program<'a> {
     }
 
     /// A command with everything that this process has.
-    pub fn command(cmd: &'a [u8], args: &[&'a [u8]]) -> Self {
+    pub fn command(cmd: &'a str, args: &[&'a [u8]]) -> Self {
         Self {
-            cmd,
+            cmd: cmd.as_bytes(),
+            paths: init_core::programs(cmd, false),
             args: args.to_vec(),
+            env: Vec::new(),
             grants: vec![grant(0, 0), grant(1, 1), grant(2, 2)],
             namespace: ns::namespace().map(Names::Own),
             directory: true,
@@ -104,6 +111,12 @@ impl<'a> Program<'a> {
     /// Hands it a descriptor too, which it finds at `to`.
     pub fn give(mut self, fd: &Fd, to: usize) -> Self {
         self.grants.push(grant(fd.raw(), to));
+        self
+    }
+
+    /// Adds a variable to its environment.
+    pub fn tell(mut self, variable: String) -> Self {
+        self.env.push(variable);
         self
     }
 
@@ -125,14 +138,14 @@ impl<'a> Program<'a> {
 
     fn try_start(&self) -> Result<u32> {
         let open = |path: &[u8], flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
-        let file = if self.cmd.contains(&b'/') {
-            open(self.cmd, O_RDONLY)?
-        } else {
-            let cmd = self.cmd.escape_ascii();
-            let installed = open(format!("/usr/bin/{cmd}").as_bytes(), O_RDONLY);
-            let initial = format!("/scheme/initfs/bin/{cmd}");
-            installed.or_else(|_| open(initial.as_bytes(), O_RDONLY))?
-        };
+        let mut found = Err(Error::new(ENOENT));
+        for path in &self.paths {
+            found = open(path.as_bytes(), O_RDONLY).map(|file| (file, path));
+            if found.is_ok() {
+                break;
+            }
+        }
+        let (file, path) = found?;
         // Plain absolute paths lead to the files; before there are any, to the initial ones.
         let directory = if self.directory {
             let flags = O_RDONLY | O_DIRECTORY;
@@ -143,14 +156,16 @@ impl<'a> Program<'a> {
         };
         let mut args = vec![self.cmd];
         args.extend(&self.args);
+        let env: Vec<&[u8]> = self.env.iter().map(|text| text.as_bytes()).collect();
         let role = |from| Role {
             from,
             rights: Rights::FULL,
         };
         process::spawn(&Command {
             image: Image::File(&file),
+            path: path.as_bytes(),
             args: &args,
-            env: &[],
+            env: &env,
             grants: &self.grants,
             namespace: self.namespace.as_ref().map(|names| role(names.raw())),
             directory: directory.as_ref().map(|fd| role(fd.raw())),

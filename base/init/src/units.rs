@@ -17,7 +17,11 @@ const LONGEST: u64 = 1 << 16;
 
 /// The units of the initial files; what cannot be read is reported and left out.
 pub fn first() -> Vec<Unit> {
-    read(FIRST)
+    let mut units = read(FIRST);
+    for unit in &mut units {
+        unit.initial = true;
+    }
+    units
 }
 
 /// The units of the files, if they have any.

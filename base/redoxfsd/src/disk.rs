@@ -2,12 +2,13 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
+use disk_client::Redox;
 use redox_rt::{Error, Fd, Result, namespace, sys};
 use redoxfs_tree::device::Device;
 use syscall::{
-    EACCES, EIO, ENODEV, EROFS, ESTALE, TimeSpec,
+    EACCES, EIO, EROFS,
     dirent::DirentIter,
-    flag::{O_DIRECTORY, O_RDONLY, O_RDWR},
+    flag::{O_DIRECTORY, O_RDONLY},
 };
 
 /// Names of schemes with disks begin so.
@@ -19,73 +20,10 @@ const BLOCK: usize = 4096;
 
 /// A volume's blocks.
 pub enum Disk {
-    /// Behind a descriptor.
-    File(File),
+    /// A file or partition, whose driver may end and be started again.
+    File(disk_client::Disk<Redox>),
     /// In memory only: what is changed is forgotten.
     Copy(Vec<u8>),
-}
-
-/// A file or partition. When its driver ends, it is opened anew, as soon as there is another driver.
-pub struct File {
-    path: String,
-    flags: usize,
-    fd: Fd,
-    size: u64,
-}
-
-/// How often a driver that has ended is looked for again, and how long is waited before each time.
-const ATTEMPTS: u32 = 100;
-const PAUSE: TimeSpec = TimeSpec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
-
-impl File {
-    fn open(path: &str, flags: usize) -> Result<Self> {
-        let fd = open(path, flags)?;
-        let size = fd.stat()?.st_size;
-        Ok(Self {
-            path: String::from(path),
-            flags,
-            fd,
-            size,
-        })
-    }
-
-    /// Does something with the file that can be done twice.
-    fn attempt<T>(
-        &mut self,
-        mut act: impl FnMut(&Fd) -> Result<T>,
-    ) -> core::result::Result<T, i32> {
-        for _ in 0..ATTEMPTS {
-            match act(&self.fd) {
-                Err(Error {
-                    errno: ENODEV | ESTALE,
-                }) => {}
-                done => return done.map_err(|error| error.errno),
-            }
-            // Interrupted or not, it is only a matter of when.
-            let _ = sys::nanosleep(&PAUSE);
-            if let Ok(fd) = open(&self.path, self.flags)
-                && fd.stat().is_ok_and(|stat| stat.st_size == self.size)
-            {
-                self.fd = fd;
-            }
-        }
-        Err(ENODEV)
-    }
-}
-
-/// Writes all of it.
-fn write_all(fd: &Fd, offset: u64, data: &[u8]) -> Result<()> {
-    let (mut offset, mut rest) = (offset, data);
-    while !rest.is_empty() {
-        let written = sys::write_at(fd.raw(), rest, offset, None)?;
-        let left = rest.get(written..).filter(|_| written > 0);
-        rest = left.ok_or(Error::new(EIO))?;
-        offset = offset.saturating_add(written as u64);
-    }
-    Ok(())
 }
 
 fn open(path: &str, flags: usize) -> Result<Fd> {
@@ -95,13 +33,12 @@ fn open(path: &str, flags: usize) -> Result<Fd> {
 impl Disk {
     /// Opens a file; the flag says that it can be written.
     pub fn open(path: &str) -> Result<(Self, bool)> {
-        let (file, writable) = match File::open(path, O_RDWR) {
-            Ok(file) => (file, true),
-            Err(Error {
-                errno: EROFS | EACCES,
-            }) => (File::open(path, O_RDONLY)?, false),
-            Err(error) => return Err(error),
+        let open = |write| disk_client::Disk::open(Redox, path, write);
+        let opened = match open(true) {
+            Err(EROFS | EACCES) => open(false).map(|file| (file, false)),
+            other => other.map(|file| (file, true)),
         };
+        let (file, writable) = opened.map_err(Error::new)?;
         Ok((Self::File(file), writable))
     }
 
@@ -120,11 +57,7 @@ impl Disk {
 impl Device for Disk {
     fn read(&mut self, offset: u64, buf: &mut [u8]) -> core::result::Result<(), i32> {
         match self {
-            Self::File(file) => match file.attempt(|fd| fd.read_full_at(buf, offset)) {
-                Ok(len) if len == buf.len() => Ok(()),
-                Ok(_) => Err(EIO),
-                Err(errno) => Err(errno),
-            },
+            Self::File(file) => file.read(offset, buf),
             Self::Copy(bytes) => {
                 let from = usize::try_from(offset).ok().and_then(|at| bytes.get(at..));
                 let from = from.and_then(|from| from.get(..buf.len())).ok_or(EIO)?;
@@ -136,7 +69,7 @@ impl Device for Disk {
 
     fn write(&mut self, offset: u64, data: &[u8]) -> core::result::Result<(), i32> {
         match self {
-            Self::File(file) => file.attempt(|fd| write_all(fd, offset, data)),
+            Self::File(file) => file.write(offset, data),
             Self::Copy(bytes) => {
                 let into = usize::try_from(offset)
                     .ok()
@@ -152,14 +85,14 @@ impl Device for Disk {
 
     fn flush(&mut self) -> core::result::Result<(), i32> {
         match self {
-            Self::File(file) => file.attempt(|fd| sys::fsync(fd.raw())),
+            Self::File(file) => file.flush(),
             Self::Copy(_) => Ok(()),
         }
     }
 
     fn size(&mut self) -> core::result::Result<u64, i32> {
         Ok(match self {
-            Self::File(file) => file.size,
+            Self::File(file) => file.size(),
             Self::Copy(bytes) => bytes.len() as u64,
         })
     }

@@ -33,11 +33,17 @@ pub fn with_output(
 
 /// Runs a program to its end. A name without `/` is one of `/bin`, or of the initial file system.
 pub fn program(name: &str, args: &[&str], out: usize) -> Result<u8> {
-    let file = if name.contains('/') {
-        open(name, O_RDONLY)?
+    let (file, path) = if name.contains('/') {
+        (open(name, O_RDONLY)?, String::from(name))
     } else {
-        open(&format!("/bin/{name}"), O_RDONLY)
-            .or_else(|_| open(&format!("/scheme/initfs/bin/{name}"), O_RDONLY))?
+        let installed = format!("/bin/{name}");
+        match open(&installed, O_RDONLY) {
+            Ok(file) => (file, installed),
+            Err(_) => {
+                let initial = format!("/scheme/initfs/bin/{name}");
+                (open(&initial, O_RDONLY)?, initial)
+            }
+        }
     };
     let words: Vec<&[u8]> = core::iter::once(name)
         .chain(args.iter().copied())
@@ -61,6 +67,7 @@ pub fn program(name: &str, args: &[&str], out: usize) -> Result<u8> {
     let child = job::Child::new()?;
     let command = Command {
         image: Image::File(&file),
+        path: path.as_bytes(),
         args: &words,
         env: &[],
         grants: &grants,

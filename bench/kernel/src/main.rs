@@ -109,7 +109,7 @@ fn contexts(proc: &Fd, event: &Fd) -> Result<()> {
     measure("context-create-destroy", || Context::new(proc).map(drop));
     let space = AddressSpace::new(proc)?;
     measure("space-create-destroy", || space.new_empty().map(drop));
-    measure_few("fork-exit-wait", || -> Result<()> {
+    measure_few("first-fork-exit-wait", || -> Result<()> {
         let child = Context::new(proc)?;
         if let Forked::Child = fork_into(&child, None)? {
             redox_rt::exit(0);

@@ -135,6 +135,8 @@ impl Job<'_> {
             ("COOKBOOK_BUILD", work),
             ("COOKBOOK_STAGE", stage),
             ("COOKBOOK_SYSROOT", sysroot),
+            // A source that asks git for its revision is not told this tree's.
+            ("GIT_CEILING_DIRECTORIES", &self.tree.build()),
             ("CARGO_TARGET_DIR", &work.join("target")),
         ];
         for (name, path) in paths {
@@ -160,7 +162,6 @@ impl Job<'_> {
             ("CPPFLAGS", &format!("-I{}/include", sysroot.display())),
             ("LDFLAGS", &format!("-static -L{}/lib", sysroot.display())),
             ("CUPRITE_PREFIX_MAP", &map),
-            ("RUSTC_WRAPPER", "guest-rustc"),
         ];
         for (name, word) in words {
             variables.insert(name.to_owned(), OsString::from(word));

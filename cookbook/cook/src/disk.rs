@@ -9,7 +9,7 @@ use cookbook_core::image::{Image, LoadError};
 use cookbook_core::users;
 use image::{Attributes, Contents, DiskImage, Layout};
 
-use crate::plan::{Lock, Plan};
+use crate::plan::{Lock, Plan, recipe_of};
 use crate::state::State;
 use crate::tree::{ARCH, Tree};
 use crate::{files, package};
@@ -78,30 +78,34 @@ pub fn build(tree: &Tree, config: &str) -> Result<PathBuf> {
     let plan = Plan::new(tree, &settings.packages())?;
     let _lock = Lock::take(tree)?;
     plan.build()?;
-    write(tree, &settings, &plan)?;
-    Ok(settings.disk())
+    let disk = settings.disk();
+    if write(tree, &settings, &plan)? {
+        eprintln!("cook: {}", disk.display());
+    }
+    Ok(disk)
 }
 
-/// Writes the disk of packages that are built.
-pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<()> {
+/// Writes the disk of packages that are built, unless it is up to date. Answers whether it was written.
+///
+/// `plan` may hold packages besides those that the settings install; they change nothing.
+pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> {
     let installed = plan.installed(settings.packages());
     let mut fingerprint = Builder::new("disk");
     fingerprint.part("way", WAY);
     for file in &settings.image.read {
         files::fingerprint(file, "settings", &mut fingerprint)?;
     }
-    for name in plan.order() {
-        let state =
-            State::read(tree, name).with_context(|| format!("recipe `{name}` is not built"))?;
+    for name in &installed {
+        let state = State::read(tree, recipe_of(name))
+            .with_context(|| format!("recipe `{name}` is not built"))?;
         fingerprint.part(name, state.output);
     }
     let fingerprint = fingerprint.finish().to_string();
     let disk = settings.disk();
     let stamp = settings.folder.join("harddrive.fingerprint");
     if disk.is_file() && fs::read_to_string(&stamp).is_ok_and(|old| old == fingerprint) {
-        return Ok(());
+        return Ok(false);
     }
-    eprintln!("cook: {}", disk.display());
     files::make_folder(&settings.folder)?;
     files::remove(&stamp)?;
     let mut root = image::Tree::new();
@@ -133,10 +137,14 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<()> {
         loader: &loader,
         root: &root,
     };
+    // A machine may be running from the old one: its file stays what it is.
+    let partial = settings.folder.join("harddrive.partial");
     image
-        .write(&disk)
+        .write(&partial)
         .with_context(|| format!("image {}", disk.display()))?;
-    files::write(&stamp, fingerprint.as_bytes())
+    fs::rename(&partial, &disk).with_context(|| format!("cannot write {}", disk.display()))?;
+    files::write(&stamp, fingerprint.as_bytes())?;
+    Ok(true)
 }
 
 fn attributes(mode: u32, uid: u32, gid: u32) -> Attributes {

@@ -55,10 +55,11 @@ pub struct Plan<'a> {
     tree: &'a Tree,
     recipes: BTreeMap<String, (PathBuf, Recipe)>,
     graph: Graph,
+    quiet: bool,
 }
 
 /// The name of the recipe that makes a package.
-fn recipe_of(package: &str) -> &str {
+pub fn recipe_of(package: &str) -> &str {
     package.split('.').next().unwrap_or(package)
 }
 
@@ -105,12 +106,20 @@ impl<'a> Plan<'a> {
             tree,
             recipes,
             graph,
+            quiet: false,
         })
     }
 
     /// Every recipe, after those that it is built with.
     pub fn order(&self) -> &[String] {
         self.graph.order()
+    }
+
+    /// With no word of what is built, unless somebody at a terminal waits.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
     }
 
     /// The packages that are installed together with `packages`, these included.
@@ -140,7 +149,7 @@ impl<'a> Plan<'a> {
     /// Builds what is not up to date. Answers the names of what was built.
     pub fn build(&self) -> Result<Vec<String>> {
         package::ensure_key(self.tree)?;
-        let show = Show::new();
+        let show = Show::new(self.quiet);
         let mut outputs: BTreeMap<String, String> = BTreeMap::new();
         let mut waiting: Vec<&String> = self.graph.order().iter().collect();
         let mut built = Vec::new();
@@ -295,18 +304,34 @@ enum Check {
 }
 
 /// Shows what is being built.
-struct Show(Option<MultiProgress>);
+enum Show {
+    /// On a terminal, which shows what is under way.
+    Bars(MultiProgress),
+    /// A line for each beginning and end.
+    Lines,
+    /// Not at all.
+    Nothing,
+}
 
 impl Show {
-    fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        Self(terminal.then(MultiProgress::new))
+    fn new(quiet: bool) -> Self {
+        if std::io::stderr().is_terminal() {
+            Self::Bars(MultiProgress::new())
+        } else if quiet {
+            Self::Nothing
+        } else {
+            Self::Lines
+        }
     }
 
     fn start(&self, name: &str) -> Option<ProgressBar> {
-        let Some(all) = &self.0 else {
-            eprintln!("cook: {name}");
-            return None;
+        let all = match self {
+            Self::Bars(all) => all,
+            Self::Lines => {
+                eprintln!("cook: {name}");
+                return None;
+            }
+            Self::Nothing => return None,
         };
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
         let line = ProgressBar::new_spinner()
@@ -323,10 +348,11 @@ impl Show {
         }
         if good {
             let text = format!("cook: {name} done in {} s", time.as_secs());
-            match &self.0 {
+            match self {
                 // What cannot be shown is not worth a failure.
-                Some(all) => drop(all.println(text)),
-                None => eprintln!("{text}"),
+                Self::Bars(all) => drop(all.println(text)),
+                Self::Lines => eprintln!("{text}"),
+                Self::Nothing => {}
             }
         }
     }

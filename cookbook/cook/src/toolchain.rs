@@ -27,7 +27,7 @@ pub const RUSTFLAGS: [&str; 11] = [
     "-Clink-arg=--no-pie",
     "-Clink-arg=--gc-sections",
     "-Clink-arg=--eh-frame-hdr",
-    "",
+    "--cfg=cuprite_std",
 ];
 
 /// Programs under the target's name, and what each is: a part of this program, or one of LLVM's.
@@ -172,14 +172,18 @@ pub fn c_environment(tree: &Tree, sysroot: &Path) -> Result<Variables> {
 pub fn cargo_environment(tree: &Tree, rust: &Rust) -> Variables {
     let mut variables = Variables::new();
     let mut set = |name: &str, value: &OsStr| variables.insert(name.to_owned(), value.to_owned());
-    let flags: Vec<_> = RUSTFLAGS
-        .iter()
-        .copied()
-        .filter(|flag| !flag.is_empty())
-        .collect();
     set("RUSTC", rust.rustc.as_os_str());
+    set("RUSTC_WRAPPER", OsStr::new("guest-rustc"));
     set("RUSTC_BOOTSTRAP", OsStr::new("1"));
-    set("CARGO_ENCODED_RUSTFLAGS", OsStr::new(&flags.join("\u{1f}")));
+    set(
+        "CARGO_ENCODED_RUSTFLAGS",
+        OsStr::new(&RUSTFLAGS.join("\u{1f}")),
+    );
+    // Examples in documentation are programs too, which rustdoc links.
+    set(
+        "CARGO_ENCODED_RUSTDOCFLAGS",
+        OsStr::new(&RUSTFLAGS.join("\u{1f}")),
+    );
     set("CARGO_BUILD_TARGET", OsStr::new(TARGET));
     set("CARGO_UNSTABLE_BUILD_STD", OsStr::new("std,panic_unwind"));
     set("CARGO_BUILD_BUILD_DIR", tree.cargo_build().as_os_str());
@@ -223,7 +227,7 @@ pub fn fingerprint(tree: &Tree, builder: &mut Builder) -> Result<()> {
         builder.part("program", state);
     }
     builder.part("flags", RUSTFLAGS.join(" "));
-    for script in ["guest-ld", "guest-rustc"] {
+    for script in ["guest-ld", "guest-rustc", "std/make", "std/libs_redox.rs"] {
         let path = tree.tools().join(script);
         if path.is_file() {
             files::fingerprint(&path, script, builder)?;
@@ -278,11 +282,7 @@ mod tests {
     #[test]
     fn flags_are_those_of_the_script() {
         let script = include_str!("../../../tools/guest-cargo");
-        let flags: Vec<_> = RUSTFLAGS
-            .into_iter()
-            .filter(|flag| !flag.is_empty())
-            .collect();
-        assert!(script.contains(&format!("flags=\"{}\"", flags.join(" "))));
+        assert!(script.contains(&format!("flags=\"{}\"", RUSTFLAGS.join(" "))));
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn perform(m: &mut Sim, spaces: &mut [AddrSpace; SPACES], which: u8, call: Call)
                         break;
                     }
                     Ok(Progress::Stale) | Err(_) => {
-                        copying.give_up(m);
+                        copying.give_up().free_part(m, usize::MAX);
                         break;
                     }
                 }

@@ -218,6 +218,15 @@ struct Zone<'a> {
 }
 
 impl Zone<'_> {
+    const fn none() -> Self {
+        Self {
+            first: 0,
+            records: &mut [],
+            heads: [NONE; ORDERS],
+            available: 0,
+        }
+    }
+
     fn index(&self, frame: u32) -> Option<usize> {
         let index = frame.checked_sub(self.first)? as usize;
         (index < self.records.len()).then_some(index)
@@ -329,7 +338,9 @@ impl Zone<'_> {
 
 /// The allocator: zones in the order in which they were added, and the totals.
 pub struct Buddy<'a> {
-    zones: [Option<Zone<'a>>; MAX_ZONES],
+    /// The first `count` of these.
+    zones: [Zone<'a>; MAX_ZONES],
+    count: usize,
     stats: FrameStats,
 }
 
@@ -343,7 +354,8 @@ impl<'a> Buddy<'a> {
     /// An allocator without memory.
     pub const fn new() -> Self {
         Self {
-            zones: [const { None }; MAX_ZONES],
+            zones: [const { Zone::none() }; MAX_ZONES],
+            count: 0,
             stats: FrameStats {
                 total: 0,
                 free: 0,
@@ -363,25 +375,18 @@ impl<'a> Buddy<'a> {
             .and_then(|len| first.0.checked_add(len))
             .filter(|&end| end != NONE)
             .ok_or(FrameError::BadZone)?;
-        let overlaps = self.zones.iter().flatten().any(|zone| {
+        let overlaps = self.zones().iter().any(|zone| {
             let zone_end = zone.first.saturating_add(zone.records.len() as u32);
             zone.first < end && first.0 < zone_end
         });
         if overlaps {
             return Err(FrameError::BadZone);
         }
-        let slot = self
-            .zones
-            .iter_mut()
-            .find(|zone| zone.is_none())
-            .ok_or(FrameError::BadZone)?;
+        let slot = self.zones.get_mut(self.count).ok_or(FrameError::BadZone)?;
         records.fill(Record::default());
-        *slot = Some(Zone {
-            first: first.0,
-            records,
-            heads: [NONE; ORDERS],
-            available: 0,
-        });
+        slot.first = first.0;
+        slot.records = records;
+        self.count = self.count.wrapping_add(1);
         Ok(())
     }
 
@@ -420,10 +425,13 @@ impl<'a> Buddy<'a> {
         Ok(())
     }
 
+    fn zones(&self) -> &[Zone<'a>] {
+        self.zones.get(..self.count).unwrap_or(&[])
+    }
+
     fn zone(&self, frame: Frame) -> Result<&Zone<'a>, FrameError> {
-        self.zones
+        self.zones()
             .iter()
-            .map_while(Option::as_ref)
             .find(|zone| zone.index(frame.0).is_some())
             .ok_or(FrameError::Unknown(frame))
     }
@@ -431,7 +439,6 @@ impl<'a> Buddy<'a> {
     fn zone_mut(&mut self, frame: Frame) -> Result<&mut Zone<'a>, FrameError> {
         self.zones
             .iter_mut()
-            .map_while(Option::as_mut)
             .find(|zone| zone.index(frame.0).is_some())
             .ok_or(FrameError::Unknown(frame))
     }
@@ -454,11 +461,8 @@ impl<'a> Buddy<'a> {
         if order > MAX_ORDER {
             return None;
         }
-        let frame = self
-            .zones
-            .iter_mut()
-            .map_while(Option::as_mut)
-            .find_map(|zone| zone.alloc(order, owner))?;
+        let zones = self.zones.get_mut(..self.count)?;
+        let frame = zones.iter_mut().find_map(|zone| zone.alloc(order, owner))?;
         self.account(owner, 1 << order, true);
         Some(Frame(frame))
     }
@@ -474,18 +478,25 @@ impl<'a> Buddy<'a> {
         }
     }
 
-    fn used_mut(&mut self, frame: Frame) -> Result<&mut Record, FrameError> {
-        for zone in self.zones.iter_mut().map_while(Option::as_mut) {
-            let Some(record) = zone.get_mut(frame.0) else {
-                continue;
-            };
-            return match record.state {
-                State::Used => Ok(record),
-                State::Free | State::Reserved => Err(FrameError::NotAllocated(frame)),
-                State::Interior => Err(FrameError::Interior(frame)),
-            };
-        }
-        Err(FrameError::Unknown(frame))
+    /// The same, to be changed. `None`: [`Self::used`] says why.
+    #[inline(always)]
+    fn used_mut(&mut self, frame: Frame) -> Option<&mut Record> {
+        // Most memory is in the last zone.
+        let zones = self.zones.get_mut(..self.count)?;
+        zones
+            .iter_mut()
+            .rev()
+            .find_map(|zone| zone.get_mut(frame.0))
+            .filter(|record| record.state == State::Used)
+    }
+
+    /// Why a frame is not the first of an allocated block.
+    #[cold]
+    fn refuse<T>(&self, frame: Frame) -> Result<T, FrameError> {
+        Err(match self.used(frame) {
+            Err(error) => error,
+            Ok(_) => FrameError::TooManyReferences(frame),
+        })
     }
 
     /// How many references an allocated block has.
@@ -500,13 +511,16 @@ impl<'a> Buddy<'a> {
     ///
     /// # Errors
     /// The frame is not the first of an allocated block, or has too many references already.
+    #[inline]
     pub fn retain(&mut self, frame: Frame) -> Result<u32, FrameError> {
-        let record = self.used_mut(frame)?;
-        record.link = record
-            .link
-            .checked_add(1)
-            .ok_or(FrameError::TooManyReferences(frame))?;
-        Ok(record.link)
+        let counted = self.used_mut(frame).and_then(|record| {
+            record.link = record.link.checked_add(1)?;
+            Some(record.link)
+        });
+        match counted {
+            Some(count) => Ok(count),
+            None => self.refuse(frame),
+        }
     }
 
     /// Drops a reference to an allocated block and returns how many are left; with the last one the
@@ -514,13 +528,20 @@ impl<'a> Buddy<'a> {
     ///
     /// # Errors
     /// The frame is not the first of an allocated block.
+    #[inline]
     pub fn release(&mut self, frame: Frame) -> Result<u32, FrameError> {
-        let record = self.used_mut(frame)?;
+        let Some(record) = self.used_mut(frame) else {
+            return self.refuse(frame);
+        };
         record.link = record.link.saturating_sub(1);
         if record.link > 0 {
             return Ok(record.link);
         }
         let (order, owner) = (record.order, Owner::from_index(record.owner));
+        self.free(frame, order, owner)
+    }
+
+    fn free(&mut self, frame: Frame, order: u8, owner: Owner) -> Result<u32, FrameError> {
         self.zone_mut(frame)?.free(frame.0, order);
         self.account(owner, 1 << order, false);
         Ok(0)

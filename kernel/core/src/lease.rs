@@ -6,7 +6,8 @@
 //!
 //! Revocation removes nodes, so a lease is live exactly as long as its id names something:
 //! [`Leases::is_live`] is a load and a comparison, and revoked leases occupy no memory although
-//! entries may still carry their ids. Every function takes such stale ids and does nothing with
+//! entries may still carry their ids. Where many leases end, they are removed in parts
+//! ([`Leases::clear_part`]); until that is done, a lease is live if none above it has ended. Every function takes such stale ids and does nothing with
 //! them.
 //!
 //! A live node is kept by what refers to it: *uses* (descriptor-table entries and descriptions that
@@ -18,7 +19,7 @@
 //! ([`Leases::for_opened`]).
 //!
 //! The number of a lease's ancestors is bounded by [`MAX_ANCESTORS`], which bounds the cost of
-//! `join`. Revoking costs time in proportion to what is revoked.
+//! `join`. Giving back what is revoked costs time in proportion to it, in as many parts as one likes.
 
 use alloc::vec::Vec;
 
@@ -36,6 +37,9 @@ pub const MAX_ANCESTORS: u16 = 255;
 /// How many joins above each other [`Leases::for_opened`] takes apart. What is deeper is inherited whole,
 /// and so ends earlier than it had to, never later.
 const MAX_SPLITS: u8 = 3;
+
+/// How many steps are taken at once of giving back what has ended.
+const CLEAR_PART: usize = 4096;
 
 /// The first table of joins; kept once it is there, lest opening and closing one descriptor
 /// allocate.
@@ -81,8 +85,10 @@ pub struct Node {
     children: Option<Edge>,
     /// The next node of the same bucket, for nodes with two parents.
     chain: Option<LeaseId>,
-    /// The next node of the traversal under way.
+    /// The next node of the traversal under way, or of those that have ended.
     work: Option<LeaseId>,
+    /// Revoked, or below one that is, and found to be so; not yet removed.
+    ended: bool,
     /// The last traversal that met this node.
     met: u64,
     uses: u32,
@@ -108,8 +114,9 @@ impl Node {
         }
     }
 
+    /// Whether nothing refers to it. What has ended waits for its removal all the same.
     const fn is_unused(&self) -> bool {
-        self.uses == 0 && self.controls == 0 && self.children.is_none()
+        !self.ended && self.uses == 0 && self.controls == 0 && self.children.is_none()
     }
 }
 
@@ -120,6 +127,15 @@ pub struct Leases {
     joins: Vec<Option<LeaseId>>,
     join_count: usize,
     traversal: u64,
+    ended: Ended,
+}
+
+/// Leases that have ended and are not removed: a queue through [`Node::work`].
+struct Ended {
+    first: Option<LeaseId>,
+    last: Option<LeaseId>,
+    /// Of this one and those behind it what is below is still to be found.
+    find_below: Option<LeaseId>,
 }
 
 impl Default for Leases {
@@ -141,6 +157,11 @@ impl Leases {
             joins: Vec::new(),
             join_count: 0,
             traversal: 0,
+            ended: Ended {
+                first: None,
+                last: None,
+                find_below: None,
+            },
         }
     }
 
@@ -156,11 +177,50 @@ impl Leases {
 
     /// Whether authority under this lease is valid. Without a lease it always is.
     #[inline]
-    pub fn is_live(&self, lease: Option<LeaseId>) -> bool {
+    pub fn is_live(&mut self, lease: Option<LeaseId>) -> bool {
         match lease {
             None => true,
-            Some(id) => self.nodes.contains(id),
+            Some(id) => self.nodes.contains(id) && (!self.is_clearing() || self.is_above_live(id)),
         }
+    }
+
+    /// Whether neither the lease nor any above it has ended.
+    #[cold]
+    #[inline(never)]
+    fn is_above_live(&mut self, id: LeaseId) -> bool {
+        let traversal = self.begin();
+        let mut work = None;
+        let mut next = Some(id);
+        // Every ancestor once, so this ends.
+        while let Some(at) = next {
+            match self.nodes.get(at) {
+                Some(node) if !node.ended => {}
+                _ => return false,
+            }
+            if self.meet(at, traversal)
+                && let Some(node) = self.nodes.get_mut(at)
+            {
+                node.work = work;
+                work = Some(at);
+            }
+            next = loop {
+                let Some(below) = work else { return true };
+                let above = self.nodes.get(below).and_then(|node| {
+                    let parents = [node.first.id, node.second.id];
+                    let is_new = |parent: &LeaseId| {
+                        self.nodes
+                            .get(*parent)
+                            .is_none_or(|node| node.met != traversal)
+                    };
+                    parents.into_iter().flatten().find(is_new)
+                });
+                match above {
+                    Some(above) => break Some(above),
+                    None => work = self.nodes.get(below).and_then(|node| node.work),
+                }
+            };
+        }
+        true
     }
 
     /// Makes a lease that ends when it is revoked or `parent` ends. The caller owns one use and one
@@ -176,6 +236,7 @@ impl Leases {
         }
         let ancestors = match parent {
             None => 0,
+            Some(_) if !self.is_live(parent) => return Err(LeaseError::Revoked),
             Some(id) => {
                 let parent = self.nodes.get(id).ok_or(LeaseError::Revoked)?;
                 parent.ancestors.saturating_add(1)
@@ -198,6 +259,9 @@ impl Leases {
     /// `Revoked`; what [`Self::join`] answers.
     #[inline]
     pub fn for_opened(&mut self, id: LeaseId) -> Result<Option<LeaseId>, LeaseError> {
+        if !self.is_live(Some(id)) {
+            return Err(LeaseError::Revoked);
+        }
         let node = self.nodes.get_mut(id).ok_or(LeaseError::Revoked)?;
         if node.passes_up {
             return self.inherited(id, MAX_SPLITS);
@@ -245,7 +309,7 @@ impl Leases {
     /// # Errors
     /// Every [`LeaseError`] but `UnknownFlag`.
     pub fn join(&mut self, a: LeaseId, b: LeaseId) -> Result<LeaseId, LeaseError> {
-        if !self.nodes.contains(a) || !self.nodes.contains(b) {
+        if !self.is_live(Some(a)) || !self.is_live(Some(b)) {
             return Err(LeaseError::Revoked);
         }
         // One order for both ways to ask.
@@ -335,71 +399,102 @@ impl Leases {
         0
     }
 
-    /// Ends a lease and every lease below it. Returns how many ended.
+    /// Ends a lease and every lease below it, all at once. What they take of memory is given back in parts,
+    /// the first of them now; returns how many leases that were.
     pub fn revoke(&mut self, id: LeaseId) -> usize {
-        let traversal = self.begin();
-        if !self.meet(id, traversal) {
+        if !self.end(id) {
             return 0;
         }
-        // All below are met before any is removed: what loses its last child on the way is known to
-        // be waiting for its own removal. Nodes wait in the order in which they were met.
-        let mut last = id;
-        let mut at = Some(id);
-        while let Some(above) = at {
-            let mut edge = self.nodes.get(above).and_then(|node| node.children);
-            while let Some(Edge { child, second }) = edge {
-                edge = self
-                    .nodes
-                    .get(child)
-                    .and_then(|node| node.parent(second).next);
-                if self.meet(child, traversal) {
-                    if let Some(node) = self.nodes.get_mut(last) {
-                        node.work = Some(child);
-                    }
-                    last = child;
-                }
-            }
-            at = self.nodes.get(above).and_then(|node| node.work);
-        }
-        let mut ended = 0usize;
-        let mut work = Some(id);
-        while let Some(at) = work {
-            work = self.nodes.get(at).and_then(|node| node.work);
-            self.disown(at);
-            self.detach(at, traversal);
-            ended = ended.saturating_add(1);
-        }
-        ended
+        self.clear_part(CLEAR_PART)
     }
 
-    /// Empties a node's list of children: they must not look for their way out of a list whose owner
-    /// is gone.
-    fn disown(&mut self, id: LeaseId) {
-        let mut edge = self.nodes.get_mut(id).and_then(|node| node.children.take());
-        while let Some(Edge { child, second }) = edge {
-            let Some(node) = self.nodes.get_mut(child) else {
+    /// Whether there are leases that have ended and take memory still.
+    pub const fn is_clearing(&self) -> bool {
+        self.ended.first.is_some()
+    }
+
+    /// Takes `limit` steps of giving back what has ended, and returns how many leases are gone with them.
+    /// There are two steps for each lease that ends, and one for each dependence on one.
+    pub fn clear_part(&mut self, limit: usize) -> usize {
+        let mut gone = 0_usize;
+        for _ in 0..limit {
+            // All below are found before any is removed: what loses its last child on the way is known to
+            // be waiting for its own removal.
+            if let Some(at) = self.ended.find_below {
+                match self.disown_first(at) {
+                    Some(child) => {
+                        self.end(child);
+                    }
+                    None => self.ended.find_below = self.nodes.get(at).and_then(|node| node.work),
+                }
+            } else if let Some(at) = self.ended.first {
+                let next = self.nodes.get(at).and_then(|node| node.work);
+                self.ended.first = next;
+                if next.is_none() {
+                    self.ended.last = None;
+                }
+                self.detach(at);
+                gone = gone.saturating_add(1);
+            } else {
                 break;
-            };
-            edge = node.parent(second).next;
-            *node.parent_mut(second) = Parent {
-                id: node.parent(second).id,
-                ..Parent::default()
-            };
+            }
         }
+        gone
+    }
+
+    /// Marks a lease as ended and queues it for removal; `false` when it is so already, or gone.
+    fn end(&mut self, id: LeaseId) -> bool {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return false;
+        };
+        if core::mem::replace(&mut node.ended, true) {
+            return false;
+        }
+        node.work = None;
+        match self.ended.last.replace(id) {
+            Some(last) => {
+                if let Some(node) = self.nodes.get_mut(last) {
+                    node.work = Some(id);
+                }
+            }
+            None => self.ended.first = Some(id),
+        }
+        if self.ended.find_below.is_none() {
+            self.ended.find_below = Some(id);
+        }
+        true
+    }
+
+    /// Takes the first of a node's children out of the list: it must not look for its way out of a list
+    /// whose owner is gone.
+    fn disown_first(&mut self, id: LeaseId) -> Option<LeaseId> {
+        let Edge { child, second } = self.nodes.get(id)?.children?;
+        let next = self.nodes.get(child)?.parent(second).next;
+        if let Some(next) = next
+            && let Some(node) = self.nodes.get_mut(next.child)
+        {
+            node.parent_mut(next.second).prev = None;
+        }
+        self.nodes.get_mut(id)?.children = next;
+        let parent = self.nodes.get_mut(child)?.parent_mut(second);
+        *parent = Parent {
+            id: parent.id,
+            ..Parent::default()
+        };
+        Some(child)
     }
 
     /// Frees `id` if nothing refers to it any more, and then those above it of which the same is
     /// true.
     fn collect(&mut self, id: LeaseId) {
         if self.nodes.get(id).is_some_and(Node::is_unused) {
-            let none = self.begin();
-            self.detach(id, none);
+            self.detach(id);
         }
     }
 
-    /// Removes a node without children, and then those above it that nothing refers to any more,
-    /// but for those that `traversal` has met: they wait to be removed themselves.
-    fn detach(&mut self, id: LeaseId, traversal: u64) {
+    /// Removes a node without children, and then those above it that nothing refers to any more.
+    fn detach(&mut self, id: LeaseId) {
+        let traversal = self.begin();
         if let Some(node) = self.nodes.get_mut(id) {
             node.work = None;
         }
@@ -435,6 +530,10 @@ impl Leases {
         if ancestors > MAX_ANCESTORS {
             return Err(LeaseError::TooDeep);
         }
+        // What has ended is not to be in the way.
+        while self.nodes.reserve_one().is_err() && self.is_clearing() {
+            self.clear_part(CLEAR_PART);
+        }
         let id = self.nodes.insert(Node {
             first: Parent {
                 id: first,
@@ -447,6 +546,7 @@ impl Leases {
             children: None,
             chain: None,
             work: None,
+            ended: false,
             met: 0,
             uses: 1,
             controls: 0,

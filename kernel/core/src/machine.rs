@@ -4,6 +4,7 @@
 //! vectors, with an allocator that fails when told to.
 
 use crate::frames::{Frame, Owner};
+use crate::paging::ENTRIES;
 
 /// Physical memory and the translation caches.
 ///
@@ -30,6 +31,30 @@ pub trait Machine {
 
     /// Reads entry `index` (below 512) of a page table.
     fn load(&self, table: Frame, index: usize) -> u64;
+    /// The first of the entries `from..end` (at most 512) of a page table that is not zero; `end` when all
+    /// are. Most entries of most tables are, so eight are looked at together.
+    fn find_entry(&self, table: Frame, from: usize, end: usize) -> usize {
+        const GROUP: usize = 8;
+        let end = end.min(ENTRIES);
+        let mut index = from;
+        while index < end {
+            let after = index.wrapping_add(GROUP);
+            if after <= end {
+                let any = (0..GROUP).fold(0, |any, offset| {
+                    any | self.load(table, index.wrapping_add(offset))
+                });
+                if any == 0 {
+                    index = after;
+                    continue;
+                }
+            }
+            if self.load(table, index) != 0 {
+                return index;
+            }
+            index = index.wrapping_add(1);
+        }
+        end
+    }
     /// Writes entry `index` (below 512) of a page table.
     fn store(&mut self, table: Frame, index: usize, entry: u64);
     /// Makes a frame a root table: the user half empty, the kernel's half as in every other.

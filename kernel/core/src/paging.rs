@@ -380,6 +380,15 @@ struct Leaf {
     table: Frame,
 }
 
+impl Leaf {
+    /// The table and the slot that points to it.
+    #[inline]
+    const fn with_slot(&self) -> (Frame, Slot) {
+        let [slot, ..] = self.path;
+        (self.table, slot)
+    }
+}
+
 /// A tree of page tables. Only the user half is ever changed here.
 ///
 /// It remembers the last page that was looked up for reading and the last one for writing: the
@@ -512,12 +521,15 @@ impl PageTable {
     ) -> Result<Entry, NoMemory> {
         self.forget();
         debug_assert!(!entry.is_empty() && page < USER_END_PAGE);
-        let Leaf { path, table, .. } = self.leaf(m, page)?;
+        let (table, slot) = match &self.leaf {
+            Some(leaf) if leaf.prefix == page >> INDEX_BITS => leaf.with_slot(),
+            _ => self.leaf(m, page)?.with_slot(),
+        };
         let index = index_of(page, 0);
         let old = Entry(m.load(table, index));
         m.store(table, index, entry.bits());
         if old.is_empty() {
-            add_count(m, &path, 0, 1);
+            add_one(m, slot);
         }
         Ok(old)
     }
@@ -623,19 +635,172 @@ impl PageTable {
         self.forget();
         self.leaf = None;
         let mut removed = 0;
-        visit_table(m, self.root, LEVELS - 1, 0, range, &mut removed, f)
+        let whole = Below {
+            table: self.root,
+            level: LEVELS - 1,
+            first: 0,
+            count: u64::MAX,
+        };
+        visit_table(m, whole, range, &mut removed, f)
     }
 
-    /// Gives back the root and every table of the user half. The pages themselves must have been
-    /// removed before.
-    pub fn free<M: Machine>(mut self, m: &mut M) {
-        if let Some(all) = PageRange::new(USER_FIRST_PAGE, USER_END_PAGE) {
-            let removed: Result<(), core::convert::Infallible> =
-                self.visit(m, all, &mut |_, _, _| Ok(Entry::EMPTY));
-            let Ok(()) = removed;
-        }
-        m.release(self.root);
+    /// As [`Self::visit`], and puts the second entry that `f` returns, which is not empty, into `other` at
+    /// the same page, where there must be none.
+    ///
+    /// # Errors
+    /// The first error of `f`, or no frame for a table of `other`, ends the visit; both entries of every page
+    /// before are in place.
+    pub fn visit_into<M: Machine, E: From<NoMemory>>(
+        &mut self,
+        m: &mut M,
+        range: PageRange,
+        other: &mut Self,
+        f: &mut impl FnMut(&mut M, usize, Entry) -> Result<(Entry, Entry), E>,
+    ) -> Result<(), E> {
+        other.forget();
+        let mut run = Run {
+            prefix: usize::MAX,
+            table: other.root,
+            added: 0,
+        };
+        let visited = self.visit(m, range, &mut |m, page, entry| {
+            if page >> INDEX_BITS != run.prefix {
+                other.end_run(m, &mut run);
+                run.table = other.leaf(m, page)?.table;
+                run.prefix = page >> INDEX_BITS;
+            }
+            let (ours, theirs) = f(m, page, entry)?;
+            m.store(run.table, index_of(page, 0), theirs.bits());
+            run.added = run.added.wrapping_add(1);
+            Ok::<_, E>(ours)
+        });
+        other.end_run(m, &mut run);
+        visited
     }
+
+    /// Counts what a run has added to the table that was looked up last. One that is empty still is given
+    /// back.
+    fn end_run<M: Machine>(&mut self, m: &mut M, run: &mut Run) {
+        if let Some(leaf) = self.leaf
+            && leaf.prefix == run.prefix
+        {
+            add_count(m, &leaf.path, 0, run.added);
+            if run.added == 0 {
+                self.prune(m, 0, &leaf.path);
+            }
+        }
+        run.prefix = usize::MAX;
+        run.added = 0;
+    }
+
+    /// Gives back tables of the user half, and calls `f` with every entry of theirs that names a page, until
+    /// at least `limit` pages are gone; with the last of them the root, too, and the answer is `true`. A
+    /// table is not left half empty, so that it may be up to 511 pages more. Nothing else can be done with
+    /// the tables once this has begun.
+    pub fn free_part<M: Machine>(
+        &mut self,
+        m: &mut M,
+        limit: usize,
+        f: &mut impl FnMut(&mut M, Entry),
+    ) -> bool {
+        let mut left = limit.max(1);
+        let whole = Below {
+            table: self.root,
+            level: LEVELS - 1,
+            first: 0,
+            count: u64::MAX,
+        };
+        let done = free_table(m, whole, &mut left, f);
+        if done {
+            m.release(self.root);
+        }
+        done
+    }
+}
+
+/// Entries that are being added to one table of level 0.
+struct Run {
+    /// As [`Leaf::prefix`]; all ones for none.
+    prefix: usize,
+    table: Frame,
+    added: i64,
+}
+
+/// A table on the way down.
+#[derive(Clone, Copy)]
+struct Below {
+    table: Frame,
+    level: usize,
+    /// The first page under it.
+    first: usize,
+    /// How many entries it has, as far as that is known: not more than that.
+    count: u64,
+}
+
+impl Below {
+    /// The table that its entry `entry` at `index` points to.
+    const fn below(&self, index: usize, entry: Entry) -> Self {
+        Self {
+            table: entry.table_frame(),
+            level: self.level.wrapping_sub(1),
+            first: self
+                .first
+                .wrapping_add(pages_of(self.level).wrapping_mul(index)),
+            count: entry.count(),
+        }
+    }
+
+    /// How many of its entries may be for user pages.
+    const fn entries(&self) -> usize {
+        if self.level == LEVELS - 1 {
+            ENTRIES / 2
+        } else {
+            ENTRIES
+        }
+    }
+}
+
+/// Frees what is under a table, but not the table itself. `false`: not all, because `left` is used up.
+/// Recursion ends after [`LEVELS`].
+fn free_table<M: Machine>(
+    m: &mut M,
+    at: Below,
+    left: &mut usize,
+    f: &mut impl FnMut(&mut M, Entry),
+) -> bool {
+    let mut entries = at.count;
+    let mut index = 0;
+    while index < at.entries() && entries > 0 {
+        let entry = Entry(m.load(at.table, index));
+        if entry.is_empty() {
+            index = m.find_entry(at.table, index.wrapping_add(1), at.entries());
+            continue;
+        }
+        entries = entries.wrapping_sub(1);
+        if at.level == 0 {
+            *left = left.saturating_sub(1);
+            f(m, entry);
+        } else {
+            if *left == 0 {
+                return false;
+            }
+            let below = at.below(index, entry);
+            if !free_table(m, below, left, f) {
+                return false;
+            }
+            m.store(at.table, index, 0);
+            m.release(below.table);
+        }
+        index = index.wrapping_add(1);
+    }
+    true
+}
+
+/// Counts one entry more of a table of level 0 in the slot that points to it.
+#[inline]
+fn add_one<M: Machine>(m: &mut M, (table, index): Slot) {
+    let entry = m.load(table, index).wrapping_add(COUNT_ONE);
+    m.store(table, index, entry);
 }
 
 /// Changes the number of entries of the table of `level` on `path` as its parent counts it.
@@ -650,49 +815,58 @@ fn add_count<M: Machine>(m: &mut M, path: &[Slot; LEVELS], level: usize, change:
     }
 }
 
-/// Visits the part of `range` under a table whose first page is `first`; adds to `removed` how many
-/// of the table's own entries were removed. Recursion ends after [`LEVELS`].
+/// Visits the part of `range` under a table; adds to `removed` how many of the table's own entries were
+/// removed. Recursion ends after [`LEVELS`].
 fn visit_table<M: Machine, E>(
     m: &mut M,
-    table: Frame,
-    level: usize,
-    first: usize,
+    at: Below,
     range: PageRange,
     removed: &mut u64,
     f: &mut impl FnMut(&mut M, usize, Entry) -> Result<Entry, E>,
 ) -> Result<(), E> {
-    let step = pages_of(level);
-    let covered = first.saturating_add(step.saturating_mul(ENTRIES));
+    let Below {
+        table,
+        level,
+        first,
+        count,
+    } = at;
+    let covered = first.saturating_add(pages_of(level).saturating_mul(ENTRIES));
     let from = range.start.max(first);
     let last = range.end.min(covered).wrapping_sub(1);
-    for index in index_of(from, level)..=index_of(last, level) {
+    let mut index = index_of(from, level);
+    let end = index_of(last, level).wrapping_add(1);
+    // How many are still to come is known only from the table's beginning.
+    let mut entries = if index == 0 { count } else { u64::MAX };
+    while index < end && entries > 0 {
         let entry = Entry(m.load(table, index));
         if entry.is_empty() {
+            index = m.find_entry(table, index.wrapping_add(1), end);
             continue;
         }
-        let page = first.saturating_add(step.saturating_mul(index));
+        entries = entries.wrapping_sub(1);
         if level == 0 {
-            let new = f(m, page, entry)?;
+            let new = f(m, first.wrapping_add(index), entry)?;
             if new != entry {
                 m.store(table, index, new.bits());
-                *removed = removed.saturating_add(u64::from(new.is_empty()));
+                *removed = removed.wrapping_add(u64::from(new.is_empty()));
             }
         } else {
-            let below = entry.table_frame();
+            let below = at.below(index, entry);
             let mut gone = 0;
-            let result = visit_table(m, below, level.wrapping_sub(1), page, range, &mut gone, f);
+            let result = visit_table(m, below, range, &mut gone, f);
             if gone > 0 {
-                let count = entry.count().saturating_sub(gone);
+                let count = below.count.saturating_sub(gone);
                 if count == 0 {
                     m.store(table, index, 0);
-                    m.release(below);
-                    *removed = removed.saturating_add(1);
+                    m.release(below.table);
+                    *removed = removed.wrapping_add(1);
                 } else {
-                    m.store(table, index, Entry::table(below, count).bits());
+                    m.store(table, index, Entry::table(below.table, count).bits());
                 }
             }
             result?;
         }
+        index = index.wrapping_add(1);
     }
     Ok(())
 }

@@ -242,7 +242,21 @@ impl Kernel {
         let copy = space
             .memory
             .clone_cow(&mut self.memory, &mut |mapped| retain(maps, mapped))?;
-        self.create_space(copy)
+        self.create_copy(id, copy)
+    }
+
+    /// An address space of `memory`, which was copied from that of the space `of`.
+    fn create_copy(&mut self, of: Id<Space>, memory: AddrSpace) -> Outcome<Id<Space>> {
+        let copy = self.create_space(memory)?;
+        let Some((source, target)) = self.spaces.get2_mut(of, copy) else {
+            return Ok(copy);
+        };
+        if target.label.try_reserve_exact(source.label.len()).is_err() {
+            self.release_space(copy);
+            return fail(ENOMEM);
+        }
+        target.label.extend_from_slice(&source.label);
+        Ok(copy)
     }
 
     /// As [`Kernel::clone_space`], for the call of the context `caller`. The running context's call is done
@@ -266,14 +280,14 @@ impl Kernel {
             Ok(Progress::Done) => {
                 let maps = &mut self.maps;
                 let copy = copying.finish(&mut |mapped| retain(maps, mapped));
-                self.create_space(copy)
+                self.create_copy(id, copy)
             }
             Ok(progress) => {
                 let kept = progress == Progress::More && self.copies.try_reserve(1).is_ok();
                 if kept {
                     self.copies.push((caller, id, copying));
                 } else {
-                    copying.give_up(&mut self.memory);
+                    self.give_up_copy(copying);
                 }
                 if progress == Progress::More && !kept {
                     return fail(ENOMEM);
@@ -281,7 +295,7 @@ impl Kernel {
                 self.go_on_later()
             }
             Err(error) => {
-                copying.give_up(&mut self.memory);
+                self.give_up_copy(copying);
                 Err(error.into())
             }
         }
@@ -294,8 +308,13 @@ impl Kernel {
         if of == Some(source) {
             return Some(copying);
         }
-        copying.give_up(&mut self.memory);
+        self.give_up_copy(copying);
         None
+    }
+
+    fn give_up_copy(&mut self, copying: Copying) {
+        self.memory.clear_away(copying.give_up());
+        self.chores.due = true;
     }
 
     /// Gives up the copy that a context has begun, if there is one.
@@ -305,11 +324,13 @@ impl Kernel {
         }
     }
 
-    /// Unmaps everything of a space that nothing refers to any more.
+    /// Unmaps everything of a space that nothing refers to any more. Its pages are given back part by part.
     pub fn destroy_space(&mut self, space: AddrSpace) {
         let mut ended = Ended::default();
         let maps = &mut self.maps;
-        space.destroy(&mut self.memory, &mut |mapped| ended.note(maps, mapped));
+        let remains = space.end(&mut |mapped| ended.note(maps, mapped));
+        self.memory.clear_away(remains);
+        self.chores.due = true;
         self.report_ended(ended);
     }
 

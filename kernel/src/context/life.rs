@@ -85,7 +85,11 @@ impl Kernel {
             return Err(Halt::Errno(ENOMEM));
         }
         self.spaces
-            .insert(Space { memory, refs: 1 })
+            .insert(Space {
+                memory,
+                refs: 1,
+                label: alloc::vec::Vec::new(),
+            })
             .map_err(|_| Halt::Errno(ENOMEM))
     }
 
@@ -156,6 +160,7 @@ impl Kernel {
             return;
         };
         let started = context.status != Status::New;
+        let pid = context.attrs.pid;
         context.status = Status::Dead;
         context.wait = Wait::None;
         context.retry = false;
@@ -173,7 +178,7 @@ impl Kernel {
             self.memory.release(signal.proc_frame);
         }
         if let Some(table) = table {
-            self.leave_table(table, started);
+            self.leave_table(table, started, pid);
         }
         if let Some(space) = space {
             self.release_space(space);
@@ -192,7 +197,7 @@ impl Kernel {
             && let Some(mut context) = self.contexts.remove(id)
         {
             if let Some(table) = context.table.take() {
-                self.leave_table(table, false);
+                self.leave_table(table, false, context.attrs.pid);
             }
             if let Some(space) = context.space.take() {
                 self.release_space(space);
@@ -272,7 +277,8 @@ impl Kernel {
     }
 
     /// Interrupts a wait that a signal may interrupt: the call ends with `EINTR`, or, when a scheme
-    /// has it, is cancelled and ends when the scheme says so.
+    /// has it, is cancelled and ends when the scheme says so. A context that takes no signals now waits on, and
+    /// looks for them itself when it takes them again.
     pub fn interrupt(&mut self, id: Id<Context>) {
         let Some(context) = self.contexts.get_mut(id) else {
             return;
@@ -285,6 +291,12 @@ impl Kernel {
             // One that was to repeat its call may have been woken for the signal's sake.
             return;
         }
+        if self.signals_inhibited(id) {
+            return;
+        }
+        let Some(context) = self.contexts.get_mut(id) else {
+            return;
+        };
         match context.wait {
             Wait::None => {}
             Wait::Request => self.cancel_request(id),

@@ -121,6 +121,13 @@ impl Kernel {
         }
     }
 
+    /// Sees to it that the timer ends the slice, at which time chores are done.
+    pub fn arm_for_chores(&mut self) {
+        if self.slice.ends_unnoticed() {
+            self.arm();
+        }
+    }
+
     /// Decides what to do on the way out of the kernel. `true`: go to user mode, with the registers
     /// that the CPU's block names. `false`: nothing is ready; halt until an interrupt.
     #[inline]
@@ -326,7 +333,8 @@ impl Kernel {
     /// Sets the timer to the next deadline or the end of the running slice, whichever is sooner.
     pub fn arm(&mut self) {
         let deadline = self.timers.next_deadline();
-        let contended = !self.run.is_empty() || self.slice.noted.is_some();
+        let contended =
+            !self.run.is_empty() || self.slice.noted.is_some() || !self.chores.suspects.is_empty();
         // With nobody on the CPU this is for whoever is chosen next, who may be handed a message and
         // then be chosen without coming here.
         let slice = contended.then(|| {
@@ -360,6 +368,7 @@ impl Kernel {
         if now >= self.slice.end {
             self.slice.over = true;
             self.attention = true;
+            self.call_for_chores();
         }
         self.arm();
     }

@@ -131,7 +131,7 @@ impl Kernel {
             && let Some(table) = self.tables.get_mut(table)
             && let Some(old) = table.entries.remove(number)
         {
-            self.detach(old);
+            self.detach_here(old);
             self.drop_entry(old);
         }
         Ok(number)
@@ -232,7 +232,11 @@ impl Kernel {
             F_CAP_REVOKE => {
                 let entry = self.entry(fd, Rights::empty())?;
                 match self.description(entry.desc)?.kind {
-                    Kind::Lease(lease) => Ok(self.leases.revoke(lease)),
+                    Kind::Lease(lease) => {
+                        let ended = self.leases.revoke(lease);
+                        self.chores.due |= self.leases.is_clearing();
+                        Ok(ended)
+                    }
                     _ => fail(EINVAL),
                 }
             }
@@ -356,8 +360,15 @@ impl Kernel {
         Ok(fresh)
     }
 
-    /// Tells a scheme that asked for it that an entry of some process goes away.
-    pub fn detach(&mut self, entry: Entry) {
+    /// As [`Kernel::detach`], of the running process.
+    pub fn detach_here(&mut self, entry: Entry) {
+        let pid = self.this().map_or(0, |context| context.attrs.pid);
+        self.detach(entry, pid);
+    }
+
+    /// Tells a scheme that asked for it that an entry of the process `pid` goes away.
+    #[inline]
+    pub fn detach(&mut self, entry: Entry, pid: u32) {
         let Some(description) = self.descriptions.get(entry.desc) else {
             return;
         };
@@ -367,7 +378,6 @@ impl Kernel {
         let Kind::User { scheme, number } = description.kind else {
             return;
         };
-        let pid = self.this().map_or(0, |context| context.attrs.pid);
         if self.schemes.get(scheme).is_some()
             && let Ok(note) = self.maps.insert(crate::scheme::memory::MapRecord::detach(
                 scheme, number, pid,
@@ -417,6 +427,7 @@ impl Kernel {
             Kind::Socket(scheme) => self.close_scheme(scheme),
             Kind::Lease(lease) => {
                 self.leases.release_control(lease);
+                self.chores.due |= self.leases.is_clearing();
             }
             kind => self.kernel_close(kind),
         }

@@ -41,6 +41,21 @@ pub struct FileTable {
     pub trial: Trial<rings::Node>,
 }
 
+impl FileTable {
+    /// Puts `entry` at `number`; see [`Kernel::place`].
+    ///
+    /// # Errors
+    /// [`InsertError`].
+    #[inline]
+    pub fn place(&mut self, number: usize, entry: Entry) -> Result<usize, InsertError> {
+        match number {
+            cap_abi::FD_ANY => self.entries.insert_lowest(entry),
+            cap_abi::FD_ANY_UPPER => self.entries.insert_upper(entry),
+            _ => self.entries.insert_at(number, entry).map(|()| number),
+        }
+    }
+}
+
 /// An open file description: what `dup` shares.
 pub struct Description {
     /// How many entries, and messages under way, refer to it.
@@ -165,7 +180,7 @@ impl Kernel {
     ///
     /// # Errors
     /// `EBADF` if there is none, `EPERM` without the right, `ESTALE` after revocation.
-    #[inline]
+    #[inline(always)]
     pub fn entry(&mut self, fd: usize, need: Rights) -> Outcome<Entry> {
         let Some(table) = self.tables.get(self.current_table) else {
             return fail(EBADF);
@@ -200,14 +215,7 @@ impl Kernel {
     /// [`cap_abi::FD_ANY_UPPER`]. The entry's references become the table's.
     pub fn place(&mut self, table: Id<FileTable>, number: usize, entry: Entry) -> Outcome {
         let table = self.tables.get_mut(table).ok_or(Halt::Errno(EBADF))?;
-        Ok(match number {
-            cap_abi::FD_ANY => table.entries.insert_lowest(entry)?,
-            cap_abi::FD_ANY_UPPER => table.entries.insert_upper(entry)?,
-            _ => {
-                table.entries.insert_at(number, entry)?;
-                number
-            }
-        })
+        Ok(table.place(number, entry)?)
     }
 
     /// Puts a new description behind a new entry of the running context's table. On failure its object
@@ -339,24 +347,15 @@ impl Kernel {
 
     /// Gives up a context's reference to a table. After the last one that was `started` every entry is
     /// closed, even if there are handles: what a program has open ends with it.
-    pub fn leave_table(&mut self, id: Id<FileTable>, started: bool) {
+    /// `pid` is the process.
+    pub fn leave_table(&mut self, id: Id<FileTable>, started: bool, pid: u32) {
         if started && let Some(table) = self.tables.get_mut(id) {
             table.users = table.users.saturating_sub(1);
             if table.users == 0 {
-                self.empty_table(id);
+                self.empty_table(id, pid);
             }
         }
         self.release_table(id);
-    }
-
-    /// Closes every entry of a table.
-    pub fn empty_table(&mut self, id: Id<FileTable>) {
-        while let Some(table) = self.tables.get_mut(id)
-            && let Some((_, entry)) = table.entries.pop_first()
-        {
-            self.detach(entry);
-            self.drop_entry(entry);
-        }
     }
 
     /// Gives up a table's reference; the last one closes every entry.
@@ -368,11 +367,9 @@ impl Kernel {
         if table.refs > 0 {
             return self.suspect(rings::Suspect::Table(id));
         }
-        if let Some(mut table) = self.tables.remove(id) {
-            while let Some((_, entry)) = table.entries.pop_first() {
-                self.detach(entry);
-                self.drop_entry(entry);
-            }
+        if let Some(table) = self.tables.remove(id) {
+            let pid = self.this().map_or(0, |context| context.attrs.pid);
+            self.close_entries(table.entries, pid);
         }
     }
 
@@ -386,7 +383,7 @@ impl Kernel {
             return Ok(0);
         };
         if description.notify_detach {
-            self.detach(entry);
+            self.detach_here(entry);
         }
         self.release_description(entry.desc);
         Ok(0)

@@ -13,6 +13,7 @@ mod shared;
 pub mod space;
 pub mod user;
 
+use alloc::vec::Vec;
 use boot_info::{MAX_REGIONS, Region};
 pub use kernel_core::frames::Frame;
 use kernel_core::frames::{
@@ -22,6 +23,7 @@ use kernel_core::heap::{Heap, HeapStats};
 use kernel_core::machine::Machine;
 use kernel_core::paging::ENTRIES;
 pub use kernel_core::paging::PAGE_SIZE;
+use kernel_core::space::Remains;
 pub use shared::{KernelPages, boot_region, from_boot};
 use spin::Mutex;
 
@@ -38,12 +40,17 @@ static CORE: Mutex<Core> = Mutex::new(Core {
     heap: Heap::new(),
 });
 
+/// How many pages of spaces that have ended are given back at a time.
+const REMAINS_PART: usize = 1024;
+
 /// The right to allocate frames and to reach physical memory. There is one, made at start.
 pub struct Memory {
     /// A root table with the kernel half that every space shares.
     kernel_root: Frame,
     /// The bits that may be set in a page-table entry.
     entry_mask: u64,
+    /// What is left of spaces that have ended.
+    remains: Vec<Remains>,
 }
 
 /// Why memory could not be set up.
@@ -145,6 +152,7 @@ impl Memory {
         Ok(Self {
             kernel_root,
             entry_mask: paging::entry_mask(),
+            remains: Vec::new(),
         })
     }
 
@@ -162,7 +170,45 @@ impl Memory {
 
     /// `2^order` frames for the kernel that are released as one.
     pub fn alloc_block(&mut self, order: u8) -> Option<Frame> {
-        CORE.lock().frames.alloc(order, Owner::Kernel)
+        let block = CORE.lock().frames.alloc(order, Owner::Kernel);
+        block.or_else(|| self.alloc_from_remains(order, Owner::Kernel))
+    }
+
+    /// Takes what a space that has ended still holds, to be given back part by part.
+    pub fn clear_away(&mut self, mut remains: Remains) {
+        if self.remains.try_reserve(1).is_ok() {
+            self.remains.push(remains);
+        } else {
+            remains.free_part(self, usize::MAX);
+        }
+    }
+
+    /// Whether spaces that have ended still hold something.
+    pub fn has_remains(&self) -> bool {
+        !self.remains.is_empty()
+    }
+
+    /// Gives a part back of what such spaces hold. `true`: there is more.
+    pub fn free_remains(&mut self) -> bool {
+        if let Some(mut remains) = self.remains.pop()
+            && !remains.free_part(self, REMAINS_PART)
+        {
+            // There is the room that it had.
+            self.remains.push(remains);
+        }
+        self.has_remains()
+    }
+
+    #[cold]
+    fn alloc_from_remains(&mut self, order: u8, owner: Owner) -> Option<Frame> {
+        while self.has_remains() {
+            self.free_remains();
+            let block = CORE.lock().frames.alloc(order, owner);
+            if block.is_some() {
+                return block;
+            }
+        }
+        None
     }
 
     /// How memory is used. Slabs that the heap keeps without objects are given back first, so that
@@ -184,21 +230,25 @@ impl Memory {
 }
 
 impl Machine for Memory {
+    #[inline]
     fn alloc(&mut self, owner: Owner) -> Option<Frame> {
-        CORE.lock().frames.alloc(0, owner)
+        let frame = CORE.lock().frames.alloc(0, owner);
+        frame.or_else(|| self.alloc_from_remains(0, owner))
     }
 
     fn alloc_contiguous(&mut self, order: u8, owner: Owner) -> Option<Frame> {
-        let mut core = CORE.lock();
-        let first = core.frames.alloc(order, owner)?;
-        core.frames.split(first).ok()?;
+        let first = CORE.lock().frames.alloc(order, owner);
+        let first = first.or_else(|| self.alloc_from_remains(order, owner))?;
+        CORE.lock().frames.split(first).ok()?;
         Some(first)
     }
 
+    #[inline]
     fn retain(&mut self, frame: Frame) -> bool {
         CORE.lock().frames.retain(frame).is_ok()
     }
 
+    #[inline]
     fn release(&mut self, frame: Frame) {
         let result = CORE.lock().frames.release(frame);
         // A wrong frame changes nothing; it would be a mistake in the kernel.

@@ -25,17 +25,20 @@ pub enum File {
     Context,
     /// Refused calls, by cause.
     Denials,
+    /// Where the caller's program was found.
+    Exe,
     /// Entropy of the processor, as bytes, if it has a source.
     Random,
 }
 
-const FILES: [(&str, File); 7] = [
+const FILES: [(&str, File); 8] = [
     ("uname", File::Uname),
     ("objects", File::Objects),
     ("memory", File::Memory),
     ("cpu", File::Cpu),
     ("context", File::Context),
     ("denials", File::Denials),
+    ("exe", File::Exe),
     ("random", File::Random),
 ];
 
@@ -63,11 +66,19 @@ struct Text {
     bytes: Vec<u8>,
 }
 
+impl Text {
+    fn append(&mut self, bytes: &[u8]) -> fmt::Result {
+        self.bytes
+            .try_reserve(bytes.len())
+            .map_err(|_| fmt::Error)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 impl Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.bytes.try_reserve(text.len()).map_err(|_| fmt::Error)?;
-        self.bytes.extend_from_slice(text.as_bytes());
-        Ok(())
+        self.append(text.as_bytes())
     }
 }
 
@@ -143,6 +154,11 @@ impl Kernel {
                 writeln!(text, "undeclared {}", denials.undeclared)?;
                 writeln!(text, "capability {}", denials.capability)?;
             }
+            File::Exe => {
+                let space = self.spaces.get(self.current_space);
+                let label = space.map_or(&[][..], |space| &space.label);
+                text.append(label)?;
+            }
             File::Random => {}
         }
         Ok(text.bytes)
@@ -153,7 +169,14 @@ impl Kernel {
         if file == File::Random {
             return self.read_random(base, len);
         }
+        // What has ended does not count, although giving it back is put off.
+        if matches!(file, File::Objects | File::Memory) && self.call_for_chores() {
+            return self.go_on_later();
+        }
         let bytes = self.render(file).map_err(|_| Halt::Errno(ENOMEM))?;
+        if file == File::Exe && bytes.is_empty() {
+            return fail(ENOENT);
+        }
         let rest = usize::try_from(offset)
             .ok()
             .and_then(|offset| bytes.get(offset..));

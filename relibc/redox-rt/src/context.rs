@@ -1,7 +1,7 @@
 //! The kernel's contexts, address spaces and descriptor tables as descriptors (`cap_abi::proc`).
 
 use cap_abi::Rights;
-use cap_abi::proc::SwitchAddrSpace;
+use cap_abi::proc::{ADDRSPACE_OP_LABEL, SwitchAddrSpace};
 use syscall::error::{Error, Result};
 use syscall::flag::{ContextStatus, ContextVerb, FileTableVerb, MapFlags};
 use syscall::{
@@ -227,6 +227,13 @@ impl AddressSpace {
     #[must_use]
     pub const fn fd(&self) -> &Fd {
         &self.0
+    }
+
+    /// Names the program in it: the path at which it was found, at most
+    /// `LABEL_MAX` bytes of it.
+    pub fn set_label(&self, path: &[u8]) -> Result<()> {
+        self.operate(&[ADDRSPACE_OP_LABEL, path.as_ptr() as usize, path.len()])
+            .map(drop)
     }
 
     fn operate(&self, words: &[usize]) -> Result<usize> {

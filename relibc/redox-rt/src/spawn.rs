@@ -108,6 +108,8 @@ pub struct Role {
 pub struct Command<'a> {
     /// The program.
     pub image: Image<'a>,
+    /// Where it was found, for itself to ask (`/scheme/sys/exe`); empty if nobody knows.
+    pub path: &'a [u8],
     /// Arguments, the name first.
     pub args: &'a [&'a [u8]],
     /// Environment.
@@ -226,6 +228,9 @@ pub struct Entry {
 /// Puts a program and its stack into an empty address space.
 pub fn load(space: &AddressSpace, command: &Command<'_>, numbers: &Numbers) -> Result<Entry> {
     let plan = command.image.plan()?;
+    if !command.path.is_empty() {
+        space.set_label(command.path)?;
+    }
     for segment in plan.segments() {
         load_segment(space, &command.image, segment)?;
     }

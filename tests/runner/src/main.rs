@@ -2,27 +2,33 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use disk_image::{Numbers, power::State};
 use image::Programs;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use test_runner::bench::{self, Reference, Results};
+use test_runner::crates;
 use test_runner::dialog::{Dialog, Script};
 use test_runner::drives::Files;
+use test_runner::fixture;
 use test_runner::judge::Report;
+use test_runner::power::{self, Cut, Round};
 use test_runner::qemu::{self, Outcome};
+use test_runner::readme;
 use test_runner::suites::{Boot, Suite, Table};
 
 /// Boot test suites in QEMU and judge them.
 #[derive(Parser)]
 #[command(name = "test-runner")]
 struct Args {
-    /// The table of suites.
-    #[arg(long, default_value = "tests/suites.toml")]
-    suites: PathBuf,
+    /// Tables of suites.
+    #[arg(long, default_values = ["tests/suites.toml", "tests/ports/suites.toml"])]
+    suites: Vec<PathBuf>,
     /// The table of programs that every initial file system holds.
     #[arg(long, default_value = "config/initfs.toml")]
     initfs: PathBuf,
@@ -60,6 +66,23 @@ enum Command {
         /// Which.
         names: Vec<String>,
     },
+    /// Do what a text for readers shows: its blocks of `console`, on the host and in the guest.
+    Readme {
+        /// The text.
+        #[arg(default_value = "README.md")]
+        file: PathBuf,
+    },
+    /// Run published crates' own tests in the guest.
+    Crates {
+        /// The table of crates.
+        #[arg(long, default_value = "tests/crates/crates.toml")]
+        table: PathBuf,
+        /// The page that tells what they found; written when all were run and none was a surprise.
+        #[arg(long, default_value = "docs/crates.md")]
+        page: PathBuf,
+        /// Which; all without any.
+        names: Vec<String>,
+    },
     /// Run the benchmarks.
     Bench {
         /// Where the results go, as {"operation": instructions}.
@@ -76,21 +99,28 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    let table = Table::read(&args.suites)?;
+    let status = |failed| ExitCode::from(u8::from(failed));
+    let suites = || Table::read_all(&args.suites);
     match &args.command {
-        Command::Packages => packages(&table, &args),
+        Command::Readme { file } => Ok(status(readme::run(file, &args.logs)?)),
+        Command::Crates { table, page, names } => {
+            let table = crates::Table::read(table)?;
+            Ok(status(crates::run(&table, names, page)?))
+        }
+        Command::Packages => packages(&suites()?, &args),
         Command::Test { names } => {
-            let (_, failed) = run_all(&table.select(false, names)?, &args)?;
-            Ok(ExitCode::from(u8::from(failed)))
+            let (_, failed) = run_all(&suites()?.select(false, names)?, &args)?;
+            Ok(status(failed))
         }
         Command::Bench {
             results,
             baseline,
             reference,
         } => {
+            let table = suites()?;
             let suites = table.select(true, &[])?;
             if suites.is_empty() {
-                bail!("{}: no suite has bench = true", args.suites.display());
+                bail!("no suite has bench = true");
             }
             let (found, failed) = run_all(&suites, &args)?;
             if failed {
@@ -154,6 +184,11 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
         None => {
             let mut programs = Programs::read(&args.initfs)?;
             programs.extend(&suite.extra_programs());
+            if let Some(path) = &suite.fixture {
+                let trees = own("fixture");
+                fixture::make(&trees, &format!("/scheme/initfs/{path}"))?;
+                programs.files.insert(path.clone(), trees);
+            }
             fs::write(&initfs, programs.build(&args.binaries)?)
                 .with_context(|| format!("cannot write {}", initfs.display()))?;
             Boot::Pvh {
@@ -183,8 +218,13 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
     for (index, port) in suite.ports.iter().enumerate() {
         port.serve(folder.path(), index)?;
     }
+    if let Some(cut) = suite.cut {
+        let outcome = cut_power(suite, cut, &boot, folder.path(), &drives, args, &bar);
+        bar.finish_and_clear();
+        return outcome;
+    }
     let outcome = qemu::run(
-        &suite.qemu_args(&boot, folder.path(), &drives),
+        process::Command::new(qemu::QEMU).args(suite.qemu_args(&boot, folder.path(), &drives)),
         dialog,
         suite.timeout,
         &log_path(suite, args),
@@ -204,6 +244,62 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Starts machines whose power goes.
+fn cut_power(
+    suite: &Suite,
+    cut: Cut,
+    boot: &Boot<'_>,
+    folder: &Path,
+    drives: &[Files],
+    args: &Args,
+    bar: &ProgressBar,
+) -> Result<Outcome> {
+    let (Some(drive), Some(files)) = (suite.drives.first(), drives.first()) else {
+        bail!("there is no disk");
+    };
+    let started = Instant::now();
+    let mut report = Report::default();
+    let mut moments = Numbers::new(power::any_seed());
+    let mut synced = State::default();
+    bar.set_length(u64::from(cut.rounds));
+    let round = Round {
+        image: files.image(),
+        folder,
+        log: &log_path(suite, args),
+        copies: cut.copies,
+        timeout: Duration::from_secs(suite.timeout),
+    };
+    for number in 1..=cut.rounds {
+        if number > 1 && (number - 1) % power::ROUNDS_OF_A_DISK == 0 {
+            drive.make(files)?;
+            synced = State::default();
+        }
+        let mut machine = suite.clone();
+        machine.cmdline = format!("{} {synced}", suite.cmdline);
+        let words = machine.qemu_args(boot, folder, drives);
+        let mut emulator = process::Command::new(qemu::QEMU);
+        match round.run(
+            emulator.args(&words),
+            number,
+            synced,
+            &mut moments,
+            &mut report,
+        ) {
+            Ok(now) => synced = now,
+            Err(error) => {
+                report.problems.push(format!("round {number}: {error:#}"));
+                break;
+            }
+        }
+        bar.set_position(u64::from(number));
+    }
+    Ok(Outcome {
+        report,
+        tail: Vec::new(),
+        time: started.elapsed(),
+    })
 }
 
 fn existing(path: &Path) -> Result<&Path> {

@@ -5,6 +5,7 @@
 //! | `init=NAME` | the program of the initfs to start in place of the system |
 //! | `grant=all` | it gets the kernel's scheme roots, the scheme-creation capability and the initfs |
 //! | `root=UUID` | the volume that files are on |
+//! | `verbose` | say what the machine is, and what is started |
 //! | `--` | every further word is an argument of that program |
 //!
 //! Words are separated by blanks; of several of a kind the last counts. Unknown words are the
@@ -24,6 +25,8 @@ pub struct CommandLine<'a> {
     pub grant_all: bool,
     /// The number of the volume that files are on.
     pub root: Option<&'a [u8]>,
+    /// Whether to say what happens.
+    pub verbose: bool,
     args: [&'a [u8]; MAX_ARGS],
     arg_count: usize,
 }
@@ -39,6 +42,7 @@ impl<'a> CommandLine<'a> {
             init: None,
             grant_all: false,
             root: None,
+            verbose: false,
             args: [&[]; MAX_ARGS],
             arg_count: 0,
         };
@@ -60,6 +64,8 @@ impl<'a> CommandLine<'a> {
                 parsed.grant_all = what == b"all";
             } else if let Some(uuid) = word.strip_prefix(b"root=") {
                 parsed.root = Some(uuid);
+            } else if word == b"verbose" {
+                parsed.verbose = true;
             }
         }
         Ok(parsed)
@@ -108,6 +114,20 @@ mod tests {
         let parsed = CommandLine::parse(b"quiet root=1 root=2-3 -- root=4").unwrap();
         assert_eq!(parsed.root, Some(&b"2-3"[..]));
         assert_eq!(CommandLine::parse(b"").unwrap().root, None);
+    }
+
+    #[test]
+    fn verbose() {
+        for (line, verbose) in [
+            ("verbose", true),
+            ("a verbose -- b", true),
+            ("", false),
+            ("-- verbose", false),
+            ("verbose=1 xverbose", false),
+        ] {
+            let parsed = CommandLine::parse(line.as_bytes()).unwrap();
+            assert_eq!(parsed.verbose, verbose, "{line:?}");
+        }
     }
 
     #[test]

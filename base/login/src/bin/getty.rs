@@ -72,6 +72,7 @@ fn session(path: &[u8]) -> Result<()> {
     };
     let pid = process::spawn(&Command {
         image: Image::File(&program),
+        path: &[],
         args: &[b"login"],
         env: &[],
         grants: &grants,

@@ -76,7 +76,8 @@ impl Machine {
             .arg(kernel)
             .arg("-initrd")
             .arg(initfs);
-        command.args(["-append", "-- execd"]);
+        let verbose = if options.verbose { "verbose " } else { "" };
+        command.args(["-append", &format!("{verbose}-- execd")]);
         // The terminal's signals are for us, who pass them on.
         command.process_group(0);
         command

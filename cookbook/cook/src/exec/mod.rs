@@ -70,6 +70,12 @@ pub struct Options {
     /// Show the log of kernel and boot on the standard error output.
     #[arg(short, long)]
     pub verbose: bool,
+    /// The folder in the guest that the command starts in, if not `/root`.
+    #[arg(skip)]
+    pub folder: Option<String>,
+    /// Names in host folders of what is not taken along.
+    #[arg(skip)]
+    pub without: Vec<String>,
     /// The command and its arguments.
     #[arg(required = true, last = true)]
     pub command: Vec<OsString>,
@@ -129,7 +135,8 @@ pub fn run(tree: &Tree, options: &Options) -> ExitCode {
 fn try_run(tree: &Tree, options: &Options) -> Result<End> {
     let request = guest::request(options)?;
     let parts: Vec<String> = PARTS.iter().map(|part| (*part).to_owned()).collect();
-    let plan = Plan::new(tree, &parts)?;
+    // The standard error output is the command's.
+    let plan = Plan::new(tree, &parts)?.quiet();
     let lock = Lock::take(tree)?;
     plan.build()?;
     // The image is the root if the initial file system can read one; else there are files in memory.
@@ -137,7 +144,7 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
         let settings = disk::Settings::read(tree, &options.config)?;
         let mut packages = settings.packages();
         packages.extend(parts);
-        let plan = Plan::new(tree, &packages)?;
+        let plan = Plan::new(tree, &packages)?.quiet();
         plan.build()?;
         disk::write(tree, &settings, &plan)?;
         Some(settings.disk())

@@ -97,7 +97,7 @@ fn references_keep_a_block() {
 fn the_reference_count_does_not_wrap() {
     let mut b = buddy(0, 1);
     let frame = b.alloc(0, Owner::User).unwrap();
-    b.zones[0].as_mut().unwrap().records[0].link = u32::MAX;
+    b.zones[0].records[0].link = u32::MAX;
     assert_eq!(b.retain(frame), Err(FrameError::TooManyReferences(frame)));
     assert_eq!(b.references(frame), Ok(u32::MAX));
 }

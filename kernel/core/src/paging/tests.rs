@@ -113,7 +113,7 @@ proptest! {
     /// Against a map from pages to entries, with frames running out. [`Sim::walk`] checks the counts and that
     /// no table is empty.
     #[test]
-    fn agrees_with_a_map_of_entries(ops in prop::collection::vec(op(), 1..60)) {
+    fn agrees_with_a_map_of_entries(ops in prop::collection::vec(op(), 1..60), limit in 1..6_usize) {
         let mut m = Sim::new();
         let mut table = PageTable::new(&mut m).unwrap();
         let mut model = BTreeMap::new();
@@ -182,8 +182,29 @@ proptest! {
                 prop_assert_eq!(frames_in_use(&m), 1);
             }
         }
-        table.free(&mut m);
+        let (mut all, mut parts) = (Vec::new(), 0);
+        while !table.free_part(&mut m, limit, &mut |_, entry| all.push(entry)) {
+            parts += 1;
+            prop_assert!(all.len() >= parts * limit);
+            prop_assert!(all.len() < parts * limit + parts * ENTRIES);
+        }
+        prop_assert_eq!(all, model.into_values().collect::<Vec<_>>());
         prop_assert_eq!(frames_in_use(&m), 0);
+    }
+
+    #[test]
+    fn the_first_entry_is_found(
+        used in prop::collection::btree_set(0..ENTRIES, 0..6),
+        from in 0..=ENTRIES, end in 0..=ENTRIES,
+    ) {
+        let mut m = Sim::new();
+        let table = m.alloc(Owner::Table).unwrap();
+        m.zero(table);
+        for &index in &used {
+            m.store(table, index, 1 << (index % 64));
+        }
+        let expected = used.range(from.min(end)..end).next().copied().unwrap_or(end);
+        prop_assert_eq!(m.find_entry(table, from.min(end), end), expected);
     }
 }
 
@@ -192,4 +213,49 @@ fn without_a_frame_there_is_no_root() {
     let mut m = Sim::new();
     m.budget = Some(0);
     assert_eq!(PageTable::new(&mut m), Err(NoMemory));
+}
+
+#[test]
+fn what_is_copied_into_another_table_is_counted_there() {
+    let page = |n: usize| USER_FIRST_PAGE + n;
+    let entry = |n: u64| Entry::page(n << 12, Prot::ALL, Cache::WriteBack, 0);
+    // Pages of the first, pages that the second has before, frames for it, how many are copied.
+    for (from, before, budget, copied) in [
+        (&[][..], &[][..], None, 0),
+        (&[0, 1, 511, 512, 513, 900_000], &[], None, 6),
+        (&[0, 1, 600], &[2, 601], None, 3),
+        (&[0, 1, 600], &[], Some(3), 2),
+        (&[0, 1, 600], &[], Some(0), 0),
+        (&[0, 1, 600], &[2], Some(0), 2),
+    ] {
+        let mut m = Sim::new();
+        let mut one = PageTable::new(&mut m).unwrap();
+        let mut other = PageTable::new(&mut m).unwrap();
+        for &n in from {
+            one.set(&mut m, page(n), entry(7)).unwrap();
+        }
+        for &n in before {
+            other.set(&mut m, page(n), entry(8)).unwrap();
+        }
+        m.budget = budget;
+        let all = PageRange::new(USER_FIRST_PAGE, USER_END_PAGE).unwrap();
+        let result = one.visit_into(&mut m, all, &mut other, &mut |_, _, old| {
+            assert_eq!(old, entry(7));
+            Ok::<_, NoMemory>((entry(5), entry(6)))
+        });
+        m.budget = None;
+        assert_eq!(result.is_ok(), copied == from.len(), "{from:?}");
+        let ours = m.walk(one.root());
+        let theirs = m.walk(other.root());
+        for (i, &n) in from.iter().enumerate() {
+            let done = i < copied;
+            assert!(ours.contains(&(page(n), entry(if done { 5 } else { 7 }))));
+            assert_eq!(theirs.contains(&(page(n), entry(6))), done);
+        }
+        assert_eq!(theirs.len(), before.len() + copied);
+        for table in [&mut one, &mut other] {
+            assert!(table.free_part(&mut m, usize::MAX, &mut |_, _| {}));
+        }
+        assert_eq!(frames_in_use(&m), 0);
+    }
 }

@@ -24,8 +24,7 @@ use crate::NoMemory;
 use crate::frames::{Frame, Owner};
 use crate::machine::Machine;
 use crate::paging::{
-    Cache, Entry, PAGE_SHIFT, PAGE_SIZE, PageRange, PageTable, Prot, USER_END, USER_FIRST_PAGE,
-    pages_for,
+    Cache, Entry, PAGE_SHIFT, PAGE_SIZE, PageRange, PageTable, Prot, USER_END, pages_for,
 };
 use crate::vmap::VMap;
 
@@ -286,19 +285,6 @@ impl AddrSpace {
         Ok(end == range.end())
     }
 
-    /// Whether more than `limit` pages hold something. Takes a step for each of so many.
-    pub fn holds_more_than<M: Machine>(&mut self, m: &mut M, limit: usize) -> bool {
-        let Some(all) = PageRange::new(USER_FIRST_PAGE, USER_END >> PAGE_SHIFT) else {
-            return false;
-        };
-        let mut left = limit;
-        let counted = self.table.visit(m, all, &mut |_, page, entry| {
-            left = left.checked_sub(1).ok_or(page)?;
-            Ok::<_, usize>(entry)
-        });
-        counted.is_err()
-    }
-
     /// Unmaps a range.
     fn clear<M: Machine>(
         &mut self,
@@ -437,7 +423,7 @@ impl AddrSpace {
             // Without a limit it is done at once.
             Ok(_) => Ok(copying.finish(retained)),
             Err(error) => {
-                copying.give_up(m);
+                copying.give_up().free_part(m, usize::MAX);
                 Err(error)
             }
         }
@@ -498,19 +484,17 @@ impl AddrSpace {
             let Some(rest) = grant.range.rest_from(copying.copied) else {
                 continue;
             };
-            let child = &mut copying.copy;
-            let visited = self.table.visit(m, rest, &mut |m, page, entry| {
-                left = left.checked_sub(1).ok_or(Stop::Before(page))?;
-                let (ours, theirs) = divide(m, region, entry)?;
-                if let Err(error) = child.table.set(m, page, theirs) {
-                    drop_entry(m, theirs);
-                    return Err(error.into());
-                }
-                if ours != entry && entry.has(Entry::WRITE) {
-                    stale.add(page);
-                }
-                Ok(ours)
-            });
+            let child = &mut copying.copy.table;
+            let visited = self
+                .table
+                .visit_into(m, rest, child, &mut |m, page, entry| {
+                    left = left.checked_sub(1).ok_or(Stop::Before(page))?;
+                    let (ours, theirs) = divide(m, region, entry)?;
+                    if entry.has(Entry::WRITE) && ours != entry {
+                        stale.add(page);
+                    }
+                    Ok((ours, theirs))
+                });
             copying.copied = rest.end();
             match visited {
                 Ok(()) => {}
@@ -530,19 +514,33 @@ impl AddrSpace {
     }
 
     /// Unmaps everything and gives back every frame. The space must not be active on any processor.
-    pub fn destroy<M: Machine>(mut self, m: &mut M, on_release: OnRelease<'_>) {
+    pub fn destroy<M: Machine>(self, m: &mut M, on_release: OnRelease<'_>) {
+        self.end(on_release).free_part(m, usize::MAX);
+    }
+
+    /// Ends the space: nothing is mapped any more. What was has to be given back, which may take long and
+    /// can be done in parts. The space must not be active on any processor.
+    pub fn end(self, on_release: OnRelease<'_>) -> Remains {
         for grant in self.map.iter() {
             if let Some(mapped) = grant.content.report(grant.range) {
                 on_release(mapped);
             }
         }
-        if let Some(all) = PageRange::new(USER_FIRST_PAGE, USER_END >> PAGE_SHIFT) {
-            let Ok(()) = self.table.visit(m, all, &mut |m, _, entry| {
-                drop_entry(m, entry);
-                Ok::<_, core::convert::Infallible>(Entry::EMPTY)
-            });
-        }
-        self.table.free(m);
+        Remains { table: self.table }
+    }
+}
+
+/// What a space that has ended still holds.
+#[derive(Debug)]
+pub struct Remains {
+    table: PageTable,
+}
+
+impl Remains {
+    /// Gives back `limit` (not 0) pages, or up to 511 more. `true`: that was all, and this is only to be
+    /// dropped.
+    pub fn free_part<M: Machine>(&mut self, m: &mut M, limit: usize) -> bool {
+        self.table.free_part(m, limit, &mut drop_entry)
     }
 }
 
@@ -567,9 +565,9 @@ impl Copying {
         self.copy
     }
 
-    /// Gives back what has been copied so far.
-    pub fn give_up<M: Machine>(self, m: &mut M) {
-        self.copy.destroy(m, &mut |_| {});
+    /// What has been copied so far, to be given back.
+    pub fn give_up(self) -> Remains {
+        self.copy.end(&mut |_| {})
     }
 }
 
@@ -674,6 +672,7 @@ fn own<M: Machine>(
 
 /// Divides a page between a space and its copy: the entries of both. The second one's
 /// reference has been taken.
+#[inline]
 fn divide<M: Machine>(
     m: &mut M,
     region: &Region,
@@ -683,11 +682,8 @@ fn divide<M: Machine>(
         return Ok((entry, entry));
     }
     let frame = entry.frame().ok_or(NoMemory)?;
-    if !region.shared && entry.has(Entry::LENT) && m.references(frame) > 1 {
-        let copy = m.alloc(Owner::User).ok_or(NoMemory)?;
-        m.copy_frame(frame, copy);
-        let theirs = Entry::page(copy.address(), region.prot, Cache::WriteBack, 0);
-        return Ok((entry, theirs));
+    if entry.has(Entry::LENT) && !region.shared && m.references(frame) > 1 {
+        return divide_lent(m, region, entry, frame);
     }
     if !m.retain(frame) {
         return Err(NoMemory);
@@ -697,6 +693,20 @@ fn divide<M: Machine>(
     }
     let both = entry.without(Entry::LENT | Entry::WRITE).with(Entry::COW);
     Ok((both, both))
+}
+
+/// The same of a page that others see, and go on seeing: the copy gets a copy.
+#[cold]
+fn divide_lent<M: Machine>(
+    m: &mut M,
+    region: &Region,
+    entry: Entry,
+    frame: Frame,
+) -> Result<(Entry, Entry), NoMemory> {
+    let copy = m.alloc(Owner::User).ok_or(NoMemory)?;
+    m.copy_frame(frame, copy);
+    let theirs = Entry::page(copy.address(), region.prot, Cache::WriteBack, 0);
+    Ok((entry, theirs))
 }
 
 #[cfg(test)]

@@ -402,3 +402,100 @@ proptest! {
         prop_assert!(leases.is_empty());
     }
 }
+
+/// A lease above many, and one beside it that some of them depend on as well.
+struct Many {
+    leases: Leases,
+    top: LeaseId,
+    beside: LeaseId,
+    below: Vec<LeaseId>,
+}
+
+fn many(count: usize) -> Many {
+    let mut leases = Leases::new();
+    let top = leases.derive(None, 0).unwrap();
+    let beside = leases.derive(None, 0).unwrap();
+    let mut below = Vec::new();
+    for n in 0..count {
+        let parent = match n % 3 {
+            0 => top,
+            _ => below[n - 1],
+        };
+        let id = leases.derive(Some(parent), 0).unwrap();
+        below.push(match n % 5 {
+            4 => leases.join(id, beside).unwrap(),
+            _ => id,
+        });
+    }
+    Many {
+        leases,
+        top,
+        beside,
+        below,
+    }
+}
+
+#[test]
+fn many_end_at_once_and_are_removed_in_parts() {
+    const COUNT: usize = 9000;
+    let Many {
+        mut leases,
+        top,
+        beside,
+        below,
+    } = many(COUNT);
+    let all = leases.len();
+    let mut gone = leases.revoke(top);
+    assert!(leases.is_clearing() && gone < COUNT);
+    // Nothing of it is of any use from the first part on, and what is beside it goes on.
+    for &id in &below {
+        assert!(!leases.is_live(Some(id)));
+        assert_eq!(leases.derive(Some(id), 0), Err(LeaseError::Revoked));
+        assert_eq!(leases.for_opened(id), Err(LeaseError::Revoked));
+        assert_eq!(leases.join(id, beside), Err(LeaseError::Revoked));
+        assert_eq!(leases.join(beside, id), Err(LeaseError::Revoked));
+        assert_eq!(leases.revoke(top), 0);
+    }
+    assert!(leases.is_live(Some(beside)));
+    let other = leases.derive(Some(beside), 0).unwrap();
+    // References to what has ended may go meanwhile, and others may end.
+    for (n, &id) in below.iter().enumerate() {
+        match n % 4 {
+            0 => leases.release(id),
+            1 => drop(leases.release_control(id)),
+            2 => drop(leases.revoke(id)),
+            _ => {}
+        }
+        gone += leases.clear_part(3);
+        assert!(leases.is_live(Some(other)));
+        assert!(!leases.is_live(Some(id)));
+    }
+    while leases.is_clearing() {
+        gone += leases.clear_part(100);
+    }
+    assert!(gone < all);
+    assert_eq!(leases.len(), 2);
+    assert_eq!(leases.revoke(beside), 2);
+    assert!(leases.is_empty());
+}
+
+#[test]
+fn what_has_ended_is_not_in_the_way() {
+    let Many {
+        leases, top, below, ..
+    } = many(9000);
+    drop(leases);
+    let mut leases = Leases::with_limit(9001);
+    let top_again = leases.derive(None, 0).unwrap();
+    assert_eq!(top_again, top);
+    for _ in 0..below.len() {
+        leases.derive(Some(top_again), 0).unwrap();
+    }
+    assert_eq!(leases.derive(None, 0), Err(LeaseError::NoMemory));
+    leases.revoke(top_again);
+    assert!(leases.is_clearing());
+    for _ in 0..9001 {
+        leases.derive(None, 0).unwrap();
+    }
+    assert_eq!(leases.derive(None, 0), Err(LeaseError::NoMemory));
+}

@@ -2,7 +2,8 @@
 //!
 //! # Rules
 //!
-//! Interrupts are off in the kernel, except in the one instruction that waits for one. A CPU runs
+//! Interrupts are off in the kernel, except where it waits for one and between parts of what it does while
+//! nobody runs. A CPU runs
 //! one piece of kernel code at a time, on one stack that is empty whenever user mode runs.
 //! `GS` holds the user's base in user mode and this CPU's [`CpuBlock`](super::cpu) in the kernel.
 //!
@@ -88,6 +89,9 @@ unsafe extern "C" {
     /// A context caused exception `kind` (the vector) with the CPU's error code (for vector 1: the
     /// debug status register) at instruction `address`.
     safe fn kernel_exception(kind: usize, code: usize, address: usize);
+    /// Nobody is ready to run. Does a part of what was put off; `true`: there is more, or somebody is ready
+    /// now.
+    safe fn kernel_idle() -> bool;
 }
 
 /// The error codes that the CPU pushes, as a bit for each of the first 32 vectors.
@@ -237,10 +241,19 @@ global_asm!(
     "call {kernel_exception}",
     "jmp exit_to_user",
     "exit_idle:",
-    // `sti` takes effect after the next instruction, so no interrupt slips in before `hlt`.
     "mov rsp, gs:[{stack_top}]",
+    "call {kernel_idle}",
+    "test al, al",
+    "jnz 3f",
+    // `sti` takes effect after the next instruction, so no interrupt slips in before `hlt`.
     "sti",
     "hlt",
+    "cli",
+    "jmp exit_to_user",
+    // Interrupts come between two parts of what is done while nobody runs.
+    "3:",
+    "sti",
+    "nop",
     "cli",
     "jmp exit_to_user",
     // --- exceptions ---
@@ -461,6 +474,7 @@ global_asm!(
     gs_base = const regs::msr::GS_BASE,
     kernel_syscall = sym kernel_syscall,
     kernel_exception = sym kernel_exception,
+    kernel_idle = sym kernel_idle,
     exception_from_user = sym exception_from_user,
     exception_from_kernel = sym fault::exception_from_kernel,
     interrupt = sym irq::interrupt,

@@ -9,6 +9,7 @@
 //! * `kernel_page_fault(address: usize, code: usize)`;
 //! * `kernel_exception(kind: usize, code: usize, address: usize)`, the kind being the vector and the
 //!   address that of the instruction;
+//! * `kernel_idle() -> bool`, before the CPU waits for an interrupt;
 //! * `kernel_irq(number: usize)`: line 0 to 23, or message interrupt from [`irq::MESSAGE_FIRST`] on;
 //! * `kernel_timer()`;
 //! * `kernel_serial_input(byte: u8)`.

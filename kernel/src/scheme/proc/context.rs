@@ -11,12 +11,7 @@ use crate::{
 };
 use cap_abi::Rights;
 use core::mem::size_of;
-use kernel_core::{
-    machine::Machine,
-    paging::{USER_END, USER_START},
-    runqueue::Priority,
-    slab::Id,
-};
+use kernel_core::{machine::Machine, runqueue::Priority, slab::Id};
 use syscall::{
     EnvRegisters, FloatRegisters, IntRegisters,
     data::{CtxtStsBuf, ProcSchemeAttrs, SetSighandlerData},
@@ -26,8 +21,6 @@ use syscall::{
 
 /// Exit status of a context that ended itself is reported like an exception of this kind.
 const NO_EXCEPTION: usize = 0;
-/// How many pages of a context that is ended are freed without a pause.
-const END_PART: usize = 4096;
 /// Length of a word in bytes.
 const WORD: usize = size_of::<usize>();
 /// Words of a change of address space: descriptor, stack pointer, instruction pointer.
@@ -298,9 +291,6 @@ impl Kernel {
             }
             ContextVerb::Interrupt => self.interrupt(id),
             ContextVerb::ForceKill => {
-                if self.current != Some(id) && !self.empty_before_end(id)? {
-                    return self.go_on_later();
-                }
                 let context = self.contexts.get_mut(id).ok_or(Halt::Errno(ESRCH))?;
                 context.killed = true;
                 context.exception.kind = NO_EXCEPTION;
@@ -320,29 +310,6 @@ impl Kernel {
             Kind::Proc(Handle::Context(id, Aspect::Status)),
             EventFlags::EVENT_READ,
         );
-    }
-
-    /// Frees a part of the memory of a context that is to be ended and has its space to itself; the context
-    /// does not run any more. `true`: what is left can go at once.
-    fn empty_before_end(&mut self, id: Id<Context>) -> Outcome<bool> {
-        let Some(space_id) = self.contexts.get(id).and_then(|context| context.space) else {
-            return Ok(true);
-        };
-        let Some(space) = self.spaces.get_mut(space_id) else {
-            return Ok(true);
-        };
-        if space.refs > 1 || !space.memory.holds_more_than(&mut self.memory, END_PART) {
-            return Ok(true);
-        }
-        if let Some(context) = self.contexts.get_mut(id) {
-            context.stopped = true;
-        }
-        self.run.remove(&mut self.contexts, id);
-        let size = USER_END.saturating_sub(USER_START);
-        // Without memory for a record of what is left over it goes in one piece.
-        Ok(self
-            .unmap_part(space_id, USER_START, size, END_PART)
-            .unwrap_or(true))
     }
 
     fn set_signals(&mut self, id: Id<Context>, words: [usize; 4]) -> Outcome<()> {
@@ -453,12 +420,13 @@ impl Kernel {
         let Some(context) = self.contexts.get_mut(id) else {
             return fail(ESRCH);
         };
+        let pid = context.attrs.pid;
         let old = context.table.replace(table);
         if self.current == Some(id) {
             self.current_table = table;
         }
         if let Some(old) = old {
-            self.leave_table(old, started);
+            self.leave_table(old, started, pid);
         }
         Ok(())
     }

@@ -176,7 +176,7 @@ impl Kernel {
     }
 
     /// Notes that a reference to something is gone and others are not, so that it may be out of reach. It is
-    /// looked at on the way out of the kernel, when everything that goes in this stay is gone.
+    /// looked at later: most that is suspected is soon in use again, or gone.
     pub fn suspect(&mut self, suspect: Suspect) {
         let unused = match suspect {
             Suspect::Handle(id) => match self.descriptions.get(id).map(|d| d.kind) {
@@ -187,15 +187,18 @@ impl Kernel {
             Suspect::Table(id) => self.is_unused(id),
             Suspect::Context(id) => self.is_new(id),
         };
-        if !unused || self.suspects.last() == Some(&suspect) {
+        let suspects = &mut self.chores.suspects;
+        // The same again is soon suspected again, or never.
+        if !unused || suspects.iter().rev().take(4).any(|one| *one == suspect) {
             return;
         }
-        if self.suspects.try_reserve(1).is_err() {
+        if suspects.try_reserve(1).is_err() {
             // Of several that belong together the last sees the others gone.
-            self.suspects.pop();
+            suspects.pop();
         }
-        if self.suspects.len() < self.suspects.capacity() {
-            self.suspects.push(suspect);
+        if suspects.len() < suspects.capacity() {
+            suspects.push(suspect);
+            self.note_suspect();
         }
     }
 
@@ -211,10 +214,11 @@ impl Kernel {
 
     /// Ends what of the suspects, and of what is found from there, nobody can reach. What there is no time
     /// for is left for the next stay in the kernel.
+    /// `false`: there are such.
     #[cold]
-    pub fn end_rings(&mut self) {
+    pub fn end_rings(&mut self) -> bool {
         let mut steps = STEPS;
-        while let Some(suspect) = self.suspects.pop() {
+        while let Some(suspect) = self.chores.suspects.pop() {
             let node = match suspect {
                 Suspect::Handle(id) if self.descriptions.contains(id) => Node::description(id),
                 Suspect::Table(id) if self.is_unused(id) => Node::table(id),
@@ -226,17 +230,18 @@ impl Kernel {
             let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
             if ring.is_empty() && steps == 0 && !whole {
                 // It may be found with all the time of the next stay.
-                self.suspects.push(suspect);
-                break;
+                self.chores.suspects.push(suspect);
+                return false;
             }
             self.end_ring(ring);
         }
-        if self.suspects.is_empty() && self.suspects.capacity() > SUSPECTS {
+        if self.chores.suspects.capacity() > SUSPECTS {
             let mut fewer = Vec::new();
             if fewer.try_reserve_exact(SUSPECTS).is_ok() {
-                self.suspects = fewer;
+                self.chores.suspects = fewer;
             }
         }
+        true
     }
 
     fn end_ring(&mut self, mut ring: Ring<Node>) {
@@ -245,7 +250,7 @@ impl Kernel {
                 Object::Description(_) => {}
                 Object::Table(index) => {
                     if let Some((id, _)) = self.tables.by_index(index) {
-                        self.empty_table(id);
+                        self.empty_table(id, 0);
                         self.release_table(id);
                     }
                 }

@@ -6,6 +6,7 @@ use crate::{
     memory::space::{Lend, Prot, Request, Terms},
     scheme::Kind,
 };
+use cap_abi::proc::{ADDRSPACE_OP_LABEL, LABEL_MAX};
 use core::mem::size_of;
 use kernel_core::slab::Id;
 use syscall::{
@@ -62,8 +63,27 @@ impl Kernel {
                 let flags = MapFlags::from_bits(d).ok_or(Halt::Errno(EINVAL))?;
                 self.move_pages(self.current_space, a, b, id, c, flags)
             }
+            (ADDRSPACE_OP_LABEL, 3) => self.set_label(id, a, b),
             _ => fail(EINVAL),
         }
+    }
+
+    /// Takes what the program in a space is called from the running context's memory.
+    fn set_label(&mut self, id: Id<Space>, address: usize, len: usize) -> Outcome {
+        if len > LABEL_MAX {
+            return fail(ENAMETOOLONG);
+        }
+        let mut label = alloc::vec::Vec::new();
+        if label.try_reserve_exact(len).is_err() {
+            return fail(ENOMEM);
+        }
+        label.resize(len, 0);
+        self.read_bytes(self.current_space, address, &mut label)?;
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EBADF);
+        };
+        space.label = label;
+        Ok(0)
     }
 
     fn move_pages(

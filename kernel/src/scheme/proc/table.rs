@@ -16,27 +16,25 @@ const WORD: usize = size_of::<usize>();
 
 impl Kernel {
     pub(super) fn copy_table(&mut self, id: Id<FileTable>) -> Outcome<Id<FileTable>> {
-        let entries = match self.tables.get(id) {
+        let mut entries = match self.tables.get(id) {
             Some(table) => table.entries.try_clone()?,
             None => return fail(EBADF),
         };
-        let copy = self.create_table(kernel_core::table::Table::new())?;
-        // Entries count references one by one, so that a failure in the middle can be undone by
-        // releasing the copy as it is.
-        for (number, entry) in entries.iter() {
-            let placed = match self.retain_entry(entry) {
-                Ok(()) => self
-                    .place(copy, number, entry)
-                    .map(drop)
-                    .inspect_err(|_| self.drop_entry(entry)),
-                Err(halt) => Err(halt),
-            };
-            if let Err(halt) = placed {
-                self.release_table(copy);
+        // Inserting may fail, and the references must not be lost with the value.
+        self.tables.reserve_one()?;
+        let mut from = 0;
+        while let Some((number, entry)) = entries.next_from(from) {
+            if let Err(halt) = self.retain_entry(entry) {
+                // From here on the copies are none.
+                while let Some((number, _)) = entries.next_from(number) {
+                    entries.remove(number);
+                }
+                self.close_entries(entries, 0);
                 return Err(halt);
             }
+            from = number.saturating_add(1);
         }
-        Ok(copy)
+        self.create_table(entries)
     }
 
     pub(super) fn list_table(
@@ -86,7 +84,7 @@ impl Kernel {
             FileTableVerb::Close => {
                 let table = self.tables.get_mut(target).ok_or(Halt::Errno(EBADF))?;
                 let entry = table.entries.remove(a).ok_or(Halt::Errno(EBADF))?;
-                self.detach(entry);
+                self.detach_here(entry);
                 self.drop_entry(entry);
                 Ok(0)
             }

@@ -17,6 +17,7 @@ use cap_abi::{
     scheme as protocol,
 };
 use kernel_core::{
+    lease::LeaseId,
     rights,
     slab::Id,
     wire::{counted, demux},
@@ -53,7 +54,9 @@ impl Kernel {
             self.notify_number(scheme, cqe.result, flags);
             return Ok(());
         }
-        if opcode == CqeOpcode::RespondRegular as u8 && self.answer_plainly(scheme, cqe) {
+        if opcode == CqeOpcode::RespondRegular as u8
+            && (self.answer_plainly(scheme, cqe) || self.answer_open(scheme, cqe))
+        {
             return Ok(());
         }
         let Some(caller) = self.tagged(scheme, cqe.tag) else {
@@ -99,6 +102,76 @@ impl Kernel {
             self.attention = true;
         } else {
             self.enqueue_ready(caller);
+        }
+        true
+    }
+
+    /// Answers a call that makes a descriptor, and is to have it at a free number, in one look. `false`: it is
+    /// another kind of call, or has failed, and nothing was done.
+    #[inline]
+    fn answer_open(&mut self, scheme: Id<Scheme>, cqe: &Cqe) -> bool {
+        let Some((caller, context)) = self.contexts.by_index_mut(cqe.tag & TAG_INDEX_MASK) else {
+            return false;
+        };
+        let request = &mut context.request;
+        let (Then::Open(open), Some(table), Ok(number)) =
+            (request.then, context.table, demux(cqe.result))
+        else {
+            return false;
+        };
+        if request.stage != Stage::UnderWay
+            || request.sqe.tag != cqe.tag
+            || request.scheme != Some(scheme)
+            || request.cancelled
+            || open.replace
+        {
+            return false;
+        }
+        let (Some(table), Some(description)) = (
+            self.tables.get_mut(table),
+            self.descriptions.get_mut(open.description),
+        ) else {
+            return false;
+        };
+        // What is sent with such a call goes to the daemon only.
+        match request.placed {
+            Placed::Nowhere => {}
+            Placed::Slot(index) => {
+                if let Some(scheme) = self.schemes.get_mut(scheme) {
+                    scheme.window.give(index);
+                }
+            }
+            Placed::Mapped(_) => return false,
+        }
+        request.placed = Placed::Nowhere;
+        request.then = Then::Value;
+        request.stage = Stage::Idle;
+        description.kind.set_user_number(number as u64);
+        let [flags, ..] = cqe.extra_raw;
+        description.positioned =
+            NewFdFlags::from_bits_truncate(flags).contains(NewFdFlags::POSITIONED);
+        let entry = Entry {
+            desc: open.description,
+            rights: open.rights,
+            lease: open.lease,
+            cloexec: open.cloexec,
+        };
+        let placed = table.place(open.number, entry);
+        let result = placed.map_err(|error| match Halt::from(error) {
+            Halt::Errno(errno) => errno,
+            Halt::Blocked | Halt::Retry => EIO,
+        });
+        context.state.frame.set_result(mux(result));
+        context.wait = Wait::None;
+        context.status = Status::Ready;
+        if self.reply_handoff && self.handoff.is_none() && !context.stopped {
+            self.handoff = Some(caller);
+            self.attention = true;
+        } else {
+            self.enqueue_ready(caller);
+        }
+        if result.is_err() {
+            self.drop_entry(entry);
         }
         true
     }
@@ -386,7 +459,7 @@ impl Kernel {
         &mut self,
         mut entry: Entry,
         rights: Rights,
-        lease: Option<kernel_core::lease::LeaseId>,
+        lease: Option<LeaseId>,
     ) -> Outcome<Entry> {
         entry.rights &= rights;
         match (entry.lease, lease) {
@@ -453,6 +526,9 @@ impl Kernel {
             Ok(entry) => entry,
             Err(halt) => return self.pass_revoked_on(caller, halt),
         };
+        let Some(kind) = self.descriptions.get(entry.desc).map(|target| target.kind) else {
+            return fail(EBADF);
+        };
         let Some(context) = self.contexts.get_mut(caller) else {
             return Ok(());
         };
@@ -496,36 +572,42 @@ impl Kernel {
         if beneath {
             flags |= RESOLVE_BENEATH;
         }
-        let _ = self.unplace_payload(caller, None);
-        let Some(target) = self.descriptions.get(entry.desc) else {
-            self.finish(caller, Err(EBADF));
-            return Ok(());
-        };
-        let kind = target.kind;
-        // What is opened is limited by this descriptor as well as by the one it was asked through.
-        if opening && let Err(errno) = self.limit_open(caller, entry) {
-            self.finish(caller, Err(errno));
-            return Ok(());
+        // A path is not longer than a page, so that it is in a slot, if anywhere.
+        if let Placed::Slot(index) = request.placed {
+            request.placed = Placed::Nowhere;
+            if let Some(scheme) = self.schemes.get_mut(scheme) {
+                scheme.window.give(index);
+            }
         }
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return Ok(());
-        };
-        let request = &mut context.request;
+        let base = base.wrapping_add(suffix);
         request.payload = Payload::Bytes {
-            base: base.wrapping_add(suffix),
+            base,
             len: rest,
             direction: Direction::In,
             text: true,
         };
+        // What is opened is limited by this descriptor as well as by the one it was asked through.
+        let mut made = None;
+        let mut lease = None;
+        if let Then::Open(open) = &mut request.then {
+            open.rights &= entry.rights;
+            made = Some(open.description);
+            lease = entry.lease.map(|_| open.lease);
+        }
         let Kind::User {
             scheme: next,
             number,
         } = kind
         else {
-            self.open_in_kernel(caller, kind, flags, base.wrapping_add(suffix), rest);
+            if let Some(own) = lease
+                && let Err(errno) = self.limit_lease(caller, &entry, own)
+            {
+                self.finish(caller, Err(errno));
+                return Ok(());
+            }
+            self.open_in_kernel(caller, kind, flags, base, rest);
             return Ok(());
         };
-        let _ = scheme;
         request.scheme = Some(next);
         request.sequence = request.sequence.wrapping_add(1) & 0xfff;
         request.sqe.tag = request.tag(caller.index());
@@ -536,13 +618,17 @@ impl Kernel {
         let [object, _, _, word, ..] = &mut request.sqe.args;
         *object = number;
         *word = flags as u64;
-        if let Then::Open(open) = request.then
-            && let Some(description) = self.descriptions.get_mut(open.description)
-        {
+        if let Some(description) = made.and_then(|id| self.descriptions.get_mut(id)) {
             description.kind = Kind::User {
                 scheme: next,
                 number: 0,
             };
+        }
+        if let Some(own) = lease
+            && let Err(errno) = self.limit_lease(caller, &entry, own)
+        {
+            self.finish(caller, Err(errno));
+            return Ok(());
         }
         let Some(target) = self.schemes.get(next) else {
             self.finish(caller, Err(ENODEV));
@@ -553,20 +639,20 @@ impl Kernel {
             self.finish(caller, Err(EPERM));
             return Ok(());
         }
-        self.send(caller, next);
+        let route = target.route();
+        self.send_by(caller, next, route, true, false);
         Ok(())
     }
 
-    fn limit_open(&mut self, caller: Id<Context>, entry: Entry) -> Result<(), i32> {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return Err(ESRCH);
-        };
-        let Then::Open(open) = &mut context.request.then else {
-            return Ok(());
-        };
-        open.rights &= entry.rights;
-        let own = open.lease;
-        let both = self.lease_for_opened(&entry).and_then(|lease| {
+    /// Lets what `caller` opens fall under the lease that `entry` demands, besides the one, `own`, that it
+    /// falls under already.
+    fn limit_lease(
+        &mut self,
+        caller: Id<Context>,
+        entry: &Entry,
+        own: Option<LeaseId>,
+    ) -> Result<(), i32> {
+        let both = self.lease_for_opened(entry).and_then(|lease| {
             let (Some(own), Some(lease)) = (own, lease) else {
                 return Ok(own.or(lease));
             };

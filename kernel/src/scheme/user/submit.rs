@@ -1,12 +1,18 @@
 //! Requests on their way to a scheme.
 
-use super::{Call, Node, Request, Route, Scheme, Stage, Then, payload::Payload};
+use super::{
+    Call, Node, Request, Route, Scheme, Stage, Then,
+    payload::{Direction, Payload, Placed},
+};
 use crate::{
     context::{Context, ReadForm, Status, Wait},
     descriptor::Description,
     error::{Halt, Outcome, fail, mux},
     kernel::{Kernel, Space},
-    memory::user,
+    memory::{
+        PAGE_SIZE,
+        user::{self, UserSlice},
+    },
 };
 use cap_abi::scheme::SQE_BENEATH;
 use core::mem::size_of;
@@ -115,7 +121,7 @@ impl Kernel {
     /// The same, by what is known of the scheme and the request. With `at_once`, the caller is the running
     /// context. `true`: the CPU has been given to the daemon's thread already.
     #[inline]
-    fn send_by(
+    pub(super) fn send_by(
         &mut self,
         caller: Id<Context>,
         scheme: Id<Scheme>,
@@ -136,7 +142,10 @@ impl Kernel {
             }
             return false;
         };
-        if has_payload && let Err(errno) = self.present_payload(caller, scheme) {
+        if has_payload
+            && !self.present_bytes(caller, scheme)
+            && let Err(errno) = self.present_payload(caller, scheme)
+        {
             self.finish(caller, Err(errno));
             return false;
         }
@@ -365,8 +374,55 @@ impl Kernel {
         Handed::Delivered
     }
 
-    /// Places the buffer of a request and notes in its entry where it is.
+    /// As [`Kernel::present_payload`], of a few bytes for which there is a slot, in one look. `false`: it is
+    /// not so, or cannot be done, and nothing was done.
     #[inline]
+    fn present_bytes(&mut self, caller: Id<Context>, scheme: Id<Scheme>) -> bool {
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return false;
+        };
+        let Payload::Bytes {
+            base,
+            len,
+            direction,
+            text,
+        } = context.request.payload
+        else {
+            return false;
+        };
+        if len == 0 || len > PAGE_SIZE || direction == Direction::OutAll {
+            return false;
+        }
+        let (Some(space), Some(target)) = (
+            context.space.and_then(|id| self.spaces.get_mut(id)),
+            self.schemes.get_mut(scheme),
+        ) else {
+            return false;
+        };
+        let Some(slot) = target.window.take() else {
+            return false;
+        };
+        if direction != Direction::Out {
+            let copied = UserSlice::new(base, len).is_ok_and(|slice| {
+                let into = slot.frame.address();
+                let copied = space.memory.copy_in_frame(&mut self.memory, slice, into);
+                copied.is_ok()
+            });
+            // The daemon has the frame mapped and could change it under this look, but then it deceives
+            // itself alone.
+            if !copied || text && !self.memory.is_text(slot.frame, len) {
+                target.window.give(slot.index);
+                return false;
+            }
+        }
+        context.request.placed = Placed::Slot(slot.index);
+        let [_, pointer, length, ..] = &mut context.request.sqe.args;
+        *pointer = slot.address as u64;
+        *length = len as u64;
+        true
+    }
+
+    /// Places the buffer of a request and notes in its entry where it is.
     fn present_payload(&mut self, caller: Id<Context>, scheme: Id<Scheme>) -> Result<(), i32> {
         let Some(context) = self.contexts.get(caller) else {
             return Err(ESRCH);

@@ -69,6 +69,12 @@ impl Window {
         })
     }
 
+    /// Gives a slot back. There is room for every slot since it was made.
+    #[inline]
+    pub fn give(&mut self, index: u32) {
+        self.free.push(index);
+    }
+
     fn address(&self, index: u32) -> usize {
         self.base
             .wrapping_add((index as usize).wrapping_mul(PAGE_SIZE))
@@ -138,8 +144,7 @@ impl Kernel {
     #[inline]
     pub fn give_slot(&mut self, scheme: Id<Scheme>, index: u32) {
         if let Some(target) = self.schemes.get_mut(scheme) {
-            // Capacity for every slot was reserved when it was made.
-            target.window.free.push(index);
+            target.window.give(index);
         }
     }
 

@@ -192,6 +192,7 @@ impl Program {
         }];
         start(&Command {
             image: Image::File(&self.file),
+            path: &self.path(cwd),
             args: &args,
             env,
             grants: &[],
@@ -202,6 +203,22 @@ impl Program {
             blobs: if cwd.is_empty() { &[] } else { &blobs },
             attributes: spawn::attributes(self.base_name(), 0),
         })
+    }
+
+    /// The name as an absolute path, where `cwd` is the current directory's text.
+    fn path(&self, cwd: &[u8]) -> Vec<u8> {
+        let mut name = self.name.as_slice();
+        if name.is_empty() || name.starts_with(b"/") {
+            return self.name.clone();
+        }
+        if cwd.is_empty() {
+            return Vec::new();
+        }
+        while let Some(rest) = name.strip_prefix(b"./") {
+            name = rest;
+        }
+        let folder = cwd.strip_suffix(b"/").unwrap_or(cwd);
+        [folder, b"/", name].concat()
     }
 
     fn base_name(&self) -> &[u8] {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::SeqCst;
 
-use guest_test::{Outcome, check, check_eq, check_error};
+use guest_test::{Failure, Outcome, check, check_eq, check_error};
 use redox_rt::{Result, sys};
 use syscall::error::*;
 use syscall::flag::*;
@@ -38,6 +38,17 @@ fn waiter(address: usize) -> Result<Process> {
     })
 }
 
+/// Five of them, that come one after the other: those who come first are woken first.
+fn waiters(address: usize) -> core::result::Result<Vec<Process>, Failure> {
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        let process = waiter(address)?;
+        process.until_blocked()?;
+        all.push(process);
+    }
+    Ok(all)
+}
+
 fn a_waiter_is_woken() -> Outcome {
     leaves_nothing(|| {
         let words = words()?;
@@ -55,12 +66,7 @@ fn a_waiter_is_woken() -> Outcome {
 fn as_many_as_asked_are_woken() -> Outcome {
     leaves_nothing(|| {
         let words = words()?;
-        let all: Vec<_> = (0..5)
-            .map(|_| waiter(at(words, 0)))
-            .collect::<Result<_>>()?;
-        for process in &all {
-            process.until_blocked()?;
-        }
+        let all = waiters(at(words, 0))?;
         check_eq!(futex(at(words, 0), FUTEX_WAKE, 0, 0, 0)?, 0);
         check_eq!(futex(at(words, 0), FUTEX_WAKE, 2, 0, 0)?, 2);
         // First come, first served.
@@ -80,12 +86,7 @@ fn as_many_as_asked_are_woken() -> Outcome {
 fn waiters_are_moved() -> Outcome {
     leaves_nothing(|| {
         let words = words()?;
-        let all: Vec<_> = (0..5)
-            .map(|_| waiter(at(words, 0)))
-            .collect::<Result<_>>()?;
-        for process in &all {
-            process.until_blocked()?;
-        }
+        let all = waiters(at(words, 0))?;
         // One is woken, two are moved.
         check_eq!(futex(at(words, 0), FUTEX_REQUEUE, 1, 2, at(words, 8))?, 3);
         all[0].succeeds()?;

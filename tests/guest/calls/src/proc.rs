@@ -22,7 +22,8 @@ pub fn run() -> i32 {
         tables_are_edited_from_outside, tables_are_listed, tables_are_switched,
         a_table_that_holds_itself_ends, chains_of_contexts_end, made_and_abandoned_contexts_end,
         rings_of_tables_and_contexts_end, a_ring_stays_as_long_as_somebody_has_a_part_of_it,
-        spaces_are_switched,
+        spaces_are_switched, what_a_large_table_holds_is_closed,
+        memory_of_what_has_ended_is_there_for_the_next,
     ]
 }
 
@@ -695,7 +696,73 @@ fn a_ring_stays_as_long_as_somebody_has_a_part_of_it() -> Outcome {
         // The one before it, twice, and the pipe.
         check_eq!(table.read(&mut [0; 64])?, 3 * 8);
         drop(table);
+        // Whoever waits for the end of the pipe sees it; it need not have come already.
+        nonblocking(&read, false)?;
         check_eq!(read.read(&mut [0])?, 0);
+        Ok(())
+    })
+}
+
+/// More than the kernel closes without a pause.
+fn what_a_large_table_holds_is_closed() -> Outcome {
+    const COPIES: usize = 5000;
+    leaves_nothing(|| {
+        for by_force in [false, true] {
+            let (read, write) = pipe()?;
+            let words = words()?;
+            let process = Process::start(|| {
+                for _ in 0..COPIES {
+                    if sys::dup(write.raw(), b"", FD_ANY).is_err() {
+                        return 1;
+                    }
+                }
+                words[0].store(1, SeqCst);
+                while by_force {
+                    sys::sched_yield();
+                }
+                0
+            })?;
+            drop(write);
+            until("it has them", || Ok(words[0].load(SeqCst) == 1))?;
+            if by_force {
+                process.kill()?;
+            }
+            // The pipe ends with the last of them.
+            check_eq!(read.read(&mut [0])?, 0);
+            process.wait()?;
+        }
+        Ok(())
+    })
+}
+
+/// Each needs more than is left while the one before has its pages; they are given back in parts.
+fn memory_of_what_has_ended_is_there_for_the_next() -> Outcome {
+    const PAGES: usize = 9000;
+    leaves_nothing(|| {
+        for round in 0..6 {
+            let words = words()?;
+            let process = Process::start(|| {
+                let Ok(memory) = anonymous(PAGES * PAGE_SIZE, MAP_PRIVATE | RW) else {
+                    return 1;
+                };
+                for page in 0..PAGES {
+                    // SAFETY: inside the fresh mapping.
+                    unsafe { ((memory + page * PAGE_SIZE) as *mut u8).write_volatile(1) };
+                }
+                words[0].store(1, SeqCst);
+                while round % 2 == 1 {
+                    sys::sched_yield();
+                }
+                0
+            })?;
+            if round % 2 == 1 {
+                until("it has its memory", || Ok(words[0].load(SeqCst) == 1))?;
+                process.kill()?;
+            } else {
+                process.succeeds()?;
+            }
+            check_eq!(words[0].load(SeqCst), 1);
+        }
         Ok(())
     })
 }

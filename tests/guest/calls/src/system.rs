@@ -2,7 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use cap_abi::proc::{ADDRSPACE_OP_LABEL, LABEL_MAX};
 use guest_test::{Outcome, check, check_eq, check_error};
+use redox_rt::context::Context;
 use redox_rt::{Fd, Result, sys};
 use syscall::error::*;
 use syscall::flag::*;
@@ -13,7 +15,7 @@ use crate::world::*;
 pub fn sys_files() -> i32 {
     guest_test::run!["sys" =>
         files_are_listed_and_have_sizes, numbers_are_consistent, contexts_are_told, randomness_varies,
-        denials_are_counted, the_console_writes,
+        denials_are_counted, a_program_asks_where_it_was_found, the_console_writes,
     ]
 }
 
@@ -24,8 +26,8 @@ pub fn irq() -> i32 {
     ]
 }
 
-const FILES: [&str; 7] = [
-    "uname", "objects", "memory", "cpu", "context", "denials", "random",
+const FILES: [&str; 8] = [
+    "uname", "objects", "memory", "cpu", "context", "denials", "exe", "random",
 ];
 
 fn files_are_listed_and_have_sizes() -> Outcome {
@@ -41,7 +43,7 @@ fn files_are_listed_and_have_sizes() -> Outcome {
             let fd = world().sys.open(name.as_bytes(), O_RDONLY)?;
             let stat: Stat = fd.stat()?;
             check_eq!(stat.st_mode & MODE_TYPE, MODE_FILE);
-            if name == "random" || name == "cpu" {
+            if ["random", "cpu", "exe"].contains(&name) {
                 continue;
             }
             let text = sys_file(name.as_bytes())?;
@@ -100,6 +102,29 @@ fn contexts_are_told() -> Outcome {
         "{lines}"
     );
     Ok(())
+}
+
+fn a_program_asks_where_it_was_found() -> Outcome {
+    leaves_nothing(|| {
+        // The starter's word counts, and here nobody has said any.
+        let file = world().sys.open(b"exe", O_RDONLY)?;
+        let mut text = [0; 16];
+        check_error!(file.read(&mut text), ENOENT);
+        let context = Context::from_fd(world().proc.open(b"cur-context", 0)?);
+        let own = context.get().address_space()?;
+        own.set_label(b"/bin/a \xff")?;
+        check_eq!(file.read(&mut text)?, 8);
+        check_eq!(text.get(..8), Some(&b"/bin/a \xff"[..]));
+        check_eq!(file.read(&mut text)?, 0);
+        let long = [b'x'; LABEL_MAX + 1];
+        check_error!(own.set_label(&long), ENAMETOOLONG);
+        let unmapped = [ADDRSPACE_OP_LABEL, usize::MAX - 7, 4];
+        check_error!(own.fd().write(sys::bytes_of(&unmapped)), EFAULT);
+        // A copy is called the same, and what was refused has changed nothing.
+        drop(own.copy()?);
+        check_eq!(file.stat()?.st_size, 8);
+        Ok(own.set_label(b"")?)
+    })
 }
 
 fn randomness_varies() -> Outcome {

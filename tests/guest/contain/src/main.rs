@@ -57,6 +57,7 @@ fn start(args: &[&str], out: usize) -> Result<u32> {
         .collect();
     process::spawn(&Command {
         image: Image::File(&program),
+        path: &[],
         args: &words,
         env: &[b"OUTSIDE=1"],
         grants: &[

@@ -8,9 +8,11 @@ extern crate alloc;
 mod bus;
 mod content;
 mod errors;
+mod kill;
 mod port;
 mod random;
 mod restart;
+mod root;
 mod strange;
 mod world;
 
@@ -25,6 +27,7 @@ fn main(start: &Start) -> i32 {
         Some(b"errors") => errors::run(),
         Some(b"random") => random::run(),
         Some(b"restart") => restart::run(),
+        Some(b"root") => root::run(),
         Some(b"strange") => strange::run(),
         Some(b"port") => port::run(start.arg(2).is_some()),
         other => {

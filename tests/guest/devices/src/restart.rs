@@ -7,12 +7,15 @@ use disk_image::{LONGEST, SECTOR, fill, writes};
 use guest_test::{Failure, Outcome, check, check_eq, run};
 use redox_rt::{
     Error, Fd, Result,
-    process::{self, Awaited, ProcKillTarget, WaitFlags},
+    process::{self, Awaited, WaitFlags},
     sys,
 };
-use syscall::{ENODEV, ENOSPC, ESRCH, ESTALE, TimeSpec, flag::*};
+use syscall::{ENODEV, ENOSPC, ESTALE, flag::*};
 
-use crate::world::{disk, open, text};
+use crate::{
+    kill::{TRIES, kill, pause, pid_of, until_another},
+    world::{disk, open, text},
+};
 
 /// Runs the group.
 pub fn run() -> i32 {
@@ -28,49 +31,6 @@ const SIZE: u64 = 16 << 20;
 
 fn failed(errno: i32) -> Failure {
     Failure::new(format_args!("error {errno}"))
-}
-
-fn pause(milliseconds: i32) {
-    let time = TimeSpec {
-        tv_sec: 0,
-        tv_nsec: milliseconds * 1_000_000,
-    };
-    let _ = sys::nanosleep(&time);
-}
-
-/// The process with this name, as the kernel lists it.
-fn pid_of(name: &str) -> Result<Option<usize>> {
-    let listed = text("/scheme/sys/context")?;
-    let line = listed.lines().find(|line| line.ends_with(name));
-    Ok(line
-        .and_then(|line| line.split(' ').nth(1))
-        .and_then(|word| word.parse().ok()))
-}
-
-/// How often something is looked for, 5 ms apart, before it is taken for missing.
-const TRIES: u32 = 4000;
-
-/// Kills the process with this name, when there is one.
-fn kill(name: &str) -> Result<usize> {
-    for _ in 0..TRIES {
-        if let Some(pid) = pid_of(name)? {
-            process::kill(ProcKillTarget::SingleProc(pid), 9)?;
-            return Ok(pid);
-        }
-        pause(5);
-    }
-    Err(Error::new(ESRCH))
-}
-
-/// Waits until there is another process with this name.
-fn until_another(name: &str, old: usize) -> Result<()> {
-    for _ in 0..TRIES {
-        if pid_of(name)?.is_some_and(|pid| pid != old) {
-            return Ok(());
-        }
-        pause(5);
-    }
-    Err(Error::new(ESRCH))
 }
 
 fn client() -> Result<Disk<Redox>> {

@@ -8,6 +8,7 @@ use crate::{Case, same};
 
 pub const CASES: &[Case] = &[
     ("status", status),
+    ("executable_is_known", executable_is_known),
     ("output", output),
     ("input", input),
     ("environment_is_passed", environment_is_passed),
@@ -46,6 +47,10 @@ pub fn child() -> Option<i32> {
             print!("{}", std::env::current_dir().ok()?.display());
             Some(0)
         }
+        Some("exe") => {
+            print!("{}", std::env::current_exe().ok()?.display());
+            Some(0)
+        }
         Some("wait") => loop {
             std::thread::park();
         },
@@ -64,6 +69,25 @@ fn status() {
     for code in [0, 1, 42, 255] {
         let status = this("exit").arg(code.to_string()).status().expect("status");
         same(status.code(), Some(code));
+    }
+}
+
+fn executable_is_known() {
+    let folder = "/scheme/initfs/bin";
+    let run = |program: &str, job: &str| {
+        let mut child = Command::new(program);
+        let output = child.args(["child", job]).current_dir(folder).output();
+        String::from_utf8_lossy(&output.expect("output").stdout).into_owned()
+    };
+    let path = "/scheme/initfs/bin/test-std";
+    let here = run(path, "cwd");
+    // As it was said: where `..` leads is known only while it is looked up.
+    for (program, expected) in [
+        (path, path.to_owned()),
+        ("./test-std", format!("{here}/test-std")),
+        (".././bin/test-std", format!("{here}/.././bin/test-std")),
+    ] {
+        same(run(program, "exe"), expected);
     }
 }
 
