@@ -309,6 +309,17 @@ n=0; i=0
 for q in $p; do wait $q; [ $? = $i ] && n=$((n + 1)); i=$((i + 1)); done
 echo $n
 .
+# Starting some while others are ending.
+check background_again 0 '300' <<'.'
+n=0; r=0
+while [ $r -lt 30 ]; do
+    p=; r=$((r + 1))
+    for i in 0 1 2 3 4 5 6 7 8 9; do (exit $i) & p="$p $!"; done
+    i=0
+    for q in $p; do wait $q; [ $? = $i ] && n=$((n + 1)); i=$((i + 1)); done
+done
+echo $n
+.
 check wait_for_killed 0 '137' <<'.'
 exec 2>/dev/null
 sleep 60 &
