@@ -30,7 +30,7 @@ HAS_KERNEL := $(wildcard kernel/Cargo.toml)
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports test-image test-exec test-readme
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports test-image test-exec test-readme test-crates
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -39,6 +39,7 @@ help:
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS= KVM=1'
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
+	@echo 'make test-crates  published crates own tests in the guest (long)'
 	@echo 'make soak    a million opens while daemons are killed (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
@@ -126,6 +127,9 @@ endif
 ifneq ($(filter image,$(or $(SUITES),image)),)
 	$(Q)./cook image base
 endif
+ifneq ($(filter ports%,$(or $(SUITES),ports)),)
+	$(Q)$(MAKE) --no-print-directory ports
+endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
@@ -143,19 +147,23 @@ test-readme: tools all
 	$(call say,what README.md shows)
 	$(Q)$(RUNNER) readme README.md
 
+# Long: published crates' own tests in the guest, and the table of docs/crates.md. CRATES names some of them.
+test-crates: tools all
+	$(call say,published crates in the guest)
+	$(Q)$(RUNNER) crates $(CRATES)
+
 # Long: a million opens while daemons are killed.
 soak: deps test-programs c-programs kernel
 	$(call say,soak test in QEMU)
 	$(Q)$(RUNNER) test soak-full
 
-# Packages of programs of others, and their tests in the guest.
+# Packages of programs of others; `make test` has their tests, and this is those alone.
 ports: deps
 	$(call say,ports)
 	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
 
-test-ports: ports programs kernel
-	$(call say,tests of the ports in QEMU)
-	$(Q)$(RUNNER) --suites tests/ports/suites.toml test $(SUITES)
+test-ports:
+	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/suites.toml)'
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)

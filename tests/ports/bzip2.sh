@@ -2,12 +2,12 @@
 
 tests=$root/bzip2/usr/share/tests/bzip2
 for n in 1 2 3; do
-    check "sample$n.compressed" 0 '' <<.
+    check "own.sample$n.compressed" 0 '' <<.
 bzip2 -$n <$tests/sample$n.ref | same $tests/sample$n.bz2
 .
     option=
     [ $n != 3 ] || option=s
-    check "sample$n.decompressed" 0 '' <<.
+    check "own.sample$n.decompressed" 0 '' <<.
 bzip2 -d$option <$tests/sample$n.bz2 | same $tests/sample$n.ref
 .
 done

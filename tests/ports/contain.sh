@@ -87,7 +87,7 @@ $contain -- lua -e 'local function f(n) return n < 2 and 1 or n * f(n - 1) end p
 check sqlite3.given_folder 0 '3' <<'.'
 $contain --dir "$PWD" --env HOME=/ -- sqlite3 "$PWD/t.db" 'create table t(a); insert into t values(1), (2); select sum(a) from t'
 .
-# A lock is a file beside the database, which cannot be made here.
+# Where nothing can be changed nothing can be locked either.
 check sqlite3.read_only 0 '1
 1' <<'.'
 sqlite3 t.db 'create table t(a); insert into t values(1)'
@@ -119,5 +119,9 @@ check ripgrep.file_outside 2 '' <<'.'
 $contain --scheme rand --dir "$PWD" -- rg needle "$secret" 2>/dev/null
 .
 check ripgrep.input 0 'b' <<'.'
-printf 'a\nb\n' | $contain --scheme rand -- rg b -
+printf 'a\nb\n' | $contain --scheme rand --dir "$PWD:ro" -- rg b -
+.
+# It asks where it is before anything else.
+check ripgrep.nothing_named 2 'rg: failed to get current working directory' <<'.'
+echo b | $contain --scheme rand -- rg b - 2>log || { status=$?; from 'rg: failed' <log | head -c 43; exit $status; }
 .

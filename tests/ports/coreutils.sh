@@ -67,9 +67,6 @@ check dd 0 '1024 bcd' <<'.'
 dd if=/dev/zero of=z bs=512 count=2 2>/dev/null
 echo $(wc -c <z) $(echo abcdef | dd bs=1 skip=1 count=3 2>/dev/null)
 .
-check df 0 'Filesystem' <<'.'
-df . | head -n 1 | cut -d' ' -f1
-.
 check dircolors 0 'LS_COLORS' <<'.'
 dircolors -b | head -n 1 | cut -d= -f1
 .

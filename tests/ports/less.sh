@@ -10,6 +10,6 @@ printf 'a\nb\n' >f; less f
 check input 0 'piped' <<'.'
 echo piped | less
 .
-check missing 1 '' <<'.'
+check missing 0 'nothing: No such file or directory' <<'.'
 less nothing 2>/dev/null
 .

@@ -59,8 +59,8 @@ printf 'groesse\ngröße\n' >f; rg 'gr\p{L}ße' f
 check binary_files 0 'binary file matches (found "\0" byte around offset 6)' <<'.'
 printf 'needle\0x' >f; rg needle f
 .
-check json 0 '"match"' <<'.'
-echo needle >f; rg --json needle f | rg -o '"match"'
+check json 0 '"type":"match"' <<'.'
+echo needle >f; rg --json needle f | rg -o '"type":"match"'
 .
 check files_listed 0 'a
 b' <<'.'

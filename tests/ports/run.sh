@@ -10,6 +10,7 @@
 #
 # The commands run in a subshell, in an empty folder. STATUS is what they are to exit with,
 # OUTPUT what they are to write, standard error included, without newlines at the end.
+# A check whose name begins with `own.` is one of the package's own tests.
 # `$ports` is the folder of this script, `$root` what start.sh makes it: PACKAGE/usr below it are a package's files.
 
 newline='

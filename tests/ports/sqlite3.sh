@@ -2,12 +2,12 @@
 # must hold after it; `speedtest1`, which checks the database at its end), and a session of our own.
 
 tests=$root/sqlite3/usr/share/tests/sqlite3
-check fuzzcheck.fuzzdata4 0 ' 0 errors ' <<'.'
+check own.fuzzcheck 0 ' 0 errors ' <<'.'
 cp "$tests/fuzzdata4.db" .
 "$tests/fuzzcheck" --limit-mem 30M fuzzdata4.db >log 2>&1 || { status=$?; tail -n 3 log; exit $status; }
 holds ' 0 errors ' <log
 .
-check speedtest1 0 'ok' <<'.'
+check own.speedtest1 0 'ok' <<'.'
 "$tests/speedtest1" --size 2 --verify t.db >log 2>&1 || { status=$?; tail -n 3 log; exit $status; }
 sqlite3 t.db 'pragma integrity_check'
 .
@@ -87,11 +87,21 @@ sqlite3 t.db 'insert into t values(2)' 2>log; status=$?
 touch done; wait
 holds 'database is locked' <log; exit $status
 .
+# With a log that is written ahead, readers go on while another process writes; they share memory.
+check write_ahead_log 0 'wal
+1
+2|ok' <<'.'
+sqlite3 t.db 'pragma journal_mode=wal; create table t(a); insert into t values(1);'
+{ echo 'begin immediate; insert into t values(2);'; echo '.shell touch ready; while [ ! -e done ]; do sleep 0.1; done'; echo 'commit;'; } | sqlite3 t.db &
+while [ ! -e ready ]; do sleep 0.1; done
+sqlite3 t.db 'select count(*) from t'
+touch done; wait
+sqlite3 t.db 'select count(*) from t; pragma integrity_check;' | { read a; read b; echo "$a|$b"; }
+.
 check rollback_after_a_kill 0 '0|ok' <<'.'
 sqlite3 t.db 'create table t(a)'
 { echo 'begin; insert into t values(1);'; echo '.shell touch ready'; sleep 20; } 2>/dev/null | sqlite3 t.db &
 while [ ! -e ready ]; do sleep 0.1; done
 kill -KILL $! 2>/dev/null; wait $! 2>/dev/null
-rm -rf t.db.lock
 sqlite3 t.db 'select count(*) from t; pragma integrity_check;' 2>&1 | { read a; read b; echo "$a|$b"; }
 .

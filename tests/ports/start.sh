@@ -12,9 +12,8 @@ export PATH HOME TERM TMPDIR TZ
 for folder in /bin /usr /usr/bin /tmp /root; do
     [ -d "$folder" ] || "$coreutils/mkdir" "$folder"
 done
-# Copies, since a link from one scheme to another is not followed.
+# A copy, since a link from one scheme to another is not followed.
 "$coreutils/cp" "$root/dash/usr/bin/dash" /bin/sh
-"$coreutils/cp" "$coreutils/coreutils" /usr/bin/env
 export root
 for table; do
     set -- "$@" "$here/$table.sh"

@@ -2,15 +2,15 @@
 
 tests=$root/xz/usr/share/tests/xz
 for program in check stream_flags filter_flags block_header index vli memlimit lzip_decoder index_hash; do
-    check "test_$program" 0 '' <<.
-[ -x $tests/test_$program ] && $tests/test_$program >log 2>&1 || { status=\$?; tail -n 5 log; [ \$status = 77 ]; }
+    check "own.$program" 0 '' <<.
+[ -x $tests/test_$program ] && srcdir=$tests $tests/test_$program >log 2>&1 || { status=\$?; tail -n 5 log; [ \$status = 77 ]; }
 .
 done
-check good_files 0 '' <<'.'
-for file in "$tests"/good-*.xz; do xz -dc "$file" >/dev/null || echo "${file##*/}"; done
+check own.good_files 0 '' <<'.'
+for file in "$tests"/files/good-*.xz; do xz -dc "$file" >/dev/null || echo "${file##*/}"; done
 .
-check bad_files 0 '' <<'.'
-for file in "$tests"/bad-*.xz; do xz -dc "$file" >/dev/null 2>&1 && echo "${file##*/}"; done
+check own.bad_files 0 '' <<'.'
+for file in "$tests"/files/bad-*.xz; do xz -dc "$file" >/dev/null 2>&1 && echo "${file##*/}"; done
 true
 .
 check round_trip 0 '' <<'.'

@@ -135,6 +135,8 @@ impl Job<'_> {
             ("COOKBOOK_BUILD", work),
             ("COOKBOOK_STAGE", stage),
             ("COOKBOOK_SYSROOT", sysroot),
+            // A source that asks git for its revision is not told this tree's.
+            ("GIT_CEILING_DIRECTORIES", &self.tree.build()),
             ("CARGO_TARGET_DIR", &work.join("target")),
         ];
         for (name, path) in paths {

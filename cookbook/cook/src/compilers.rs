@@ -149,20 +149,42 @@ pub fn env(tree: &Tree, command: &[OsString]) -> Result<ExitCode> {
 }
 
 /// What cargo runs in place of a program that it has built: the program, in the guest, with its arguments.
+///
+/// A test finds what tests expect: it and its package are at the paths that they have here, and it begins in the
+/// package's folder. Other programs are in `/root`.
 fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
     let (program, args) = args.split_first().context("no program to run")?;
-    let program = program
+    let program = std::path::absolute(program).context("the program's path")?;
+    let path = program
         .to_str()
         .context("the program's path is not UTF-8")?;
-    let name = Path::new(program).file_name().unwrap_or_default();
-    let mut command = vec![Path::new("/root").join(name).into_os_string()];
-    command.extend_from_slice(args);
-    let options = crate::exec::Options {
-        files: vec![program.to_owned()],
-        command,
-        ..crate::exec::Options::from_environment()?
-    };
+    let mut options = crate::exec::Options::from_environment()?;
+    if is_test(&program) {
+        let package = std::env::current_dir().context("no current folder")?;
+        let package = package.to_str().context("the folder's path is not UTF-8")?;
+        options.files.push(format!("{package}:{package}"));
+        options.files.push(format!("{path}:{path}"));
+        options.folder = Some(package.to_owned());
+        options.without = WITHOUT.map(str::to_owned).to_vec();
+        options.command = vec![path.into()];
+    } else {
+        let name = program.file_name().unwrap_or_default();
+        options.files.push(path.to_owned());
+        options.command = vec![Path::new("/root").join(name).into_os_string()];
+    }
+    options.command.extend_from_slice(args);
     Ok(crate::exec::run(tree, &options))
+}
+
+/// Folders of a package that its tests have no use for.
+const WITHOUT: [&str; 2] = ["target", ".git"];
+
+/// Whether a program is a test: of those cargo and rustdoc say so by where they put them.
+fn is_test(program: &Path) -> bool {
+    let folder = program.parent().and_then(Path::file_name);
+    folder.is_some_and(|name| {
+        name == "deps" || name == "out" || name.to_string_lossy().starts_with("rustdoctest")
+    })
 }
 
 /// Becomes another program.

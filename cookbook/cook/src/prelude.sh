@@ -56,6 +56,26 @@ function cookbook_cargo_examples {
     done
 }
 
+# A crate among the source's dependencies, of the version in its lock file, with patches of the recipe's: it takes
+# the registry's place, and stands in the source's folder patched/src.
+function cookbook_patch_crate {
+    local name=$1 source="${COOKBOOK_SOURCE}" version
+    version=$(sed -n "/^name = \"${name}\"\$/{n;s/^version = \"\(.*\)\"\$/\1/p;q}" "${source}/Cargo.lock")
+    if [ -z "${version}" ]; then
+        echo "the source's Cargo.lock has no crate ${name}" >&2
+        return 1
+    fi
+    (cd "${source}" && "${COOKBOOK_CARGO}" fetch --locked)
+    mkdir -p "${source}/patched/src"
+    cp -r "${CARGO_HOME:-${HOME}/.cargo}"/registry/src/*/"${name}-${version}" "${source}/patched/src/${name}"
+    local file
+    for file in "${@:2}"; do
+        patch -d "${source}/patched/src/${name}" -p1 <"${COOKBOOK_RECIPE}/${file}"
+    done
+    printf '\n[patch.crates-io.%s]\npath = "patched/src/%s"\n' "${name}" "${name}" >>"${source}/Cargo.toml"
+    sed -i "/^name = \"${name}\"\$/,/^\$/{/^source = /d;/^checksum = /d;}" "${source}/Cargo.lock"
+}
+
 COOKBOOK_CONFIGURE="${COOKBOOK_SOURCE}/configure"
 COOKBOOK_CONFIGURE_FLAGS=(
     --host="${GNU_TARGET}"

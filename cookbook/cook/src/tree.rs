@@ -30,7 +30,10 @@ impl Tree {
             Some(top) => PathBuf::from(top),
             None => {
                 let program = env::current_exe().context("cannot find this program")?;
-                let holds = |folder: &&Path| folder.join("recipes").is_dir();
+                // Builds have a folder of that name, too.
+                let holds = |folder: &&Path| {
+                    folder.join("recipes").is_dir() && folder.join("config").is_dir()
+                };
                 match program.ancestors().skip(1).find(holds) {
                     Some(top) => top.to_owned(),
                     None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")),

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use disk_image::{SECTOR, fill, writes};
 use serde::Deserialize;
 
+use crate::cuts;
+
 /// A disk.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +59,9 @@ pub enum Expect {
     Writes(u64),
     /// A volume with a file of this name in its root, of [`KEPT`] bytes of generation 0.
     Kept(String),
+    /// A volume that, whenever the power had gone, would have all of the package of this name or nothing of it
+    /// ([`crate::cuts`]).
+    AllOrNothing(String),
 }
 
 /// Bytes of a file that is looked for after a run.
@@ -95,7 +100,20 @@ impl Drive {
             fs::write(&files.rules, rules)
                 .with_context(|| format!("cannot write {}", files.rules.display()))?;
         }
+        if self.is_logged() {
+            for (file, what) in [
+                (&files.before, fs::copy(path, &files.before).map(drop)),
+                (&files.log, File::create(&files.log).map(drop)),
+            ] {
+                what.with_context(|| format!("cannot write {}", file.display()))?;
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the emulator keeps a log of what is written.
+    fn is_logged(&self) -> bool {
+        matches!(self.expect, Some(Expect::AllOrNothing(_)))
     }
 
     fn sectors(&self) -> Vec<u8> {
@@ -123,12 +141,18 @@ impl Drive {
         let escaped = |path: &Path| path.to_string_lossy().replace(',', ",,");
         let image = escaped(&files.image);
         let read_only = if self.read_only { ",readonly=on" } else { "" };
-        let source = if self.rules().is_empty() {
-            format!("file={image}")
+        let drive = if self.is_logged() {
+            let log = escaped(&files.log);
+            format!(
+                "if=none,id=drive{index},driver=blklogwrites,file.driver=file,file.filename={image},\
+                 log.driver=file,log.filename={log}"
+            )
+        } else if self.rules().is_empty() {
+            format!("if=none,id=drive{index},format=raw{read_only},file={image}")
         } else {
-            format!("file=blkdebug:{}:{image}", escaped(&files.rules))
+            let rules = escaped(&files.rules);
+            format!("if=none,id=drive{index},format=raw{read_only},file=blkdebug:{rules}:{image}")
         };
-        let drive = format!("if=none,id=drive{index},format=raw{read_only},{source}");
         let mut device = format!("virtio-blk-pci,drive=drive{index}");
         for option in &self.options {
             device += ",";
@@ -144,6 +168,9 @@ impl Drive {
             None => return Ok(None),
             Some(Expect::Writes(seed)) => *seed,
             Some(Expect::Kept(name)) => return kept(&files.image, name),
+            Some(Expect::AllOrNothing(name)) => {
+                return cuts::check(&files.before, &files.log, name);
+            }
         };
         if self.content != Content::Sectors {
             bail!("`expect` needs a disk of sectors");
@@ -215,6 +242,10 @@ fn partition(file: &mut File) -> Result<()> {
 pub struct Files {
     image: PathBuf,
     rules: PathBuf,
+    /// What it held.
+    before: PathBuf,
+    /// What was written to it.
+    log: PathBuf,
 }
 
 impl Files {
@@ -223,6 +254,8 @@ impl Files {
         Self {
             image: folder.join(format!("drive{index}.img")),
             rules: folder.join(format!("drive{index}.rules")),
+            before: folder.join(format!("drive{index}.before")),
+            log: folder.join(format!("drive{index}.log")),
         }
     }
 }
@@ -253,6 +286,10 @@ mod tests {
                 "file=blkdebug:/a,,b/drive1.rules:/a,,b/drive1.img",
             ),
             ("options = ['vectors=0']", "drive=drive1,vectors=0"),
+            (
+                "expect = { all-or-nothing = 'lua' }",
+                "driver=blklogwrites,file.driver=file,file.filename=/a,,b/drive1.img,log.driver=file,log.filename=/a,,b/drive1.log",
+            ),
         ];
         for (text, wanted) in rows {
             let args = args(&drive(text));

@@ -3,12 +3,13 @@
 //! [`dialog`] is somebody at the console, in a suite that has one;
 //! [`judge`] knows the line protocol and decides; [`suites`] reads the table of suites and knows the
 //! emulator's command line; [`drives`] makes disks and looks at them afterwards, [`ports`] is the other end of
-//! lines to the host; [`qemu`] runs the emulator; [`bench`] lays out results. Only [`qemu`], [`drives`] and
-//! [`ports`] do anything to the outside world.
+//! lines to the host; [`cuts`] looks at what a disk holds whenever the power goes; [`qemu`] runs the emulator;
+//! [`bench`] lays out results. Only [`qemu`], [`drives`] and [`ports`] do anything to the outside world.
 #![forbid(unsafe_code)]
 
 pub mod bench;
 pub mod crates;
+pub mod cuts;
 pub mod dialog;
 pub mod drives;
 pub mod judge;

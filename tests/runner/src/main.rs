@@ -22,9 +22,9 @@ use test_runner::suites::{Boot, Suite, Table};
 #[derive(Parser)]
 #[command(name = "test-runner")]
 struct Args {
-    /// The table of suites.
-    #[arg(long, default_value = "tests/suites.toml")]
-    suites: PathBuf,
+    /// Tables of suites.
+    #[arg(long, default_values = ["tests/suites.toml", "tests/ports/suites.toml"])]
+    suites: Vec<PathBuf>,
     /// The table of programs that every initial file system holds.
     #[arg(long, default_value = "config/initfs.toml")]
     initfs: PathBuf,
@@ -96,7 +96,7 @@ enum Command {
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let status = |failed| ExitCode::from(u8::from(failed));
-    let suites = || Table::read(&args.suites);
+    let suites = || Table::read_all(&args.suites);
     match &args.command {
         Command::Readme { file } => Ok(status(readme::run(file, &args.logs)?)),
         Command::Crates { table, page, names } => {
@@ -116,7 +116,7 @@ fn main() -> Result<ExitCode> {
             let table = suites()?;
             let suites = table.select(true, &[])?;
             if suites.is_empty() {
-                bail!("{}: no suite has bench = true", args.suites.display());
+                bail!("no suite has bench = true");
             }
             let (found, failed) = run_all(&suites, &args)?;
             if failed {

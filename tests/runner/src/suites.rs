@@ -104,6 +104,24 @@ impl Table {
         Self::parse(&text).with_context(|| path.display().to_string())
     }
 
+    /// The suites of several table files. A name that two of them use is an error.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Self> {
+        let mut suites: Vec<Suite> = Vec::new();
+        for path in paths {
+            for suite in Self::read(path)?.suites {
+                if suites.iter().any(|other| other.name == suite.name) {
+                    bail!(
+                        "{}: another table has a suite named {:?}",
+                        path.display(),
+                        suite.name
+                    );
+                }
+                suites.push(suite);
+            }
+        }
+        Ok(Self { suites })
+    }
+
     /// The table in `text`.
     pub fn parse(text: &str) -> Result<Self> {
         let table: Self = toml::from_str(text)?;

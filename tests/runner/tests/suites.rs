@@ -106,3 +106,24 @@ fn command_lines() {
     );
     assert!(!args("disk = 'a'\nreboots = true", &uefi).contains("-no-reboot"));
 }
+
+/// Several tables are one, in which a name is used once.
+#[test]
+fn tables_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = |file: &str, names: &[&str]| {
+        let path = folder.path().join(file);
+        let suites = names
+            .iter()
+            .map(|name| format!("[[suite]]\nname = \"{name}\"\n"));
+        std::fs::write(&path, suites.collect::<String>()).unwrap();
+        path
+    };
+    let (one, two) = (table("one", &["a", "b"]), table("two", &["c"]));
+    let same = table("same", &["b"]);
+    let all = Table::read_all(&[one.clone(), two]).unwrap();
+    let names: Vec<_> = all.suites.iter().map(|suite| suite.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    let error = Table::read_all(&[one, same]).unwrap_err().to_string();
+    assert!(error.contains("same") && error.contains("\"b\""), "{error}");
+}

@@ -36,7 +36,7 @@ pub fn request(options: &Options) -> Result<Prepared> {
     let mut request = Request {
         command,
         args: words.collect::<Result<_>>()?,
-        folder: HOME.to_owned(),
+        folder: options.folder.clone().unwrap_or_else(|| HOME.to_owned()),
         ..Request::default()
     };
     for variable in &options.env {
@@ -60,7 +60,8 @@ pub fn request(options: &Options) -> Result<Prepared> {
     };
     for file in &options.files {
         let (host, guest) = split(file)?;
-        prepared.put(&host, &guest, true)?;
+        prepared.make_way(&guest);
+        prepared.put(&host, &guest, &options.without, true)?;
     }
     Ok(prepared)
 }
@@ -86,9 +87,23 @@ fn split(file: &str) -> Result<(PathBuf, String)> {
 }
 
 impl Prepared {
-    /// Puts what is at `host` at `guest`. A link that the caller named is followed; one in a folder
-    /// stays a link.
-    fn put(&mut self, host: &Path, guest: &str, named: bool) -> Result<()> {
+    /// Has the folders that lead to `guest` made.
+    fn make_way(&mut self, guest: &str) {
+        for (at, _) in guest.match_indices('/').skip(1) {
+            let path = &guest[..at];
+            if !self.request.files.iter().any(|file| file.path == path) {
+                self.request.files.push(File {
+                    path: path.to_owned(),
+                    mode: 0o755,
+                    kind: FileKind::Folder,
+                });
+            }
+        }
+    }
+
+    /// Puts what is at `host` at `guest`, except what is called as one of `without`. A link that the caller
+    /// named is followed; one in a folder stays a link.
+    fn put(&mut self, host: &Path, guest: &str, without: &[String], named: bool) -> Result<()> {
         let reading = || format!("-f {}", host.display());
         let meta = if named {
             fs::metadata(host)
@@ -114,9 +129,13 @@ impl Prepared {
                 let name = path.file_name().and_then(|name| name.to_str());
                 let name =
                     name.with_context(|| format!("{}: a name that is not UTF-8", path.display()))?;
+                if without.iter().any(|other| other == name) {
+                    continue;
+                }
                 self.put(
                     &path,
                     &format!("{}/{name}", guest.trim_end_matches('/')),
+                    without,
                     false,
                 )?;
             }

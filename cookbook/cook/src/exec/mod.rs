@@ -70,6 +70,12 @@ pub struct Options {
     /// Show the log of kernel and boot on the standard error output.
     #[arg(short, long)]
     pub verbose: bool,
+    /// The folder in the guest that the command starts in, if not `/root`.
+    #[arg(skip)]
+    pub folder: Option<String>,
+    /// Names in host folders of what is not taken along.
+    #[arg(skip)]
+    pub without: Vec<String>,
     /// The command and its arguments.
     #[arg(required = true, last = true)]
     pub command: Vec<OsString>,

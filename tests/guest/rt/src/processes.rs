@@ -67,6 +67,7 @@ pub fn run(start: &Start) -> i32 {
         threads_run_and_are_joined, thread_locals_are_each_ones_own, detached_threads_are_freed,
         a_mutex_excludes_threads, a_fork_has_its_own_memory, a_program_has_what_it_was_given,
         a_program_replaces_another, signals_interrupt_other_threads,
+        what_takes_no_signals_waits_on,
         a_crash_is_told, what_is_no_program_is_refused,
     ]
 }
@@ -310,6 +311,54 @@ fn signals_interrupt_other_threads() -> Outcome {
     thread.join()?;
     check_eq!(HANDLED.load(Ordering::SeqCst), 1);
     check_eq!(ANSWER.load(Ordering::SeqCst), EINTR as usize);
+    Ok(())
+}
+
+static GATE: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn wait_at_the_gate(_: usize) {
+    let answer = signal::without_delivery(|| {
+        WAITING.store(1, Ordering::SeqCst);
+        futex::wait(&GATE, 0, None)
+    });
+    ANSWER.store(
+        answer.err().map_or(0, |e| e.errno as usize),
+        Ordering::SeqCst,
+    );
+}
+
+/// A word about a signal does not end a wait of a thread that takes none now; it takes the signal afterwards.
+fn what_takes_no_signals_waits_on() -> Outcome {
+    WAITING.store(0, Ordering::SeqCst);
+    ANSWER.store(usize::MAX, Ordering::SeqCst);
+    HANDLED.store(0, Ordering::SeqCst);
+    let thread = start_thread(wait_at_the_gate, 0)?;
+    let pause = || {
+        let time = TimeSpec {
+            tv_sec: 0,
+            tv_nsec: 2_000_000,
+        };
+        sys::nanosleep(&time).map_err(|(e, _)| e)
+    };
+    while WAITING.load(Ordering::SeqCst) == 0 {
+        sys::sched_yield();
+    }
+    pause()?;
+    // SAFETY: the thread is not joined yet.
+    let tcb = unsafe { thread.tcb().as_ref() };
+    tcb.control.word[0].fetch_or(1 << 9, Ordering::SeqCst);
+    let Some(context) = tcb.thread_fd() else {
+        fail!("no context")
+    };
+    context.tell(ContextVerb::Interrupt)?;
+    pause()?;
+    check_eq!(ANSWER.load(Ordering::SeqCst), usize::MAX);
+    check_eq!(HANDLED.load(Ordering::SeqCst), 0);
+    GATE.store(1, Ordering::SeqCst);
+    futex::wake(&GATE, 1);
+    thread.join()?;
+    check!(ANSWER.load(Ordering::SeqCst) != EINTR as usize);
+    check_eq!(HANDLED.load(Ordering::SeqCst), 1);
     Ok(())
 }
 
