@@ -381,7 +381,7 @@ unsafe fn receive_from(
 }
 
 unsafe fn parts<'a>(message: &libc::msghdr) -> Result<&'a [libc::iovec]> {
-    let count = message.msg_iovlen as usize;
+    let count = message.msg_iovlen;
     if count == 0 {
         return Ok(&[]);
     }
@@ -397,7 +397,7 @@ unsafe fn descriptors(message: &libc::msghdr) -> Result<Vec<usize>> {
     if message.msg_control.is_null() {
         return Ok(list);
     }
-    let mut rest = bytes(message.msg_control, message.msg_controllen as usize)?;
+    let mut rest = bytes(message.msg_control, message.msg_controllen)?;
     while rest.len() >= CONTROL {
         // SAFETY: there are that many bytes, and any bytes make such a header.
         let header = rest.as_ptr().cast::<ControlHeader>().read_unaligned();
@@ -442,7 +442,7 @@ unsafe fn receive_parts(number: c_int, message: &mut libc::msghdr, flags: c_int)
     let room = parts(message)?
         .iter()
         .fold(0_usize, |all, part| all.saturating_add(part.iov_len));
-    let control = message.msg_controllen as usize;
+    let control = message.msg_controllen;
     let most = match message.msg_control.is_null() {
         true => 0,
         false => control.saturating_sub(CONTROL) / size_of::<c_int>(),
