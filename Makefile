@@ -40,7 +40,7 @@ help:
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS= KVM=1'
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
 	@echo 'make test-crates  published crates own tests in the guest (long)'
-	@echo 'make soak    a million opens while daemons are killed (long)'
+	@echo 'make soak    a million opens while daemons are killed, a thousand power cuts (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -152,10 +152,10 @@ test-crates: tools all
 	$(call say,published crates in the guest)
 	$(Q)$(RUNNER) crates $(CRATES)
 
-# Long: a million opens while daemons are killed.
+# Long: a million opens while daemons are killed; the power goes a thousand times.
 soak: deps test-programs c-programs kernel
 	$(call say,soak test in QEMU)
-	$(Q)$(RUNNER) test soak-full
+	$(Q)$(RUNNER) test soak-full power-cut-full
 
 # Packages of programs of others; `make test` has their tests, and this is those alone.
 ports: deps

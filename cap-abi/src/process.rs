@@ -5,6 +5,10 @@
 /// back. Others reach it as before.
 pub const CONFINE: u64 = 0x100;
 
+/// `SYS_CALL` on a process, `[SET_IDS_OF, process]`: sets the identities of another process, with the payload of
+/// `SetResugid`. For a privileged process that is not confined.
+pub const SET_IDS_OF: u64 = 0x102;
+
 /// `SYS_CALL` on a process, `[COUNTS]`: how many there are of everything, as [`COUNTED`] words of 8
 /// bytes: processes (also ended ones), threads, groups, sessions, handles. For a privileged process
 /// that is not confined.

@@ -183,9 +183,11 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
         archive: Archive::new(image).map_err(Failure::Initfs)?,
         image,
     };
-    let (processes, procmgr) = start_procmgr(&starter).map_err(step("starting procmgr"))?;
+    let ([processes, named], procmgr) =
+        start_procmgr(&starter).map_err(step("starting procmgr"))?;
     let (names, nsmgr) = start_nsmgr(&starter).map_err(step("starting nsmgr"))?;
     bind_roots(roots, &names).map_err(step("binding the kernel's schemes"))?;
+    bind(&names, b"proc", named).map_err(step("binding `proc`"))?;
     let first = processes
         .dup(b"first")
         .map_err(step("making the first process"))?;
@@ -223,10 +225,12 @@ fn tell(roots: &Roots) -> Result<()> {
     Ok(())
 }
 
-fn start_procmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
-    use procmgr_core::start::{EVENT_ROOT, PROC_ROOT, ROOT, SOCKET};
+/// With the root of processes, and that of the scheme `proc`.
+fn start_procmgr(starter: &Starter<'_>) -> Result<([Fd; 2], Watched)> {
+    use procmgr_core::start::{EVENT_ROOT, NAMED_ROOT, PROC_ROOT, ROOT, SOCKET};
     let socket = create_scheme(starter.roots.scheme_capability(), 0)?;
     let root = create_scheme_fd(&socket, ROOT as usize, 0, O_RDWR, 0)?;
+    let named = create_scheme_fd(&socket, NAMED_ROOT as usize, 0, O_RDONLY | O_DIRECTORY, 0)?;
     let proc = starter.roots.get(GlobalSchemes::Proc)?;
     let event = starter.roots.get(GlobalSchemes::Event)?;
     let grants = [
@@ -239,7 +243,7 @@ fn start_procmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {
         vital: true,
         ..watched
     };
-    Ok((root, watched))
+    Ok(([root, named], watched))
 }
 
 fn start_nsmgr(starter: &Starter<'_>) -> Result<(Fd, Watched)> {

@@ -14,7 +14,7 @@ use redox_rt::{
 };
 use syscall::flag::O_RDONLY;
 
-use crate::{Running, bring_up};
+use crate::{Running, bring_up, start_again};
 
 /// Longest list of functions in bytes.
 const LONGEST: u64 = 1 << 16;
@@ -36,10 +36,14 @@ pub fn start_drivers(unit: &Unit) -> Vec<Running> {
     drivers
         .filter_map(|mut driver| {
             driver.initial = unit.initial;
-            match bring_up(&driver) {
-                Ok(Some(pid)) => Some(Running::new(driver, pid)),
-                _ => None,
-            }
+            let first = bring_up(&driver);
+            let mut running = Running::new(driver, 0);
+            // One that ends before it counts as started has ended like any other.
+            running.pid = match first {
+                Ok(pid) => pid,
+                Err(()) => start_again(&mut running, false),
+            }?;
+            Some(running)
         })
         .collect()
 }

@@ -223,6 +223,15 @@ fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
                 Err(())
             }
         },
+        Kind::Notify => match ready::start_notifying(unit) {
+            Ok(pid) => Ok(Some(pid)),
+            Err(error) => {
+                if !unit.optional {
+                    eprintln!("init: {name}: {error}");
+                }
+                Err(())
+            }
+        },
         Kind::Oneshot => {
             let ended = Program::service(unit)
                 .and_then(|program| program.start())

@@ -29,6 +29,7 @@ pub struct Program<'a> {
     /// Where it is looked for, in this order.
     paths: Vec<String>,
     args: Vec<&'a [u8]>,
+    env: Vec<String>,
     grants: Vec<Grant>,
     namespace: Option<Names>,
     directory: bool,
@@ -67,6 +68,7 @@ impl<'a> Program<'a> {
             cmd: unit.service.cmd.as_bytes(),
             paths: unit.programs(),
             args: args.collect(),
+            env: unit.environment(),
             grants: vec![grant(1, 1), grant(2, 2)],
             namespace: None,
             directory: false,
@@ -99,6 +101,7 @@ impl<'a> Program<'a> {
             cmd: cmd.as_bytes(),
             paths: init_core::programs(cmd, false),
             args: args.to_vec(),
+            env: Vec::new(),
             grants: vec![grant(0, 0), grant(1, 1), grant(2, 2)],
             namespace: ns::namespace().map(Names::Own),
             directory: true,
@@ -108,6 +111,12 @@ impl<'a> Program<'a> {
     /// Hands it a descriptor too, which it finds at `to`.
     pub fn give(mut self, fd: &Fd, to: usize) -> Self {
         self.grants.push(grant(fd.raw(), to));
+        self
+    }
+
+    /// Adds a variable to its environment.
+    pub fn tell(mut self, variable: String) -> Self {
+        self.env.push(variable);
         self
     }
 
@@ -129,14 +138,14 @@ impl<'a> Program<'a> {
 
     fn try_start(&self) -> Result<u32> {
         let open = |path: &[u8], flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
-        let mut file = Err(Error::new(ENOENT));
+        let mut found = Err(Error::new(ENOENT));
         for path in &self.paths {
-            file = open(path.as_bytes(), O_RDONLY);
-            if file.is_ok() {
+            found = open(path.as_bytes(), O_RDONLY).map(|file| (file, path));
+            if found.is_ok() {
                 break;
             }
         }
-        let file = file?;
+        let (file, path) = found?;
         // Plain absolute paths lead to the files; before there are any, to the initial ones.
         let directory = if self.directory {
             let flags = O_RDONLY | O_DIRECTORY;
@@ -147,15 +156,16 @@ impl<'a> Program<'a> {
         };
         let mut args = vec![self.cmd];
         args.extend(&self.args);
+        let env: Vec<&[u8]> = self.env.iter().map(|text| text.as_bytes()).collect();
         let role = |from| Role {
             from,
             rights: Rights::FULL,
         };
         process::spawn(&Command {
             image: Image::File(&file),
-            path: &[],
+            path: path.as_bytes(),
             args: &args,
-            env: &[],
+            env: &env,
             grants: &self.grants,
             namespace: self.namespace.as_ref().map(|names| role(names.raw())),
             directory: directory.as_ref().map(|fd| role(fd.raw())),

@@ -1,13 +1,13 @@
-//! Starting a scheme's daemon, until its name is bound.
+//! Starting a daemon until it is ready: a scheme's, until its name is bound, or one that says so itself.
 
 use alloc::format;
 
-use init_core::Unit;
+use init_core::{NOTIFY, Unit};
 use nsmgr_api::{UnbindFlags, Verb};
 use redox_rt::{Error, Fd, Result, event::Queue, fd::create_scheme, namespace as ns, process, sys};
 use scheme_core::start::{DEVICE, REGISTER, SOCKET};
 use syscall::{
-    EAGAIN, ENODEV, EventFlags,
+    EAGAIN, EINTR, ENODEV, EPIPE, EventFlags,
     flag::{CallFlags, O_DIRECTORY, O_RDONLY, O_RDWR},
 };
 
@@ -15,6 +15,7 @@ use crate::{namespace, program::Program};
 
 const CAPABILITY: &[u8] = b"/scheme/namespace/scheme-creation-cap";
 const EVENTS: &[u8] = b"/scheme/event";
+const PIPES: &[u8] = b"/scheme/pipe";
 
 /// Starts a unit's daemon and waits until its scheme can be named, or it has ended (`ENODEV`).
 pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
@@ -58,6 +59,30 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
         match changes.read(&mut generation) {
             Err(error) if error.errno != EAGAIN => return Err(error),
             _ => {}
+        }
+    }
+}
+
+/// The first descriptor behind the usual ones.
+const FIRST: usize = 3;
+
+/// Starts a unit's daemon and waits until it has written to the pipe that it is told of, or has closed it: it has
+/// ended then, or never will be ready (`EPIPE`).
+pub fn start_notifying(unit: &Unit) -> Result<u32> {
+    let root = Fd::from_raw(ns::open(PIPES, O_RDONLY, sys::FD_ANY_UPPER)?);
+    let pipe = root.dup(b"")?;
+    let end = pipe.dup(b"write")?;
+    let program = Program::service(unit)?
+        .give(&end, FIRST)
+        .tell(format!("{NOTIFY}={FIRST}"));
+    let pid = program.start()?;
+    drop((program, end, root));
+    loop {
+        match pipe.read(&mut [0]) {
+            Ok(0) => return Err(Error::new(EPIPE)),
+            Ok(_) => return Ok(pid),
+            Err(error) if error.errno == EINTR => {}
+            Err(error) => return Err(error),
         }
     }
 }

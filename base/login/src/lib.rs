@@ -4,7 +4,11 @@
 extern crate alloc;
 
 mod files;
+mod names;
 mod talk;
+mod users;
 
 pub use files::{open_first, read_text, read_users, replace};
+pub use names::namespace_of;
 pub use talk::{Typed, ask, ask_secretly};
+pub use users::{Unknown, Users};

@@ -33,40 +33,46 @@ impl Registers {
         (inside && aligned).then(|| (self.base + offset) as *mut T)
     }
 
+    fn read<T>(&self, offset: usize) -> Option<T> {
+        let place = self.place::<T>(offset)?;
+        // SAFETY: (1) the place is inside the mapping and aligned (`place`); (2) the mapping is there as long as
+        // this value; (3) registers are read as whole words or bytes, which any bits are.
+        Some(unsafe { place.read_volatile() })
+    }
+
+    fn write<T>(&self, offset: usize, value: T) {
+        if let Some(place) = self.place::<T>(offset) {
+            // SAFETY: (1) and (2) as for `read`; (3) nothing of this program is there, so that what the write does
+            // is between it and the device.
+            unsafe { place.write_volatile(value) };
+        }
+    }
+
     /// Reads a word; one outside reads as ones.
     pub fn read32(&self, offset: usize) -> u32 {
-        // SAFETY: the place is in registers that this value keeps mapped, and aligned.
-        self.place(offset)
-            .map_or(u32::MAX, |place: *mut u32| unsafe { place.read_volatile() })
+        self.read(offset).unwrap_or(u32::MAX)
     }
 
     /// Writes a word; one outside is not written.
     pub fn write32(&self, offset: usize, value: u32) {
-        if let Some(place) = self.place::<u32>(offset) {
-            // SAFETY: as for `read32`. What the write does is between this program and the device.
-            unsafe { place.write_volatile(value) };
-        }
+        self.write(offset, value);
     }
 
     /// Reads a byte; one outside reads as ones.
     pub fn read8(&self, offset: usize) -> u8 {
-        // SAFETY: as for `read32`.
-        self.place(offset)
-            .map_or(u8::MAX, |place: *mut u8| unsafe { place.read_volatile() })
+        self.read(offset).unwrap_or(u8::MAX)
     }
 
     /// Writes a byte; one outside is not written.
     pub fn write8(&self, offset: usize, value: u8) {
-        if let Some(place) = self.place::<u8>(offset) {
-            // SAFETY: as for `write32`.
-            unsafe { place.write_volatile(value) };
-        }
+        self.write(offset, value);
     }
 }
 
 impl Drop for Registers {
     fn drop(&mut self) {
-        // SAFETY: nobody else knows the address. An error leaves it mapped.
+        // SAFETY: the range is this value's own mapping, whose address nobody else has, and no access follows. An
+        // error leaves it mapped, which harms nobody.
         let _ = unsafe { sys::funmap(self.base, self.len) };
     }
 }
@@ -113,10 +119,11 @@ pub fn read(address: u64, len: usize) -> Result<Vec<u8>> {
     let window = window("physical@wb", first, whole as u64)?;
     let base = map(&window, whole, MapFlags::PROT_READ)?;
     let mut bytes = vec![0; len];
-    // SAFETY: the mapping has `skip + len` bytes from `base` on, and is unmapped only after the copy.
-    unsafe {
-        core::ptr::copy_nonoverlapping((base + skip) as *const u8, bytes.as_mut_ptr(), len);
-        let _ = sys::funmap(base, whole);
-    }
+    let from = (base + skip) as *const u8;
+    // SAFETY: (1) the mapping has `whole` bytes from `base` on, at least `skip + len`; (2) `bytes` has `len`; (3) one
+    // is mapped, the other on the heap, so that they do not overlap.
+    unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), len) };
+    // SAFETY: the range is the mapping made above, and nothing refers to it any more. An error leaves it mapped.
+    let _ = unsafe { sys::funmap(base, whole) };
     Ok(bytes)
 }

@@ -31,10 +31,10 @@ const END_OF_PIDS: u32 = 1 << 15;
 fn main(_: &Start) -> i32 {
     let socket = Fd::from_raw(contract::SOCKET);
     let mut manager = Manager::new(END_OF_PIDS);
-    // The number that the starter made a descriptor for.
-    let root = manager.root();
-    if root != Ok(contract::ROOT) {
-        eprintln!("procmgr: its first handle is {root:?}, which nobody has a descriptor for");
+    // The numbers that the starter made descriptors for.
+    let roots = (manager.root(), manager.named_root());
+    if roots != (Ok(contract::ROOT), Ok(contract::NAMED_ROOT)) {
+        eprintln!("procmgr: its first handles are {roots:?}, which nobody has descriptors for");
         return 1;
     }
     let proc_root = Fd::from_raw(contract::PROC_ROOT);

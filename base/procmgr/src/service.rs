@@ -67,6 +67,10 @@ impl<'a> Service<'a> {
         }
         match opcode {
             Opcode::Dup => self.dup(handle, payload),
+            Opcode::OpenAt => {
+                let opened = self.manager.open_named(handle, payload);
+                opened.map(Said::Opened).map_err(number)
+            }
             Opcode::Call if handle == notice::HANDLE => {
                 self.noticed(Key::from_raw(a));
                 Ok(Said::Value(0, Data::None))

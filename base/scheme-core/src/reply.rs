@@ -1,9 +1,21 @@
 //! Completion entries.
 
 use syscall::{
+    Stat,
+    error::EINVAL,
     flag::EventFlags,
     schemev2::{Cqe, CqeOpcode, NewFdFlags},
 };
+
+/// Copies what `fstat` is told to the caller.
+///
+/// # Errors
+/// `EINVAL` without room for it.
+pub fn stat(payload: &mut [u8], stat: &Stat) -> Result<usize, i32> {
+    let place = payload.get_mut(..stat.len()).ok_or(EINVAL)?;
+    place.copy_from_slice(stat);
+    Ok(0)
+}
 
 const fn cqe(opcode: CqeOpcode, tag: u32, result: u64) -> Cqe {
     Cqe {

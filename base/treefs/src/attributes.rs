@@ -38,7 +38,11 @@ impl<S: Store> Fs<S> {
             st_nlink: attr.link_count(),
             st_uid: attr.uid,
             st_gid: attr.gid,
-            st_size: attr.size,
+            // What leads to a socket is no content of its name.
+            st_size: match attr.kind() {
+                Kind::Special => 0,
+                _ => attr.size,
+            },
             st_blksize: PAGE as u32,
             st_blocks: attr.allocated.div_ceil(BLOCK),
             st_mtime: seconds(attr.mtime),

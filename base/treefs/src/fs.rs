@@ -1,23 +1,28 @@
 //! Handles: what a scheme's descriptors refer to.
 
+mod content;
+mod facts;
+
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 
 use cwd_cap::{Found, How, Intent, Last, NodeKind, Path, Scope};
-use syscall::data::{Stat, StatVfs, TimeSpec};
+use syscall::data::TimeSpec;
 use syscall::flag::{
-    MODE_DIR, MODE_FILE, MODE_SYMLINK, O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW,
-    O_RDONLY, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
+    MODE_DIR, MODE_FILE, MODE_SOCK, MODE_SYMLINK, MODE_TYPE, O_CREAT, O_DIRECTORY, O_EXCL,
+    O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
 };
 
 use crate::access::{Caller, READ, WRITE};
 use crate::data::{FileData, SparsePages};
 use crate::error::Error;
 use crate::names::{RenameFlags, type_of_new};
-use crate::node::{DirEntry, Kind, NodeId};
+use crate::node::{Kind, NodeId};
 use crate::slots::Slots;
-use crate::store::{Attr, Store};
+use crate::store::Store;
 use crate::tree::{Config, Tree, Usage};
+
+/// Longest of what leads to a socket, in bytes.
+pub const LONGEST_TOKEN: usize = 256;
 
 /// A handle just opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +41,8 @@ struct Handle {
     node: NodeId,
     read: bool,
     write: bool,
-    /// A link made through this handle whose target is still to be written.
-    unwritten_link: bool,
+    /// What was made through this handle is still to be written, once: a link's target, or what leads to a socket.
+    unwritten: bool,
 }
 
 /// A tree and the handles on it.
@@ -157,7 +162,7 @@ impl<S: Store> Fs<S> {
             node: self.store.root(),
             read: true,
             write: false,
-            unwritten_link: false,
+            unwritten: false,
         })
     }
 
@@ -176,7 +181,7 @@ impl<S: Store> Fs<S> {
         let Some(handle) = self.handles.remove(handle as u64) else {
             return;
         };
-        if handle.unwritten_link {
+        if handle.unwritten {
             self.withdraw_link(handle.node);
         }
         self.store.closed(handle.node);
@@ -203,6 +208,10 @@ impl<S: Store> Fs<S> {
     ///
     /// `flags`: Redox's `O_*`, the permissions of what is made (the caller's mask already applied)
     /// in the low bits, and [`cap_abi::resolve`] bits.
+    ///
+    /// A socket's name is made with `MODE_SOCK` in the low bits. Whoever makes it writes to the handle, once, what
+    /// leads to the socket ([`LONGEST_TOKEN`]); whoever opens it with `MODE_SOCK` and may write to it reads that. To
+    /// all others it is a name.
     ///
     /// # Errors
     /// Those of the walk and of opening; see [`Error`].
@@ -245,11 +254,12 @@ impl<S: Store> Fs<S> {
                 let mode = flags as u16;
                 let node = self.create(dir, &name, what, mode, caller, now)?;
                 // Its permissions do not concern who made it.
+                let is_file = Kind::of(what) == Kind::File;
                 self.insert(Handle {
                     node,
-                    read: has(O_RDONLY) && !has(O_STAT),
-                    write: has(O_WRONLY) && !has(O_STAT),
-                    unwritten_link: false,
+                    read: is_file && has(O_RDONLY) && !has(O_STAT),
+                    write: is_file && has(O_WRONLY) && !has(O_STAT),
+                    unwritten: what == MODE_SOCK && has(O_WRONLY) && !has(O_STAT),
                 })
             }
         }
@@ -272,29 +282,33 @@ impl<S: Store> Fs<S> {
         if has(O_SYMLINK) && kind != NodeKind::Link {
             return Err(Error::Invalid("kind of file: not a link"));
         }
+        let as_socket = flags as u16 & MODE_TYPE == MODE_SOCK;
+        if as_socket && attr.mode & MODE_TYPE != MODE_SOCK {
+            return Err(Error::Invalid("kind of file: not a socket"));
+        }
         match attr.kind() {
             Kind::Directory if write || truncate => return Err(Error::IsDirectory),
             Kind::Link if write || truncate => return Err(Error::NotPermitted),
-            Kind::Special if read || write => return Err(Error::NoDevice),
+            Kind::Special if (read || write) && !as_socket => return Err(Error::NoDevice),
             _ => {}
         }
         let mut want = 0;
         // A link's permissions are nobody's concern.
         if kind != NodeKind::Link {
-            want |= if read { READ } else { 0 };
+            want |= if read && !as_socket { READ } else { 0 };
             want |= if write || truncate { WRITE } else { 0 };
         }
         if !attr.allows(caller, want) {
             return Err(Error::Denied);
         }
-        if write || truncate {
+        if (write || truncate) && !as_socket {
             self.writable()?;
         }
         let opened = self.insert(Handle {
             node,
-            read,
-            write,
-            unwritten_link: false,
+            read: read || write && as_socket,
+            write: write && !as_socket,
+            unwritten: false,
         })?;
         if truncate && opened.kind == Kind::File {
             let done = self.set_size(node, 0, caller, now);
@@ -343,7 +357,7 @@ impl<S: Store> Fs<S> {
             node,
             read: directory && has(O_RDONLY) && !has(O_STAT),
             write: false,
-            unwritten_link: !directory,
+            unwritten: !directory,
         })
     }
 
@@ -404,343 +418,6 @@ impl<S: Store> Fs<S> {
         let target = self.handle(target)?.node;
         let start = self.handle(dir)?.node;
         self.link_at(target, start, path, resolve, caller, now)
-    }
-
-    /// Reads a file, or a link's target.
-    ///
-    /// # Errors
-    /// [`Error::IsDirectory`].
-    pub fn read(
-        &mut self,
-        handle: usize,
-        buf: &mut [u8],
-        offset: u64,
-        now: TimeSpec,
-    ) -> Result<usize, Error> {
-        let Handle { node, read, .. } = *self.handle(handle)?;
-        if !read {
-            return Err(Error::BadHandle);
-        }
-        let len = match self.store.attr(node)?.kind() {
-            Kind::File => self.store.read(node, offset, buf)?,
-            Kind::Link => {
-                let target = self.store.target(node)?;
-                crate::Borrowed(target.as_bytes()).read(offset, buf)
-            }
-            Kind::Directory => return Err(Error::IsDirectory),
-            Kind::Special => return Err(Error::NoDevice),
-        };
-        if len > 0 {
-            self.store.accessed(node, now);
-        }
-        Ok(len)
-    }
-
-    /// Writes to a file at `offset`, or at its end if `fcntl_flags` has `O_APPEND`; writes as much
-    /// as there is space for. On the handle that made a link: sets the target, once and whole.
-    ///
-    /// # Errors
-    /// [`Error::NoSpace`] if not a single byte fits, [`Error::TooLarge`].
-    pub fn write(
-        &mut self,
-        handle: usize,
-        buf: &[u8],
-        offset: u64,
-        fcntl_flags: u32,
-        caller: Caller,
-        now: TimeSpec,
-    ) -> Result<usize, Error> {
-        let number = handle as u64;
-        let Handle {
-            node,
-            write,
-            unwritten_link,
-            ..
-        } = *self.handle(handle)?;
-        if unwritten_link {
-            self.set_target(node, buf, now)?;
-            if let Some(handle) = self.handles.get_mut(number) {
-                handle.unwritten_link = false;
-            }
-            return Ok(buf.len());
-        }
-        if !write {
-            return Err(Error::BadHandle);
-        }
-        self.writable()?;
-        let offset = if fcntl_flags as usize & O_APPEND != 0 {
-            self.store.attr(node)?.size
-        } else {
-            offset
-        };
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        let room = self.store.max_size().saturating_sub(offset);
-        let len = usize::try_from(room).map_or(buf.len(), |room| room.min(buf.len()));
-        let data = buf.get(..len).filter(|data| !data.is_empty());
-        let written = self
-            .store
-            .write(node, offset, data.ok_or(Error::TooLarge)?)?;
-        self.changed(node, caller, now)?;
-        Ok(written)
-    }
-
-    /// Notes that `caller` has changed a file's content.
-    fn changed(&mut self, node: NodeId, caller: Caller, now: TimeSpec) -> Result<(), Error> {
-        let mut attr = self.store.attr(node)?;
-        attr.touch(now);
-        attr.changed_by(caller);
-        self.store.set_attr(node, &attr)
-    }
-
-    fn set_target(&mut self, node: NodeId, target: &[u8], now: TimeSpec) -> Result<(), Error> {
-        self.writable()?;
-        let text = Path::new(target)?.as_str();
-        if text.is_empty() {
-            return Err(Error::Invalid("target of a link: empty"));
-        }
-        let mut attr: Attr = self.store.attr(node)?;
-        if attr.kind() != Kind::Link {
-            return Err(Error::BadHandle);
-        }
-        if attr.size != 0 {
-            return Err(Error::Invalid("target of a link: already written"));
-        }
-        self.store.set_target(node, text)?;
-        attr.touch(now);
-        self.store.set_attr(node, &attr)
-    }
-
-    /// Size in bytes; of a directory, the number of its entries.
-    ///
-    /// # Errors
-    /// [`Error::BadHandle`].
-    pub fn fsize(&self, handle: usize) -> Result<u64, Error> {
-        Ok(self.store.attr(self.handle(handle)?.node)?.size)
-    }
-
-    /// What there is to know of a file.
-    ///
-    /// # Errors
-    /// [`Error::BadHandle`].
-    pub fn fstat(&self, handle: usize) -> Result<Stat, Error> {
-        self.stat_node(self.handle(handle)?.node)
-    }
-
-    /// Limits and what is left of them.
-    ///
-    /// # Errors
-    /// [`Error::BadHandle`].
-    pub fn fstatvfs(&mut self, handle: usize) -> Result<StatVfs, Error> {
-        self.handle(handle)?;
-        self.store.stat_vfs()
-    }
-
-    /// Sets permissions.
-    ///
-    /// # Errors
-    /// [`Error::NotOwner`].
-    pub fn fchmod(
-        &mut self,
-        handle: usize,
-        mode: u16,
-        caller: Caller,
-        now: TimeSpec,
-    ) -> Result<(), Error> {
-        let node = self.handle(handle)?.node;
-        self.chmod(node, mode, caller, now)
-    }
-
-    /// Sets owner and group; `u32::MAX` leaves one as it is.
-    ///
-    /// # Errors
-    /// [`Error::NotOwner`].
-    pub fn fchown(
-        &mut self,
-        handle: usize,
-        uid: u32,
-        gid: u32,
-        caller: Caller,
-        now: TimeSpec,
-    ) -> Result<(), Error> {
-        let node = self.handle(handle)?.node;
-        self.chown(node, uid, gid, caller, now)
-    }
-
-    /// Sets the times of access and modification; no times at all means the present.
-    ///
-    /// # Errors
-    /// [`Error::NotOwner`], [`Error::Denied`], [`Error::Invalid`].
-    pub fn futimens(
-        &mut self,
-        handle: usize,
-        times: &[TimeSpec],
-        caller: Caller,
-        now: TimeSpec,
-    ) -> Result<(), Error> {
-        let node = self.handle(handle)?.node;
-        self.set_times(node, times, caller, now)
-    }
-
-    /// Makes a file that size.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`]; [`Error::BadHandle`] if it was not opened for writing.
-    pub fn ftruncate(
-        &mut self,
-        handle: usize,
-        size: u64,
-        caller: Caller,
-        now: TimeSpec,
-    ) -> Result<(), Error> {
-        let Handle { node, write, .. } = *self.handle(handle)?;
-        if !write {
-            return Err(Error::BadHandle);
-        }
-        self.set_size(node, size, caller, now)
-    }
-
-    fn set_size(
-        &mut self,
-        node: NodeId,
-        size: u64,
-        caller: Caller,
-        now: TimeSpec,
-    ) -> Result<(), Error> {
-        self.writable()?;
-        if size > self.store.max_size() {
-            return Err(Error::TooLarge);
-        }
-        self.store.set_size(node, size)?;
-        self.changed(node, caller, now)
-    }
-
-    /// Hands the directory's entries after the one with cookie `after` (0: from the beginning) to
-    /// `take`, in order, until it answers false.
-    ///
-    /// An entry that is there throughout is handed out exactly once however often others are made
-    /// and removed between the pieces.
-    ///
-    /// # Errors
-    /// [`Error::NotDirectory`].
-    pub fn getdents(
-        &self,
-        handle: usize,
-        after: u64,
-        mut take: impl FnMut(DirEntry<'_>) -> bool,
-    ) -> Result<(), Error> {
-        let Handle { node, read, .. } = *self.handle(handle)?;
-        if !self.store.attr(node)?.is_dir() {
-            return Err(Error::NotDirectory);
-        }
-        if !read {
-            return Err(Error::BadHandle);
-        }
-        self.store.list(node, after, &mut |listed| {
-            let attr_kind = Kind::of(listed.mode_type);
-            take(DirEntry {
-                cookie: listed.cookie,
-                name: listed.name,
-                node: listed.node,
-                number: self.store.number(listed.node),
-                kind: attr_kind,
-                mode_type: listed.mode_type,
-            })
-        })
-    }
-
-    /// What was written is safe from a loss of power.
-    ///
-    /// # Errors
-    /// [`Error::Backend`].
-    pub fn fsync(&mut self, handle: usize) -> Result<(), Error> {
-        self.handle(handle)?;
-        self.store.sync()
-    }
-
-    /// Memory that is a file's content, for the caller to map; see [`Store::map`]. What is mapped stays until
-    /// [`Fs::munmap`], also when the handle is closed.
-    ///
-    /// # Errors
-    /// [`Error::Denied`] if the handle was not opened for this.
-    pub fn mmap(
-        &mut self,
-        handle: usize,
-        offset: u64,
-        len: u64,
-        writable: bool,
-    ) -> Result<usize, Error> {
-        let Handle {
-            node, read, write, ..
-        } = *self.handle(handle)?;
-        if !read || writable && !write {
-            return Err(Error::Denied);
-        }
-        if self.store.attr(node)?.kind() != Kind::File {
-            return Err(Error::Invalid("kind of file: it cannot be mapped"));
-        }
-        let page = crate::PAGE as u64;
-        let whole = len.checked_next_multiple_of(page).ok_or(Error::NoMemory)?;
-        if !offset.is_multiple_of(page) || len == 0 {
-            return Err(Error::Invalid("range to be mapped"));
-        }
-        self.store.opened(node)?;
-        match self.store.map(node, offset, whole, writable) {
-            Ok(address) => {
-                let count = &mut self.maps.entry(handle).or_insert((node, 0)).1;
-                *count = count.saturating_add(1);
-                Ok(address)
-            }
-            Err(error) => {
-                self.store.closed(node);
-                Err(error)
-            }
-        }
-    }
-
-    /// A mapping made through a handle is gone, which may itself be gone. Unknown numbers are ignored.
-    ///
-    /// # Errors
-    /// Those of writing back what the mapping's users wrote.
-    pub fn munmap(&mut self, handle: usize) -> Result<(), Error> {
-        let Some((node, count)) = self.maps.get_mut(&handle) else {
-            return Ok(());
-        };
-        let node = *node;
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            self.maps.remove(&handle);
-        }
-        let done = self.store.unmapped(node);
-        self.store.closed(node);
-        done
-    }
-
-    /// The path of what the handle refers to, from the root (`/` and names; the root is `/`).
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if it has no name any more, or its last known one is gone.
-    pub fn fpath(&self, handle: usize) -> Result<String, Error> {
-        let node = self.handle(handle)?.node;
-        let mut path = self.path_from(self.store.root(), node)?;
-        if path.is_empty() {
-            path.push('/');
-        }
-        Ok(path)
-    }
-
-    /// The path of what `handle` refers to, relative to the directory `dir`; `.` for that itself.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if it is not below.
-    pub fn relpathat(&self, handle: usize, dir: usize) -> Result<String, Error> {
-        let (node, top) = (self.handle(handle)?.node, self.handle(dir)?.node);
-        let path = self.path_from(top, node)?;
-        Ok(match path.strip_prefix('/') {
-            Some(below) => String::from(below),
-            None => String::from("."),
-        })
     }
 }
 

@@ -52,7 +52,7 @@ pub use access::Caller;
 pub use data::{Borrowed, FileData, MAX_SIZE, PAGE, SparsePages};
 pub use dir::Dir;
 pub use error::Error;
-pub use fs::{Fs, Opened};
+pub use fs::{Fs, LONGEST_TOKEN, Opened};
 pub use names::RenameFlags;
 pub use node::{DirEntry, Kind, NodeId};
 pub use region::{MappedPages, NoRegion, Region, Window};

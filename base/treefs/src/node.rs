@@ -61,7 +61,7 @@ pub struct DirEntry<'a> {
     pub mode_type: u16,
 }
 
-/// A file of any kind. `D` is what holds a regular file's bytes.
+/// A file of any kind. `D` is what holds bytes.
 #[derive(Debug)]
 pub struct Inode<D> {
     pub body: Body<D>,
@@ -87,7 +87,8 @@ pub enum Body<D> {
     Dir(Dir),
     /// The target; empty until it is written.
     Link(String),
-    Special,
+    /// Of a socket's name, what leads to the socket.
+    Special(D),
 }
 
 impl<D> Inode<D> {
@@ -135,7 +136,7 @@ impl<D> Inode<D> {
             Body::File(_) => MODE_FILE,
             Body::Dir(_) => MODE_DIR,
             Body::Link(_) => MODE_SYMLINK,
-            Body::Special => self.mode & MODE_TYPE,
+            Body::Special(_) => self.mode & MODE_TYPE,
         }
     }
 }

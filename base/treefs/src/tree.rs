@@ -194,7 +194,7 @@ impl<D: FileData> Tree<D> {
         change: impl FnOnce(&mut D) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let inode = self.inodes.get_mut(node.0).ok_or(Error::NotFound)?;
-        let Body::File(data) = &mut inode.body else {
+        let (Body::File(data) | Body::Special(data)) = &mut inode.body else {
             return Err(Error::Invalid("kind of file"));
         };
         let before = data.allocated();
@@ -324,9 +324,9 @@ impl<D: FileData> Tree<D> {
             return;
         }
         let bytes = match &inode.body {
-            Body::File(data) => data.allocated(),
+            Body::File(data) | Body::Special(data) => data.allocated(),
             Body::Link(target) => target.len() as u64,
-            Body::Dir(_) | Body::Special => 0,
+            Body::Dir(_) => 0,
         };
         self.refund(bytes);
         self.inodes.remove(node.0);
@@ -349,10 +349,9 @@ impl<D: FileData> Store for Tree<D> {
     fn attr(&self, node: NodeId) -> Result<Attr, Error> {
         let inode = self.get(node)?;
         let (size, allocated) = match &inode.body {
-            Body::File(data) => (data.size(), data.allocated()),
+            Body::File(data) | Body::Special(data) => (data.size(), data.allocated()),
             Body::Link(target) => (target.len() as u64, 0),
             Body::Dir(dir) => (dir.len() as u64, 0),
-            Body::Special => (0, 0),
         };
         Ok(Attr {
             mode: inode.mode_type() | inode.mode & crate::access::ALL_BITS,
@@ -399,7 +398,7 @@ impl<D: FileData> Store for Tree<D> {
             MODE_FILE => Body::File(D::default()),
             MODE_DIR => Body::Dir(Dir::new(dir)),
             MODE_SYMLINK => Body::Link(String::new()),
-            _ => Body::Special,
+            _ => Body::Special(D::default()),
         };
         let inode = Inode::new(body, new.mode, new.uid, new.gid, now);
         self.add(dir, name, inode, now)
@@ -445,7 +444,7 @@ impl<D: FileData> Store for Tree<D> {
 
     fn read(&mut self, node: NodeId, offset: u64, buf: &mut [u8]) -> Result<usize, Error> {
         match &self.get(node)?.body {
-            Body::File(data) => Ok(data.read(offset, buf)),
+            Body::File(data) | Body::Special(data) => Ok(data.read(offset, buf)),
             _ => Err(Error::Invalid("kind of file")),
         }
     }
@@ -593,6 +592,6 @@ const fn node_kind<D>(inode: &Inode<D>) -> NodeKind {
     match inode.body {
         Body::Dir(_) => NodeKind::Directory,
         Body::Link(_) => NodeKind::Link,
-        Body::File(_) | Body::Special => NodeKind::Other,
+        Body::File(_) | Body::Special(_) => NodeKind::Other,
     }
 }

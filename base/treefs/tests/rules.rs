@@ -395,6 +395,49 @@ fn special_files_are_names_only() {
 }
 
 #[test]
+fn a_sockets_name_leads_to_it() {
+    let mut served = served();
+    let new = O_CREAT | O_EXCL | usize::from(MODE_SOCK | 0o755);
+    let socket = usize::from(MODE_SOCK);
+    let made = served.open("s", new | O_WRONLY).unwrap();
+    // Before it is written there is nothing behind it, and it is written once.
+    let early = served.open("s", O_RDWR | socket).unwrap();
+    assert_eq!(served.read(early, 100, 0).unwrap(), b"");
+    let long = [b'x'; treefs::LONGEST_TOKEN + 1];
+    for wrong in [&b""[..], &long] {
+        assert!(served.write(made, wrong, 0).is_err());
+    }
+    assert_eq!(served.write(made, b"token", 0), Ok(5));
+    assert_eq!(served.write(made, b"other", 0), Err(Error::BadHandle));
+    assert_eq!(served.read(made, 100, 0), Err(Error::BadHandle));
+    assert_eq!(served.read(early, 100, 0).unwrap(), b"token");
+    assert_eq!(served.write(early, b"other", 0), Err(Error::BadHandle));
+    let stat = served.stat("s", 0).unwrap();
+    assert_eq!((stat.st_mode & MODE_TYPE, stat.st_size), (MODE_SOCK, 0));
+    // To whoever does not ask for a socket it is a name; to who may not write, not even that.
+    for flags in [O_RDONLY, O_RDWR, O_WRONLY | O_TRUNC] {
+        assert_eq!(served.open("s", flags), Err(Error::NoDevice));
+    }
+    served.caller = OTHER;
+    assert_eq!(served.open("s", O_WRONLY | socket), Err(Error::Denied));
+    served.caller = ROOT;
+    served.create("f", 0o644).unwrap();
+    served.mkdir("d", 0o755).unwrap();
+    served.symlink("l", "s").unwrap();
+    for other in ["f", "d"] {
+        let error = served.open(other, O_WRONLY | socket).unwrap_err();
+        assert_eq!(error.errno(), 22, "{other}");
+    }
+    let through = served.open("l", O_WRONLY | socket).unwrap();
+    assert_eq!(served.read(through, 100, 0).unwrap(), b"token");
+    // Made without being opened for it, it leads nowhere.
+    let none = served.open("t", new | O_STAT).unwrap();
+    assert_eq!(served.write(none, b"token", 0), Err(Error::BadHandle));
+    served.unlink("s", 0).unwrap();
+    assert_eq!(served.read(early, 100, 0).unwrap(), b"token");
+}
+
+#[test]
 fn links_to_other_schemes() {
     for (default, scheme) in [(true, "file"), (false, "ramfs")] {
         let mut served = Served::new(Config {

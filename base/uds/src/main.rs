@@ -1,4 +1,4 @@
-//! Unix sockets. `udsd stream` serves connections, `udsd dgram` datagrams.
+//! Unix sockets. `udsd stream` serves connections, `udsd dgram` datagrams, `udsd seqpacket` connections of messages.
 //!
 //! A thin shell around `uds-server`. Its namespace has `rand`, where the tokens of bound sockets come from.
 #![no_std]
@@ -82,8 +82,9 @@ fn main(start: &Start) -> i32 {
     let (name, kind) = match start.arg(1).map(core::ffi::CStr::to_bytes) {
         Some(b"stream") => ("uds_stream", Kind::Stream),
         Some(b"dgram") => ("uds_dgram", Kind::Datagram),
+        Some(b"seqpacket") => ("uds_seqpacket", Kind::Packet),
         _ => {
-            eprintln!("udsd: usage: udsd stream|dgram");
+            eprintln!("udsd: usage: udsd stream|dgram|seqpacket");
             return 2;
         }
     };

@@ -333,11 +333,21 @@ pub fn new_session() -> Result<u32> {
     call(ProcCall::Setsid, &mut [], &[]).map(|pid| pid as u32)
 }
 
-/// Changes identities: real, effective and saved user, then the same of groups. `None` keeps one.
-pub fn set_ids(ids: [Option<u32>; 6]) -> Result<()> {
-    let mut bytes = [0u8; 24];
+fn words_of_ids(ids: [Option<u32>; 6]) -> [u8; 24] {
+    let mut bytes = [0; 24];
     for (place, id) in bytes.chunks_exact_mut(4).zip(ids) {
         place.copy_from_slice(&id.unwrap_or(u32::MAX).to_ne_bytes());
     }
-    call(ProcCall::SetResugid, &mut bytes, &[]).map(drop)
+    bytes
+}
+
+/// Changes identities: real, effective and saved user, then the same of groups. `None` keeps one.
+pub fn set_ids(ids: [Option<u32>; 6]) -> Result<()> {
+    call(ProcCall::SetResugid, &mut words_of_ids(ids), &[]).map(drop)
+}
+
+/// The same of another process; see `cap_abi::process::SET_IDS_OF`.
+pub fn set_ids_of(pid: u32, ids: [Option<u32>; 6]) -> Result<()> {
+    let verb = [cap_abi::process::SET_IDS_OF, u64::from(pid)];
+    sys::call_write(own()?, &words_of_ids(ids), CallFlags::empty(), &verb).map(drop)
 }

@@ -2,6 +2,10 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+pub mod power;
+
 /// Bytes of a sector.
 pub const SECTOR: usize = 512;
 /// How many writes [`writes`] gives.

@@ -298,6 +298,21 @@ static void connections(void) {
     SAME(errno, EADDRINUSE);
     SAME(connect(other, (struct sockaddr *)&address, sizeof address), -1);
     SAME(errno, ECONNREFUSED);
+    struct stat about;
+    SAME(stat(path, &about), 0);
+    CHECK(S_ISSOCK(about.st_mode));
+    SAME(about.st_size, 0);
+    SAME(open(path, O_RDWR), -1);
+    SAME(errno, ENXIO);
+    // Names of other things lead to no socket.
+    const char *others[] = {"/", "/tmp-plain"};
+    close(open(others[1], O_CREAT | O_WRONLY, 0600));
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_un wrong = named(others[i]);
+        SAME(connect(other, (struct sockaddr *)&wrong, sizeof wrong), -1);
+        SAME(errno, ECONNREFUSED);
+    }
+    SAME(unlink(others[1]), 0);
     SAME(listen(listener, 4), 0);
     SAME(getsockname(listener, (struct sockaddr *)&got, &len), 0);
     CHECK(strcmp(got.sun_path, path) == 0);
@@ -399,6 +414,44 @@ static void datagrams(void) {
     close(sender);
 }
 
+static void packets(void) {
+    struct sockaddr_un address = named("/tmp-packets");
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0), client = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    CHECK(listener >= 0 && client >= 0);
+    SAME(send(client, "x", 1, MSG_NOSIGNAL), -1);
+    SAME(errno, ENOTCONN);
+    SAME(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    SAME(listen(listener, 1), 0);
+    SAME(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+    int server = accept(listener, NULL, NULL), kind;
+    socklen_t len = sizeof kind;
+    SAME(getsockopt(server, SOL_SOCKET, SO_TYPE, &kind, &len), 0);
+    SAME(kind, SOCK_SEQPACKET);
+    SAME(send(client, "abcdef", 6, 0), 6);
+    SAME(send(client, "gh", 2, 0), 2);
+    char buffer[4] = {0};
+    SAME(recv(server, buffer, 3, MSG_TRUNC), 6);
+    CHECK(is(buffer, "abc"));
+    SAME(recv(server, buffer, 4, 0), 2);
+    SAME(recv(server, buffer, 4, MSG_DONTWAIT), -1);
+    SAME(errno, EAGAIN);
+    close(client);
+    SAME(recv(server, buffer, 4, 0), 0);
+    SAME(send(server, "x", 1, MSG_NOSIGNAL), -1);
+    SAME(errno, EPIPE);
+    close(server);
+    close(listener);
+    SAME(unlink("/tmp-packets"), 0);
+    int pair[2];
+    SAME(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    SAME(write(pair[0], "one", 3), 3);
+    SAME(write(pair[0], "two", 3), 3);
+    SAME(read(pair[1], buffer, 4), 3);
+    CHECK(is(buffer, "one"));
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void a_receiver_waits_for_a_time(void) {
     int pair[2];
     SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -489,6 +542,7 @@ static const struct test_case cases[] = {
     {"connections", connections},
     {"descriptors_are_passed", descriptors_are_passed},
     {"datagrams", datagrams},
+    {"packets", packets},
     {"a_receiver_waits_for_a_time", a_receiver_waits_for_a_time},
     {"memory_is_shared", memory_is_shared},
     {"semaphores_have_names", semaphores_have_names},

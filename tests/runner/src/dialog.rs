@@ -10,6 +10,8 @@
 //! send = "user\r"         # typed then
 //! ```
 //!
+//! With `ends = true` before the steps, the machine must switch itself off after the last.
+//!
 //! Carriage returns that the machine sends count for nothing.
 
 use std::path::Path;
@@ -21,6 +23,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
+    #[serde(default)]
+    ends: bool,
     #[serde(rename = "step")]
     steps: Vec<Step>,
 }
@@ -53,7 +57,12 @@ pub struct Dialog {
     current: Option<Step>,
     count: usize,
     seen: Vec<u8>,
+    /// Whether the machine's end is still to come.
+    ends: bool,
 }
+
+/// The test that the machine switches itself off.
+const THE_END: &str = "the_machine_switches_itself_off";
 
 impl Script {
     /// Reads a script.
@@ -66,7 +75,10 @@ impl Script {
     /// The script in `text`.
     pub fn parse(text: &str) -> Result<Self> {
         let script: Self = toml::from_str(text)?;
-        Self::new(script.steps)
+        Ok(Self {
+            ends: script.ends,
+            ..Self::new(script.steps)?
+        })
     }
 
     /// The script of some steps: at least one, and each waits for something.
@@ -77,7 +89,7 @@ impl Script {
         if let Some(step) = steps.iter().find(|step| step.expect.is_empty()) {
             bail!("step {:?} waits for nothing", step.name);
         }
-        Ok(Self { steps })
+        Ok(Self { ends: false, steps })
     }
 }
 
@@ -96,13 +108,14 @@ impl Step {
 impl Dialog {
     /// At the beginning of a script.
     pub fn new(script: Script) -> Self {
-        let count = script.steps.len();
+        let count = script.steps.len() + usize::from(script.ends);
         let mut steps = script.steps.into_iter();
         Self {
             current: steps.next(),
             steps,
             count,
             seen: Vec::new(),
+            ends: script.ends,
         }
     }
 
@@ -132,16 +145,32 @@ impl Dialog {
             }
             self.seen.drain(..at + step.expect.len());
             self.current = self.steps.next();
-            if self.current.is_none() {
+            if self.current.is_none() && !self.ends {
                 acts.push(Act::Tell("@done 0".to_owned()));
             }
         }
         acts
     }
 
+    /// The machine has ended, by being switched off or otherwise: what the judge is told.
+    pub fn end(&mut self, off: bool) -> Vec<String> {
+        if self.current.is_some() || !std::mem::take(&mut self.ends) {
+            return Vec::new();
+        }
+        if off {
+            vec![format!("@test ok {THE_END}"), "@done 0".to_owned()]
+        } else {
+            vec![format!("@test FAIL {THE_END}: it ended otherwise")]
+        }
+    }
+
     /// Nothing more will be heard: what the judge is told of the step that waits.
     pub fn give_up(&self) -> Option<String> {
-        let step = self.current.as_ref()?;
+        let Some(step) = &self.current else {
+            return self
+                .ends
+                .then(|| format!("@test FAIL {THE_END}: it goes on"));
+        };
         let seen = String::from_utf8_lossy(&self.seen);
         let tail: Vec<&str> = seen.lines().rev().take(4).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -199,6 +228,37 @@ mod tests {
         let mut dialog = Dialog::new(Script::parse(SCRIPT).unwrap());
         let acts = dialog.hear(b"secret login: x$ secret");
         assert_eq!(acts[2], tell("@test ok list"));
+    }
+
+    #[test]
+    fn the_machine_may_have_to_end() {
+        let script = || Script::parse(&format!("ends = true\n{SCRIPT}")).unwrap();
+        let said = b"login: $ ";
+        let mut dialog = Dialog::new(script());
+        assert_eq!(dialog.plan(), "@test plan 3");
+        // Too early: the step that waits is what has failed.
+        assert!(dialog.end(true).is_empty());
+        assert_eq!(dialog.hear(said).last(), Some(&tell("@test ok list")));
+        assert!(dialog.give_up().unwrap().ends_with("goes on"));
+        let rows = [
+            (
+                true,
+                vec!["@test ok the_machine_switches_itself_off", "@done 0"],
+            ),
+            (
+                false,
+                vec!["@test FAIL the_machine_switches_itself_off: it ended otherwise"],
+            ),
+        ];
+        for (off, wanted) in rows {
+            let mut dialog = Dialog::new(script());
+            dialog.hear(said);
+            assert_eq!(dialog.end(off), wanted);
+            assert_eq!(dialog.give_up(), None);
+        }
+        let mut dialog = Dialog::new(Script::parse(SCRIPT).unwrap());
+        dialog.hear(said);
+        assert!(dialog.end(true).is_empty());
     }
 
     #[test]

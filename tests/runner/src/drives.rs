@@ -258,6 +258,11 @@ impl Files {
             log: folder.join(format!("drive{index}.log")),
         }
     }
+
+    /// The image.
+    pub fn image(&self) -> &Path {
+        &self.image
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use disk_image::{Numbers, power::State};
 use image::Programs;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
@@ -13,7 +15,9 @@ use test_runner::bench::{self, Reference, Results};
 use test_runner::crates;
 use test_runner::dialog::{Dialog, Script};
 use test_runner::drives::Files;
+use test_runner::fixture;
 use test_runner::judge::Report;
+use test_runner::power::{self, Cut, Round};
 use test_runner::qemu::{self, Outcome};
 use test_runner::readme;
 use test_runner::suites::{Boot, Suite, Table};
@@ -180,6 +184,11 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
         None => {
             let mut programs = Programs::read(&args.initfs)?;
             programs.extend(&suite.extra_programs());
+            if let Some(path) = &suite.fixture {
+                let trees = own("fixture");
+                fixture::make(&trees, &format!("/scheme/initfs/{path}"))?;
+                programs.files.insert(path.clone(), trees);
+            }
             fs::write(&initfs, programs.build(&args.binaries)?)
                 .with_context(|| format!("cannot write {}", initfs.display()))?;
             Boot::Pvh {
@@ -209,6 +218,11 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
     for (index, port) in suite.ports.iter().enumerate() {
         port.serve(folder.path(), index)?;
     }
+    if let Some(cut) = suite.cut {
+        let outcome = cut_power(suite, cut, &boot, folder.path(), &drives, args, &bar);
+        bar.finish_and_clear();
+        return outcome;
+    }
     let outcome = qemu::run(
         process::Command::new(qemu::QEMU).args(suite.qemu_args(&boot, folder.path(), &drives)),
         dialog,
@@ -230,6 +244,62 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Starts machines whose power goes.
+fn cut_power(
+    suite: &Suite,
+    cut: Cut,
+    boot: &Boot<'_>,
+    folder: &Path,
+    drives: &[Files],
+    args: &Args,
+    bar: &ProgressBar,
+) -> Result<Outcome> {
+    let (Some(drive), Some(files)) = (suite.drives.first(), drives.first()) else {
+        bail!("there is no disk");
+    };
+    let started = Instant::now();
+    let mut report = Report::default();
+    let mut moments = Numbers::new(power::any_seed());
+    let mut synced = State::default();
+    bar.set_length(u64::from(cut.rounds));
+    let round = Round {
+        image: files.image(),
+        folder,
+        log: &log_path(suite, args),
+        copies: cut.copies,
+        timeout: Duration::from_secs(suite.timeout),
+    };
+    for number in 1..=cut.rounds {
+        if number > 1 && (number - 1) % power::ROUNDS_OF_A_DISK == 0 {
+            drive.make(files)?;
+            synced = State::default();
+        }
+        let mut machine = suite.clone();
+        machine.cmdline = format!("{} {synced}", suite.cmdline);
+        let words = machine.qemu_args(boot, folder, drives);
+        let mut emulator = process::Command::new(qemu::QEMU);
+        match round.run(
+            emulator.args(&words),
+            number,
+            synced,
+            &mut moments,
+            &mut report,
+        ) {
+            Ok(now) => synced = now,
+            Err(error) => {
+                report.problems.push(format!("round {number}: {error:#}"));
+                break;
+            }
+        }
+        bar.set_position(u64::from(number));
+    }
+    Ok(Outcome {
+        report,
+        tail: Vec::new(),
+        time: started.elapsed(),
+    })
 }
 
 fn existing(path: &Path) -> Result<&Path> {

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -34,16 +34,87 @@ pub struct Outcome {
     pub time: Duration,
 }
 
-/// Ends the emulator when dropped, so that none outlives its run, nor what it was started by.
-struct Machine(Child);
+/// A running emulator. It is killed when this is dropped, so that none outlives its run, nor
+/// what it was started by.
+#[derive(Debug)]
+pub struct Machine {
+    child: Child,
+    keyboard: Option<ChildStdin>,
+    /// What comes out of the serial port, until the emulator ends.
+    pub serial: Receiver<Vec<u8>>,
+    errors: Option<JoinHandle<String>>,
+}
+
+impl Machine {
+    /// Starts the emulator, or what starts it, with something to type on if that is wanted.
+    pub fn start(command: &mut Command, keyboard: bool) -> Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .process_group(0)
+            .stdin(if keyboard {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {program} (make deps installs it)"))?;
+        let keyboard = child.stdin.take();
+        let serial = child.stdout.take();
+        let errors = child.stderr.take().map(|mut errors| {
+            thread::spawn(move || {
+                let mut text = String::new();
+                // What cannot be read is not there to be shown.
+                let _ = errors.read_to_string(&mut text);
+                text
+            })
+        });
+        let (sender, lines) = mpsc::channel();
+        let machine = Self {
+            child,
+            keyboard,
+            serial: lines,
+            errors,
+        };
+        let mut serial = serial.context("no serial port")?;
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = serial.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(machine)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the emulator; what it has said about itself.
+    fn end(mut self) -> String {
+        self.kill();
+        let errors = self.errors.take();
+        errors
+            .and_then(|errors| errors.join().ok())
+            .unwrap_or_default()
+    }
+
+    fn kill(&mut self) {
+        // Errors mean that it has ended already.
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Errors mean that it has ended already.
-        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
     }
 }
 
@@ -60,35 +131,7 @@ pub fn run(
     let mut file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let started = Instant::now();
     let program = command.get_program().to_string_lossy().into_owned();
-    let child = command
-        .process_group(0)
-        .stdin(match dialog {
-            Some(_) => Stdio::piped(),
-            None => Stdio::null(),
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {program} (make deps installs it)"))?;
-    let mut machine = Machine(child);
-    let mut keyboard = machine.0.stdin.take();
-    let mut serial = machine.0.stdout.take().context("no serial port")?;
-    let mut errors = machine.0.stderr.take().context("no error output")?;
-    let errors = thread::spawn(move || {
-        let mut text = String::new();
-        // What cannot be read is not there to be shown.
-        let _ = errors.read_to_string(&mut text);
-        text
-    });
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = serial.read(&mut buffer) {
-            if sender.send(buffer[..count].to_vec()).is_err() {
-                break;
-            }
-        }
-    });
+    let mut machine = Machine::start(command, dialog.is_some())?;
 
     let mut judge = Judge::new();
     if let Some(dialog) = &dialog {
@@ -100,7 +143,7 @@ pub fn run(
     let mut deadline = limit;
     let end = loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match lines.recv_timeout(left) {
+        match machine.serial.recv_timeout(left) {
             Ok(bytes) => {
                 file.write_all(&bytes)
                     .with_context(|| format!("cannot write {}", log.display()))?;
@@ -123,7 +166,7 @@ pub fn run(
                         Act::Tell(text) => steps.push(judge.line(&text)),
                         // A machine that has ended is told nothing, and judged below.
                         Act::Send(text) => {
-                            if let Some(keyboard) = &mut keyboard {
+                            if let Some(keyboard) = &mut machine.keyboard {
                                 let _ = keyboard.write_all(text.as_bytes());
                                 let _ = keyboard.flush();
                             }
@@ -146,7 +189,15 @@ pub fn run(
             Err(RecvTimeoutError::Timeout) if deadline < limit => break End::Stopped,
             Err(RecvTimeoutError::Timeout) => break End::TimedOut(timeout),
             Err(RecvTimeoutError::Disconnected) => {
-                break match machine.0.wait().context("cannot wait for the emulator")? {
+                let status = machine
+                    .child
+                    .wait()
+                    .context("cannot wait for the emulator")?;
+                // What a guest writes to the device that ends the emulator never makes 0.
+                for line in dialog.iter_mut().flat_map(|d| d.end(status.success())) {
+                    judge.line(&line);
+                }
+                break match status {
                     status if status.code().is_none() => {
                         End::Failed(format!("{program}: {status}"))
                     }
@@ -155,14 +206,13 @@ pub fn run(
             }
         }
     };
-    drop(machine);
+    let errors = machine.end();
     tail.extend((!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned()));
     if let Some(text) = dialog.and_then(|dialog| dialog.give_up()) {
         judge.line(&text);
     }
     // The emulator's exit status says little: the debug-exit device makes 1 of the guest's 0, which
     // is also what bad arguments give. But then the emulator says something.
-    let errors = errors.join().unwrap_or_default();
     let end = match end {
         End::Stopped if !judge.is_done() && !errors.trim().is_empty() => {
             End::Failed(format!("{program}: {}", errors.trim()))

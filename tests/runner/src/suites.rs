@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::drives::{Drive, Files};
 use crate::ports::Port;
+use crate::power::Cut;
 
 /// The suites of a table file, in its order.
 #[derive(Debug, Deserialize)]
@@ -33,7 +34,7 @@ pub struct Suite {
     pub on_request: bool,
     /// A disk image to boot through UEFI firmware, instead of the kernel and an initial file system.
     pub disk: Option<PathBuf>,
-    /// Whether the machine may start again, with what it has written to that disk; else that is its end.
+    /// Whether the machine may start again, with what it has written to its disks; else that is its end.
     #[serde(default)]
     pub reboots: bool,
     /// The kernel's command line.
@@ -50,12 +51,17 @@ pub struct Suite {
     pub icount: bool,
     /// What is typed on the console, and when: a script of [`crate::dialog`]. Its steps are the tests.
     pub dialog: Option<PathBuf>,
+    /// The machine has no end of its own: its power goes, so often. The state of its first disk is put behind the
+    /// command line.
+    pub cut: Option<Cut>,
     /// Programs of the initial file system, in addition to `config/initfs.toml`'s: path -> package.
     #[serde(default)]
     pub programs: std::collections::BTreeMap<String, String>,
     /// Host files in the initial file system, likewise: path -> host path.
     #[serde(default)]
     pub files: std::collections::BTreeMap<String, PathBuf>,
+    /// Where in the initial file system the trees of `tests/resolve-cases.toml` are, as `rows-a` and `rows-b`.
+    pub fixture: Option<String>,
     /// Disks, beside the one that is booted from, in the order in which the machine has them.
     #[serde(default, rename = "drive")]
     pub drives: Vec<Drive>,
@@ -139,8 +145,10 @@ impl Table {
             if suite.disk.is_some() && !(suite.programs.is_empty() && suite.cmdline.is_empty()) {
                 bail!("suite {name:?}: a disk has its own programs and command line");
             }
-            if suite.reboots && suite.disk.is_none() {
-                bail!("suite {name:?}: reboots, but not from a disk");
+            if suite.cut.is_some() && (suite.disk.is_some() || suite.drives.is_empty()) {
+                bail!(
+                    "suite {name:?}: its power goes, for which it needs a drive, and no disk to boot"
+                );
             }
         }
         Ok(table)

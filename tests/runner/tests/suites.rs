@@ -53,7 +53,10 @@ fn bad_tables() {
             "two suites",
         ),
         ("[[suite]]\nname = 'a'\ndisk = 'x'\ncmdline = 'y'\n", "disk"),
-        ("[[suite]]\nname = 'a'\nreboots = true\n", "reboots"),
+        (
+            "[[suite]]\nname = 'a'\ncut = { rounds = 1, copies = 1 }\n",
+            "power goes",
+        ),
     ] {
         let error = Table::parse(text).unwrap_err().to_string();
         assert!(error.contains(message), "{text}: {error}");

@@ -5,17 +5,24 @@
 //! ```toml
 //! [unit]
 //! description = "Files in memory"
-//! requires = ["log"]              # units that are started before
+//! requires = ["log"]              # units that are started before; `log.service` is the same
+//! requires_weak = ["pcid"]        # the same, but if there is none or it fails, that is no obstacle
 //! unless = ["rootfs"]             # it is left out if one of these has been started
 //! optional = true                 # whether it is started or not, nobody is told
 //!
 //! [service]
 //! cmd = "ramfsd"                  # a path, or a program in /usr/bin or /scheme/initfs/bin; see below
 //! args = ["file", "$SIZE"]        # `$NAME` is a variable of init's environment; left out if there is none
-//! type = { scheme = "file" }      # or "daemon", "oneshot", "console"
+//! envs = { LEVEL = "info" }       # its environment
+//! inherit_envs = ["ROOT"]         # variables of init's that it has too
+//! type = { scheme = "file" }      # or { bus = … }, "daemon", "notify", "oneshot", "oneshot_async", "console"
 //! restart = "on-failure"          # or "always", "never" (the default)
 //! schemes = ["log", "tty*"]       # what its namespace holds; nothing unless said
 //! ```
+//!
+//! That is upstream's format but for `unless`, `optional`, `restart`, `schemes`, and the types `bus` and `console`,
+//! which are ours. `default_dependencies` means nothing: there are none. A unit with `condition_architecture` is
+//! left out unless [`ARCHITECTURE`] is among them.
 //!
 //! The program of a unit of the initial file system is looked for there first, that of any other in `/usr/bin`.
 //! So nothing that files depend on is read from those files, which cannot be read while it is not there.
@@ -24,7 +31,8 @@
 //! |---|---|---|
 //! | `{ scheme = "NAME" }` | its socket and the right to bind NAME, once; a namespace if it names schemes | it has bound NAME |
 //! | `{ bus = "NAME" }` | the same | it has bound NAME, and so have the drivers of what `/scheme/NAME/functions` lists |
-//! | `"daemon"` | | it runs |
+//! | `"daemon"`, `"oneshot_async"` | | it runs |
+//! | `"notify"` | a pipe, whose descriptor's number the variable [`NOTIFY`] has | it has written to the pipe |
 //! | `"oneshot"` | | it has ended well |
 //! | `"console"` | the console | everything else is started; its end is the system's |
 #![cfg_attr(not(test), no_std)]
@@ -43,6 +51,7 @@
 extern crate alloc;
 
 use alloc::{
+    collections::BTreeMap,
     string::{String, ToString},
     vec::Vec,
 };
@@ -53,6 +62,11 @@ use serde::Deserialize;
 /// How a unit file's name ends.
 pub const SUFFIX: &str = ".service";
 
+/// What `condition_architecture` calls this one.
+pub const ARCHITECTURE: &str = "x86_64";
+/// The variable with the number of the descriptor by which a program says that it is ready.
+pub const NOTIFY: &str = "INIT_NOTIFY";
+
 /// A unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
@@ -62,6 +76,8 @@ pub struct Unit {
     pub description: String,
     /// Names of units that are started before.
     pub requires: Vec<String>,
+    /// Names of units that are started before, if there are any and they can be.
+    pub requires_weak: Vec<String>,
     /// Names of units of which one that is started takes this one's place.
     pub unless: Vec<String>,
     /// Whether it is nothing to report when it cannot be started.
@@ -73,6 +89,8 @@ pub struct Unit {
     /// Whether it is one of the initial file system's. Then so is its program, if there is one there: the files
     /// may be just what cannot be reached without it.
     pub initial: bool,
+    /// Whether it is meant for this machine.
+    pub here: bool,
 }
 
 /// What a unit runs.
@@ -84,6 +102,12 @@ pub struct Service {
     /// Its arguments, without its name.
     #[serde(default)]
     pub args: Vec<String>,
+    /// Its environment.
+    #[serde(default)]
+    pub envs: BTreeMap<String, String>,
+    /// Variables that it has from this program's environment.
+    #[serde(default)]
+    pub inherit_envs: Vec<String>,
     /// What it is.
     #[serde(rename = "type")]
     pub kind: Kind,
@@ -104,7 +128,10 @@ pub enum Kind {
     /// It serves a scheme of this name, which lists what there are drivers for.
     Bus(String),
     /// It runs.
+    #[serde(alias = "oneshot_async")]
     Daemon,
+    /// It runs, and says when it is ready.
+    Notify,
     /// It does something and ends.
     Oneshot,
     /// It is what the user sees.
@@ -140,9 +167,15 @@ struct Header {
     #[serde(default)]
     requires: Vec<String>,
     #[serde(default)]
+    requires_weak: Vec<String>,
+    #[serde(default)]
     unless: Vec<String>,
     #[serde(default)]
     optional: bool,
+    /// Whether it has the usual dependencies; there are none.
+    #[serde(default, rename = "default_dependencies")]
+    _default_dependencies: bool,
+    condition_architecture: Option<Vec<String>>,
 }
 
 /// Why a unit is not started.
@@ -200,16 +233,20 @@ pub fn parse(name: &str, text: &str) -> Result<Unit, Error> {
     {
         return bad("the scheme's name is empty");
     }
-    let name = name.strip_suffix(SUFFIX).unwrap_or(name);
+    let bare = |name: &str| name.strip_suffix(SUFFIX).unwrap_or(name).to_string();
+    let all = |names: Vec<String>| names.iter().map(|name| bare(name)).collect();
+    let architectures = file.unit.condition_architecture;
     Ok(Unit {
-        name: name.to_string(),
+        name: bare(name),
         description: file.unit.description,
-        requires: file.unit.requires,
-        unless: file.unit.unless,
+        requires: all(file.unit.requires),
+        requires_weak: all(file.unit.requires_weak),
+        unless: all(file.unit.unless),
         optional: file.unit.optional,
         service: file.service,
         device: None,
         initial: false,
+        here: architectures.is_none_or(|list| list.iter().any(|name| name == ARCHITECTURE)),
     })
 }
 
@@ -230,17 +267,21 @@ pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
             name: alloc::format!("{bus}/{function}"),
             description: alloc::format!("Driver of {function}"),
             requires: Vec::new(),
+            requires_weak: Vec::new(),
             unless: Vec::new(),
             optional: false,
             service: Service {
                 cmd: program.to_string(),
                 args: Vec::new(),
+                envs: BTreeMap::new(),
+                inherit_envs: Vec::new(),
                 kind: Kind::Scheme(scheme.to_string()),
                 restart: Restart::Always,
                 schemes: names.map(ToString::to_string).collect(),
             },
             device: Some(alloc::format!("/scheme/{bus}/{function}")),
             initial: false,
+            here: true,
         })
     };
     list.lines().filter_map(unit).collect()
@@ -253,7 +294,8 @@ impl Unit {
         programs(&self.service.cmd, self.initial)
     }
 
-    /// Puts the values of variables where arguments name them.
+    /// Puts the values of variables where arguments name them, and into its environment what it inherits. What it
+    /// sets itself wins.
     pub fn substitute<'a>(&mut self, value: impl Fn(&str) -> Option<&'a str>) {
         let args = core::mem::take(&mut self.service.args).into_iter();
         let args = args.filter_map(|arg| match arg.strip_prefix('$') {
@@ -261,6 +303,21 @@ impl Unit {
             None => Some(arg),
         });
         self.service.args = args.collect();
+        for name in &self.service.inherit_envs {
+            if let Some(value) = value(name) {
+                let own = self.service.envs.entry(name.clone());
+                own.or_insert_with(|| value.to_string());
+            }
+        }
+    }
+
+    /// Its environment, as a program has it.
+    #[must_use]
+    pub fn environment(&self) -> Vec<String> {
+        let variables = self.service.envs.iter();
+        variables
+            .map(|(name, value)| alloc::format!("{name}={value}"))
+            .collect()
     }
 }
 
@@ -271,9 +328,10 @@ fn place(text: &str, error: &toml::de::Error) -> String {
 }
 
 /// The order in which units are started: each after those it requires, otherwise by name; what is a
-/// console, last. With the units that cannot be started, and why.
+/// console, last. With the units that cannot be started, and why. Those for other machines are in neither.
 #[must_use]
 pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
+    units.retain(|unit| unit.here);
     units.sort_by(|a, b| {
         let last = |unit: &Unit| unit.service.kind == Kind::Console;
         (last(a), &a.name).cmp(&(last(b), &b.name))
@@ -297,6 +355,7 @@ pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
         let ready = waiting.iter().position(|unit| {
             unit.requires.iter().all(|name| done(&started, name))
                 && !unit.unless.iter().any(|name| done(&waiting, name))
+                && !unit.requires_weak.iter().any(|name| done(&waiting, name))
         });
         if let Some(index) = ready {
             started.push(waiting.remove(index));
@@ -307,10 +366,20 @@ pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
             let name = unit.requires.iter().find(of)?;
             Some((index, Error::Blocked(name.clone())))
         });
-        let Some((index, error)) = blocked else {
-            break;
-        };
-        refused.push((waiting.remove(index), error));
+        if let Some((index, error)) = blocked {
+            refused.push((waiting.remove(index), error));
+            continue;
+        }
+        // What only wishes to come after another need not.
+        let weak = waiting.iter().position(|unit| {
+            !unit.requires_weak.is_empty()
+                && unit.requires.iter().all(|name| done(&started, name))
+                && !unit.unless.iter().any(|name| done(&waiting, name))
+        });
+        match weak {
+            Some(index) => started.push(waiting.remove(index)),
+            None => break,
+        }
     }
     refused.extend(waiting.into_iter().map(|unit| (unit, Error::Cycle)));
     (started, refused)
@@ -374,6 +443,69 @@ mod tests {
         assert_eq!(unit.service.kind, Kind::Scheme("file".to_string()));
         assert_eq!(unit.service.restart, Restart::OnFailure);
         assert!(unit.service.schemes.is_empty());
+    }
+
+    #[test]
+    fn upstreams_units_are_read() {
+        let text = r#"
+            [unit]
+            description = "A daemon"
+            requires = ["00_base.service"]
+            requires_weak = ["10_net.service", "15_log"]
+            default_dependencies = false
+            condition_architecture = ["x86", "x86_64"]
+            [service]
+            cmd = "exampled"
+            args = ["one"]
+            envs = { LEVEL = "info", ROOT = "mine" }
+            inherit_envs = ["ROOT", "TERM", "NONE"]
+            type = "notify"
+        "#;
+        let mut unit = parse("20_example.service", text).unwrap();
+        assert_eq!(unit.requires, ["00_base"]);
+        assert_eq!(unit.requires_weak, ["10_net", "15_log"]);
+        assert_eq!(unit.service.kind, Kind::Notify);
+        assert!(unit.here);
+        unit.substitute(|name| (name != "NONE").then_some("xterm"));
+        let wanted = ["LEVEL=info", "ROOT=mine", "TERM=xterm"];
+        assert_eq!(unit.environment(), wanted);
+        let other = text.replace("\"x86_64\"", "\"aarch64\"");
+        let other = parse("20_example.service", &other).unwrap();
+        assert!(!other.here);
+        assert_eq!(order(vec![other]), (vec![], vec![]));
+        let text = "[service]\ncmd = 'x'\ntype = 'oneshot_async'";
+        assert_eq!(parse("a", text).unwrap().service.kind, Kind::Daemon);
+    }
+
+    #[test]
+    fn weak_requirements_are_wishes() {
+        let weak = |name: &str, requires: &[&str], weak: &[&str]| {
+            let mut unit = unit(name, requires);
+            unit.requires_weak = weak.iter().map(ToString::to_string).collect();
+            unit
+        };
+        let rows = [
+            (vec![weak("a", &[], &["b"]), unit("b", &[])], vec!["b", "a"]),
+            (vec![weak("a", &[], &["none"])], vec!["a"]),
+            // One that cannot be started.
+            (
+                vec![weak("a", &[], &["b"]), unit("b", &["none"])],
+                vec!["a"],
+            ),
+            (
+                vec![weak("a", &[], &["b"]), weak("b", &[], &["a"])],
+                vec!["a", "b"],
+            ),
+            (
+                vec![weak("a", &["b"], &[]), weak("b", &[], &["a"])],
+                vec!["b", "a"],
+            ),
+        ];
+        for (units, wanted) in rows {
+            let (started, _) = order(units);
+            let names: Vec<_> = started.iter().map(|unit| unit.name.as_str()).collect();
+            assert_eq!(names, wanted);
+        }
     }
 
     #[test]

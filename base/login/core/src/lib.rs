@@ -3,6 +3,8 @@
 //! * [`accounts`] reads `/etc/passwd` and `/etc/shadow` in the form of the crate `redox_users`.
 //! * [`password`] checks and makes what stands in the latter: Argon2, as a PHC string.
 //! * [`schemes`] reads `/etc/login_schemes.toml`: which names a user's namespace has.
+//! * [`elevation`] says who may become somebody else.
+//! * [`identity`] says who somebody is.
 //! * [`Failures`] says how long to wait after a wrong password.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -20,8 +22,10 @@
 extern crate alloc;
 
 pub mod accounts;
+pub mod elevation;
 mod environment;
 mod failures;
+pub mod identity;
 pub mod password;
 pub mod schemes;
 

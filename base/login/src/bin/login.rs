@@ -10,14 +10,12 @@ extern crate alloc;
 
 use alloc::{format, string::String, vec::Vec};
 
-use login::{Typed, ask, ask_secretly, open_first, read_text, read_users};
+use login::{Typed, ask, ask_secretly, namespace_of, open_first, read_text, read_users};
 use login_core::{
     Failures,
     accounts::{self, Account},
     environment, password,
-    schemes::{self, NARROWEST, Schemes},
 };
-use nsmgr_api::ForkFlags;
 use redox_rt::{
     Error, Fd, Result, eprintln, exec, io, namespace, process, spawn,
     spawn::{Command, Image},
@@ -154,7 +152,7 @@ fn begin(account: &Account) -> Error {
 
 /// Gives up everything that the user is not to have; answers the shell and its path.
 fn prepare(account: &Account) -> Result<(Fd, String)> {
-    let names = names_of(account)?;
+    let names = namespace_of("login", account)?;
     // The terminal is the user's while the session lasts. What is no terminal has no owner to change.
     let _ = sys::fchown(0, account.uid, account.gid);
     drop(namespace::set_namespace(Some(names)));
@@ -177,30 +175,4 @@ fn prepare(account: &Account) -> Result<(Fd, String)> {
         }
     }
     Err(Error::new(ENOENT))
-}
-
-/// The user's namespace. If what the file says cannot be had, it is the narrowest one.
-fn names_of(account: &Account) -> Result<Fd> {
-    const FILE: &str = "login_schemes.toml";
-    let said = match read_text(FILE) {
-        Ok(text) => schemes::parse(&text).unwrap_or_else(|error| {
-            eprintln!("login: /etc/{FILE}: {error}");
-            Schemes::default()
-        }),
-        Err(error) => {
-            eprintln!("login: /etc/{FILE}: {error}");
-            Schemes::default()
-        }
-    };
-    fork(&said.of(&account.name)).or_else(|error| {
-        eprintln!("login: the namespace of {}: {error}", account.name);
-        fork(&NARROWEST)
-    })
-}
-
-fn fork(names: &[&str]) -> Result<Fd> {
-    let own = namespace::namespace().ok_or(Error::new(ENOENT))?;
-    let names = names.iter().map(|name| name.as_bytes());
-    let payload = nsmgr_api::fork_with_payload(ForkFlags::SKIP_UNKNOWN, names);
-    sys::dup(own, &payload, sys::FD_ANY_UPPER).map(Fd::from_raw)
 }

@@ -6,6 +6,7 @@ use cap_abi::session::Control;
 use syscall::sigabi::SenderInfo;
 
 use crate::{
+    credentials::Ids,
     handle::Kind,
     manager::{Answer, Data, EBADF, EINVAL, EPERM, ESRCH, Effect, Errno, Manager, Tag, World},
     process::{Limits, Pid},
@@ -59,8 +60,23 @@ impl<T> Manager<T> {
                 self.signal_thread(thread, signal, world, effects)?;
                 Ok(Answer::value(0))
             }
-            Kind::Root => Err(EINVAL),
+            Kind::Credentials => {
+                let target = wire::credentials_call(metadata)?;
+                // Those of a process that has been waited for are nobody's.
+                self.find(target).filter(|p| !p.reaped).ok_or(ESRCH)?;
+                Ok(Answer::Now(0, Data::Meta(self.meta(target)?)))
+            }
+            Kind::Root | Kind::Named => Err(EINVAL),
         }
+    }
+
+    fn become_user(&mut self, pid: Pid, new: Ids, effects: &mut Vec<Effect>) -> Result<(), Errno> {
+        let process = self.live_mut(pid)?;
+        let old = core::mem::replace(&mut process.ids, new);
+        self.count_user(old.ruid, -1);
+        self.count_user(new.ruid, 1);
+        self.set_attributes(pid, effects);
+        Ok(())
     }
 
     fn process_call(
@@ -80,12 +96,17 @@ impl<T> Manager<T> {
                 Ok(Answer::Never)
             }
             Call::SetIds(change) => {
-                let process = self.live_mut(pid)?;
-                let (old, new) = (process.ids, process.ids.after(&change)?);
-                process.ids = new;
-                self.count_user(old.ruid, -1);
-                self.count_user(new.ruid, 1);
-                self.set_attributes(pid, effects);
+                let ids = self.live(pid)?.ids;
+                self.become_user(pid, ids.after(&change)?, effects)?;
+                Ok(DONE)
+            }
+            Call::SetIdsOf(target, change) => {
+                let process = self.live(pid)?;
+                if !process.ids.is_privileged() || process.cell.is_some() {
+                    return Err(EPERM);
+                }
+                let ids = self.live(target).map_err(|_| ESRCH)?.ids;
+                self.become_user(target, ids.changed(&change), effects)?;
                 Ok(DONE)
             }
             Call::SetGroup(target, group) => {

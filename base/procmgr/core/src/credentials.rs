@@ -66,6 +66,19 @@ impl Ids {
         })
     }
 
+    /// The ids after a change that somebody makes who may make any.
+    #[must_use]
+    pub fn changed(&self, change: &SetIds) -> Self {
+        Self {
+            ruid: change.ruid.unwrap_or(self.ruid),
+            euid: change.euid.unwrap_or(self.euid),
+            suid: change.suid.unwrap_or(self.suid),
+            rgid: change.rgid.unwrap_or(self.rgid),
+            egid: change.egid.unwrap_or(self.egid),
+            sgid: change.sgid.unwrap_or(self.sgid),
+        }
+    }
+
     /// Whether a process with these ids may signal one with those.
     #[must_use]
     pub const fn may_signal(&self, other: &Self) -> bool {

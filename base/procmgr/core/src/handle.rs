@@ -12,6 +12,9 @@
 //! | (the kernel's) | control, thread | `context-N`, `context` | the thread's context |
 //! | (another's) | control | `tty` | the session's terminal |
 //!
+//! The scheme `proc` has one file, `proc-creds-capability`: whoever opens it can ask for the credentials of every
+//! process (`GetProcCredentials`), as daemons of the crate `redoxfs` do for their callers.
+//!
 //! A control handle *is* its process: what is done through it, the process does. A reference is made
 //! for passing on: it can do no more than the table says, and nobody's user id matters when it is
 //! used.
@@ -37,7 +40,14 @@ pub(crate) enum Kind {
     Reference(Key),
     Session(Pid),
     Thread(Key),
+    /// The root of the scheme `proc`.
+    Named,
+    /// Asks about everybody.
+    Credentials,
 }
+
+/// The file of [`Kind::Credentials`].
+const CREDENTIALS: &str = "proc-creds-capability";
 
 #[derive(Debug)]
 pub(crate) struct Handle {
@@ -76,6 +86,34 @@ impl<T> Manager<T> {
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64, Errno> {
         self.open(Kind::Root, None)
+    }
+
+    /// Makes the root of the scheme `proc`.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn named_root(&mut self) -> Result<u64, Errno> {
+        self.open(Kind::Named, None)
+    }
+
+    /// Opens a file of the scheme `proc`.
+    ///
+    /// # Errors
+    /// `ENOENT`; `ENOTDIR` for another handle than its root; `ENFILE` with too many of them.
+    pub fn open_named(&mut self, handle: u64, path: &[u8]) -> Result<u64, Errno> {
+        if self.kind(handle)? != Kind::Named {
+            return Err(Errno(errno::ENOTDIR));
+        }
+        let start = path.iter().take_while(|byte| **byte == b'/').count();
+        if path.get(start..) != Some(CREDENTIALS.as_bytes()) {
+            return Err(Errno(errno::ENOENT));
+        }
+        // Nobody in particular is charged for them.
+        let of_kind = |(_, handle): &(Key, &Handle)| handle.kind == Kind::Credentials;
+        if self.handles.iter().filter(of_kind).count() >= HANDLES_MAX {
+            return Err(Errno(errno::ENFILE));
+        }
+        self.open(Kind::Credentials, None)
     }
 
     /// Answers `dup` with a payload.
@@ -189,7 +227,7 @@ impl<T> Manager<T> {
                     session.handles = session.handles.saturating_add_signed(by);
                 }
             }
-            Kind::Root | Kind::Thread(_) => (),
+            Kind::Root | Kind::Thread(_) | Kind::Named | Kind::Credentials => (),
         }
     }
 
@@ -233,7 +271,7 @@ impl<T> Manager<T> {
             }
             Kind::Session(sid) => self.end_session_if_empty(sid),
             Kind::Thread(thread) => self.discard_unborn_thread(thread, world, effects),
-            Kind::Root => (),
+            Kind::Root | Kind::Named | Kind::Credentials => (),
         }
     }
 

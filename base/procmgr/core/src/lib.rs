@@ -52,6 +52,8 @@ pub mod start {
     pub const EVENT_ROOT: usize = PRIVATE | 18;
     /// Number of the root handle.
     pub const ROOT: u64 = 0;
+    /// Number of the root of the scheme `proc`, by which names lead here.
+    pub const NAMED_ROOT: u64 = 1;
 }
 
 pub use credentials::{Ids, SetIds};

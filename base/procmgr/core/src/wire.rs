@@ -25,6 +25,7 @@
 //! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd) |
 //! | `cap_abi::process::CONFINE` | | 0 | |
 //! | `cap_abi::process::COUNTS` | | 0 | out: 5 `u64` |
+//! | `cap_abi::process::SET_IDS_OF` | process | 0 | in: as `SetResugid` |
 //! | `Rlimit` | resource, 0 reads or 1 sets | 0 | out or in: `Rlimit` |
 //!
 //! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
@@ -33,7 +34,7 @@
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 
-use cap_abi::process::{CONFINE, COUNTS};
+use cap_abi::process::{CONFINE, COUNTS, SET_IDS_OF};
 use cap_abi::session;
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 
@@ -51,6 +52,7 @@ pub(crate) enum Call {
     Wait(Awaited, WaitFlags),
     Exit(u32),
     SetIds(SetIds),
+    SetIdsOf(Pid, SetIds),
     SetGroup(Pid, Pid),
     GetGroup(Pid),
     GetSession(Pid),
@@ -79,6 +81,7 @@ pub(crate) fn process_call(metadata: Metadata, payload: &[u8]) -> Result<Call, E
     match verb {
         CONFINE => return Ok(Call::Confine),
         COUNTS => return Ok(Call::Counts),
+        SET_IDS_OF => return Ok(Call::SetIdsOf(pid(a)?, set_ids(payload)?)),
         _ => (),
     }
     let verb = usize::try_from(verb)
@@ -129,6 +132,15 @@ pub(crate) fn reference_call(metadata: Metadata) -> Result<(u8, u64), Errno> {
     match usize::try_from(verb).ok().and_then(PidfdCall::try_from_raw) {
         Some(PidfdCall::SendSignal) => Ok((signal(number)?, group)),
         None => Err(EINVAL),
+    }
+}
+
+/// `[GetProcCredentials, process]`: the process.
+pub(crate) fn credentials_call(metadata: Metadata) -> Result<Pid, Errno> {
+    let [verb, target, _] = metadata;
+    match usize::try_from(verb).ok().and_then(ProcCall::try_from_raw) {
+        Some(ProcCall::GetProcCredentials) => pid(target),
+        _ => Err(EINVAL),
     }
 }
 

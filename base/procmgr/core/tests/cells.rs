@@ -2,7 +2,7 @@
 
 mod common;
 
-use cap_abi::process::{CONFINE, COUNTS};
+use cap_abi::process::{CONFINE, COUNTS, SET_IDS_OF};
 use common::{Proc, Sim};
 use libredox::protocol::{ProcCall, ProcKillTarget};
 use procmgr_core::{Answer, Data, status};
@@ -156,6 +156,79 @@ fn it_lives_and_ends_like_any_other() {
         sim.close(process.handle);
     }
     assert_eq!(sim.manager.counts(), before);
+}
+
+#[test]
+fn credentials_are_told_by_a_file() {
+    let (mut sim, init) = Sim::new();
+    let root = sim.manager.named_root().unwrap();
+    let before = sim.manager.counts();
+    let open = |sim: &mut Sim, handle, path: &[u8]| sim.manager.open_named(handle, path);
+    for path in [
+        &b""[..],
+        b"/",
+        b"proc-creds",
+        b"proc-creds-capability/",
+        b"1",
+    ] {
+        let error = open(&mut sim, root, path).unwrap_err();
+        assert_eq!(error.0, syscall::ENOENT, "{}", path.escape_ascii());
+    }
+    let error = open(&mut sim, init.handle, b"proc-creds-capability").unwrap_err();
+    assert_eq!(error.0, syscall::ENOTDIR);
+    let all = open(&mut sim, root, b"/proc-creds-capability").unwrap();
+    // Whoever they are, and whatever the asking process is.
+    let confined = sim.fork(init);
+    sim.call(confined.handle, [CONFINE, 0, 0]).unwrap();
+    let ask = |sim: &mut Sim, pid: u64| {
+        let verb = [ProcCall::GetProcCredentials as u64, pid, 0];
+        match sim.call_tagged(all, verb, &[]).1 {
+            Ok(Answer::Now(0, Data::Meta(meta))) => Ok(meta.pid),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.0),
+        }
+    };
+    assert_eq!(ask(&mut sim, 1), Ok(1));
+    assert_eq!(ask(&mut sim, confined.pid.into()), Ok(confined.pid));
+    assert_eq!(ask(&mut sim, 99), Err(ESRCH));
+    for verb in [ProcCall::Kill, ProcCall::SetResugid, ProcCall::Exit] {
+        assert!(sim.call(all, [verb as u64, 1, 9]).is_err());
+    }
+    assert!(sim.manager.dup(all, b"fork").is_err());
+    sim.exit(confined, status::exited(0));
+    sim.verb(init, ProcCall::Waitpid, 0, 0).unwrap();
+    sim.close(confined.handle);
+    assert_eq!(ask(&mut sim, confined.pid.into()), Err(ESRCH));
+    sim.close(all);
+    assert_eq!(sim.manager.counts(), before);
+}
+
+#[test]
+fn the_superuser_says_who_another_is() {
+    let (mut sim, init) = Sim::new();
+    let (user, confined) = (sim.fork(init), sim.fork(init));
+    sim.call(confined.handle, [CONFINE, 0, 0]).unwrap();
+    let ids = |words: [u32; 6]| words.map(u32::to_ne_bytes).concat();
+    let all = |id| ids([id; 6]);
+    let set = |sim: &mut Sim, who: Proc, of: u64, payload: &[u8]| {
+        let verb = [SET_IDS_OF, of, 0];
+        sim.call_tagged(who.handle, verb, payload).1.map(drop)
+    };
+    let error = |result: Result<(), procmgr_core::Errno>| result.unwrap_err().0;
+    let target = u64::from(user.pid);
+    assert_eq!(error(set(&mut sim, confined, target, &all(5))), EPERM);
+    assert_eq!(error(set(&mut sim, init, 99, &all(5))), ESRCH);
+    assert_eq!(error(set(&mut sim, init, target, &all(5)[..20])), EINVAL);
+    set(&mut sim, init, target, &all(1000)).unwrap();
+    assert_eq!(error(set(&mut sim, user, target, &all(0))), EPERM);
+    assert_eq!(error(set(&mut sim, user, 1, &all(1000))), EPERM);
+    // What is not said stays, and it is the process's from then on.
+    let keep = u32::MAX;
+    let some = ids([keep, 0, keep, keep, 7, keep]);
+    set(&mut sim, init, target, &some).unwrap();
+    let thread = sim.manager.thread(user.pid, 0).unwrap();
+    let attributes = sim.manager.attributes(thread).unwrap();
+    assert_eq!((attributes.euid, attributes.egid), (0, 7));
 }
 
 #[test]

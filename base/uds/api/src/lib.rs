@@ -1,6 +1,6 @@
 //! Wire protocol of Unix sockets.
 //!
-//! The schemes `uds_stream` and `uds_dgram` are alike; a socket is a descriptor that opening the scheme's root
+//! The schemes `uds_stream`, `uds_dgram` and `uds_seqpacket` are alike; a socket is a descriptor that opening the scheme's root
 //! gives. `read` and `write` receive and send. A socket that is *bound* can be found by a name in the
 //! scheme (abstract: the name begins with NUL) or by a [`Token`], which the binder puts where the name's
 //! readers find it: in the socket's node in a file system. So reaching a socket takes reaching its node.

@@ -300,7 +300,7 @@ impl<F> Server<F> {
         let (address, bytes) = Address::split(payload).ok_or(errno::EINVAL)?;
         let to = if address.is_empty() {
             self.peer_of(key)?
-        } else if self.kind == Kind::Stream {
+        } else if self.kind.connects() {
             return Err(errno::EISCONN);
         } else {
             let who = self.socket(key)?.owner;
@@ -314,9 +314,9 @@ impl<F> Server<F> {
         let kind = self.kind;
         match (&self.socket(key)?.state, kind) {
             (State::Connected(Some(other)), _) => Ok(*other),
-            (State::Connected(None), Kind::Stream) => Err(errno::EPIPE),
+            (State::Connected(None), Kind::Stream | Kind::Packet) => Err(errno::EPIPE),
             (State::Connected(None), Kind::Datagram) => Err(errno::ECONNREFUSED),
-            (_, Kind::Stream) => Err(errno::ENOTCONN),
+            (_, Kind::Stream | Kind::Packet) => Err(errno::ENOTCONN),
             (_, Kind::Datagram) => Err(errno::EDESTADDRREQ),
         }
     }
@@ -332,7 +332,7 @@ impl<F> Server<F> {
         wait: bool,
         now: u64,
     ) -> Result<Step> {
-        if self.kind == Kind::Datagram && bytes.len() > DATAGRAM {
+        if self.kind.keeps_messages() && bytes.len() > DATAGRAM {
             return Err(errno::EMSGSIZE);
         }
         let mut copy = Vec::new();
@@ -354,6 +354,7 @@ impl<F> Server<F> {
             option::TYPE => match kind {
                 Kind::Stream => 1,
                 Kind::Datagram => 2,
+                Kind::Packet => 5,
             },
             option::ERROR => 0,
             option::SEND_BUFFER | option::RECEIVE_BUFFER => STREAM,

@@ -77,6 +77,20 @@ pub enum Kind {
     Stream,
     /// Messages.
     Datagram,
+    /// Connections of messages.
+    Packet,
+}
+
+impl Kind {
+    /// Whether sockets are connected in pairs, by one that listens.
+    pub(crate) const fn connects(self) -> bool {
+        matches!(self, Self::Stream | Self::Packet)
+    }
+
+    /// Whether what is sent is received as it was, or not at all.
+    pub(crate) const fn keeps_messages(self) -> bool {
+        matches!(self, Self::Datagram | Self::Packet)
+    }
 }
 
 /// By what a bound socket is found.

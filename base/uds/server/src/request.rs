@@ -139,8 +139,8 @@ impl<F> Server<F> {
             }
             (Opcode::Read, Target::Available(key)) => {
                 let socket = self.sockets.get(key).ok_or(errno::EBADF)?;
-                let datagram = matches!(self.kind, crate::Kind::Datagram);
-                let count = socket.inbox.available(datagram) as u32;
+                let whole = self.kind.keeps_messages();
+                let count = socket.inbox.available(whole) as u32;
                 let bytes = Vec::from(count.to_ne_bytes());
                 Ok(Step::Done(Ok(payload.len().min(bytes.len())), bytes))
             }

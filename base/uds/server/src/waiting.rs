@@ -33,10 +33,6 @@ impl Step {
 }
 
 impl<F> Server<F> {
-    const fn is_datagram(&self) -> bool {
-        matches!(self.kind, Kind::Datagram)
-    }
-
     /// Goes on with a request of a socket as far as it can.
     pub(crate) fn advance(&mut self, key: Key, what: &mut What<F>) -> Step {
         match what {
@@ -179,19 +175,20 @@ impl<F> Server<F> {
         match socket.state {
             State::Connected(None) => true,
             State::Connected(Some(other)) => {
-                !self.is_datagram() && self.sockets.get(other).is_none_or(|other| !other.sends)
+                self.kind.connects() && self.sockets.get(other).is_none_or(|other| !other.sends)
             }
             _ => false,
         }
     }
 
     fn receive(&mut self, key: Key, room: usize, plain: bool, flags: u64, most: usize) -> Step {
-        let (datagram, at_end) = (self.is_datagram(), self.is_at_end(key));
+        let (whole, connects) = (self.kind.keeps_messages(), self.kind.connects());
+        let at_end = self.is_at_end(key);
         let ticket = self.next_ticket;
         let Some(socket) = self.sockets.get_mut(key) else {
             return Step::failed(errno::EBADF);
         };
-        if !datagram && !matches!(socket.state, State::Connected(_)) {
+        if connects && !matches!(socket.state, State::Connected(_)) {
             return Step::failed(errno::ENOTCONN);
         }
         let room = if plain {
@@ -199,14 +196,14 @@ impl<F> Server<F> {
         } else {
             room.saturating_sub(HEADER)
         };
-        if room == 0 && !datagram {
+        if room == 0 && !whole {
             return Step::value(0);
         }
         let peeks = flags & flag::PEEK != 0;
         let taken = if peeks {
-            socket.inbox.peek(room, datagram)
+            socket.inbox.peek(room, whole)
         } else {
-            socket.inbox.take(room, datagram)
+            socket.inbox.take(room, whole)
         };
         let taken = match taken {
             Some(taken) => taken,
@@ -247,14 +244,14 @@ impl<F> Server<F> {
     }
 
     fn send(&mut self, key: Key, sending: &mut Sending<F>) -> Step {
-        let datagram = self.is_datagram();
+        let whole = self.kind.keeps_messages();
         let Some(socket) = self.sockets.get(key) else {
             return Step::failed(errno::EBADF);
         };
-        let gone = if datagram {
-            errno::ECONNREFUSED
-        } else {
+        let gone = if self.kind.connects() {
             errno::EPIPE
+        } else {
+            errno::ECONNREFUSED
         };
         let from = socket.name.clone();
         let sends = socket.sends;
@@ -270,15 +267,15 @@ impl<F> Server<F> {
             };
         };
         let rest = sending.bytes.get(sending.done..).unwrap_or(&[]);
-        let count = match datagram {
+        let count = match whole {
             true if to.inbox.fits(rest.len()) => rest.len(),
             true => return Step::Waits,
             false => rest.len().min(to.inbox.stream_room()),
         };
-        if !datagram && count == 0 && !rest.is_empty() {
+        if !whole && count == 0 && !rest.is_empty() {
             return Step::Waits;
         }
-        let empty = !datagram && rest.is_empty();
+        let empty = !whole && rest.is_empty();
         if !empty {
             let mut bytes = VecDeque::new();
             if bytes.try_reserve(count).is_err() {
@@ -290,7 +287,7 @@ impl<F> Server<F> {
                 fds: core::mem::take(&mut sending.fds),
                 from,
             };
-            if to.inbox.put(message, datagram).is_err() {
+            if to.inbox.put(message, whole).is_err() {
                 return Step::failed(errno::ENOMEM);
             }
             self.changed.push_back(sending.to);
@@ -360,19 +357,19 @@ impl<F> Server<F> {
         };
         let comes = match &socket.state {
             State::Listening { queue, .. } => !queue.is_empty(),
-            State::Idle if !self.is_datagram() => false,
+            State::Idle if self.kind.connects() => false,
             _ => !socket.inbox.is_empty() || self.is_at_end(key),
         };
         let goes = match socket.state {
             State::Listening { .. } => false,
-            State::Idle => self.is_datagram(),
+            State::Idle => !self.kind.connects(),
             State::Connected(other) => {
                 let other = other.and_then(|other| self.sockets.get(other));
                 other.is_none_or(|other| {
                     !socket.sends
                         || !other.receives
                         || match self.kind {
-                            Kind::Datagram => other.inbox.fits(1),
+                            Kind::Datagram | Kind::Packet => other.inbox.fits(1),
                             Kind::Stream => other.inbox.stream_room() > 0,
                         }
                 })

@@ -512,6 +512,43 @@ fn datagrams() {
 }
 
 #[test]
+fn connections_of_messages() {
+    let mut world = World::new(Kind::Packet);
+    let (listener, token) = world.listener(8);
+    let client = world.socket();
+    assert_eq!(done(world.write(client, "x", 0)), Err(ENOTCONN));
+    assert_eq!(world.read(client), Err(ENOTCONN));
+    assert_eq!(done(world.connect(client, token, b"/s", 0)), Ok(0));
+    let server = done(world.dup(listener, "accept")).unwrap();
+    assert_eq!(done(world.connect(client, token, b"/s", 0)), Err(EISCONN));
+    // Messages stay apart, and what there is no room for is lost.
+    for text in ["one", "", "three"] {
+        assert_eq!(done(world.write(client, text, 0)), Ok(text.len() as u64));
+    }
+    assert_eq!(world.read(server), Ok("one".into()));
+    assert_eq!(world.read(server), Ok(String::new()));
+    let (text, numbers) = world.receive(server, 2, 0).unwrap();
+    assert_eq!((text.as_str(), numbers[0]), ("th<", 5));
+    assert_eq!(world.read(server), Err(EAGAIN));
+    let long = "x".repeat(65_537);
+    assert_eq!(done(world.write(client, &long, 0)), Err(EMSGSIZE));
+    // All of a message waits, or none of it.
+    while done(world.write(client, &"x".repeat(100), O_NONBLOCK)).is_ok() {}
+    let writer = world.write(client, &"y".repeat(100), 0).unwrap_err();
+    let mut read = 0;
+    while !world.replies.contains_key(&writer) {
+        assert_eq!(world.read(server).unwrap().len(), 100);
+        read += 1;
+    }
+    assert!(read > 0);
+    assert_eq!(world.replies[&writer].0, Ok(100));
+    world.close(client);
+    while world.read(server).unwrap().len() == 100 {}
+    assert_eq!(world.read(server), Ok(String::new()), "the end");
+    assert_eq!(done(world.write(server, "x", 0)), Err(EPIPE));
+}
+
+#[test]
 fn events() {
     let (read, write) = (
         EventFlags::EVENT_READ.bits(),
@@ -545,7 +582,7 @@ fn events() {
 
 #[test]
 fn malformed_requests_are_refused() {
-    for kind in [Kind::Stream, Kind::Datagram] {
+    for kind in [Kind::Stream, Kind::Datagram, Kind::Packet] {
         let mut world = World::new(kind);
         let socket = world.socket();
         let (one, _) = world.pair();

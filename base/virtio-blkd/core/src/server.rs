@@ -2,22 +2,19 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use gen_slab::{Key, Slab};
-use scheme_core::{listing, reply};
+use flat_folder::{Begun, Folder, Handle};
+use scheme_core::reply;
 use syscall::{
     Stat, StdFsCallKind,
     error::{self as errno},
-    flag::{MODE_DIR, O_DIRECTORY, O_RDONLY, O_WRONLY},
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    flag::{MODE_DIR, O_RDONLY, O_WRONLY},
+    schemev2::{Cqe, Opcode, Sqe},
 };
 
 use crate::{Extent, Geometry, SECTOR, gpt::Partition, queue::Kind};
 
 /// A block device, in a mode.
 const MODE_BLOCK: u16 = 0x6000;
-/// Most handles at once.
-const HANDLES: usize = 1 << 12;
-
 type Result<T> = core::result::Result<T, i32>;
 
 /// What is to be done about a request.
@@ -44,14 +41,12 @@ enum Step {
     Device(Kind, u64, usize),
 }
 
+/// A file that is open.
 #[derive(Clone, Copy, Debug)]
-enum Handle {
-    Root,
-    File {
-        file: usize,
-        read: bool,
-        write: bool,
-    },
+struct Open {
+    file: usize,
+    read: bool,
+    write: bool,
 }
 
 #[derive(Debug)]
@@ -65,7 +60,7 @@ struct File {
 pub struct Server {
     geometry: Geometry,
     files: Vec<File>,
-    handles: Slab<Handle>,
+    folder: Folder<Open>,
 }
 
 impl Server {
@@ -86,7 +81,7 @@ impl Server {
         Self {
             geometry,
             files: core::iter::once(whole).chain(parts).collect(),
-            handles: Slab::new(),
+            folder: Folder::new(true),
         }
     }
 
@@ -95,29 +90,29 @@ impl Server {
     /// # Errors
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64> {
-        self.insert(Handle::Root)
+        self.folder.root()
     }
 
     /// Takes a request. Its payload is needed only if it is neither read nor written as a file's bytes.
     pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Action {
-        let [handle, _, _, flags, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        if let Some(Opcode::CloseMsg) = opcode {
-            self.handles.remove(Key::from_raw(handle));
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return Action::None;
-        }
-        let answer = match opcode {
-            Some(Opcode::OpenAt) => match self.open(handle, payload, flags as usize) {
-                Ok(number) => {
-                    let opened = reply::opened(sqe.tag, number, NewFdFlags::POSITIONED);
-                    return Action::Answer(opened);
-                }
-                Err(error) => Err(error),
-            },
-            Some(opcode) => self.step(opcode, sqe, payload),
-            None => Err(errno::ENOSYS),
+        let (files, read_only) = (&self.files, self.geometry.read_only);
+        let find = |name: &str, flags: usize| {
+            let file = files.iter().position(|file| file.name == name);
+            let open = Open {
+                file: file.ok_or(errno::ENOENT)?,
+                read: flags & O_RDONLY != 0,
+                write: flags & O_WRONLY != 0,
+            };
+            if open.write && read_only {
+                return Err(errno::EROFS);
+            }
+            Ok(open)
+        };
+        let answer = match self.folder.begin(sqe, payload, find) {
+            Begun::Answer(cqe) => return Action::Answer(cqe),
+            // What the device does is not given up.
+            Begun::Nothing | Begun::Cancel(_) => return Action::None,
+            Begun::Goes(opcode) => self.step(opcode, sqe, payload),
         };
         match answer {
             Ok(Step::Device(kind, sector, len)) => Action::Submit { kind, sector, len },
@@ -126,56 +121,9 @@ impl Server {
         }
     }
 
-    fn insert(&mut self, handle: Handle) -> Result<u64> {
-        if self.handles.len() >= HANDLES {
-            return Err(errno::EMFILE);
-        }
-        self.handles
-            .insert(handle)
-            .map(Key::raw)
-            .map_err(|_| errno::ENOMEM)
-    }
-
-    fn open(&mut self, dir: u64, path: &[u8], flags: usize) -> Result<u64> {
-        let dir = self.handles.get(Key::from_raw(dir)).ok_or(errno::EBADF)?;
-        let Handle::Root = dir else {
-            return Err(errno::ENOTDIR);
-        };
-        let path = core::str::from_utf8(path).map_err(|_| errno::EINVAL)?;
-        let write = flags & O_WRONLY != 0;
-        if path.is_empty() || path == "." {
-            return if write {
-                Err(errno::EISDIR)
-            } else {
-                self.insert(Handle::Root)
-            };
-        }
-        let mut files = self.files.iter();
-        let file = files
-            .position(|file| file.name == path)
-            .ok_or(errno::ENOENT)?;
-        if flags & O_DIRECTORY == O_DIRECTORY {
-            return Err(errno::ENOTDIR);
-        }
-        if write && self.geometry.read_only {
-            return Err(errno::EROFS);
-        }
-        self.insert(Handle::File {
-            file,
-            read: flags & O_RDONLY != 0,
-            write,
-        })
-    }
-
     fn step(&self, opcode: Opcode, sqe: &Sqe, payload: &mut [u8]) -> Result<Step> {
         let [number, _, len, a, b, c] = sqe.args;
-        let handle = *self
-            .handles
-            .get(Key::from_raw(number))
-            .ok_or(errno::EBADF)?;
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
+        let handle = *self.folder.get(number)?;
         match opcode {
             Opcode::Read => self.transfer(handle, Kind::Read, a, len),
             Opcode::Write => self.transfer(handle, Kind::Write, a, len),
@@ -198,24 +146,24 @@ impl Server {
         }
     }
 
-    fn extent(&self, handle: Handle) -> Option<Extent> {
+    fn extent(&self, handle: Handle<Open>) -> Option<Extent> {
         match handle {
             Handle::Root => None,
-            Handle::File { file, .. } => self.files.get(file).map(|file| file.extent),
+            Handle::File(Open { file, .. }) => self.files.get(file).map(|file| file.extent),
         }
     }
 
     /// In bytes.
-    fn size(&self, handle: Handle) -> u64 {
+    fn size(&self, handle: Handle<Open>) -> u64 {
         self.extent(handle)
             .map_or(0, |extent| extent.count.saturating_mul(SECTOR))
     }
 
-    fn transfer(&self, handle: Handle, kind: Kind, offset: u64, len: u64) -> Result<Step> {
+    fn transfer(&self, handle: Handle<Open>, kind: Kind, offset: u64, len: u64) -> Result<Step> {
         let extent = self.extent(handle).ok_or(errno::EISDIR)?;
         match (handle, kind) {
-            (Handle::File { read: true, .. }, Kind::Read)
-            | (Handle::File { write: true, .. }, Kind::Write) => {}
+            (Handle::File(Open { read: true, .. }), Kind::Read)
+            | (Handle::File(Open { write: true, .. }), Kind::Write) => {}
             _ => return Err(errno::EBADF),
         }
         let block = u64::from(self.geometry.block);
@@ -238,24 +186,24 @@ impl Server {
         Ok(Step::Device(kind, sector, len))
     }
 
-    fn flush(&self, handle: Handle) -> Result<Step> {
+    fn flush(&self, handle: Handle<Open>) -> Result<Step> {
         match handle {
             Handle::Root => Ok(Step::Value(0)),
-            Handle::File { .. } => Ok(Step::Device(Kind::Flush, 0, 0)),
+            Handle::File(_) => Ok(Step::Device(Kind::Flush, 0, 0)),
         }
     }
 
-    fn stat(&self, handle: Handle, number: u64, payload: &mut [u8]) -> Result<Step> {
+    fn stat(&self, handle: Handle<Open>, number: u64, payload: &mut [u8]) -> Result<Step> {
         let write = if self.geometry.read_only { 0 } else { 0o200 };
         let size = self.size(handle);
         let stat = Stat {
             st_ino: match handle {
                 Handle::Root => number.min(1),
-                Handle::File { file, .. } => (file as u64).saturating_add(2),
+                Handle::File(Open { file, .. }) => (file as u64).saturating_add(2),
             },
             st_mode: match handle {
                 Handle::Root => MODE_DIR | 0o500,
-                Handle::File { .. } => MODE_BLOCK | 0o400 | write,
+                Handle::File(_) => MODE_BLOCK | 0o400 | write,
             },
             st_nlink: 1,
             st_size: size,
@@ -263,25 +211,25 @@ impl Server {
             st_blocks: size.wrapping_div(SECTOR),
             ..Stat::default()
         };
-        payload
-            .get_mut(..stat.len())
-            .ok_or(errno::EINVAL)?
-            .copy_from_slice(&stat);
-        Ok(Step::Value(0))
+        reply::stat(payload, &stat).map(Step::Value)
     }
 
-    fn list(&self, handle: Handle, buffer: &mut [u8], header: u64, after: u64) -> Result<Step> {
-        let Handle::Root = handle else {
-            return Err(errno::ENOTDIR);
-        };
+    fn list(
+        &self,
+        handle: Handle<Open>,
+        buffer: &mut [u8],
+        header: u64,
+        after: u64,
+    ) -> Result<Step> {
         let names = self.files.iter().map(|file| file.name.as_str());
-        listing::fill(buffer, header, after, names).map(Step::Value)
+        handle.list(buffer, header, after, names).map(Step::Value)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use syscall::{flag::O_DIRECTORY, schemev2::SqeFlags};
 
     struct Client {
         server: Server,
@@ -469,7 +417,9 @@ mod tests {
         let mut c = Client::new(512, false);
         let file = c.open("0", BOTH) as u64;
         for opcode in 0..=64 {
-            let Some(opcode) = Opcode::try_from_raw(opcode) else {
+            // What is cancelled is answered, not the wish that it be.
+            let opcode = Opcode::try_from_raw(opcode).filter(|op| !matches!(op, Opcode::Cancel));
+            let Some(opcode) = opcode else {
                 continue;
             };
             for handle in [c.root, file, 99] {

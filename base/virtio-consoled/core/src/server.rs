@@ -5,17 +5,14 @@ use alloc::{
     vec::Vec,
 };
 
-use gen_slab::{Key, Slab};
-use scheme_core::{listing, reply};
+use flat_folder::{Begun, Folder, Handle};
+use scheme_core::reply;
 use syscall::{
     Stat, StdFsCallKind,
     error::{self as errno},
-    flag::{EventFlags, MODE_CHR, MODE_DIR, O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_WRONLY},
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    flag::{EventFlags, MODE_CHR, MODE_DIR, O_NONBLOCK, O_RDONLY, O_WRONLY},
+    schemev2::{Cqe, Opcode, Sqe},
 };
-
-/// Most handles at once.
-const HANDLES: usize = 1 << 12;
 
 type Result<T> = core::result::Result<T, i32>;
 
@@ -37,21 +34,24 @@ pub enum Action {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Handle {
-    Root,
-    File {
-        port: usize,
-        read: bool,
-        write: bool,
-        interest: EventFlags,
-    },
+struct File {
+    port: usize,
+    read: bool,
+    write: bool,
+    interest: EventFlags,
 }
 
 /// The scheme.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Server {
-    handles: Slab<Handle>,
+    folder: Folder<File>,
     names: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Server {
@@ -59,7 +59,7 @@ impl Server {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            handles: Slab::new(),
+            folder: Folder::new(false),
             names: Vec::new(),
         }
     }
@@ -74,7 +74,7 @@ impl Server {
     /// # Errors
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64> {
-        self.insert(Handle::Root)
+        self.folder.root()
     }
 
     /// Takes a request. `ready` says what can be done without waiting at a port.
@@ -84,24 +84,21 @@ impl Server {
         payload: &mut [u8],
         ready: impl FnOnce(usize) -> EventFlags,
     ) -> Action {
-        let [handle, _, _, flags, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        match opcode {
-            Some(Opcode::Cancel) => return Action::Cancel(sqe.tag),
-            Some(Opcode::CloseMsg) => {
-                self.handles.remove(Key::from_raw(handle));
-            }
-            _ => {}
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return Action::None;
-        }
-        let answer = match opcode {
-            Some(Opcode::OpenAt) => self
-                .open(handle, payload, flags as usize)
-                .map(|number| Action::Answer(reply::opened(sqe.tag, number, NewFdFlags::empty()))),
-            Some(opcode) => self.step(opcode, sqe, payload, ready),
-            None => Err(errno::ENOSYS),
+        let names = &self.names;
+        let find = |name: &str, flags: usize| {
+            let port = names.iter().position(|other| other == name);
+            Ok(File {
+                port: port.ok_or(errno::ENOENT)?,
+                read: flags & O_RDONLY != 0,
+                write: flags & O_WRONLY != 0,
+                interest: EventFlags::empty(),
+            })
+        };
+        let answer = match self.folder.begin(sqe, payload, find) {
+            Begun::Nothing => return Action::None,
+            Begun::Answer(cqe) => return Action::Answer(cqe),
+            Begun::Cancel(tag) => return Action::Cancel(tag),
+            Begun::Goes(opcode) => self.step(opcode, sqe, payload, ready),
         };
         answer.unwrap_or_else(|error| Action::Answer(reply::value(sqe.tag, Err(error))))
     }
@@ -112,51 +109,9 @@ impl Server {
         index: usize,
         ready: EventFlags,
     ) -> impl Iterator<Item = (u64, EventFlags)> + '_ {
-        self.handles.iter().filter_map(move |(key, handle)| {
-            let Handle::File { port, interest, .. } = handle else {
-                return None;
-            };
-            if *port != index {
-                return None;
-            }
-            let both = *interest & ready;
-            (!both.is_empty()).then_some((key.raw(), both))
-        })
-    }
-
-    fn insert(&mut self, handle: Handle) -> Result<u64> {
-        if self.handles.len() >= HANDLES {
-            return Err(errno::EMFILE);
-        }
-        self.handles
-            .insert(handle)
-            .map(Key::raw)
-            .map_err(|_| errno::ENOMEM)
-    }
-
-    fn open(&mut self, dir: u64, path: &[u8], flags: usize) -> Result<u64> {
-        let dir = self.handles.get(Key::from_raw(dir)).ok_or(errno::EBADF)?;
-        let Handle::Root = dir else {
-            return Err(errno::ENOTDIR);
-        };
-        let path = core::str::from_utf8(path).map_err(|_| errno::EINVAL)?;
-        if path.is_empty() || path == "." {
-            return if flags & O_WRONLY == 0 {
-                self.insert(Handle::Root)
-            } else {
-                Err(errno::EISDIR)
-            };
-        }
-        let mut names = self.names.iter();
-        let port = names.position(|name| name == path).ok_or(errno::ENOENT)?;
-        if flags & O_DIRECTORY == O_DIRECTORY {
-            return Err(errno::ENOTDIR);
-        }
-        self.insert(Handle::File {
-            port,
-            read: flags & O_RDONLY != 0,
-            write: flags & O_WRONLY != 0,
-            interest: EventFlags::empty(),
+        self.folder.files().filter_map(move |(number, file)| {
+            let both = file.interest & ready;
+            (file.port == index && !both.is_empty()).then_some((number, both))
         })
     }
 
@@ -168,21 +123,14 @@ impl Server {
         ready: impl FnOnce(usize) -> EventFlags,
     ) -> Result<Action> {
         let [number, asked, len, a, b, _] = sqe.args;
-        let handle = self
-            .handles
-            .get_mut(Key::from_raw(number))
-            .ok_or(errno::EBADF)?;
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
         let value = |value| Action::Answer(reply::value(sqe.tag, Ok(value)));
         let waits = b as usize & O_NONBLOCK == 0;
-        let Handle::File {
+        let Handle::File(File {
             port,
             read,
             write,
             interest,
-        } = handle
+        }) = self.folder.get_mut(number)?
         else {
             return self.step_root(opcode, sqe, payload);
         };
@@ -218,7 +166,7 @@ impl Server {
     fn step_root(&self, opcode: Opcode, sqe: &Sqe, payload: &mut [u8]) -> Result<Action> {
         let [_, _, _, a, b, c] = sqe.args;
         let list = |payload: &mut [u8], header, after| {
-            listing::fill(payload, header, after, self.names.iter())
+            Handle::<File>::Root.list(payload, header, after, self.names.iter())
         };
         let value = match opcode {
             Opcode::Read | Opcode::Write => Err(errno::EISDIR),
@@ -247,16 +195,13 @@ fn stat(mode: u16, payload: &mut [u8]) -> Result<usize> {
         st_blksize: 4096,
         ..Stat::default()
     };
-    payload
-        .get_mut(..stat.len())
-        .ok_or(errno::EINVAL)?
-        .copy_from_slice(&stat);
-    Ok(0)
+    reply::stat(payload, &stat)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use syscall::flag::O_DIRECTORY;
 
     const READY: EventFlags = EventFlags::EVENT_READ;
     const BOTH: usize = O_RDONLY | O_WRONLY;

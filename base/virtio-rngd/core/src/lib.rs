@@ -24,13 +24,13 @@ extern crate alloc;
 
 use alloc::format;
 
-use gen_slab::{Key, Slab};
-use scheme_core::{listing, reply};
+use flat_folder::{Begun, Folder, Handle};
+use scheme_core::reply;
 use syscall::{
     Stat, StdFsCallKind,
     error::{self as errno},
-    flag::{EventFlags, MODE_CHR, MODE_DIR, MODE_FILE, O_DIRECTORY, O_WRONLY},
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    flag::{EventFlags, MODE_CHR, MODE_DIR, MODE_FILE, O_WRONLY},
+    schemev2::{Cqe, Opcode, Sqe},
 };
 
 /// Most bytes that are asked of the device at once.
@@ -40,8 +40,6 @@ pub const FEED: usize = 32;
 /// After how many seconds it is given some again.
 pub const PERIOD: i64 = 300;
 
-/// Most handles at once.
-const HANDLES: usize = 1 << 12;
 const NAMES: [&str; 2] = ["0", "fed"];
 
 type Result<T> = core::result::Result<T, i32>;
@@ -60,18 +58,23 @@ pub enum Action {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Handle {
-    Root,
+enum File {
     Bytes,
     Fed,
 }
 
 /// The scheme.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Server {
-    handles: Slab<Handle>,
+    folder: Folder<File>,
     /// How often the system's generator was given some.
     pub fed: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Server {
@@ -79,7 +82,7 @@ impl Server {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            handles: Slab::new(),
+            folder: Folder::new(true),
             fed: 0,
         }
     }
@@ -89,90 +92,41 @@ impl Server {
     /// # Errors
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64> {
-        self.insert(Handle::Root)
+        self.folder.root()
     }
 
     /// Takes a request.
     pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Action {
-        let [handle, _, _, flags, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        match opcode {
-            Some(Opcode::Cancel) => return Action::Cancel(sqe.tag),
-            Some(Opcode::CloseMsg) => {
-                self.handles.remove(Key::from_raw(handle));
-            }
-            _ => {}
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return Action::None;
-        }
-        let answer = match opcode {
-            Some(Opcode::OpenAt) => self.open(handle, payload, flags as usize).map(|number| {
-                Action::Answer(reply::opened(sqe.tag, number, NewFdFlags::POSITIONED))
-            }),
-            Some(opcode) => self.step(opcode, sqe, payload),
-            None => Err(errno::ENOSYS),
+        let answer = match self.folder.begin(sqe, payload, find) {
+            Begun::Nothing => return Action::None,
+            Begun::Answer(cqe) => return Action::Answer(cqe),
+            Begun::Cancel(tag) => return Action::Cancel(tag),
+            Begun::Goes(opcode) => self.step(opcode, sqe, payload),
         };
         answer.unwrap_or_else(|error| Action::Answer(reply::value(sqe.tag, Err(error))))
     }
 
-    fn insert(&mut self, handle: Handle) -> Result<u64> {
-        if self.handles.len() >= HANDLES {
-            return Err(errno::EMFILE);
-        }
-        self.handles
-            .insert(handle)
-            .map(Key::raw)
-            .map_err(|_| errno::ENOMEM)
-    }
-
-    fn open(&mut self, dir: u64, path: &[u8], flags: usize) -> Result<u64> {
-        let dir = self.handles.get(Key::from_raw(dir)).ok_or(errno::EBADF)?;
-        let Handle::Root = dir else {
-            return Err(errno::ENOTDIR);
-        };
-        let handle = match core::str::from_utf8(path).map_err(|_| errno::EINVAL)? {
-            "" | "." => Handle::Root,
-            "0" => Handle::Bytes,
-            "fed" => Handle::Fed,
-            _ => return Err(errno::ENOENT),
-        };
-        match handle {
-            Handle::Bytes | Handle::Fed if flags & O_DIRECTORY == O_DIRECTORY => {
-                Err(errno::ENOTDIR)
-            }
-            _ if flags & O_WRONLY != 0 => Err(errno::EACCES),
-            handle => self.insert(handle),
-        }
-    }
-
     fn step(&self, opcode: Opcode, sqe: &Sqe, payload: &mut [u8]) -> Result<Action> {
         let [number, asked, len, a, b, c] = sqe.args;
-        let handle = *self
-            .handles
-            .get(Key::from_raw(number))
-            .ok_or(errno::EBADF)?;
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
+        let handle = *self.folder.get(number)?;
         let value = match opcode {
             Opcode::Read => match handle {
                 Handle::Root => Err(errno::EISDIR),
-                Handle::Bytes if len > 0 => {
+                Handle::File(File::Bytes) if len > 0 => {
                     return Ok(Action::Read((len as usize).min(MOST)));
                 }
-                Handle::Bytes => Ok(0),
-                Handle::Fed => Ok(self.text(a, payload)),
+                Handle::File(File::Bytes) => Ok(0),
+                Handle::File(File::Fed) => Ok(self.text(a, payload)),
             },
             Opcode::Fevent => {
                 let ready = EventFlags::EVENT_READ;
                 Ok((EventFlags::from_bits_truncate(asked as usize) & ready).bits())
             }
             Opcode::Fstat => stat(handle, payload),
-            Opcode::Getdents => list(handle, payload, a, b),
+            Opcode::Getdents => handle.list(payload, a, b, NAMES.iter()),
             Opcode::StdFsCall => match StdFsCallKind::try_from_raw(a as u8) {
                 Some(StdFsCallKind::Fstat) => stat(handle, payload),
-                Some(StdFsCallKind::Getdents) => list(handle, payload, c, b),
+                Some(StdFsCallKind::Getdents) => handle.list(payload, c, b, NAMES.iter()),
                 Some(StdFsCallKind::Fsync) => Ok(0),
                 _ => Err(errno::EOPNOTSUPP),
             },
@@ -198,34 +152,37 @@ impl Server {
     }
 }
 
-fn stat(handle: Handle, payload: &mut [u8]) -> Result<usize> {
+fn find(name: &str, flags: usize) -> Result<File> {
+    let file = match name {
+        "0" => File::Bytes,
+        "fed" => File::Fed,
+        _ => return Err(errno::ENOENT),
+    };
+    if flags & O_WRONLY == 0 {
+        Ok(file)
+    } else {
+        Err(errno::EACCES)
+    }
+}
+
+fn stat(handle: Handle<File>, payload: &mut [u8]) -> Result<usize> {
     let stat = Stat {
         st_mode: match handle {
             Handle::Root => MODE_DIR | 0o500,
-            Handle::Bytes => MODE_CHR | 0o400,
-            Handle::Fed => MODE_FILE | 0o400,
+            Handle::File(File::Bytes) => MODE_CHR | 0o400,
+            Handle::File(File::Fed) => MODE_FILE | 0o400,
         },
         st_nlink: 1,
         st_blksize: 4096,
         ..Stat::default()
     };
-    payload
-        .get_mut(..stat.len())
-        .ok_or(errno::EINVAL)?
-        .copy_from_slice(&stat);
-    Ok(0)
-}
-
-fn list(handle: Handle, buffer: &mut [u8], header: u64, after: u64) -> Result<usize> {
-    match handle {
-        Handle::Root => listing::fill(buffer, header, after, NAMES.iter()),
-        Handle::Bytes | Handle::Fed => Err(errno::ENOTDIR),
-    }
+    reply::stat(payload, &stat)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use syscall::flag::O_DIRECTORY;
 
     struct Client {
         server: Server,
@@ -296,7 +253,7 @@ mod tests {
             ("1", 0, errno::ENOENT),
             ("0", O_DIRECTORY, errno::ENOTDIR),
             ("0", O_WRONLY, errno::EACCES),
-            ("", O_WRONLY, errno::EACCES),
+            ("", O_WRONLY, errno::EISDIR),
         ];
         for (path, flags, error) in rows {
             assert_eq!(c.open(path, flags), -i64::from(error), "{path}");

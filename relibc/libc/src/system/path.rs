@@ -261,7 +261,7 @@ pub(crate) fn unlink_at(dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
 }
 
 /// Makes something by opening it.
-fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, flags: c_int) -> Result<Fd> {
+pub(crate) fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, flags: c_int) -> Result<Fd> {
     only(flags, AT_BENEATH)?;
     let mode = mode as usize & 0o7777 & !usize::from(process::umask());
     let raw = O_CREAT | O_EXCL | kind | mode | resolve_bits(flags);

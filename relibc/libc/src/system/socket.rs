@@ -1,7 +1,7 @@
 //! `<sys/socket.h>`: Unix sockets (`uds-api`). No scheme of the system makes others.
 //!
-//! A socket that is bound to a path has a file there with a token in it, by which whoever may read that
-//! connects.
+//! A socket that is bound to a path has a name there (`S_IFSOCK`) with a token behind it, by which whoever may write
+//! to that name connects.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,8 +9,8 @@ use core::ffi::{c_int, c_void};
 
 use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, process, sys};
-use syscall::flag::CallFlags;
-use syscall::{EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EEXIST, EINVAL, EOPNOTSUPP};
+use syscall::flag::{CallFlags, MODE_SOCK, O_WRONLY};
+use syscall::{EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EEXIST, EINVAL, EISDIR, ENXIO, EOPNOTSUPP};
 use uds_api::{
     ADDRESS, Address, DESCRIPTORS, HEADER, Header, NAME, TOKEN, Token, flag, option, verb,
 };
@@ -23,8 +23,9 @@ const EPROTONOSUPPORT: i32 = libc::EPROTONOSUPPORT;
 
 const STREAM: &[u8] = b"/scheme/uds_stream";
 const DATAGRAM: &[u8] = b"/scheme/uds_dgram";
-/// What a socket's file begins with; the token follows.
-const MAGIC: &[u8; 16] = b"\0Cuprite socket\n";
+const PACKET: &[u8] = b"/scheme/uds_seqpacket";
+/// As a flag of opening: the token behind a socket's name, not what it stands for.
+const AS_SOCKET: usize = O_WRONLY | MODE_SOCK as usize;
 /// Most data of one message.
 const LONGEST: usize = 1 << 16;
 /// Longest address: the family and the name.
@@ -64,7 +65,8 @@ fn scheme(family: c_int, kind: c_int) -> Result<(&'static [u8], c_int)> {
     match (family, kind) {
         (libc::AF_UNIX, libc::SOCK_STREAM) => Ok((STREAM, flags)),
         (libc::AF_UNIX, libc::SOCK_DGRAM) => Ok((DATAGRAM, flags)),
-        (libc::AF_UNIX, 3 | 5) => fail(EPROTONOSUPPORT),
+        (libc::AF_UNIX, libc::SOCK_SEQPACKET) => Ok((PACKET, flags)),
+        (libc::AF_UNIX, 3) => fail(EPROTONOSUPPORT),
         (libc::AF_UNIX, _) => fail(EINVAL),
         (libc::AF_INET | libc::AF_INET6, _) if !(1..=5).contains(&kind) => fail(EINVAL),
         _ => fail(EAFNOSUPPORT),
@@ -152,16 +154,18 @@ unsafe fn give_name(name: &[u8], address: *mut libc::sockaddr, len: *mut u32) {
     len.write(all.len() as u32);
 }
 
-/// The token in the file at a path.
+/// The token behind the name at a path.
 fn token_at(name: &[u8]) -> Result<Token> {
-    let file = file::open_at(libc::AT_FDCWD, name, libc::O_RDONLY | libc::O_CLOEXEC, 0)?;
-    let file = Fd::from_raw(file);
-    let mut contents = [0; MAGIC.len() + TOKEN];
-    let read = restartable(|| file.read(&mut contents));
-    match contents.split_first_chunk() {
-        Some((magic, token)) if magic == MAGIC && read == Ok(MAGIC.len() + TOKEN) => {
-            token.try_into().map_err(|_| Error::new(ECONNREFUSED))
-        }
+    let open = |base, rest: &[u8]| sys::openat(base, rest, AS_SOCKET, sys::FD_ANY_UPPER);
+    let file = match path::at(libc::AT_FDCWD, name, false, open) {
+        Ok(file) => Fd::from_raw(file),
+        // What is there is no socket's name.
+        Err(e) if matches!(e.errno, EINVAL | EISDIR | ENXIO) => return fail(ECONNREFUSED),
+        Err(e) => return Err(e),
+    };
+    let mut token = [0; TOKEN];
+    match restartable(|| file.read(&mut token)) {
+        Ok(TOKEN) => Ok(token),
         _ => fail(ECONNREFUSED),
     }
 }
@@ -191,16 +195,13 @@ unsafe fn bind_to(number: c_int, address: *const libc::sockaddr, len: u32) -> Re
     if name.is_empty() || address.is_abstract() {
         return ask(number, &mut payload, &metadata).map(drop);
     }
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
-    let file = match file::open_at(libc::AT_FDCWD, name, flags, 0o777) {
-        Ok(file) => Fd::from_raw(file),
+    let file = match path::make(libc::AT_FDCWD, name, AS_SOCKET, 0o777, 0) {
+        Ok(file) => file,
         Err(e) if e.errno == EEXIST => return fail(EADDRINUSE),
         Err(e) => return Err(e),
     };
-    let bound = ask(number, &mut payload, &metadata).and_then(|_| {
-        let token = payload.get(..TOKEN).unwrap_or(&[]);
-        file.write_exact(&[MAGIC, token].concat())
-    });
+    let bound = ask(number, &mut payload, &metadata)
+        .and_then(|_| file.write_exact(payload.get(..TOKEN).unwrap_or(&[])));
     if bound.is_err() {
         // What cannot be removed stays, and nobody can connect by it.
         let _ = path::unlink_at(libc::AT_FDCWD, name, 0);

@@ -73,14 +73,19 @@ pub unsafe extern "C" fn redox_get_proc_credentials_v1(
     ))
 }
 
-/// Numbered namespaces do not exist here; the process manager may still keep the numbers.
+/// Namespaces have no numbers here. What the old ones had is none at all, 0, with which no path means anything
+/// any more, and all ones for the present one.
 #[unsafe(no_mangle)]
 pub extern "C" fn redox_setrens_v1(rns: usize, ens: usize) -> Raw {
-    mux(process::call(
-        ProcCall::Setrens,
-        &mut [],
-        &[rns as u64, ens as u64],
-    ))
+    mux(match (rns, ens) {
+        (usize::MAX, usize::MAX) => Ok(0),
+        (0, 0) => {
+            drop(namespace::set_namespace(None));
+            drop(namespace::set_directory(None));
+            Ok(0)
+        }
+        _ => err(EINVAL),
+    })
 }
 
 /// # Safety

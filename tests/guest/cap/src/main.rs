@@ -8,6 +8,7 @@ mod beneath;
 mod c;
 mod cwd;
 mod dir;
+mod foreign;
 mod namespace;
 mod resolve;
 mod roots;
@@ -32,15 +33,17 @@ fn main() {
     if let Some(code) = world::child() {
         std::process::exit(code);
     }
-    let groups: [(&str, &[Case]); 8] = [
+    let groups: [(&str, &[Case]); 10] = [
         ("bad", bad::CASES),
         ("resolve", resolve::CASES),
+        ("initial", resolve::INITIAL),
         ("beneath", beneath::CASES),
         ("cwd", cwd::CASES),
         ("roots", roots::CASES),
         ("spawn", spawn::CASES),
         ("dir", dir::CASES),
         ("namespace", namespace::CASES),
+        ("foreign", foreign::CASES),
     ];
     let chosen = std::env::args().nth(1).unwrap_or_default();
     let chosen: Vec<&str> = chosen.split(',').collect();

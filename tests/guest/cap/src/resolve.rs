@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cuprite_cap::{Command, Rights};
 use tree_fixture::HostBuilder;
@@ -27,7 +28,39 @@ pub const CASES: &[Case] = &[
     ("openat2_arguments", openat2_arguments),
 ];
 
+/// The same rows in the initial file system, where the runner has put the trees.
+pub const INITIAL: &[Case] = &[
+    ("rows_from_a_descriptor", || {
+        initial(rows_from_a_descriptor);
+    }),
+    ("rows_from_the_current_directory", || {
+        initial(rows_from_the_current_directory);
+    }),
+    ("rows_without_a_namespace", || {
+        initial(rows_without_a_namespace);
+    }),
+    (
+        "rows_without_a_namespace_from_the_current_directory",
+        || initial(rows_without_both),
+    ),
+];
+
+/// Whether it is about the initial file system.
+static IS_INITIAL: AtomicBool = AtomicBool::new(false);
+
+fn initial(case: fn()) {
+    IS_INITIAL.store(true, Ordering::Relaxed);
+    case();
+}
+
 fn trees() -> [(Which, String); 2] {
+    if IS_INITIAL.load(Ordering::Relaxed) {
+        let place = |name| format!("/scheme/initfs/fixture/{name}");
+        return [
+            (Which::Resolve, place("rows-a")),
+            (Which::Policing, place("rows-b")),
+        ];
+    }
     let place = |name: &str| world::base().join(format!("cap-rows-{name}"));
     let text = |path: std::path::PathBuf| path.to_str().expect("UTF-8").to_owned();
     [
@@ -38,6 +71,9 @@ fn trees() -> [(Which, String); 2] {
 
 /// Builds both trees where they are to be.
 fn build() {
+    if IS_INITIAL.load(Ordering::Relaxed) {
+        return;
+    }
     for (which, place) in trees() {
         let name = place.rsplit("cap-").next().expect("a name");
         let folder = world::folder(name);
@@ -144,7 +180,12 @@ fn rows_from_a_descriptor() {
 /// A confined current directory stays so: each row that confines it is a process.
 fn rows_from_the_current_directory() {
     build();
-    world::succeeds("resolve", &["cwd"]);
+    let how = if IS_INITIAL.load(Ordering::Relaxed) {
+        "initial-cwd"
+    } else {
+        "cwd"
+    };
+    world::succeeds("resolve", &[how]);
 }
 
 fn without_namespace(how: &str) {
@@ -229,6 +270,10 @@ pub fn child(args: &[String]) -> i32 {
     };
     match args.first().map(String::as_str) {
         Some("cwd") => forked(&start_and_root),
+        Some("initial-cwd") => {
+            IS_INITIAL.store(true, Ordering::Relaxed);
+            forked(&start_and_root)
+        }
         Some("given") => {
             if c::open("/tmp", libc::O_RDONLY).err() != Some(libc::ENOENT) {
                 eprintln!("there is a namespace");

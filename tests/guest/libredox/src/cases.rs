@@ -247,8 +247,29 @@ fn identity() {
     same(call::getegid().ok(), Some(group as usize));
     let mut meta = [0; size_of::<libredox::protocol::ProcMeta>()];
     assert!(call::get_proc_credentials(1 << 20, 1, &mut meta).is_err());
-    // Namespaces have no numbers.
-    assert!(call::setrens(0, 0).is_err() || call::setrens(usize::MAX, usize::MAX).is_ok());
+    // Those of others are told by a file of `proc`.
+    let flags = libc::O_RDONLY;
+    let all = libredox::Fd::open("/scheme/proc/proc-creds-capability", flags, 0).expect("proc");
+    call::get_proc_credentials(all.raw(), 1, &mut meta).expect("those of the first");
+    same(u32::from_ne_bytes([meta[0], meta[1], meta[2], meta[3]]), 1);
+    same(number(call::get_proc_credentials(all.raw(), 1 << 14, &mut meta)), Some(ESRCH));
+    same(number(call::kill(1 << 14, SIGKILL as u32)), Some(ESRCH));
+    // Namespaces have no numbers, but for none and the present one.
+    same(number(call::setrens(1, 1)), Some(EINVAL));
+    same(call::setrens(usize::MAX, usize::MAX).ok(), Some(0));
+    assert!(call::getns().is_ok());
+    // SAFETY: the child ends without coming back.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let none = call::setrens(0, 0) == Ok(0) && call::getns().is_err();
+        let nothing = |path| number(call::open(path, flags, 0)) == Some(ENOENT);
+        let nothing = nothing("/scheme/null") && nothing("/") && nothing(".");
+        // SAFETY: nothing is left to be done.
+        unsafe { libc::_exit(i32::from(!(none && nothing))) };
+    }
+    let mut status = -1;
+    same(call::waitpid(pid as usize, &mut status, 0).ok(), Some(pid as usize));
+    same(status, 0);
 }
 
 fn children() {

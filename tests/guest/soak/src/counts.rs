@@ -1,6 +1,6 @@
 //! How many objects there are, in kernel, namespace manager and process manager.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String};
 
 use redox_rt::{Result, process};
 
@@ -33,23 +33,11 @@ pub fn settled() -> Result<String> {
     Ok(last)
 }
 
-/// Whether there is more of anything. Less there may be: what somebody keeps of a daemon that has ended
-/// (a root, to save the way to it) goes when it is used again.
-fn has_grown(before: &str, now: &str) -> bool {
-    let numbers = |text: &str| -> Vec<u64> {
-        text.split(|c: char| !c.is_ascii_digit())
-            .filter_map(|word| word.parse().ok())
-            .collect()
-    };
-    let (before, now) = (numbers(before), numbers(now));
-    before.len() != now.len() || before.iter().zip(&now).any(|(was, is)| is > was)
-}
-
-/// Waits until there is no more of anything than before; if that does not come, answers what there is.
+/// Waits until there is as much of everything as before; if that does not come, answers what there is.
 pub fn wait_for(before: &str) -> Result<Option<String>> {
     let mut last = now()?;
     for _ in 0..LOOKS {
-        if !has_grown(before, &last) {
+        if last == before {
             return Ok(None);
         }
         pause(PAUSE);

@@ -15,7 +15,7 @@ use syscall::{
     flag::{CallFlags, O_DIRECTORY, O_RDONLY},
 };
 
-use crate::{NAMES, daemons, heir, open, own, pause};
+use crate::{NAMES, PLAIN, daemons, heir, open, own, pause};
 
 /// What an open may answer while what it is asked of is being killed.
 const ACCEPTED: [i32; 4] = [ENODEV, ESTALE, ENOENT, EINTR];
@@ -115,7 +115,7 @@ fn work(number: u32, opens: u32) -> Result<()> {
                 .map(Some),
             2..6 => open(&names, "/scheme/absent").map(Some),
             _ => {
-                let (_, path) = NAMES.get(random.below(NAMES.len())).unwrap_or(&NAMES[0]);
+                let (_, path, _) = NAMES.get(random.below(PLAIN)).unwrap_or(&NAMES[0]);
                 open(&names, path).map(Some)
             }
         };

@@ -3,8 +3,9 @@
 
 use alloc::{format, string::String};
 
+use crate::races::a_directory_that_moves_is_no_way_out;
 use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS};
-use guest_test::{Outcome, check, check_eq, check_error, fail};
+use guest_test::{Failure, Outcome, check, check_eq, check_error, fail};
 use redox_rt::{Error, Fd, Result, fs, namespace as ns, sys};
 use syscall::{
     EACCES, EAGAIN, ELOOP, EPERM, EROFS,
@@ -20,10 +21,32 @@ use tree_fixture::{
 
 pub fn run() -> i32 {
     guest_test::run!["files" =>
-        every_row, nothing_leaves_a_limited_directory, a_limit_stays,
+        every_row, every_row_in_the_initial_files, a_directory_that_moves_is_no_way_out, nothing_leaves_a_limited_directory, a_limit_stays,
         the_initial_files_cannot_be_changed, files_are_written_and_read, a_limited_root_is_a_sandbox,
         mapped_files_are_the_same_files, locks_are_advisory, what_is_synced_stays,
     ]
+}
+
+/// A file system may do less than it is asked to.
+fn write_all(file: &Fd, data: &[u8]) -> Result<()> {
+    let mut rest = data;
+    while !rest.is_empty() {
+        rest = rest.get(file.write(rest)?..).unwrap_or(&[]);
+    }
+    Ok(())
+}
+
+/// Leaves a file that nobody has synced, for the runner to look for.
+pub fn leave() -> i32 {
+    let mut data = alloc::vec![0; disk_image::KEPT];
+    disk_image::fill(0, 0, &mut data);
+    let written =
+        open("/kept", O_CREAT | O_WRONLY | 0o600).and_then(|file| write_all(&file, &data));
+    match written {
+        Ok(()) => redox_rt::println!("left"),
+        Err(error) => redox_rt::eprintln!("test-user: /kept: {error}"),
+    }
+    i32::from(written.is_err())
 }
 
 /// The machine ends in the middle of things; the runner looks at the disk afterwards.
@@ -80,7 +103,7 @@ impl Build for Builder<'_> {
     }
 }
 
-fn open(path: &str, flags: usize) -> Result<Fd> {
+pub fn open(path: &str, flags: usize) -> Result<Fd> {
     ns::open(path.as_bytes(), flags, sys::FD_ANY_UPPER).map(Fd::from_raw)
 }
 
@@ -122,27 +145,48 @@ fn judge(top: &Fd, case: &Case, how: &str, got: Result<Fd>) -> Outcome {
     Ok(())
 }
 
-fn every_row() -> Outcome {
-    let mut rows = 0;
-    for (name, which) in [("rows-a", Which::Resolve), ("rows-b", Which::Policing)] {
-        let top = fresh(name, which)?;
-        for case in cases().iter().filter(|case| case.tree == which) {
-            let start = top.open(case.start.as_bytes(), O_RDONLY | O_DIRECTORY)?;
-            let plain = O_STAT | if case.no_follow { O_NOFOLLOW } else { 0 };
-            let path = case.path.as_bytes();
-            judge(&top, case, "call", start.open(path, plain | bits(case)))?;
-            rows += 1;
-            if case.flag == Flag::Beneath {
-                start.limit_beneath()?;
-                judge(&top, case, "descriptor", start.open(path, plain))?;
-                let copy = start.dup(b"")?;
-                judge(&top, case, "copy", copy.open(path, plain))?;
-                let again = start.open(b".", O_RDONLY | O_DIRECTORY)?;
-                judge(&top, case, "opened through it", again.open(path, plain))?;
-            }
+/// Every row about one of the trees, in the directory that holds it; how many there are.
+fn rows(top: &Fd, which: Which) -> core::result::Result<usize, Failure> {
+    let all = cases();
+    let rows = all.iter().filter(|case| case.tree == which);
+    let mut count = 0;
+    for case in rows {
+        let start = top.open(case.start.as_bytes(), O_RDONLY | O_DIRECTORY)?;
+        let plain = O_STAT | if case.no_follow { O_NOFOLLOW } else { 0 };
+        let path = case.path.as_bytes();
+        judge(top, case, "call", start.open(path, plain | bits(case)))?;
+        count += 1;
+        if case.flag == Flag::Beneath {
+            start.limit_beneath()?;
+            judge(top, case, "descriptor", start.open(path, plain))?;
+            let copy = start.dup(b"")?;
+            judge(top, case, "copy", copy.open(path, plain))?;
+            let again = start.open(b".", O_RDONLY | O_DIRECTORY)?;
+            judge(top, case, "opened through it", again.open(path, plain))?;
         }
     }
-    check_eq!(rows, cases().len());
+    Ok(count)
+}
+
+const TREES: [(&str, Which); 2] = [("rows-a", Which::Resolve), ("rows-b", Which::Policing)];
+
+fn every_row() -> Outcome {
+    let mut count = 0;
+    for (name, which) in TREES {
+        count += rows(&fresh(name, which)?, which)?;
+    }
+    check_eq!(count, cases().len());
+    Ok(())
+}
+
+/// The runner has put the trees there.
+fn every_row_in_the_initial_files() -> Outcome {
+    let mut count = 0;
+    for (name, which) in TREES {
+        let path = format!("/scheme/initfs/fixture/{name}");
+        count += rows(&open(&path, O_RDONLY | O_DIRECTORY)?, which)?;
+    }
+    check_eq!(count, cases().len());
     Ok(())
 }
 
@@ -221,10 +265,7 @@ fn files_are_written_and_read() -> Outcome {
     let file = open("/data", O_CREAT | O_RDWR | 0o644)?;
     // More than is copied for a call, more than a page, and not whole pages.
     let data: alloc::vec::Vec<u8> = (0..150_001_usize).map(|n| (n * 7 % 251) as u8).collect();
-    let mut done = 0;
-    while done < data.len() {
-        done += file.write(data.get(done..).unwrap_or(&[]))?;
-    }
+    write_all(&file, &data)?;
     check_eq!(file.stat()?.st_size, data.len() as u64);
     let mut back = alloc::vec![0; data.len() + 10];
     check_eq!(file.read_full_at(&mut back, 0)?, data.len());
@@ -273,10 +314,7 @@ fn what_is_synced_stays() -> Outcome {
         redox_rt::eprintln!("it was there");
     }
     let file = open("/kept", O_CREAT | O_RDWR | 0o600)?;
-    let mut done = 0;
-    while done < data.len() {
-        done += file.write(data.get(done..).unwrap_or(&[]))?;
-    }
+    write_all(&file, &data)?;
     sys::fsync(file.raw())?;
     check_eq!(file.read_full_at(&mut back, 0)?, data.len());
     check!(back.get(..data.len()) == Some(data.as_slice()));
@@ -380,10 +418,7 @@ fn much_is_under_way() -> Outcome {
     for number in 0..FILES {
         let file = open(&format!("/under-way-{number}"), O_CREAT | O_WRONLY | 0o600)?;
         disk_image::fill(1, number as u64 * 1000, &mut data);
-        let mut done = 0;
-        while done < data.len() {
-            done += file.write(data.get(done..).unwrap_or(&[]))?;
-        }
+        write_all(&file, &data)?;
     }
     let now = sys::clock_gettime(syscall::flag::CLOCK_MONOTONIC)?;
     let wait = syscall::TimeSpec {

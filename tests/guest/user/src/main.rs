@@ -2,7 +2,7 @@
 //!
 //! The first argument picks a group: `names` (the namespace manager and places), `processes` (the process
 //! manager), `files` (path resolution in the file systems), `cut` (files, and the machine's end in the middle of things). `hold` is no test: it says so and waits to be
-//! ended by a key.
+//! ended by a key; `notify` is the daemon of `tests/units/notify.service`; `second` ends after one; `leave` leaves a file behind; `power` writes until the machine is ended.
 #![no_std]
 #![no_main]
 
@@ -11,8 +11,11 @@ extern crate alloc;
 mod files;
 mod hold;
 mod names;
+mod notify;
 mod places;
+mod power;
 mod processes;
+mod races;
 mod scheme;
 
 use redox_rt::start::Start;
@@ -26,6 +29,10 @@ fn main(start: &Start) -> i32 {
         Some(b"files") => files::run(),
         Some(b"cut") => files::cut(),
         Some(b"hold") => hold::run(),
+        Some(b"second") => hold::second(),
+        Some(b"leave") => files::leave(),
+        Some(b"notify") => notify::run(start),
+        Some(b"power") => power::run(start),
         other => {
             redox_rt::eprintln!("test-user: no group {other:?}");
             2

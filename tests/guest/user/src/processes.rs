@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::notify::a_daemon_that_says_when_it_is_ready_is_waited_for;
 use guest_test::{Outcome, check, check_eq, check_error, fail};
 use redox_rt::{
     Error, Fd, Result,
@@ -27,6 +28,7 @@ pub fn run() -> i32 {
         handlers_run_and_interrupt, a_blocked_signal_waits, stopping_and_going_on,
         threads_are_of_the_process, bad_requests_are_refused,
         a_reference_is_passed_on, nothing_is_left_of_processes, the_confined_know_only_each_other,
+        a_daemon_that_says_when_it_is_ready_is_waited_for,
     ]
 }
 
@@ -284,6 +286,28 @@ fn prepare(signal: i32, writer: &Fd) -> Result<()> {
     writer.write_exact(b"r")
 }
 
+/// Waits until the kernel says that a process sleeps.
+fn until_asleep(pid: u32) -> Result<()> {
+    loop {
+        let list = crate::files::open("/scheme/sys/context", O_RDONLY)?;
+        let mut text = alloc::vec![0; 1 << 16];
+        let len = list.read_full_at(&mut text, 0)?;
+        let text = alloc::string::String::from_utf8_lossy(text.get(..len).unwrap_or(&[]));
+        let of_it = |line: &&str| {
+            let number = line.split(' ').nth(1).and_then(|word| word.parse().ok());
+            number == Some(pid)
+        };
+        if text
+            .lines()
+            .filter(of_it)
+            .any(|line| line.contains("Sleep"))
+        {
+            return Ok(());
+        }
+        sys::sched_yield();
+    }
+}
+
 fn handlers_run_and_interrupt() -> Outcome {
     let (reader, writer) = pipe()?;
     let pid = child(|| {
@@ -324,6 +348,8 @@ fn handlers_run_and_interrupt() -> Outcome {
     drop(writer);
     let mut byte = [0];
     reader.read_exact(&mut byte)?;
+    // A signal before the sleep would interrupt nothing.
+    until_asleep(pid)?;
     kill(pid, SIGUSR1)?;
     let mut rest = [0; 9];
     let mut len = 0;

@@ -1,0 +1,42 @@
+//! The namespace that a user has.
+
+use login_core::{
+    accounts::Account,
+    schemes::{self, NARROWEST, Schemes},
+};
+use nsmgr_api::ForkFlags;
+use redox_rt::{Error, Fd, Result, eprintln, namespace, sys};
+use syscall::ENOENT;
+
+use crate::files::read_text;
+
+const FILE: &str = "login_schemes.toml";
+
+/// The user's namespace, forked from this process's. If what the file says cannot be had, it is the narrowest one;
+/// `program` says so on descriptor 2.
+///
+/// # Errors
+/// Those of forking it.
+pub fn namespace_of(program: &str, account: &Account) -> Result<Fd> {
+    let said = match read_text(FILE) {
+        Ok(text) => schemes::parse(&text).unwrap_or_else(|error| {
+            eprintln!("{program}: /etc/{FILE}: {error}");
+            Schemes::default()
+        }),
+        Err(error) => {
+            eprintln!("{program}: /etc/{FILE}: {error}");
+            Schemes::default()
+        }
+    };
+    fork(&said.of(&account.name)).or_else(|error| {
+        eprintln!("{program}: the namespace of {}: {error}", account.name);
+        fork(&NARROWEST)
+    })
+}
+
+fn fork(names: &[&str]) -> Result<Fd> {
+    let own = namespace::namespace().ok_or(Error::new(ENOENT))?;
+    let names = names.iter().map(|name| name.as_bytes());
+    let payload = nsmgr_api::fork_with_payload(ForkFlags::SKIP_UNKNOWN, names);
+    sys::dup(own, &payload, sys::FD_ANY_UPPER).map(Fd::from_raw)
+}
