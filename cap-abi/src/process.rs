@@ -15,3 +15,8 @@ pub const SET_IDS_OF: u64 = 0x102;
 pub const COUNTS: u64 = 0x101;
 /// How many words [`COUNTS`] gives.
 pub const COUNTED: usize = 5;
+
+/// In the flags of `Waitpid` and `Waitpgid`: what is told stays to be told (`WNOWAIT`).
+pub const WAIT_KEEP: u64 = 0x0100_0000;
+/// Likewise: children that have ended are not told of (`waitid` without `WEXITED`).
+pub const WAIT_NOT_ENDED: u64 = 0x10;

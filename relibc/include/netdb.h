@@ -64,6 +64,17 @@ struct protoent {
     int p_proto;
 };
 #define h_addr h_addr_list[0]
+#define HOST_NOT_FOUND 1
+#define TRY_AGAIN 2
+#define NO_RECOVERY 3
+#define NO_DATA 4
+#define NO_ADDRESS NO_DATA
+#define h_errno (*__h_errno_location())
+
+int *__h_errno_location(void);
+const char *hstrerror(int error);
+void herror(const char *prefix);
+struct hostent *gethostbyaddr(const void *address, socklen_t size, int family);
 
 int getaddrinfo(const char *__restrict_c node, const char *__restrict_c service, const struct addrinfo *__restrict_c hints, struct addrinfo **__restrict_c result);
 void freeaddrinfo(struct addrinfo *list);

@@ -44,6 +44,8 @@ typedef __INTPTR_TYPE__ intptr_t;
 #define _SC_GETPW_R_SIZE_MAX 70
 #define _SC_LOGIN_NAME_MAX 71
 #define _SC_TTY_NAME_MAX 72
+#define _SC_PHYS_PAGES 85
+#define _SC_AVPHYS_PAGES 86
 #define _SC_SYMLOOP_MAX 173
 #define _SC_HOST_NAME_MAX 180
 #define _SC_SIGQUEUE_MAX 190
@@ -146,6 +148,7 @@ int execlp(const char *file, const char *argument, ...);
 int execv(const char *path, char *const argv[]);
 int execve(const char *path, char *const argv[], char *const environment[]);
 int execvp(const char *file, char *const argv[]);
+int execvpe(const char *file, char *const arguments[], char *const environment[]);
 int fexecve(int fd, char *const argv[], char *const environment[]);
 int faccessat(int fd, const char *path, int mode, int flags);
 int fchdir(int fd);

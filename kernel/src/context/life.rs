@@ -277,8 +277,7 @@ impl Kernel {
     }
 
     /// Interrupts a wait that a signal may interrupt: the call ends with `EINTR`, or, when a scheme
-    /// has it, is cancelled and ends when the scheme says so. A context that takes no signals now waits on, and
-    /// looks for them itself when it takes them again.
+    /// has it, is cancelled and ends when the scheme says so.
     pub fn interrupt(&mut self, id: Id<Context>) {
         let Some(context) = self.contexts.get_mut(id) else {
             return;
@@ -291,12 +290,6 @@ impl Kernel {
             // One that was to repeat its call may have been woken for the signal's sake.
             return;
         }
-        if self.signals_inhibited(id) {
-            return;
-        }
-        let Some(context) = self.contexts.get_mut(id) else {
-            return;
-        };
         match context.wait {
             Wait::None => {}
             Wait::Request => self.cancel_request(id),

@@ -28,19 +28,6 @@ impl Kernel {
         !inhibited && thread.currently_pending_unblocked(process) != 0
     }
 
-    /// Whether the context has said that no signal is to be delivered to it now.
-    pub fn signals_inhibited(&self, id: Id<Context>) -> bool {
-        let signal = self.contexts.get(id).and_then(|context| context.signal);
-        let thread = signal.and_then(|signal| {
-            self.memory
-                .thread_signals(signal.thread_frame, signal.thread_offset)
-        });
-        thread.is_some_and(|thread| {
-            let flags = thread.control_flags.load(Ordering::Acquire);
-            flags & SigcontrolFlags::INHIBIT_DELIVERY.bits() != 0
-        })
-    }
-
     /// Makes the context go to its signal trampoline, if there is a signal for it.
     pub fn deliver_signal(&mut self, id: Id<Context>) {
         let deliverable = self.signal_deliverable(id);

@@ -426,6 +426,21 @@ impl<D: Device> Stream<D> {
 
     /// Writes `data` by the buffering mode. On an error gives how much was accepted before it.
     pub fn write(&mut self, data: &[u8]) -> (usize, Result<(), Errno>) {
+        let lines = match data.iter().rposition(|&b| b == b'\n') {
+            Some(last) if self.buffering == Buffering::Line => last + 1,
+            _ => return self.put_bytes(data),
+        };
+        // What follows the last line waits for the end of its own.
+        let (whole, rest) = data.split_at(lines);
+        let (done, result) = self.put_bytes(whole);
+        if let Err(e) = result.and_then(|()| self.flush()) {
+            return (done, Err(e));
+        }
+        let (more, result) = self.put_bytes(rest);
+        (done + more, result)
+    }
+
+    fn put_bytes(&mut self, data: &[u8]) -> (usize, Result<(), Errno>) {
         if data.is_empty() {
             return (0, Ok(()));
         }
@@ -462,12 +477,6 @@ impl<D: Device> Stream<D> {
                 }
                 self.mode = Mode::Writing;
             }
-        }
-        if self.buffering == Buffering::Line
-            && data.contains(&b'\n')
-            && let Err(e) = self.flush()
-        {
-            return (done, Err(e));
         }
         (done, Ok(()))
     }

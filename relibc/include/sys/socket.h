@@ -74,7 +74,7 @@ typedef unsigned short sa_family_t;
 #define SOMAXCONN 128
 #define AF_LOCAL AF_UNIX
 #define PF_LOCAL PF_UNIX
-#define MSG_NOSIGNAL 0
+#define MSG_NOSIGNAL 0x4000
 struct sockaddr {
     sa_family_t sa_family;
     char sa_data[14];

@@ -36,6 +36,15 @@ extern "C" {
 #define LOG_ODELAY 4
 #define LOG_NDELAY 8
 #define LOG_NOWAIT 16
+#define LOG_PERROR 32
+#define LOG_PRIMASK 7
+#define LOG_FACMASK 0x3f8
+#define LOG_PRI(priority) ((priority) & LOG_PRIMASK)
+#define LOG_FAC(priority) (((priority) & LOG_FACMASK) >> 3)
+#define LOG_MAKEPRI(facility, level) ((facility) | (level))
+#define LOG_AUTHPRIV (10 << 3)
+#define LOG_CRON (9 << 3)
+#define LOG_FTP (11 << 3)
 #define LOG_MASK(priority) (1 << (priority))
 #define LOG_UPTO(priority) ((1 << ((priority) + 1)) - 1)
 

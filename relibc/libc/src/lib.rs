@@ -46,8 +46,11 @@ macro_rules! c_variadic_api {
 }
 
 pub mod ctype;
+pub mod err;
+pub mod iconv;
 pub mod locale;
 pub mod math;
+pub mod mntent;
 pub mod net;
 pub mod options;
 pub mod patterns;

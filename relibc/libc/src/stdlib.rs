@@ -156,7 +156,7 @@ pub struct Div<T> {
     rem: T,
 }
 
-type Compare = unsafe extern "C" fn(*const c_void, *const c_void) -> c_int;
+pub(crate) type Compare = unsafe extern "C" fn(*const c_void, *const c_void) -> c_int;
 type CompareWith = unsafe extern "C" fn(*const c_void, *const c_void, *mut c_void) -> c_int;
 
 unsafe fn sort_by(

@@ -120,6 +120,22 @@ pub fn last_error() -> Errno {
     Errno(errno())
 }
 
+#[thread_local]
+static SHIELDS: core::cell::Cell<u32> = core::cell::Cell::new(0);
+
+/// Runs something during which the thread must not be cancelled, since it holds a lock of the library's.
+pub fn shielded<R>(section: impl FnOnce() -> R) -> R {
+    SHIELDS.set(SHIELDS.get() + 1);
+    let result = section();
+    SHIELDS.set(SHIELDS.get() - 1);
+    result
+}
+
+/// Whether the thread is in no [`shielded`] section.
+pub fn is_cancellable() -> bool {
+    SHIELDS.get() == 0
+}
+
 /// A spinning lock for short sections; yields while it waits.
 pub struct Lock(core::sync::atomic::AtomicBool);
 

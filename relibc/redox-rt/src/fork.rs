@@ -6,6 +6,7 @@ use syscall::{ESRCH, EnvRegisters};
 
 use crate::context::Context;
 use crate::fd::Fd;
+use crate::process::again;
 use crate::tcb::Tcb;
 use crate::{process, signal};
 
@@ -136,10 +137,10 @@ fn copy_process(context: &Context, process: Option<&Fd>, sp: usize) -> Result<()
         fsbase: tcb.address() as u64,
         gsbase: 0,
     })?;
-    let space = own.address_space()?.copy()?;
+    let space = again(|| own.address_space()?.copy())?;
     signal::forget_pending_in(&space, tcb)?;
     new.switch_address_space(&space, sp, __redox_rt_fork_child as *const () as usize)?;
     // After the switch: handlers are handlers of an address space.
-    signal::register_copy(new, process)?;
+    again(|| signal::register_copy(new, process))?;
     new.start()
 }

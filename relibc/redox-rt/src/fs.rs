@@ -1,9 +1,10 @@
 //! The standard file system requests that travel in `SYS_CALL` (`StdFsCallKind`).
 
 use syscall::error::{Error, Result};
-use syscall::flag::{CallFlags, StdFsCallKind};
-use syscall::{EINVAL, ENAMETOOLONG, StatVfs, TimeSpec};
+use syscall::flag::{CallFlags, O_NOFOLLOW, O_STAT, StdFsCallKind};
+use syscall::{EBADF, EINVAL, ENAMETOOLONG, EOPNOTSUPP, StatVfs, TimeSpec};
 
+use crate::fd::Fd;
 use crate::sys;
 
 /// # Safety
@@ -108,7 +109,7 @@ pub fn relpathat(dir: usize, fd: usize, buf: &mut [u8]) -> Result<usize> {
 }
 
 /// Renames `old` below `old_dir` to `new` below `new_dir`; both directories are of one scheme
-/// (`EXDEV`). `flags` are `RENAME_*` and `cap_abi::resolve::AT_FLAG_BENEATH`.
+/// (`EXDEV`). A daemon that does not know how is asked by the path that its own `fpath` gives. `flags` are `RENAME_*` and `cap_abi::resolve::AT_FLAG_BENEATH`.
 pub fn renameat(old_dir: usize, old: &[u8], new_dir: usize, new: &[u8], flags: u32) -> Result<()> {
     let mut names = Names::new();
     names.push(old)?;
@@ -118,7 +119,7 @@ pub fn renameat(old_dir: usize, old: &[u8], new_dir: usize, new: &[u8], flags: u
         return Err(Error::new(EINVAL));
     }
     // SAFETY: the payload is local.
-    unsafe {
+    let renamed = unsafe {
         call(
             &[old_dir, new_dir],
             StdFsCallKind::Frenameat,
@@ -127,8 +128,15 @@ pub fn renameat(old_dir: usize, old: &[u8], new_dir: usize, new: &[u8], flags: u
             names.buf.as_mut_ptr(),
             names.len,
         )
+    };
+    match renamed {
+        Err(e) if e.errno == EOPNOTSUPP && flags == 0 => {
+            let named = O_STAT | O_NOFOLLOW;
+            let old = Fd::from_raw(sys::openat(old_dir, old, named, sys::FD_ANY_UPPER)?);
+            sys::frename(old.raw(), Names::in_scheme(new_dir, new)?.get())
+        }
+        other => other.map(drop),
     }
-    .map(drop)
 }
 
 /// Links what `fd` is open on as `path` below `dir`.
@@ -136,7 +144,7 @@ pub fn linkat(fd: usize, dir: usize, path: &[u8], flags: u32) -> Result<()> {
     let mut names = Names::new();
     names.push(path)?;
     // SAFETY: the payload is local.
-    unsafe {
+    let linked = unsafe {
         call(
             &[fd, dir],
             StdFsCallKind::Flinkat,
@@ -145,8 +153,13 @@ pub fn linkat(fd: usize, dir: usize, path: &[u8], flags: u32) -> Result<()> {
             names.buf.as_mut_ptr(),
             names.len,
         )
+    };
+    match linked {
+        Err(e) if e.errno == EOPNOTSUPP && flags == 0 => {
+            sys::flink(fd, Names::in_scheme(dir, path)?.get())
+        }
+        other => other.map(drop),
     }
-    .map(drop)
 }
 
 /// A writable copy of paths for a payload.
@@ -161,6 +174,35 @@ impl Names {
             buf: [0; _],
             len: 0,
         }
+    }
+
+    /// A path below a directory as its scheme knows it, for daemons that take nothing else.
+    fn in_scheme(dir: usize, path: &[u8]) -> Result<Self> {
+        let mut names = Self::new();
+        if !path.starts_with(b"/") {
+            let mut place = [0; rt_core::path::MAX_LEN];
+            let len = match sys::fpath(dir, &mut place) {
+                // The kernel knows the descriptor: it is the root, which such a daemon only opens through.
+                Err(e) if e.errno == EBADF => 0,
+                other => other?,
+            };
+            // `/scheme/NAME/REST`
+            let place = place.get(..len).unwrap_or(&[]);
+            if !place.is_empty() {
+                let scheme = place.strip_prefix(b"/scheme/");
+                let below = scheme.ok_or(Error::new(EOPNOTSUPP))?;
+                if let Some(at) = below.iter().position(|byte| *byte == b'/') {
+                    names.push(below.get(at..).unwrap_or(&[]))?;
+                }
+            }
+            names.push(b"/")?;
+        }
+        names.push(path)?;
+        Ok(names)
+    }
+
+    fn get(&self) -> &[u8] {
+        self.buf.get(..self.len).unwrap_or(&[])
     }
 
     fn push(&mut self, part: &[u8]) -> Result<()> {

@@ -267,10 +267,12 @@ pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
 }
 
 /// Binds a scheme to a name in a namespace that may insert: asks for a register handle of that name
-/// and sends it the scheme's root, which leaves this process if that works.
+/// and sends it the scheme's root, which leaves this process if that works and stays if it does not.
 pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     let handle = Fd::from_raw(register_handle(namespace, name)?);
-    sys::send_fds(handle.raw(), &[root], CallFlags::empty(), &[]).map(drop)
+    // A descriptor that is sent is gone also when the message is refused: a copy goes.
+    sys::send_fds(handle.raw(), &[root], CallFlags::FD_CLONE, &[])?;
+    sys::close(root)
 }
 
 /// What a namespace makes of a request, as a private descriptor (see `nsmgr-api`).

@@ -6,7 +6,7 @@ use libredox::protocol::{ProcCall, ProcMeta};
 pub use libredox::protocol::{ProcKillTarget, WaitFlags};
 use syscall::error::{Error, Result};
 use syscall::flag::CallFlags;
-use syscall::{EINVAL, ENOSYS, ESRCH};
+use syscall::{EINTR, EINVAL, ENOSYS, ESRCH};
 
 use crate::context::{AddressSpace, Context};
 use crate::fd::Fd;
@@ -169,7 +169,18 @@ fn ask(process: usize, what: &[u8]) -> Result<Fd> {
 
 /// The main thread of the process behind a descriptor from the process manager.
 fn main_thread(process: &Fd) -> Result<Context> {
-    ask(process.raw(), b"context-0").map(Context::from_fd)
+    again(|| ask(process.raw(), b"context-0")).map(Context::from_fd)
+}
+
+/// Asks until no signal interrupts it. A request that was interrupted has done nothing; and a signal interrupts
+/// what waits when it comes, once, if its delivery is put off.
+pub(crate) fn again<T>(mut request: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match request() {
+            Err(Error { errno: EINTR }) => {}
+            result => return result,
+        }
+    }
 }
 
 /// Makes a copy of this process; the parent is told the child's number. `ENOSYS` without a process
@@ -195,7 +206,7 @@ pub fn fork() -> Result<Option<u32>> {
 /// A child of this process that has not started: what is asked of its descriptor is asked as the child.
 /// Without ever being started it is gone when the descriptor is closed.
 pub fn new_child() -> Result<Fd> {
-    signal::without_delivery(|| ask(own()?, b"fork"))
+    signal::without_delivery(|| again(|| ask(own()?, b"fork")))
 }
 
 /// Takes from a process, and from the children it makes from then on, what it can do to others by

@@ -8,24 +8,27 @@
 //! Delivery is inhibited while the per-thread dispatch stack is in use. Handlers run with delivery on.
 
 mod frame;
+mod send;
+mod wait;
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use libredox::protocol::{ProcCall, ThreadCall};
 use rt_core::signal::{self as rules, Action, AlternateStack, Delivery};
-use rt_core::wait;
+use rt_core::wait as statuses;
 use syscall::error::{Error, Result};
 use syscall::flag::{ContextVerb, SigcontrolFlags};
 use syscall::{
-    EINTR, EINVAL, EPERM, ESRCH, RawAction, SenderInfo, SetSighandlerData, SigProcControl,
-    Sigcontrol,
+    EINTR, EINVAL, ESRCH, RawAction, SenderInfo, SetSighandlerData, SigProcControl, Sigcontrol,
 };
 
 pub use frame::{SigInfo, Ucontext};
+pub use send::{kill, raise, send_to_thread};
+pub use wait::{sigsuspend, sigsuspend_unless, wait_for, wait_for_unless};
 
 use crate::context::{AddressSpace, ContextRef};
 use crate::fd::Fd;
-use crate::futex::{self, Mutex};
+use crate::futex::Mutex;
 use crate::memory::Mapping;
 use crate::tcb::{SignalArea, Tcb};
 use crate::{process, sys};
@@ -310,117 +313,6 @@ pub fn sigpending() -> u64 {
     thread | PROCESS.pending.load(Ordering::Relaxed)
 }
 
-/// `sigsuspend`: waits with another mask until a handler has run; always an error, `EINTR` if all is well.
-pub fn sigsuspend(mask: u64) -> Error {
-    let Some(tcb) = Tcb::current() else {
-        return Error::new(ESRCH);
-    };
-    inhibit(&tcb.control);
-    let waiting = &tcb.signal.suspended;
-    tcb.signal
-        .suspended_mask
-        .store(current_mask(tcb) as usize, Ordering::Relaxed);
-    waiting.store(1, Ordering::Relaxed);
-    tcb.control.set_allowset(!(mask & !rules::UNBLOCKABLE));
-    uninhibit(&tcb.control);
-    // The handler's start clears the word, and its frame says the former mask. An ignored signal ends
-    // the sleep but not the wait.
-    while waiting.load(Ordering::Relaxed) != 0 {
-        let _ = futex::wait(waiting, 1, None);
-    }
-    Error::new(EINTR)
-}
-
-/// `sigtimedwait`: waits for one of a set of signals and takes it, without its handler. Those of the set
-/// are to be blocked by every thread. Errors: `ETIMEDOUT` (the limit is an amount of time), `EINTR` when
-/// another signal's handler has run.
-pub fn wait_for(set: u64, limit: Option<&syscall::TimeSpec>) -> Result<SigInfo> {
-    let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
-    let area = &tcb.signal;
-    let set = set & !rules::UNBLOCKABLE;
-    inhibit(&tcb.control);
-    let mask = current_mask(tcb);
-    area.awaited.store(set as usize, Ordering::Relaxed);
-    area.waiting.store(1, Ordering::Relaxed);
-    tcb.control.set_allowset(!(mask & !set));
-    // What is pending already is delivered here: `choose` hands it over instead of calling a handler.
-    uninhibit(&tcb.control);
-    let handlers = area.handlers.load(Ordering::Relaxed);
-    let mut result = Ok(());
-    while area.waiting.load(Ordering::Acquire) != 0 && result.is_ok() {
-        result = match futex::wait(&area.waiting, 1, limit) {
-            Err(e) if e.errno == syscall::ETIMEDOUT => Err(e),
-            Err(e) if e.errno == EINTR && area.handlers.load(Ordering::Relaxed) != handlers => {
-                Err(e)
-            }
-            _ => Ok(()),
-        };
-    }
-    inhibit(&tcb.control);
-    area.awaited.store(0, Ordering::Relaxed);
-    tcb.control.set_allowset(!mask);
-    let received = area.waiting.swap(0, Ordering::Acquire) == 0;
-    uninhibit(&tcb.control);
-    if !received {
-        return Err(result.err().unwrap_or(Error::new(EINTR)));
-    }
-    let [signal, sender, value, address] =
-        area.received.each_ref().map(|w| w.load(Ordering::Relaxed));
-    Ok(SigInfo {
-        signal: (signal & 0xff) as i32,
-        code: (signal >> 32) as i32,
-        pid: sender as u32 as i32,
-        uid: (sender >> 32) as u32,
-        value,
-        address,
-        ..SigInfo::default()
-    })
-}
-
-/// Hands a signal over to [`wait_for`] if it waits for it.
-fn hand_over(tcb: &Tcb, taken: &Taken) -> bool {
-    let area = &tcb.signal;
-    let awaited = area.awaited.load(Ordering::Relaxed) as u64;
-    if awaited & rules::bit(taken.signal) == 0 || area.waiting.load(Ordering::Relaxed) == 0 {
-        return false;
-    }
-    let words = [
-        usize::from(taken.signal) | (taken.code as u32 as usize) << 32,
-        taken.sender.pid as usize | (taken.sender.ruid as usize) << 32,
-        taken.value,
-        taken.address,
-    ];
-    for (place, word) in area.received.iter().zip(words) {
-        place.store(word, Ordering::Relaxed);
-    }
-    // One is enough: the others stay pending.
-    tcb.control.set_allowset(allowed(&tcb.control) & !awaited);
-    area.awaited.store(0, Ordering::Relaxed);
-    area.waiting.store(0, Ordering::Release);
-    true
-}
-
-/// Makes a signal pending for another thread of this process, and interrupts it.
-pub fn send_to_thread(tcb: &Tcb, signal: i32) -> Result<()> {
-    let number = rules::number(signal).map_err(Error::new)?;
-    if rules::bit(number) & rules::UNBLOCKABLE != 0 {
-        // What ends or stops a thread ends or stops its process.
-        return raise(signal);
-    }
-    let sender = SenderInfo {
-        pid: process::pid().unwrap_or(0),
-        ruid: 0,
-    };
-    if let Some(place) = tcb.control.sender_infos.get(usize::from(number) - 1) {
-        place.store(sender.raw(), Ordering::Relaxed);
-    }
-    if let Some((word, bit)) = thread_bit(&tcb.control, number) {
-        word.fetch_or(bit, Ordering::Release);
-    }
-    let context = tcb.thread_fd().ok_or(Error::new(ESRCH))?;
-    context.tell(ContextVerb::Interrupt)
-}
-
 fn alternate(area: &SignalArea) -> AlternateStack {
     AlternateStack {
         base: area.alternate.load(Ordering::Relaxed),
@@ -444,45 +336,22 @@ pub fn sigaltstack(new: Option<(usize, usize, i32)>) -> Result<(AlternateStack, 
     Ok((old, old.c_flags(sp)))
 }
 
-/// Makes a signal pending for the calling thread, as `raise` does, and lets it be delivered.
-pub fn raise(signal: i32) -> Result<()> {
-    let signal = rules::number(signal).map_err(Error::new)?;
-    let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
-    if rules::bit(signal) & rules::UNBLOCKABLE != 0 || READY.load(Ordering::Acquire) == 0 {
-        // Nothing here can stop or end the process by force; its manager can.
-        let pid = process::pid()?;
-        return process::call(
-            ProcCall::Kill,
-            &mut [],
-            &[u64::from(pid), u64::from(signal)],
-        )
-        .map(drop);
-    }
-    if load_action(signal).handler == rules::Handler::Ignore {
-        return Ok(());
-    }
-    let sender = SenderInfo {
-        pid: process::pid().unwrap_or(0),
-        ruid: 0,
-    };
-    if let Some(place) = tcb.control.sender_infos.get(usize::from(signal) - 1) {
-        place.store(sender.raw(), Ordering::Relaxed);
-    }
-    if let Some((word, bit)) = thread_bit(&tcb.control, signal) {
-        word.fetch_or(bit, Ordering::Release);
-    }
-    deliver_now(&tcb.control);
-    Ok(())
+/// Calls again what a handler with `SA_RESTART` has interrupted.
+pub fn restartable<T>(call: impl FnMut() -> Result<T>) -> Result<T> {
+    restartable_unless(|| false, call)
 }
 
-/// Calls again what a handler with `SA_RESTART` has interrupted.
-pub fn restartable<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+/// [`restartable`], but when `stop` says so after an interruption, that is the answer.
+pub fn restartable_unless<T>(
+    stop: impl Fn() -> bool,
+    mut call: impl FnMut() -> Result<T>,
+) -> Result<T> {
     loop {
         let count =
             || Tcb::current().map_or(0, |tcb| tcb.signal.interruptions.load(Ordering::Relaxed));
         let before = count();
         match call() {
-            Err(e) if e.errno == EINTR && count() == before => {}
+            Err(e) if e.errno == EINTR && count() == before && !stop() => {}
             result => return result,
         }
     }
@@ -565,7 +434,7 @@ fn queued_info(taken: &mut Taken) {
 /// frame in place, from which the trampoline goes on.
 extern "C" fn choose(interrupted: &mut Ucontext) -> *mut frame::Frame {
     let Some(tcb) = Tcb::current() else {
-        crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
+        crate::exit::exit_with_status(statuses::signaled(rules::SIGSEGV))
     };
     frame::finish_return(interrupted, tcb);
     while let Some(taken) = take_next(tcb) {
@@ -590,7 +459,7 @@ extern "C" fn choose(interrupted: &mut Ucontext) -> *mut frame::Frame {
 /// process when nobody handles it.
 extern "C" fn choose_for_exception(interrupted: &mut Ucontext) -> *mut frame::Frame {
     let Some(tcb) = Tcb::current() else {
-        crate::exit::exit_with_status(wait::signaled(rules::SIGSEGV))
+        crate::exit::exit_with_status(statuses::signaled(rules::SIGSEGV))
     };
     let packed = tcb.control.saved_excp_code.get();
     let exception = syscall::Exception::unpack(packed, tcb.control.saved_excp_addr.get());
@@ -631,12 +500,12 @@ fn stop(tcb: &Tcb) {
 }
 
 fn end(signal: u8) -> ! {
-    crate::exit::exit_with_status(wait::signaled(signal))
+    crate::exit::exit_with_status(statuses::signaled(signal))
 }
 
 /// Carries out what the rules say; `None` when no handler is to be called.
 fn prepare(tcb: &Tcb, interrupted: &Ucontext, taken: &Taken) -> Option<*mut frame::Frame> {
-    if hand_over(tcb, taken) {
+    if wait::hand_over(tcb, taken) {
         return None;
     }
     let action = load_action(taken.signal);
@@ -719,17 +588,4 @@ extern "C" fn end_handler(frame: &mut frame::Frame) -> *mut frame::Frame {
             return frame;
         }
     }
-}
-
-/// Sends a signal to a process or group, through the process manager. Without one: `ENOSYS`.
-pub fn kill(pid: isize, signal: i32) -> Result<()> {
-    if signal != 0 {
-        rules::number(signal).map_err(Error::new)?;
-    }
-    process::call(ProcCall::Kill, &mut [], &[pid as u64, signal as u64])
-        .map(drop)
-        .map_err(|e| match e.errno {
-            syscall::EACCES => Error::new(EPERM),
-            _ => e,
-        })
 }

@@ -50,7 +50,8 @@ pub struct Tcb {
     pub(crate) stack_len: AtomicUsize,
     pub(crate) join: AtomicI32,
     pub(crate) start_argument: AtomicUsize,
-    reserved4: usize,
+    /// 1 when the stack is memory of the program's.
+    pub(crate) stack_given: AtomicUsize,
     /// The signal trampoline's memory.
     pub signal: SignalArea,
     /// What kernel and thread tell each other about signals.

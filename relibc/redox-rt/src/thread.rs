@@ -77,15 +77,39 @@ pub struct Thread(NonNull<Tcb>);
 // SAFETY: it is a name for a thread; what it points to is used through atomic fields only.
 unsafe impl Send for Thread {}
 
+/// The stack of a new thread.
+#[derive(Clone, Copy, Debug)]
+pub enum Stack {
+    /// Of at least this many bytes above an unmapped page; it is given back after the thread's end.
+    Own(usize),
+    /// Address and length, multiples of 16, of memory that stays the caller's.
+    Given(usize, usize),
+}
+
 /// Starts a thread in `entry(argument)`, with a stack of at least `stack_len` bytes above an
 /// unmapped page.
 ///
 /// # Safety
-/// `entry` must be sound to run on another thread with this argument, and what the argument refers to
-/// must live long enough.
+/// As [`spawn_on`].
 pub unsafe fn spawn_raw(
     source: Source<'_>,
     stack_len: usize,
+    entry: extern "C" fn(usize),
+    argument: usize,
+) -> Result<Thread> {
+    // SAFETY: the caller's contract.
+    unsafe { spawn_on(source, Stack::Own(stack_len), entry, argument) }
+}
+
+/// Starts a thread in `entry(argument)`.
+///
+/// # Safety
+/// `entry` must be sound to run on another thread with this argument, and what the argument refers to
+/// must live long enough. A stack that is given must be writable and used by nothing else until the thread
+/// has been joined.
+pub unsafe fn spawn_on(
+    source: Source<'_>,
+    stack: Stack,
     entry: extern "C" fn(usize),
     argument: usize,
 ) -> Result<Thread> {
@@ -93,25 +117,39 @@ pub unsafe fn spawn_raw(
     let own = Tcb::current()
         .and_then(Tcb::thread_fd)
         .ok_or(Error::new(ESRCH))?;
-    let stack_len = stack_len.checked_add(PAGE_SIZE).ok_or(Error::new(ENOMEM))?;
-    let mut stack = Mapping::new(stack_len)?;
-    // SAFETY: the page belongs to this mapping, which nothing uses yet.
-    unsafe { sys::mprotect(stack.address(), PAGE_SIZE, MapFlags::PROT_NONE) }?;
-    let top = stack.address() + stack.len();
+    let own_stack = match stack {
+        Stack::Given(..) => None,
+        Stack::Own(len) => {
+            let len = len.checked_add(PAGE_SIZE).ok_or(Error::new(ENOMEM))?;
+            let stack = Mapping::new(len)?;
+            // SAFETY: the page belongs to this mapping, which nothing uses yet.
+            unsafe { sys::mprotect(stack.address(), PAGE_SIZE, MapFlags::PROT_NONE) }?;
+            Some(stack)
+        }
+    };
+    let (base, len) = match (&own_stack, stack) {
+        (Some(own), _) => (own.address(), own.len()),
+        (None, Stack::Given(base, len)) => (base, len),
+        (None, Stack::Own(_)) => return Err(Error::new(EINVAL)),
+    };
     let words = sys_words(entry as usize, argument);
-    let at = stack.len() - words.len();
-    stack
-        .bytes()
-        .get_mut(at..)
-        .ok_or(Error::new(EINVAL))?
-        .copy_from_slice(&words);
+    if len < PAGE_SIZE || !base.is_multiple_of(16) || !len.is_multiple_of(16) {
+        return Err(Error::new(EINVAL));
+    }
+    let top = base.checked_add(len).ok_or(Error::new(EINVAL))?;
+    // SAFETY: the last bytes of a stack that nothing uses yet: it was just mapped, or the caller says so.
+    unsafe {
+        core::ptr::copy_nonoverlapping(words.as_ptr(), (top - words.len()) as *mut u8, words.len())
+    };
     let (context, thread) = source.new_context()?;
     context.get().set_file_table(&own.file_table()?)?;
     let block = Block(tcb::allocate(context.fd().raw())?);
     // SAFETY: just allocated; the new thread does not run yet.
     let new = unsafe { block.0.as_ref() };
-    new.stack.store(stack.address(), Ordering::Relaxed);
-    new.stack_len.store(stack.len(), Ordering::Relaxed);
+    new.stack.store(base, Ordering::Relaxed);
+    new.stack_len.store(len, Ordering::Relaxed);
+    new.stack_given
+        .store(own_stack.is_none().into(), Ordering::Relaxed);
     context.get().set_env_registers(&EnvRegisters {
         fsbase: new.address() as u64,
         gsbase: 0,
@@ -132,7 +170,9 @@ pub unsafe fn spawn_raw(
         return Err(e);
     }
     // From here on the thread owns its stack, block and descriptor; `free` gives them back.
-    stack.forget();
+    if let Some(stack) = own_stack {
+        stack.forget();
+    }
     let _ = context.into_fd().into_raw();
     Ok(Thread(block.keep()))
 }
@@ -215,17 +255,29 @@ impl Thread {
         if Tcb::current().is_some_and(|own| core::ptr::eq(own, tcb)) {
             return Err(Error::new(EDEADLK));
         }
-        loop {
-            match tcb.join.load(Ordering::Acquire) {
-                ENDED => break,
-                // Woken or not: look again.
-                now => drop(futex::wait(&tcb.join, now, None)),
-            }
-        }
+        self.wait_unless(|| false);
         let block = self.into_raw();
         // SAFETY: it has ended, and this was the only right to join it.
         unsafe { free(block) };
         Ok(())
+    }
+}
+
+impl Thread {
+    /// Waits for its end, or until `stop` says so after an interruption; whether it has ended.
+    pub fn wait_unless(&self, stop: impl Fn() -> bool) -> bool {
+        // SAFETY: the block lives until it is freed, which only a join or a detach leads to.
+        let tcb = unsafe { self.0.as_ref() };
+        loop {
+            match tcb.join.load(Ordering::Acquire) {
+                ENDED => return true,
+                // Woken or not: look again.
+                now => drop(futex::wait(&tcb.join, now, None)),
+            }
+            if stop() {
+                return tcb.join.load(Ordering::Acquire) == ENDED;
+            }
+        }
     }
 }
 
@@ -363,7 +415,7 @@ unsafe fn free(tcb: NonNull<Tcb>) {
         block.stack.load(Ordering::Relaxed),
         block.stack_len.load(Ordering::Relaxed),
     );
-    if stack_len != 0 {
+    if stack_len != 0 && block.stack_given.load(Ordering::Relaxed) == 0 {
         // SAFETY: the thread has left its stack, and the stack was made by `spawn_raw`.
         let _ = unsafe { sys::funmap(stack, stack_len) };
     }

@@ -1,6 +1,6 @@
 /* The C library as C programs use it. Prints its report in the test runner's protocol. */
 #define _GNU_SOURCE
-#include "test.h"
+#include "cases.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -555,10 +555,38 @@ static const struct test_case cases[] = {
     {"system_facts", system_facts},
 };
 
+/* A program that others start to see what it is given: its exit status is the answer. */
+static int child(char **args) {
+    char path[256];
+    sigset_t mask;
+    if (strcmp(args[0], "exit") == 0)
+        return atoi(args[1]);
+    if (strcmp(args[0], "env") == 0)
+        return getenv("GIVEN") ? strlen(getenv("GIVEN")) : 0;
+    if (strcmp(args[0], "fd") == 0)
+        return fcntl(atoi(args[1]), F_GETFD) != -1;
+    if (strcmp(args[0], "cwd") == 0)
+        return getcwd(path, sizeof path) ? strlen(path) : 0;
+    if (strcmp(args[0], "group") == 0)
+        return getpgrp() == getpid();
+    if (strcmp(args[0], "mask") == 0)
+        return sigprocmask(SIG_BLOCK, 0, &mask) == 0 && sigismember(&mask, SIGUSR1);
+    if (strcmp(args[0], "open") == 0)
+        return open("/scheme/null", O_RDONLY) >= 0;
+    if (strcmp(args[0], "say") == 0)
+        return puts("said") < 0;
+    return 98;
+}
+
 /* With an argument, what needs a file system too. */
 int main(int argc, char **argv) {
+    if (argc > 2 && strcmp(argv[1], "child") == 0)
+        return child(argv + 2);
     test_run_all("c", cases, sizeof cases / sizeof *cases);
-    if (argc > 1 && strcmp(argv[1], "files") == 0)
+    test_run_all("c", thread_cases, thread_case_count);
+    if (argc > 1 && strcmp(argv[1], "files") == 0) {
+        test_run_all("c", system_cases, system_case_count);
         test_run_all("c", file_cases, sizeof file_cases / sizeof *file_cases);
+    }
     return test_failures != 0;
 }

@@ -191,19 +191,19 @@ impl<'a> Asked<'a> {
                     Some(name) => format!("{number}({name})"),
                     None => number.to_string(),
                 };
-                let mut said = format!(
-                    "uid={} gid={}",
-                    both(ruid, names.user(ruid)),
-                    both(rgid, names.group(rgid))
-                );
+                let mut said = Vec::from([
+                    format!("uid={}", both(ruid, names.user(ruid))),
+                    format!("gid={}", both(rgid, names.group(rgid))),
+                ]);
                 if euid != ruid {
-                    said += &format!(" euid={}", both(euid, names.user(euid)));
+                    said.push(format!("euid={}", both(euid, names.user(euid))));
                 }
                 if egid != rgid {
-                    said += &format!(" egid={}", both(egid, names.group(egid)));
+                    said.push(format!("egid={}", both(egid, names.group(egid))));
                 }
                 let all = groups.iter().map(|gid| both(*gid, names.group(*gid)));
-                said + " groups=" + &all.collect::<Vec<_>>().join(",")
+                said.push(format!("groups={}", all.collect::<Vec<_>>().join(",")));
+                said.join(" ")
             }
         }
     }

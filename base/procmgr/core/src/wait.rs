@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use cap_abi::process::{WAIT_KEEP, WAIT_NOT_ENDED};
 use libredox::protocol::WaitFlags;
 use syscall::error as errno;
 
@@ -85,6 +86,9 @@ impl<T> Manager<T> {
                 Err(Errno(errno::ECHILD))
             };
         };
+        if flags.bits() as u64 & WAIT_KEEP != 0 {
+            return Ok(Some((child, word)));
+        }
         if last {
             self.reap(child);
         } else if let Some(process) = self.find_mut(child) {
@@ -135,7 +139,11 @@ impl<T> Manager<T> {
 
 fn news(process: &Process, flags: WaitFlags) -> Told {
     if let Some(word) = process.final_status() {
-        return Told::Of(word, true);
+        return if flags.bits() as u64 & WAIT_NOT_ENDED == 0 {
+            Told::Of(word, true)
+        } else {
+            Told::Nothing
+        };
     }
     match process.report {
         Some(Report::Stopped(signal)) if flags.contains(WaitFlags::WUNTRACED) => {

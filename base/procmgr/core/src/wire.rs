@@ -28,13 +28,15 @@
 //! | `cap_abi::process::SET_IDS_OF` | process | 0 | in: as `SetResugid` |
 //! | `Rlimit` | resource, 0 reads or 1 sets | 0 | out or in: `Rlimit` |
 //!
+//! The flags of a wait are `WaitFlags` and `cap_abi::process::WAIT_*`.
+//!
 //! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
 //! `[PidfdCall::SendSignal, signal, group]` and what `cap_abi::session` says. On a thread handle: `[ThreadCall::SignalThread, signal]`
 //! and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the shell's affair).
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 
-use cap_abi::process::{CONFINE, COUNTS, SET_IDS_OF};
+use cap_abi::process::{CONFINE, COUNTS, SET_IDS_OF, WAIT_KEEP, WAIT_NOT_ENDED};
 use cap_abi::session;
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 
@@ -197,10 +199,9 @@ fn signal(raw: u64) -> Result<u8, Errno> {
 }
 
 fn wait_flags(raw: u64) -> Result<WaitFlags, Errno> {
-    usize::try_from(raw)
-        .ok()
-        .and_then(WaitFlags::from_bits)
-        .ok_or(EINVAL)
+    let standard = usize::try_from(raw & !(WAIT_KEEP | WAIT_NOT_ENDED)).map_err(|_| EINVAL)?;
+    WaitFlags::from_bits(standard).ok_or(EINVAL)?;
+    Ok(WaitFlags::from_bits_retain(raw as usize))
 }
 
 fn name(payload: &[u8]) -> Result<[u8; NAME_LEN], Errno> {

@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use cap_abi::process::{WAIT_KEEP, WAIT_NOT_ENDED};
 use cap_abi::session::{CONTROL, Control, LEADER, control_word};
 use common::{Proc, Sim};
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
@@ -43,6 +44,24 @@ fn a_child_is_waited_for_once() {
     assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, NOHANG), Err(ECHILD));
     sim.close(child.handle);
     assert_eq!(sim.manager.counts(), [1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_wait_may_leave_what_it_is_told_and_what_has_ended() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    sim.exit(child, status::exited(3));
+    let told = of(child.pid, status::exited(3));
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, NOHANG | WAIT_NOT_ENDED),
+        Ok((0, None))
+    );
+    for _ in 0..2 {
+        assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, WAIT_KEEP), told);
+    }
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), told);
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, WAIT_KEEP), Err(ECHILD));
+    assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0x20), Err(EINVAL));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::sys::{self, last_error};
 use core::ffi::{c_char, c_int};
 use relibc_core::errno::{self, Errno};
+use relibc_core::multibyte::{Decoded, State, decode};
 use relibc_core::stream::{Device, Memory, MemoryDevice, Seek};
 
 /// The device of a stream.
@@ -11,8 +12,10 @@ pub enum Backend {
     Descriptor(c_int),
     /// `fmemopen`.
     Fixed(MemoryDevice<Fixed>),
-    /// `open_memstream` and, with units of four bytes, `open_wmemstream`.
+    /// `open_memstream`.
     Growing(MemoryDevice<Growing>),
+    /// `open_wmemstream`: the memory has wide characters.
+    Wide(MemoryDevice<Growing>, State),
     /// Nothing more: the stream was closed by `freopen` without a new file.
     Closed,
 }
@@ -87,6 +90,29 @@ impl Memory for Growing {
     }
 }
 
+/// Bytes of a wide character.
+const WIDE: usize = 4;
+
+/// Writes text as wide characters; a character's last bytes may come with the next piece.
+fn write_wide(
+    memory: &mut MemoryDevice<Growing>,
+    state: &mut State,
+    data: &[u8],
+) -> Result<usize, Errno> {
+    let mut rest = data;
+    while !rest.is_empty() {
+        match decode(crate::locale::charset(), state, rest) {
+            Decoded::Char(c, used) => {
+                memory.write(&c.to_ne_bytes())?;
+                rest = rest.get(used.max(1)..).unwrap_or(&[]);
+            }
+            Decoded::Incomplete => break,
+            Decoded::Invalid => return Err(errno::EILSEQ),
+        }
+    }
+    Ok(data.len())
+}
+
 fn count(n: isize) -> Result<usize, Errno> {
     usize::try_from(n).map_err(|_| last_error())
 }
@@ -99,7 +125,7 @@ impl Device for Backend {
                 count(unsafe { sys::read(*fd, buffer.as_mut_ptr().cast(), buffer.len()) })
             }
             Backend::Fixed(m) => m.read(buffer),
-            Backend::Growing(m) => m.read(buffer),
+            Backend::Growing(m) | Backend::Wide(m, _) => m.read(buffer),
             Backend::Closed => Err(errno::EBADF),
         }
     }
@@ -111,6 +137,7 @@ impl Device for Backend {
             }
             Backend::Fixed(m) => m.write(data),
             Backend::Growing(m) => m.write(data),
+            Backend::Wide(m, state) => write_wide(m, state, data),
             Backend::Closed => Err(errno::EBADF),
         }
     }
@@ -128,6 +155,15 @@ impl Device for Backend {
             }
             Backend::Fixed(m) => m.seek(to),
             Backend::Growing(m) => m.seek(to),
+            Backend::Wide(m, _) => {
+                let units = |o: i64| o.checked_mul(WIDE as i64).ok_or(errno::EINVAL);
+                let to = match to {
+                    Seek::Start(o) => Seek::Start(units(o)?),
+                    Seek::Current(o) => Seek::Current(units(o)?),
+                    Seek::End(o) => Seek::End(units(o)?),
+                };
+                m.seek(to).map(|at| at / WIDE as u64)
+            }
             Backend::Closed => Err(errno::EBADF),
         }
     }
@@ -136,14 +172,19 @@ impl Device for Backend {
 impl Backend {
     /// Tells the program where the memory of `open_memstream` is now.
     pub(crate) unsafe fn publish(&mut self) {
-        if let Backend::Growing(m) = self {
+        let unit = if matches!(self, Backend::Wide(..)) {
+            WIDE
+        } else {
+            1
+        };
+        if let Backend::Growing(m) | Backend::Wide(m, _) = self {
             let (size, position) = (m.size(), m.position());
             if m.memory.memory.is_null() && m.memory.grow(0).is_err() {
                 return;
             }
             m.memory.memory.add(size).cast::<u32>().write_unaligned(0);
             *m.memory.address = m.memory.memory.cast();
-            *m.memory.length = size.min(position);
+            *m.memory.length = size.min(position) / unit;
         }
     }
 }

@@ -109,6 +109,14 @@ unsafe fn to_stream(file: *mut FILE, format: &[u8], list: *mut List, wide: bool)
     })
 }
 
+/// Appends formatted text.
+pub(crate) unsafe fn append_formatted(out: &mut Vec<u8>, format: &[u8], list: *mut List) -> c_int {
+    run(format, list, false, &mut |piece| {
+        out.extend_from_slice(piece);
+        Ok(())
+    })
+}
+
 /// A wide format or string as multibyte text.
 pub(crate) unsafe fn narrow(text: *const i32) -> Option<Vec<u8>> {
     let mut out = Vec::new();

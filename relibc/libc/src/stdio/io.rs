@@ -299,6 +299,16 @@ c_api! {
         (*file).stream.device_mut().publish();
         file
     }
+    fn open_wmemstream(address: *mut *mut i32, length: *mut usize) -> *mut FILE {
+        let growing = Growing { address: address.cast(), length, memory: null_mut(), size: 0 };
+        let device = MemoryDevice::new(growing, 0, false, false);
+        let file = FILE::new(Backend::Wide(device, State::default()), false, true, false);
+        // A position is told in characters, so none may be waiting as bytes.
+        let _ = (*file).stream.set_buffering(Buffering::None, 0);
+        (*file).orientation = 1;
+        (*file).stream.device_mut().publish();
+        file
+    }
     fn fclose(file: *mut FILE) -> c_int {
         (*file).acquire();
         let flushed = done(flush(&mut *file));

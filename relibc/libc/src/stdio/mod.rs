@@ -6,8 +6,8 @@ mod io;
 mod scan;
 
 pub use device::Backend;
-pub(crate) use format::narrow as narrow_text;
 pub use format::*;
+pub(crate) use format::{append_formatted, narrow as narrow_text};
 pub use io::*;
 pub use scan::*;
 
@@ -144,7 +144,7 @@ impl FILE {
 pub(crate) unsafe fn locked<R>(file: *mut FILE, action: impl FnOnce(&mut FILE) -> R) -> R {
     (*file).acquire();
     (*file).settle();
-    let result = action(&mut *file);
+    let result = crate::sys::shielded(|| action(&mut *file));
     (*file).release();
     result
 }

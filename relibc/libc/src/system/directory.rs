@@ -93,6 +93,21 @@ impl DIR {
     }
 }
 
+/// The names in an open folder, without `.` and `..`.
+pub(crate) fn names(folder: Fd) -> Result<Vec<Vec<u8>>> {
+    // SAFETY: just made, and given back before the end.
+    let mut open = unsafe { Box::from_raw(new(folder)?) };
+    let mut names = Vec::new();
+    while let Some(entry) = open.next()? {
+        // SAFETY: `next` ends the name with a zero.
+        let name = unsafe { crate::string::bytes(entry.d_name.as_ptr()) };
+        if name != b"." && name != b".." {
+            names.push(name.to_vec());
+        }
+    }
+    Ok(names)
+}
+
 unsafe fn open(path: *const c_char) -> Result<*mut DIR> {
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
     new(Fd::from_raw(open_at(

@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use cap_abi::fcntl as caps;
 use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK};
 use cap_abi::scheme::LOCK_WAIT;
-use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
 use syscall::{EBADF, EINVAL, ENOLCK, EOVERFLOW, ESPIPE};
 
 use super::path::{self, at};
+use super::restartable;
+use super::thread::cancel::cancellable;
 use super::{bytes, bytes_mut, fail, fd, int, open_scheme, size, text, unit};
 use crate::sys::Timespec;
 
@@ -342,7 +343,7 @@ unsafe fn lock_whole(number: c_int, operation: c_int) -> Result<usize> {
 }
 
 /// Who writes to a pipe that nobody reads gets `SIGPIPE`, then the error.
-fn signalled(result: Result<usize>) -> Result<usize> {
+pub(crate) fn signalled(result: Result<usize>) -> Result<usize> {
     if matches!(result, Err(e) if e.errno == syscall::EPIPE) {
         // Where nobody can be signalled there is still the error.
         let _ = redox_rt::signal::raise(libc::SIGPIPE);
@@ -357,13 +358,20 @@ fn offset_of(offset: i64) -> Result<u64> {
 c_variadic_api! {
     fn open(path: *const c_char, flags: c_int; list) -> c_int {
         let mode = if flags & libc::O_CREAT != 0 { (*list).word() as c_int } else { 0 };
-        int(text(path).and_then(|p| open_at(libc::AT_FDCWD, p, flags, mode)))
+        int(text(path).and_then(|p| cancellable(|| open_at(libc::AT_FDCWD, p, flags, mode))))
     }
     fn openat(dir: c_int, path: *const c_char, flags: c_int; list) -> c_int {
         let mode = if flags & libc::O_CREAT != 0 { (*list).word() as c_int } else { 0 };
-        int(text(path).and_then(|p| open_at(dir, p, flags, mode)))
+        int(text(path).and_then(|p| cancellable(|| open_at(dir, p, flags, mode))))
     }
-    fn fcntl(number: c_int, command: c_int; list) -> c_int { int(control(number, command, (*list).word() as usize)) }
+    fn fcntl(number: c_int, command: c_int; list) -> c_int {
+        let argument = (*list).word() as usize;
+        int(if command == libc::F_SETLKW {
+            cancellable(|| control(number, command, argument))
+        } else {
+            control(number, command, argument)
+        })
+    }
     fn ioctl(number: c_int, request: c_ulong; list) -> c_int {
         int(super::terminal::control(number, request, (*list).pointer()))
     }
@@ -371,44 +379,45 @@ c_variadic_api! {
 
 c_api! {
     fn creat(path: *const c_char, mode: c_int) -> c_int {
-        int(text(path).and_then(|p| open_at(libc::AT_FDCWD, p, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, mode)))
+        int(text(path).and_then(|p| cancellable(|| open_at(libc::AT_FDCWD, p, libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, mode))))
     }
     fn close(number: c_int) -> c_int {
+        super::thread::cancel::look();
         super::poll::forget(number);
         unit(fd(number).and_then(sys::close))
     }
     fn read(number: c_int, buffer: *mut c_void, len: usize) -> isize {
         size(fd(number).and_then(|target| {
             let buffer = bytes_mut(buffer, len)?;
-            restartable(|| sys::read(target, buffer))
+            cancellable(|| restartable(|| sys::read(target, buffer)))
         }))
     }
     fn write(number: c_int, buffer: *const c_void, len: usize) -> isize {
         size(fd(number).and_then(|target| {
             let buffer = bytes(buffer, len)?;
-            signalled(restartable(|| sys::write(target, buffer)))
+            signalled(cancellable(|| restartable(|| sys::write(target, buffer))))
         }))
     }
     fn pread(number: c_int, buffer: *mut c_void, len: usize, offset: i64) -> isize {
         size(fd(number).and_then(|target| {
             let (buffer, offset) = (bytes_mut(buffer, len)?, offset_of(offset)?);
-            restartable(|| sys::read_at(target, buffer, offset, None))
+            cancellable(|| restartable(|| sys::read_at(target, buffer, offset, None)))
         }))
     }
     fn pwrite(number: c_int, buffer: *const c_void, len: usize, offset: i64) -> isize {
         size(fd(number).and_then(|target| {
             let (buffer, offset) = (bytes(buffer, len)?, offset_of(offset)?);
-            restartable(|| sys::write_at(target, buffer, offset, None))
+            cancellable(|| restartable(|| sys::write_at(target, buffer, offset, None)))
         }))
     }
     fn readv(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
-        size(fd(number).and_then(|target| vectored(vectors, count, |base, len, _| {
+        size(cancellable(|| fd(number).and_then(|target| vectored(vectors, count, |base, len, _| {
             let buffer = bytes_mut(base, len)?;
             restartable(|| sys::read(target, buffer))
-        })))
+        }))))
     }
     fn writev(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
-        size(signalled(write_vectors(number, vectors, count)))
+        size(signalled(cancellable(|| write_vectors(number, vectors, count))))
     }
     fn preadv(number: c_int, vectors: *const libc::iovec, count: c_int, offset: i64) -> isize {
         size(fd(number).and_then(|target| {
@@ -450,7 +459,7 @@ c_api! {
     fn pipe2(ends: *mut [c_int; 2], flags: c_int) -> c_int {
         unit(make_pipe(flags).map(|pair| ends.write(pair.map(|end| end.into_raw() as c_int))))
     }
-    fn fsync(number: c_int) -> c_int { unit(fd(number).and_then(|n| restartable(|| sys::fsync(n)))) }
+    fn fsync(number: c_int) -> c_int { unit(fd(number).and_then(|n| cancellable(|| restartable(|| sys::fsync(n))))) }
     fn fdatasync(number: c_int) -> c_int { fsync(number) }
     fn ftruncate(number: c_int, len: i64) -> c_int {
         unit(fd(number).and_then(|n| fs::ftruncate(n, offset_of(len)?)))

@@ -102,6 +102,22 @@ impl glob::Files for Search {
     }
 }
 
+/// The sorted paths that match a pattern; none when a folder cannot be read.
+pub(crate) fn paths(pattern: &[u8]) -> Vec<Vec<u8>> {
+    let options = Options {
+        no_escape: false,
+        mark: false,
+        charset: charset(),
+    };
+    let mut search = Search {
+        always: false,
+        report: None,
+    };
+    let mut found = glob::expand(pattern, options, &mut search).unwrap_or_default();
+    found.sort();
+    found
+}
+
 /// Adds paths at the end of the array.
 unsafe fn add(out: &mut Found, paths: &[Vec<u8>]) -> core::result::Result<(), ()> {
     let old = out.before + out.gl_pathc;

@@ -42,6 +42,8 @@ fn of_system(name: c_int) -> c_long {
         libc::_SC_TZNAME_MAX => 255,
         libc::_SC_VERSION => 200_809,
         libc::_SC_PAGESIZE => rt_core::PAGE_SIZE as c_long,
+        85 => frames(b"total "), // _SC_PHYS_PAGES
+        86 => frames(b"free "),  // _SC_AVPHYS_PAGES
         libc::_SC_RE_DUP_MAX => 255,
         libc::_SC_NPROCESSORS_CONF | libc::_SC_NPROCESSORS_ONLN => processors(),
         libc::_SC_GETGR_R_SIZE_MAX | libc::_SC_GETPW_R_SIZE_MAX => 1024,
@@ -59,13 +61,23 @@ fn of_system(name: c_int) -> c_long {
 }
 
 /// The processors the kernel tells of; one, if it cannot be asked.
-fn processors() -> c_long {
+pub(crate) fn processors() -> c_long {
     let told = read_file(b"/scheme/sys/cpu").unwrap_or_default();
     let count = told
         .split(|&b| b == b'\n')
         .find_map(|line| line.strip_prefix(b"cpus "))
         .and_then(|count| core::str::from_utf8(count).ok()?.parse().ok());
     count.unwrap_or(1)
+}
+
+/// A count of page frames that the kernel tells of.
+fn frames(name: &[u8]) -> c_long {
+    let told = read_file(b"/scheme/sys/memory").unwrap_or_default();
+    let count = told
+        .split(|&b| b == b'\n')
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|count| core::str::from_utf8(count).ok()?.parse().ok());
+    count.unwrap_or(-1)
 }
 
 /// A limit as the process manager keeps it.
@@ -134,7 +146,10 @@ fn host_name() -> Vec<u8> {
 c_api! {
     fn sysconf(name: c_int) -> c_long { of_system(name) }
     fn getpagesize() -> c_int { rt_core::PAGE_SIZE as c_int }
-    fn getdtablesize() -> c_int { of_system(libc::_SC_OPEN_MAX).try_into().unwrap_or(c_int::MAX) }
+    fn getdtablesize() -> c_int {
+        // Without a limit it is as large as a number can be.
+        c_int::try_from(of_system(libc::_SC_OPEN_MAX)).ok().filter(|&n| n > 0).unwrap_or(c_int::MAX)
+    }
     fn confstr(name: c_int, buffer: *mut c_char, len: usize) -> usize {
         let text: &[u8] = match name {
             0 => super::process::DEFAULT_PATH,
@@ -174,6 +189,11 @@ c_api! {
     fn sethostname(_name: *const c_char, _len: usize) -> c_int {
         // The name is a file's contents, which who may can write.
         unit(fail(syscall::EPERM))
+    }
+    fn getloadavg(averages: *mut f64, count: c_int) -> c_int {
+        // Nobody keeps averages over time.
+        let _ = (averages, count);
+        -1
     }
     fn getrlimit(resource: c_int, out: *mut libc::rlimit) -> c_int { unit(limit(resource).map(|l| out.write(l))) }
     fn setrlimit(resource: c_int, new: *const libc::rlimit) -> c_int { unit(set_limit(resource, &*new)) }

@@ -11,15 +11,18 @@ mod file;
 mod glob;
 mod heap;
 mod limits;
+mod log;
 mod memory;
 mod named_semaphore;
 mod names;
+mod network;
 mod openat2;
 mod path;
 mod poll;
 mod popen;
 mod process;
 mod random;
+mod schedule;
 mod semaphore;
 mod signal;
 mod socket;
@@ -32,6 +35,8 @@ mod time;
 mod timer;
 mod unwind;
 mod users;
+mod walk;
+mod words;
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -144,6 +149,11 @@ pub(crate) unsafe fn allocate_text(text: &[u8]) -> Result<*mut c_char> {
     }
     give_text(text, memory, text.len() + 1)?;
     Ok(memory)
+}
+
+/// Calls again what a handler with `SA_RESTART` has interrupted, unless the thread is to end.
+pub(crate) fn restartable<T>(call: impl FnMut() -> Result<T>) -> Result<T> {
+    redox_rt::signal::restartable_unless(thread::cancel::is_wanted, call)
 }
 
 /// Opens a scheme's root as a private descriptor.

@@ -1,12 +1,16 @@
-//! `<netdb.h>`: addresses and ports written as numbers. There is no resolver to ask for names.
+//! `getaddrinfo` and `getnameinfo`: numbers, and the names of `/etc/hosts` and `/etc/services`. There is no
+//! resolver to ask for others.
 
 use alloc::boxed::Box;
 use core::ffi::{CStr, c_char, c_int};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ptr::null_mut;
 
+use super::network;
+
 const AI_PASSIVE: c_int = 1;
 const AI_NUMERICHOST: c_int = 4;
+const AI_NUMERICSERV: c_int = 0x400;
 const EAI_BADFLAGS: c_int = -1;
 const EAI_NONAME: c_int = -2;
 const EAI_AGAIN: c_int = -3;
@@ -89,10 +93,24 @@ unsafe fn look_up(
     }
     let port = match (service.is_null(), string(service)) {
         (true, _) => 0,
-        (_, Some(text)) => match text.parse::<u16>() {
-            Ok(port) => port,
-            Err(_) => return EAI_SERVICE,
-        },
+        (_, Some(text)) => {
+            let of_kind: Option<&[u8]> = match kind {
+                1 => Some(b"tcp"),
+                2 => Some(b"udp"),
+                _ => None,
+            };
+            let by_name = flags & AI_NUMERICSERV == 0;
+            let port = if by_name {
+                network::port_of(text.as_bytes(), of_kind)
+            } else {
+                text.parse().ok()
+            };
+            match port {
+                Some(port) => port,
+                None if by_name => return EAI_SERVICE,
+                None => return EAI_NONAME,
+            }
+        }
         _ => return EAI_SERVICE,
     };
     let accepts = |ip: &IpAddr| match family {
@@ -119,7 +137,7 @@ unsafe fn look_up(
         IpAddr::V6(Ipv6Addr::LOCALHOST),
         IpAddr::V4(Ipv4Addr::LOCALHOST),
     ];
-    let parsed;
+    let (parsed, known);
     let addresses: &[IpAddr] = match (node.is_null(), string(node)) {
         (true, _) => &both,
         (_, Some("localhost")) if flags & AI_NUMERICHOST == 0 => &local,
@@ -128,8 +146,14 @@ unsafe fn look_up(
                 parsed = [ip];
                 &parsed
             }
-            // There is nobody who could be asked.
-            None if flags & AI_NUMERICHOST == 0 => return EAI_AGAIN,
+            None if flags & AI_NUMERICHOST == 0 => {
+                known = network::addresses_of(text.as_bytes());
+                if known.is_empty() {
+                    // There is nobody else who could be asked.
+                    return EAI_AGAIN;
+                }
+                &known
+            }
             None => return EAI_NONAME,
         },
         _ => return EAI_NONAME,

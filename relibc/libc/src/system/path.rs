@@ -107,7 +107,7 @@ pub(crate) fn find(dir: c_int, path: &[u8], flags: c_int) -> Result<Fd> {
     at(dir, path, is_beneath(flags), open).map(Fd::from_raw)
 }
 
-fn convert(s: &syscall::Stat) -> libc::stat {
+pub(crate) fn convert(s: &syscall::Stat) -> libc::stat {
     // SAFETY: all bytes zero is a valid `stat`.
     let mut out: libc::stat = unsafe { core::mem::zeroed() };
     out.st_dev = s.st_dev;
@@ -266,7 +266,15 @@ pub(crate) fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, flags: c_i
     let mode = mode as usize & 0o7777 & !usize::from(process::umask());
     let raw = O_CREAT | O_EXCL | kind | mode | resolve_bits(flags);
     let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
-    at(dir, path, is_beneath(flags), open).map(Fd::from_raw)
+    let made = at(dir, path, is_beneath(flags), open).map(Fd::from_raw);
+    // A root has no name in a directory that it could be refused by.
+    let root = !path.is_empty() && path.iter().all(|&b| b == b'/');
+    match made {
+        Err(e) if e.errno == ENOENT && root && find(dir, path, flags).is_ok() => {
+            fail(syscall::EEXIST)
+        }
+        other => other,
+    }
 }
 
 fn make_directory(dir: c_int, path: &[u8], mode: c_int, flags: c_int) -> Result<()> {
@@ -450,6 +458,42 @@ unsafe fn statvfs_of(target: usize, out: *mut libc::statvfs) -> Result<()> {
     Ok(())
 }
 
+/// `struct statfs` of `<sys/statfs.h>`.
+#[repr(C)]
+pub struct StatFs {
+    kind: c_long,
+    block: c_long,
+    blocks: u64,
+    free: u64,
+    available: u64,
+    files: u64,
+    free_files: u64,
+    id: [c_int; 2],
+    longest_name: c_long,
+    fragment: c_long,
+    flags: c_long,
+    spare: [c_long; 4],
+}
+
+unsafe fn statfs_of(target: usize, out: *mut StatFs) -> Result<()> {
+    let s = fs::fstatvfs(target)?;
+    out.write(StatFs {
+        kind: 0,
+        block: c_long::from(s.f_bsize),
+        blocks: s.f_blocks,
+        free: s.f_bfree,
+        available: s.f_bavail,
+        files: 0,
+        free_files: 0,
+        id: [0; 2],
+        longest_name: 255,
+        fragment: c_long::from(s.f_bsize),
+        flags: 0,
+        spare: [0; 4],
+    });
+    Ok(())
+}
+
 const CWD: c_int = libc::AT_FDCWD;
 const NOFOLLOW: c_int = libc::AT_SYMLINK_NOFOLLOW;
 
@@ -463,6 +507,10 @@ c_api! {
     fn statvfs(path: *const c_char, out: *mut libc::statvfs) -> c_int {
         unit(text(path).and_then(|p| statvfs_of(find(CWD, p, 0)?.raw(), out)))
     }
+    fn statfs(path: *const c_char, out: *mut StatFs) -> c_int {
+        unit(text(path).and_then(|p| statfs_of(find(CWD, p, 0)?.raw(), out)))
+    }
+    fn fstatfs(number: c_int, out: *mut StatFs) -> c_int { unit(fd(number).and_then(|n| statfs_of(n, out))) }
     fn fstatvfs(number: c_int, out: *mut libc::statvfs) -> c_int { unit(fd(number).and_then(|n| statvfs_of(n, out))) }
     fn access(path: *const c_char, mode: c_int) -> c_int { unit(access_at(CWD, path, mode, 0)) }
     fn faccessat(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) -> c_int { unit(access_at(dir, path, mode, flags)) }

@@ -10,6 +10,7 @@ use syscall::flag::{EVENT_TIMEOUT_ID, EventFlags, O_NONBLOCK, O_RDWR};
 use syscall::{EAGAIN, EBADF, EEXIST, EINVAL, ENOENT, EPERM, Event, TimeSpec};
 
 use super::signal::with_mask;
+use super::thread::cancel::cancellable;
 use super::{fail, fd, int, open_scheme, unit};
 use crate::sys::Timespec;
 
@@ -419,21 +420,21 @@ fn of_timeval(time: *const libc::timeval) -> Result<Option<Timespec>> {
 }
 
 c_api! {
-    fn poll(fds: *mut libc::pollfd, count: u64, timeout: c_int) -> c_int { int(poll_c(fds, count, milliseconds(timeout).as_ref())) }
+    fn poll(fds: *mut libc::pollfd, count: u64, timeout: c_int) -> c_int { int(cancellable(|| poll_c(fds, count, milliseconds(timeout).as_ref()))) }
     fn ppoll(fds: *mut libc::pollfd, count: u64, timeout: *const Timespec, mask: *const u64) -> c_int {
-        int(with_mask(mask, || poll_c(fds, count, timeout.as_ref())))
+        int(cancellable(|| with_mask(mask, || poll_c(fds, count, timeout.as_ref()))))
     }
     fn select(count: c_int, readable: *mut Set, writable: *mut Set, exceptional: *mut Set, timeout: *mut libc::timeval) -> c_int {
-        int(of_timeval(timeout).and_then(|t| select_c(count, [readable, writable, exceptional], t.as_ref())))
+        int(of_timeval(timeout).and_then(|t| cancellable(|| select_c(count, [readable, writable, exceptional], t.as_ref()))))
     }
     fn pselect(count: c_int, readable: *mut Set, writable: *mut Set, exceptional: *mut Set, timeout: *const Timespec, mask: *const u64) -> c_int {
-        int(with_mask(mask, || select_c(count, [readable, writable, exceptional], timeout.as_ref())))
+        int(cancellable(|| with_mask(mask, || select_c(count, [readable, writable, exceptional], timeout.as_ref()))))
     }
     fn epoll_create(size: c_int) -> c_int { int(if size > 0 { create_queue(0) } else { fail(EINVAL) }) }
     fn epoll_create1(flags: c_int) -> c_int { int(create_queue(flags)) }
     fn epoll_ctl(queue: c_int, operation: c_int, number: c_int, event: *mut libc::epoll_event) -> c_int { unit(change(queue, operation, number, event)) }
-    fn epoll_wait(queue: c_int, events: *mut libc::epoll_event, count: c_int, timeout: c_int) -> c_int { int(wait_queue(queue, events, count, timeout)) }
+    fn epoll_wait(queue: c_int, events: *mut libc::epoll_event, count: c_int, timeout: c_int) -> c_int { int(cancellable(|| wait_queue(queue, events, count, timeout))) }
     fn epoll_pwait(queue: c_int, events: *mut libc::epoll_event, count: c_int, timeout: c_int, mask: *const u64) -> c_int {
-        int(with_mask(mask, || wait_queue(queue, events, count, timeout)))
+        int(cancellable(|| with_mask(mask, || wait_queue(queue, events, count, timeout))))
     }
 }

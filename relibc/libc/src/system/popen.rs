@@ -125,6 +125,42 @@ unsafe fn run(command: *const c_char) -> Result<c_int> {
     result
 }
 
+/// What a command writes to its standard output.
+pub(crate) unsafe fn output_of(command: &[u8], with_errors: bool) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if !with_errors {
+        text.extend_from_slice(b"exec 2>/dev/null\n");
+    }
+    text.extend_from_slice(command);
+    text.push(0);
+    let [reader, writer] = file::make_pipe(libc::O_CLOEXEC)?;
+    let mut actions = MaybeUninit::uninit();
+    spawn::posix_spawn_file_actions_init(actions.as_mut_ptr());
+    let full =
+        spawn::posix_spawn_file_actions_adddup2(actions.as_mut_ptr(), writer.raw() as c_int, 1);
+    let child = if full == 0 {
+        shell(text.as_ptr().cast(), actions.as_ptr(), null())
+    } else {
+        fail(ENOMEM)
+    };
+    spawn::posix_spawn_file_actions_destroy(actions.as_mut_ptr());
+    let child = child?;
+    drop(writer);
+    let mut output = Vec::new();
+    let mut chunk = [0u8; 1024];
+    let read = loop {
+        match super::restartable(|| reader.read(&mut chunk)) {
+            Ok(0) => break Ok(()),
+            Ok(n) => output.extend_from_slice(chunk.get(..n).unwrap_or(&[])),
+            Err(e) if e.errno == EINTR => {}
+            Err(e) => break Err(e),
+        }
+    };
+    drop(reader);
+    wait(child)?;
+    read.map(|()| output)
+}
+
 c_api! {
     fn popen(command: *const c_char, mode: *const c_char) -> *mut FILE {
         pointer(open(command, CStr::from_ptr(mode).to_bytes()))

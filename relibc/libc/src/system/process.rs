@@ -7,7 +7,6 @@ use cap_abi::auxv::{AT_REDOX_CWD_LEN, AT_REDOX_CWD_PTR};
 use libredox::protocol::O_CLOEXEC;
 use libredox::protocol::{ProcCall, ProcMeta, WaitFlags};
 use redox_rt::futex::Mutex;
-use redox_rt::signal::restartable;
 use redox_rt::spawn::{self, Command, Image};
 use redox_rt::{Error, Fd, Result, process, sys};
 use rt_core::stack::Blob;
@@ -15,6 +14,7 @@ use syscall::flag::O_RDONLY;
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
 use super::path::at_directory;
+use super::restartable;
 use super::{environment, fail, int, text, thread, unit};
 
 type Handler = unsafe extern "C" fn();
@@ -273,9 +273,11 @@ unsafe fn listed(first: *const c_char, list: *mut crate::va::List) -> Vec<*const
 pub(crate) fn wait_for(pid: c_int, options: c_int) -> Result<(usize, c_int)> {
     let flags = usize::try_from(options)
         .ok()
-        .and_then(WaitFlags::from_bits)
-        .ok_or(Error::new(EINVAL))?
-        .bits() as u64;
+        .filter(|bits| {
+            let ours = (cap_abi::process::WAIT_KEEP | cap_abi::process::WAIT_NOT_ENDED) as usize;
+            WaitFlags::from_bits(bits & !ours).is_some()
+        })
+        .ok_or(Error::new(EINVAL))? as u64;
     let (verb, target) = match pid {
         -1 => (ProcCall::Waitpid, 0),
         0 => (ProcCall::Waitpgid, 0),
@@ -291,12 +293,62 @@ pub(crate) fn wait_for(pid: c_int, options: c_int) -> Result<(usize, c_int)> {
 }
 
 pub(crate) unsafe fn wait_c(pid: c_int, status: *mut c_int, options: c_int) -> c_int {
-    int(wait_for(pid, options).map(|(child, word)| {
-        if !status.is_null() && child != 0 {
-            status.write(word);
-        }
-        child
-    }))
+    int(
+        super::thread::cancel::cancellable(|| wait_for(pid, options)).map(|(child, word)| {
+            if !status.is_null() && child != 0 {
+                status.write(word);
+            }
+            child
+        }),
+    )
+}
+
+/// `waitid`: fills in what is told of the child; nothing when there is nothing yet.
+unsafe fn wait_id(
+    kind: c_int,
+    id: c_uint,
+    info: *mut libc::siginfo_t,
+    options: c_int,
+) -> Result<()> {
+    const EXITED: c_int = 4;
+    const KNOWN: c_int = libc::WNOHANG | libc::WUNTRACED | EXITED | libc::WCONTINUED | KEEP_IT;
+    const KEEP_IT: c_int = cap_abi::process::WAIT_KEEP as c_int;
+    let states = EXITED | libc::WUNTRACED | libc::WCONTINUED;
+    if options & !KNOWN != 0 || options & states == 0 {
+        return fail(EINVAL);
+    }
+    let pid = match (kind, c_int::try_from(id)) {
+        (0, _) => -1,
+        (1, Ok(pid)) if pid > 0 => pid,
+        (2, Ok(0)) => 0,
+        (2, Ok(group)) if group > 1 => -group,
+        _ => return fail(EINVAL),
+    };
+    let mut flags = options & !EXITED;
+    if options & EXITED == 0 {
+        flags |= cap_abi::process::WAIT_NOT_ENDED as c_int;
+    }
+    let (child, word) = wait_for(pid, flags)?;
+    if info.is_null() {
+        return Ok(());
+    }
+    info.write_bytes(0, 1);
+    if child != 0 {
+        let info = &mut *info;
+        info.si_signo = libc::SIGCHLD;
+        info.si_pid = child as c_int;
+        // CLD_EXITED, CLD_KILLED, CLD_DUMPED, CLD_STOPPED, CLD_CONTINUED.
+        (info.si_code, info.si_status) = if word == 0xffff {
+            (6, libc::SIGCONT)
+        } else if word & 0xff == 0x7f {
+            (5, word >> 8 & 0xff)
+        } else if word & 0x7f == 0 {
+            (1, word >> 8 & 0xff)
+        } else {
+            (if word & 0x80 != 0 { 3 } else { 2 }, word & 0x7f)
+        };
+    }
+    Ok(())
 }
 
 fn who(pick: fn(&ProcMeta) -> u32) -> c_int {
@@ -367,6 +419,9 @@ c_api! {
         })())
     }
     fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int { wait_c(pid, status, options) }
+    fn waitid(kind: c_int, id: c_uint, info: *mut libc::siginfo_t, options: c_int) -> c_int {
+        unit(super::thread::cancel::cancellable(|| wait_id(kind, id, info, options)))
+    }
     fn wait(status: *mut c_int) -> c_int { wait_c(-1, status, 0) }
     fn wait3(status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int { wait4(-1, status, options, usage) }
     fn wait4(pid: c_int, status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int {

@@ -3,10 +3,11 @@
 use core::ffi::{c_int, c_uint};
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use redox_rt::signal::restartable;
 use redox_rt::{Result, futex};
 use syscall::{EAGAIN, EINVAL, EOVERFLOW};
 
+use super::restartable;
+use super::thread::cancel::cancellable;
 use super::thread::until;
 use super::{fail, unit};
 use crate::sys::Timespec;
@@ -54,10 +55,10 @@ c_api! {
         })
     }
     fn sem_destroy(_semaphore: *mut Semaphore) -> c_int { 0 }
-    fn sem_wait(semaphore: *const Semaphore) -> c_int { unit((*semaphore).take(None)) }
+    fn sem_wait(semaphore: *const Semaphore) -> c_int { unit(cancellable(|| (*semaphore).take(None))) }
     fn sem_trywait(semaphore: *const Semaphore) -> c_int { unit(if (*semaphore).try_take() { Ok(()) } else { fail(EAGAIN) }) }
-    fn sem_timedwait(semaphore: *const Semaphore, time: *const Timespec) -> c_int { unit((*semaphore).take(Some((libc::CLOCK_REALTIME, &*time)))) }
-    fn sem_clockwait(semaphore: *const Semaphore, clock: c_int, time: *const Timespec) -> c_int { unit((*semaphore).take(Some((clock, &*time)))) }
+    fn sem_timedwait(semaphore: *const Semaphore, time: *const Timespec) -> c_int { unit(cancellable(|| (*semaphore).take(Some((libc::CLOCK_REALTIME, &*time))))) }
+    fn sem_clockwait(semaphore: *const Semaphore, clock: c_int, time: *const Timespec) -> c_int { unit(cancellable(|| (*semaphore).take(Some((clock, &*time))))) }
     fn sem_post(semaphore: *const Semaphore) -> c_int {
         let s = &*semaphore;
         let raise = |v: i32| v.checked_add(1);

@@ -9,6 +9,7 @@ use redox_rt::{Error, Result, process};
 use rt_core::signal::{Action, Handler, flags};
 use syscall::{EAGAIN, EINVAL, TimeSpec};
 
+use super::thread::cancel::{self, cancellable, is_wanted};
 use super::{code, fail, unit};
 use crate::sys::Timespec;
 
@@ -40,7 +41,9 @@ fn to_c(a: &Action) -> libc::sigaction {
 fn change_mask(how: c_int, new: *const u64, old: *mut u64) -> Result<()> {
     // SAFETY: the caller's sets, or null.
     unsafe {
-        let before = rt::sigmask(new.as_ref().map(|&set| (how, set)))?;
+        // The library's own signal is nobody's to block.
+        let own = bit(cancel::SIGNAL)?;
+        let before = rt::sigmask(new.as_ref().map(|&set| (how, set & !own)))?;
         if let Some(old) = old.as_mut() {
             *old = before;
         }
@@ -82,7 +85,7 @@ unsafe fn wait_for(
     info: *mut libc::siginfo_t,
     limit: Option<TimeSpec>,
 ) -> Result<c_int> {
-    let taken = rt::wait_for(*set, limit.as_ref())?;
+    let taken = cancellable(|| rt::wait_for_unless(is_wanted, *set, limit.as_ref()))?;
     if !info.is_null() {
         let mut out: libc::siginfo_t = core::mem::zeroed();
         out.si_signo = taken.signal;
@@ -97,6 +100,10 @@ unsafe fn wait_for(
         info.write(out);
     }
     Ok(taken.signal)
+}
+
+fn suspend(mask: u64) -> Result<()> {
+    cancellable(|| Err(rt::sigsuspend_unless(is_wanted, mask)))
 }
 
 unsafe fn print(signal: c_int, prefix: *const c_char) {
@@ -147,15 +154,15 @@ c_api! {
         let mut blocked = 0;
         unit(change_mask(libc::SIG_BLOCK, core::ptr::null(), &mut blocked).map(|()| set.write(rt::sigpending() & blocked)))
     }
-    fn sigsuspend(set: *const u64) -> c_int { unit(Err(rt::sigsuspend(*set))) }
+    fn sigsuspend(set: *const u64) -> c_int { unit(suspend(*set)) }
     fn pause() -> c_int {
         let mut mask = 0;
-        unit(change_mask(libc::SIG_BLOCK, core::ptr::null(), &mut mask).and_then(|()| Err(rt::sigsuspend(mask))))
+        unit(change_mask(libc::SIG_BLOCK, core::ptr::null(), &mut mask).and_then(|()| suspend(mask)))
     }
     fn sigpause(signal: c_int) -> c_int {
         let mut mask = 0;
         unit(change_mask(libc::SIG_BLOCK, core::ptr::null(), &mut mask)
-            .and_then(|()| Err(rt::sigsuspend(mask & !bit(signal)?))))
+            .and_then(|()| suspend(mask & !bit(signal)?)))
     }
     fn sigaltstack(new: *const libc::stack_t, old: *mut libc::stack_t) -> c_int {
         let new = new.as_ref().map(|s| (s.ss_sp as usize, s.ss_size, s.ss_flags));

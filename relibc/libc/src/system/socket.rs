@@ -7,7 +7,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
 
-use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, process, sys};
 use syscall::flag::{CallFlags, MODE_SOCK, O_WRONLY};
 use syscall::{EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EEXIST, EINVAL, EISDIR, ENXIO, EOPNOTSUPP};
@@ -15,6 +14,8 @@ use uds_api::{
     ADDRESS, Address, DESCRIPTORS, HEADER, Header, NAME, TOKEN, Token, flag, option, verb,
 };
 
+use super::restartable;
+use super::thread::cancel::cancellable;
 use super::{bytes, bytes_mut, fail, fd, file, int, path, size, unit};
 
 /// Neither the `libc` crate nor `syscall` has another name for it: "not a socket".
@@ -38,6 +39,7 @@ const MSG_TRUNC: c_int = 32;
 const MSG_CTRUNC: c_int = 8;
 const MSG_DONTWAIT: c_int = 64;
 const MSG_PEEK: c_int = 2;
+const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_WAITALL: c_int = 256;
 const SCM_RIGHTS: c_int = 1;
 
@@ -610,13 +612,22 @@ unsafe fn target<'a>(address: *const libc::sockaddr, len: u32) -> Result<&'a [u8
     name_of(address, len)
 }
 
+/// Who sends to a socket whose other end is gone gets `SIGPIPE`, unless the flags say no.
+fn signalled(result: Result<usize>, flags: c_int) -> Result<usize> {
+    if flags & MSG_NOSIGNAL != 0 {
+        result
+    } else {
+        file::signalled(result)
+    }
+}
+
 c_api! {
     fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int { int(make(family, kind, protocol)) }
     fn socketpair(family: c_int, kind: c_int, protocol: c_int, pair: *mut [c_int; 2]) -> c_int { unit(make_pair(family, kind, protocol, pair)) }
-    fn accept(number: c_int, address: *mut libc::sockaddr, len: *mut u32) -> c_int { int(accept_from(number, address, len, 0)) }
-    fn accept4(number: c_int, address: *mut libc::sockaddr, len: *mut u32, flags: c_int) -> c_int { int(accept_from(number, address, len, flags)) }
+    fn accept(number: c_int, address: *mut libc::sockaddr, len: *mut u32) -> c_int { int(cancellable(|| accept_from(number, address, len, 0))) }
+    fn accept4(number: c_int, address: *mut libc::sockaddr, len: *mut u32, flags: c_int) -> c_int { int(cancellable(|| accept_from(number, address, len, flags))) }
     fn bind(number: c_int, address: *const libc::sockaddr, len: u32) -> c_int { unit(bind_to(number, address, len)) }
-    fn connect(number: c_int, address: *const libc::sockaddr, len: u32) -> c_int { unit(connect_to(number, address, len)) }
+    fn connect(number: c_int, address: *const libc::sockaddr, len: u32) -> c_int { unit(cancellable(|| connect_to(number, address, len))) }
     fn listen(number: c_int, backlog: c_int) -> c_int {
         let backlog = u64::try_from(backlog).unwrap_or(0);
         unit(socket_fd(number).and_then(|s| ask(s, &mut [], &[verb::LISTEN, backlog, 0])).map(drop))
@@ -633,17 +644,17 @@ c_api! {
     fn getsockopt(number: c_int, level: c_int, name: c_int, value: *mut c_void, len: *mut u32) -> c_int { unit(get_option(number, level, name, value, len)) }
     fn setsockopt(number: c_int, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int { unit(set_option(number, level, name, value, len)) }
     fn recv(number: c_int, buffer: *mut c_void, len: usize, flags: c_int) -> isize {
-        size(bytes_mut(buffer, len).and_then(|b| receive_from(number, b, flags, core::ptr::null_mut(), core::ptr::null_mut())))
+        size(bytes_mut(buffer, len).and_then(|b| cancellable(|| receive_from(number, b, flags, core::ptr::null_mut(), core::ptr::null_mut()))))
     }
     fn recvfrom(number: c_int, buffer: *mut c_void, len: usize, flags: c_int, address: *mut libc::sockaddr, address_len: *mut u32) -> isize {
-        size(bytes_mut(buffer, len).and_then(|b| receive_from(number, b, flags, address, address_len)))
+        size(bytes_mut(buffer, len).and_then(|b| cancellable(|| receive_from(number, b, flags, address, address_len))))
     }
-    fn recvmsg(number: c_int, message: *mut libc::msghdr, flags: c_int) -> isize { size(receive_parts(number, &mut *message, flags)) }
+    fn recvmsg(number: c_int, message: *mut libc::msghdr, flags: c_int) -> isize { size(cancellable(|| receive_parts(number, &mut *message, flags))) }
     fn send(number: c_int, buffer: *const c_void, len: usize, flags: c_int) -> isize {
-        size(bytes(buffer, len).and_then(|data| send_to(number, data, flags, &[])))
+        size(signalled(bytes(buffer, len).and_then(|data| cancellable(|| send_to(number, data, flags, &[]))), flags))
     }
     fn sendto(number: c_int, buffer: *const c_void, len: usize, flags: c_int, address: *const libc::sockaddr, address_len: u32) -> isize {
-        size(bytes(buffer, len).and_then(|data| send_to(number, data, flags, target(address, address_len)?)))
+        size(signalled(bytes(buffer, len).and_then(|data| cancellable(|| send_to(number, data, flags, target(address, address_len)?))), flags))
     }
-    fn sendmsg(number: c_int, message: *const libc::msghdr, flags: c_int) -> isize { size(send_parts(number, &*message, flags)) }
+    fn sendmsg(number: c_int, message: *const libc::msghdr, flags: c_int) -> isize { size(signalled(cancellable(|| send_parts(number, &*message, flags)), flags)) }
 }

@@ -43,6 +43,10 @@ unsafe fn with_names<T>(
     fail(EEXIST)
 }
 
+/// `L_tmpnam` of `<stdio.h>`.
+const LENGTH: usize = 20;
+const PATTERN: &[u8; LENGTH] = b"/tmp/tempnamXXXXXX\0\0";
+
 unsafe fn make_file(pattern: *mut c_char, suffix: c_int, flags: c_int) -> c_int {
     let flags = flags & !libc::O_ACCMODE | libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
     int(with_names(pattern, suffix, || {
@@ -71,6 +75,33 @@ c_api! {
             pattern.write(0);
         }
         pattern
+    }
+    fn tmpnam(name: *mut c_char) -> *mut c_char {
+        static PLACE: redox_rt::futex::Mutex<[u8; LENGTH]> = redox_rt::futex::Mutex::new([0; LENGTH]);
+        let mut own = PLACE.lock();
+        let place = if name.is_null() { own.as_mut_ptr().cast() } else { name };
+        core::ptr::copy_nonoverlapping(PATTERN.as_ptr(), place.cast(), LENGTH);
+        mktemp(place);
+        if *place == 0 { null_mut() } else { place }
+    }
+    fn tempnam(directory: *const c_char, prefix: *const c_char) -> *mut c_char {
+        let set = super::environment::get(b"TMPDIR");
+        let given = (!directory.is_null()).then(|| crate::string::bytes(directory));
+        let is_folder = |path: &[u8]| super::path::find(libc::AT_FDCWD, path, 0)
+            .and_then(|f| f.stat())
+            .is_ok_and(|s| s.st_mode & syscall::MODE_TYPE == syscall::MODE_DIR);
+        let folder = set.into_iter().chain(given).find(|path| is_folder(path)).unwrap_or(b"/tmp");
+        let prefix = if prefix.is_null() { b"" } else { crate::string::bytes(prefix) };
+        let prefix = prefix.get(..5).unwrap_or(prefix);
+        let pattern = [folder, b"/", prefix, b"XXXXXX"].concat();
+        pointer(super::allocate_text(&pattern).and_then(|path| {
+            mktemp(path);
+            if *path == 0 {
+                crate::sys::free(path.cast());
+                return fail(EEXIST);
+            }
+            Ok(path)
+        }))
     }
     fn tmpfile() -> *mut crate::stdio::FILE {
         let mut pattern = *b"/tmp/fileXXXXXX\0";

@@ -4,11 +4,11 @@
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_ulong, c_void};
 
-use redox_rt::signal::restartable;
 use redox_rt::terminal::{FOREGROUND, SETTINGS, SIZE};
 use redox_rt::{Error, Fd, Result, sys, terminal};
 use syscall::{EINVAL, ENOTTY};
 
+use super::restartable;
 use super::{code, cwd, fail, fd, file, give_text, int, pointer, process, report, unit};
 
 type Termios = libc::termios;
@@ -215,7 +215,61 @@ const OPOST: u32 = 1;
 const VMIN: usize = 16;
 const VTIME: usize = 17;
 
+/// Longest line that `getpass` reads.
+const PASSWORD: usize = 256;
+
+/// Reads a line from the terminal, or from standard input without one, without showing it.
+unsafe fn password(prompt: *const c_char, out: &mut [u8; PASSWORD]) -> Result<usize> {
+    let terminal = file::open_at(
+        libc::AT_FDCWD,
+        b"/dev/tty",
+        libc::O_RDWR | libc::O_CLOEXEC,
+        0,
+    )
+    .map(redox_rt::Fd::from_raw)
+    .ok();
+    let (input, output) = terminal
+        .as_ref()
+        .map_or((libc::STDIN_FILENO, libc::STDERR_FILENO), |t| {
+            (t.raw() as c_int, t.raw() as c_int)
+        });
+    let shown: Option<Termios> = get(input, SETTINGS).ok();
+    if let Some(mut hidden) = shown {
+        hidden.c_lflag = hidden.c_lflag & !(libc::ECHO | libc::ISIG) | libc::ICANON;
+        set_settings(input, libc::TCSAFLUSH, &hidden)?;
+    }
+    let text = super::text(prompt)?;
+    let _ = restartable(|| sys::write(output as usize, text));
+    let mut len = 0;
+    let result = loop {
+        let mut byte = [0u8];
+        match restartable(|| sys::read(input as usize, &mut byte)) {
+            Ok(0) => break Ok(len),
+            Ok(_) if byte[0] == b'\n' => break Ok(len),
+            // What is too long is not told.
+            Ok(_) if len < PASSWORD - 1 => {
+                out[len] = byte[0];
+                len += 1;
+            }
+            Ok(_) => {}
+            Err(e) => break Err(e),
+        }
+    };
+    if let Some(shown) = shown {
+        set_settings(input, libc::TCSAFLUSH, &shown)?;
+        let _ = restartable(|| sys::write(output as usize, b"\n"));
+    }
+    result
+}
+
 c_api! {
+    fn getpass(prompt: *const c_char) -> *mut c_char {
+        static PLACE: redox_rt::futex::Mutex<[u8; PASSWORD]> = redox_rt::futex::Mutex::new([0; PASSWORD]);
+        let mut place = PLACE.lock();
+        place.fill(0);
+        let start = place.as_mut_ptr().cast();
+        super::pointer(password(prompt, &mut place).map(|_| start))
+    }
     fn isatty(number: c_int) -> c_int {
         match derived(number, SETTINGS) {
             Ok(_) => 1,

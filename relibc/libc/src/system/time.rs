@@ -32,7 +32,10 @@ pub(crate) fn checked(time: &Timespec) -> Result<TimeSpec> {
 
 /// Sleeps an amount of time; on `EINTR` what was left is stored.
 unsafe fn sleep_for(time: &Timespec, left: *mut Timespec) -> Result<()> {
-    sys::nanosleep(&checked(time)?).map_err(|(e, rest)| {
+    let time = checked(time)?;
+    let slept = super::thread::cancel::in_point(|| sys::nanosleep(&time));
+    super::thread::cancel::look();
+    slept.map_err(|(e, rest)| {
         if let Some(left) = left.as_mut() {
             *left = Timespec {
                 tv_sec: rest.tv_sec,
@@ -57,7 +60,9 @@ unsafe fn clock_sleep(
     }
     checked(time)?;
     match super::thread::until(clock, time) {
-        Ok(rest) => sys::nanosleep(&rest).map_err(|(e, _)| e),
+        Ok(rest) => {
+            super::thread::cancel::cancellable(|| sys::nanosleep(&rest).map_err(|(e, _)| e))
+        }
         Err(e) if e.errno == syscall::ETIMEDOUT => Ok(()),
         Err(e) => Err(e),
     }

@@ -197,6 +197,23 @@ unsafe fn login() -> Result<Vec<u8>> {
     found.map(|u| u.name.to_vec()).ok_or(Error::new(ENOENT))
 }
 
+/// The home of a user, of the calling one for the empty name.
+pub(crate) fn home_of(name: &[u8]) -> Option<Vec<u8>> {
+    let own = process::credentials().ok()?.ruid;
+    let data = read_file(b"/etc/passwd").ok()?;
+    let wanted = |u: &User<'_>| {
+        if name.is_empty() {
+            u.uid == own
+        } else {
+            u.name == name
+        }
+    };
+    lines(&data)
+        .filter_map(user)
+        .find(wanted)
+        .map(|u| u.home.to_vec())
+}
+
 c_api! {
     fn getpwnam(name: *const c_char) -> *mut libc::passwd {
         let Ok(name) = text(name) else { return null_mut() };

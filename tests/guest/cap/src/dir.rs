@@ -33,6 +33,21 @@ fn place(name: &str) -> Dir {
     Dir::open_ambient(world::folder(name)).expect("the folder")
 }
 
+fn names(dir: &Dir) -> Vec<String> {
+    let entries = dir.read_dir().expect("reading");
+    let mut names: Vec<_> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
 fn files_are_made_read_and_removed() {
     let dir = place("dir-files");
     dir.write("a", "text").expect("writing");
@@ -40,12 +55,15 @@ fn files_are_made_read_and_removed() {
     same(dir.read_to_string("a").ok().as_deref(), Some("text"));
     dir.create("a").expect("emptying");
     same(dir.metadata("a").map(|m| m.len()).ok(), Some(0));
+    same(names(&dir), vec!["a".to_owned()]);
     dir.rename("a", &dir, "b").expect("renaming");
     dir.hard_link("b", &dir, "c").expect("linking");
+    same(names(&dir), vec!["b".to_owned(), "c".to_owned()]);
     dir.remove_file("b").expect("removing");
     dir.remove_file("c").expect("removing");
     same(kind(dir.open("b")), Some(ErrorKind::NotFound));
     same(dir.try_exists("b").ok(), Some(false));
+    same(names(&dir), Vec::<String>::new());
 }
 
 fn folders_and_links() {
@@ -60,6 +78,7 @@ fn folders_and_links() {
     assert!(dir.symlink_metadata("link").expect("a link").is_symlink());
     assert!(dir.metadata("link").expect("a file").is_file());
     dir.rename("sub/f", &sub, "g").expect("renaming");
+    same(names(&sub), vec!["g".to_owned()]);
     // The folder itself, wherever it is.
     dir.rename("sub", &dir, "moved").expect("renaming");
     same(sub.read_to_string("g").ok().as_deref(), Some("below"));

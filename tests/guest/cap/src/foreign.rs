@@ -29,10 +29,27 @@ fn at(path: &str) -> String {
     format!("{MOUNTED}/{path}")
 }
 
+/// What is in its root directory, which is not its root: without the slash the namespace hands that out, and such a
+/// daemon only opens through it.
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(at("")).expect("its root directory");
+    let mut names: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
 /// It goes into the background when it serves.
 fn it_mounts() {
-    let names = fs::read_dir("/scheme").expect("names");
-    let mut disks: Vec<String> = names
+    let bound = fs::read_dir("/scheme").expect("names");
+    let mut disks: Vec<String> = bound
         .filter_map(|name| name.ok()?.file_name().into_string().ok())
         .filter(|name| name.starts_with("disk."))
         .collect();
@@ -40,7 +57,7 @@ fn it_mounts() {
     let disk = format!("/scheme/{}/0", disks.get(1).expect("a second disk"));
     let status = Command::new(PROGRAM).args([&disk, "second"]).status();
     assert!(status.expect("starting it").success());
-    assert!(fs::read_dir(MOUNTED).expect("its root").next().is_none());
+    same(names(), Vec::<String>::new());
 }
 
 fn files_are_files() {
@@ -96,14 +113,11 @@ fn files_are_files() {
         fs::read_to_string(at("link")).expect("the rest"),
         "te".to_owned(),
     );
-    let mut names: Vec<_> = fs::read_dir(MOUNTED)
-        .expect("its root")
-        .map(|entry| entry.expect("an entry").file_name())
-        .collect();
-    names.sort();
     same(
-        names,
-        ["folder", "kept", "link", "soft"].map(Into::into).to_vec(),
+        names(),
+        ["folder", "kept", "link", "soft"]
+            .map(String::from)
+            .to_vec(),
     );
     let full = fs::remove_dir(at("folder"));
     same(

@@ -357,8 +357,8 @@ fn namespaces() {
     same(open(fork, "/scheme/mine").ok(), Some(true));
     let null = call::openat(ns, "/scheme/null", O_RDWR, 0).expect("null");
     same(number(call::register_scheme_to_ns(fork, "mine", null)), Some(EEXIST));
-    // Whether what was refused comes back is the kernel's affair.
-    let _ = call::close(null);
+    // What was refused stays.
+    same(call::close(null).ok(), Some(()));
     let former = call::setns(fork).expect("a former one");
     let inside = (
         open_absolute("/scheme/mine"),

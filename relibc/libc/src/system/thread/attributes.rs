@@ -45,6 +45,15 @@ impl Attributes {
         self.stack_len
     }
 
+    /// The memory that the program gives, if it does.
+    pub(crate) const fn given_stack(&self) -> Option<(usize, usize)> {
+        if self.stack_base == 0 {
+            None
+        } else {
+            Some((self.stack_base, self.stack_len))
+        }
+    }
+
     pub(crate) const fn set_stack(&mut self, base: usize, len: usize) {
         self.stack_base = base;
         self.stack_len = len;
@@ -119,6 +128,14 @@ c_api! {
         len.write((*value).stack_len);
         0
     }
+    fn pthread_attr_setstack(value: *mut Attributes, address: *mut c_void, len: usize) -> c_int {
+        let base = address as usize;
+        if len < libc::PTHREAD_STACK_MIN || !base.is_multiple_of(16) || !len.is_multiple_of(16) || base.checked_add(len).is_none() {
+            return EINVAL;
+        }
+        (*value).set_stack(base, len);
+        0
+    }
     fn pthread_attr_getschedparam(value: *const Attributes, parameter: *mut c_int) -> c_int { parameter.write((*value).priority); 0 }
     fn pthread_attr_setschedparam(value: *mut Attributes, parameter: *const c_int) -> c_int {
         if *parameter != 0 { return ENOTSUP; }
@@ -142,6 +159,13 @@ c_api! {
     fn pthread_mutexattr_getprotocol(value: *const MutexAttributes, result: *mut c_int) -> c_int { result.write((*value).protocol); 0 }
     fn pthread_mutexattr_setprotocol(_value: *mut MutexAttributes, setting: c_int) -> c_int {
         match setting { 0 => 0, 1 | 2 => ENOTSUP, _ => EINVAL }
+    }
+    fn pthread_mutexattr_getprioceiling(value: *const MutexAttributes, result: *mut c_int) -> c_int { result.write((*value).ceiling); 0 }
+    fn pthread_mutexattr_setprioceiling(value: *mut MutexAttributes, setting: c_int) -> c_int {
+        // Of the one scheduling policy, 0 is the only priority.
+        if setting != 0 { return EINVAL; }
+        (*value).ceiling = setting;
+        0
     }
     fn pthread_mutexattr_getrobust(value: *const MutexAttributes, result: *mut c_int) -> c_int { result.write((*value).robust); 0 }
     fn pthread_mutexattr_setrobust(_value: *mut MutexAttributes, setting: c_int) -> c_int {

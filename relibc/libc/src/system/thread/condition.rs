@@ -7,6 +7,7 @@ use redox_rt::Result;
 use redox_rt::futex;
 
 use super::attributes::ConditionAttributes;
+use super::cancel::{is_due, look, within_point};
 use super::mutex::Mutex;
 use super::wait;
 use crate::sys::Timespec;
@@ -24,10 +25,22 @@ const _: () = assert!(size_of::<Condition>() == 8);
 
 impl Condition {
     fn wait(&self, mutex: &Mutex, limit: Option<(c_int, &Timespec)>) -> Result<()> {
+        look();
         let before = self.signals.load(Ordering::Relaxed);
         mutex.unlock()?;
-        let waited = wait(&self.signals, before, limit);
+        // Not between here and the lock: a cancelled thread's handlers find the mutex held.
+        let waited = within_point(|| {
+            if is_due() {
+                return Ok(());
+            }
+            wait(&self.signals, before, limit)
+        });
         mutex.lock(None)?;
+        if is_due() {
+            // The wake-up may have been meant for one that goes on.
+            self.signal(1);
+            look();
+        }
         waited
     }
 

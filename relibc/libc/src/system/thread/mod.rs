@@ -2,6 +2,7 @@
 
 mod attributes;
 mod barrier;
+pub(crate) mod cancel;
 mod condition;
 mod key;
 mod mutex;
@@ -39,6 +40,7 @@ pub(crate) struct Thread {
     tcb: AtomicPtr<Tcb>,
     name: Mutex<[u8; NAME_LEN]>,
     start: Option<(Start, usize)>,
+    cancellation: cancel::State,
 }
 
 const NAME_LEN: usize = 32;
@@ -51,6 +53,7 @@ static MAIN: Thread = Thread {
     tcb: AtomicPtr::new(null_mut()),
     name: Mutex::new([0; NAME_LEN]),
     start: None,
+    cancellation: cancel::State::new(),
 };
 static NEXT_ID: AtomicU32 = AtomicU32::new(2);
 /// Threads that run.
@@ -178,11 +181,16 @@ pub(crate) unsafe fn spawn(
         tcb: AtomicPtr::new(null_mut()),
         name: Mutex::new([0; NAME_LEN]),
         start: Some((start, argument)),
+        cancellation: cancel::State::new(),
     }));
     RUNNING.fetch_add(1, Ordering::Relaxed);
     // Held until the handle is in its place, in case the new thread detaches itself at once.
     let mut handle = (*record).handle.lock();
-    match rt::spawn_raw(source, attributes.stack_len(), begin, record as usize) {
+    let stack = match attributes.given_stack() {
+        Some((base, len)) => rt::Stack::Given(base, len),
+        None => rt::Stack::Own(attributes.stack_len()),
+    };
+    match rt::spawn_on(source, stack, begin, record as usize) {
         Ok(_thread) if attributes.is_detached() => {
             drop(handle);
             release(record);
@@ -252,7 +260,16 @@ c_api! {
         if thread == CURRENT {
             return EDEADLK;
         }
+        cancel::look();
         code(take_handle(thread).and_then(|handle| {
+            // Not while the handle is out of its place.
+            let ended = cancel::within_point(|| !cancel::is_due() && handle.wait_unless(cancel::is_wanted));
+            if !ended {
+                // The thread that waits is to end; the other one can still be joined.
+                *(*thread).handle.lock() = Some(handle);
+                cancel::look();
+                return fail(syscall::EINTR);
+            }
             handle.join()?;
             if !value.is_null() {
                 value.write((*thread).result.load(Ordering::Acquire));

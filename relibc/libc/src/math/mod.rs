@@ -3,6 +3,10 @@
 //! The `long double` functions that are exact by definition work in extended precision; the others
 //! compute as `double`.
 
+pub mod complex;
+#[cfg(target_os = "redox")]
+mod extended;
+
 use core::ffi::{c_char, c_int, c_long};
 
 /// Sign of the last `lgamma`.
@@ -247,52 +251,5 @@ c_api! {
         let raised = fetestexcept(ALL);
         load(from);
         feraiseexcept(raised)
-    }
-}
-
-/// Functions of `long double`: arguments on the stack in extended precision, the result on the x87
-/// stack, neither of which Rust can express.
-#[cfg(target_os = "redox")]
-mod extended {
-    macro_rules! through_double {
-        ($(fn $name:ident = $double:literal;)*) => { $( core::arch::global_asm!(
-            concat!(".globl ", stringify!($name)), concat!(stringify!($name), ": sub rsp, 24"),
-            "fld tbyte ptr [rsp + 32]", "fstp qword ptr [rsp]", "movsd xmm0, [rsp]",
-            "fld tbyte ptr [rsp + 48]", "fstp qword ptr [rsp]", "movsd xmm1, [rsp]",
-            concat!("call ", $double), "movsd [rsp], xmm0", "fld qword ptr [rsp]", "add rsp, 24", "ret",
-        ); )* };
-    }
-    macro_rules! one_through_double {
-        ($(fn $name:ident = $double:literal;)*) => { $( core::arch::global_asm!(
-            concat!(".globl ", stringify!($name)), concat!(stringify!($name), ": sub rsp, 24"),
-            "fld tbyte ptr [rsp + 32]", "fstp qword ptr [rsp]", "movsd xmm0, [rsp]",
-            concat!("call ", $double), "movsd [rsp], xmm0", "fld qword ptr [rsp]", "add rsp, 24", "ret",
-        ); )* };
-    }
-    one_through_double! {
-        fn acosl = "acos"; fn acoshl = "acosh"; fn asinl = "asin"; fn asinhl = "asinh"; fn atanl = "atan"; fn atanhl = "atanh"; fn cbrtl = "cbrt";
-        fn cosl = "cos"; fn coshl = "cosh"; fn erfl = "erf"; fn erfcl = "erfc"; fn expl = "exp"; fn exp2l = "exp2"; fn expm1l = "expm1"; fn lgammal = "lgamma";
-        fn logl = "log"; fn log10l = "log10"; fn log1pl = "log1p"; fn log2l = "log2"; fn sinl = "sin"; fn sinhl = "sinh"; fn tanl = "tan"; fn tanhl = "tanh"; fn tgammal = "tgamma";
-    }
-    through_double! { fn atan2l = "atan2"; fn hypotl = "hypot"; fn powl = "pow"; }
-    macro_rules! exact {
-        ($(fn $name:ident = $($line:literal),*;)*) => { $( core::arch::global_asm!(
-            concat!(".globl ", stringify!($name)), concat!(stringify!($name), ":"), $($line,)* "ret",
-        ); )* };
-    }
-    exact! {
-        fn fabsl = "fld tbyte ptr [rsp + 8]", "fabs";
-        fn sqrtl = "fld tbyte ptr [rsp + 8]", "fsqrt";
-        fn rintl = "fld tbyte ptr [rsp + 8]", "frndint";
-        fn ceill = "fld tbyte ptr [rsp + 8]", "fnstcw [rsp + 8]", "movzx eax, word ptr [rsp + 8]", "and ah, 0xf3", "or ah, 8", "mov [rsp + 10], ax", "fldcw [rsp + 10]", "frndint", "fldcw [rsp + 8]";
-        fn floorl = "fld tbyte ptr [rsp + 8]", "fnstcw [rsp + 8]", "movzx eax, word ptr [rsp + 8]", "and ah, 0xf3", "or ah, 4", "mov [rsp + 10], ax", "fldcw [rsp + 10]", "frndint", "fldcw [rsp + 8]";
-        fn truncl = "fld tbyte ptr [rsp + 8]", "fnstcw [rsp + 8]", "movzx eax, word ptr [rsp + 8]", "or ah, 12", "mov [rsp + 10], ax", "fldcw [rsp + 10]", "frndint", "fldcw [rsp + 8]";
-        fn fmodl = "fld tbyte ptr [rsp + 24]", "fld tbyte ptr [rsp + 8]", "2: fprem", "fnstsw ax", "test ah, 4", "jnz 2b", "fstp st(1)";
-        fn remainderl = "fld tbyte ptr [rsp + 24]", "fld tbyte ptr [rsp + 8]", "2: fprem1", "fnstsw ax", "test ah, 4", "jnz 2b", "fstp st(1)";
-        fn copysignl = "mov ax, [rsp + 32]", "and ax, 0x8000", "and word ptr [rsp + 16], 0x7fff", "or [rsp + 16], ax", "fld tbyte ptr [rsp + 8]";
-        fn scalbnl = "mov [rsp - 8], edi", "fild dword ptr [rsp - 8]", "fld tbyte ptr [rsp + 8]", "fscale", "fstp st(1)";
-        fn ldexpl = "mov [rsp - 8], edi", "fild dword ptr [rsp - 8]", "fld tbyte ptr [rsp + 8]", "fscale", "fstp st(1)";
-        fn lrintl = "fld tbyte ptr [rsp + 8]", "fistp qword ptr [rsp + 8]", "mov rax, [rsp + 8]";
-        fn llrintl = "fld tbyte ptr [rsp + 8]", "fistp qword ptr [rsp + 8]", "mov rax, [rsp + 8]";
     }
 }
