@@ -703,6 +703,13 @@ fn a_ring_stays_as_long_as_somebody_has_a_part_of_it() -> Outcome {
     })
 }
 
+/// Goes on until the process is ended.
+fn wait_for_the_end() -> ! {
+    loop {
+        sys::sched_yield();
+    }
+}
+
 /// More than the kernel closes without a pause.
 fn what_a_large_table_holds_is_closed() -> Outcome {
     const COPIES: usize = 5000;
@@ -717,8 +724,8 @@ fn what_a_large_table_holds_is_closed() -> Outcome {
                     }
                 }
                 words[0].store(1, SeqCst);
-                while by_force {
-                    sys::sched_yield();
+                if by_force {
+                    wait_for_the_end();
                 }
                 0
             })?;
@@ -750,8 +757,8 @@ fn memory_of_what_has_ended_is_there_for_the_next() -> Outcome {
                     unsafe { ((memory + page * PAGE_SIZE) as *mut u8).write_volatile(1) };
                 }
                 words[0].store(1, SeqCst);
-                while round % 2 == 1 {
-                    sys::sched_yield();
+                if round % 2 == 1 {
+                    wait_for_the_end();
                 }
                 0
             })?;
