@@ -107,16 +107,14 @@ impl Kernel {
     }
 
     /// Answers a call that makes a descriptor, and is to have it at a free number, in one look. `false`: it is
-    /// another kind of call, or has failed, and nothing was done.
+    /// another kind of call, and nothing was done.
     #[inline]
     fn answer_open(&mut self, scheme: Id<Scheme>, cqe: &Cqe) -> bool {
         let Some((caller, context)) = self.contexts.by_index_mut(cqe.tag & TAG_INDEX_MASK) else {
             return false;
         };
         let request = &mut context.request;
-        let (Then::Open(open), Some(table), Ok(number)) =
-            (request.then, context.table, demux(cqe.result))
-        else {
+        let (Then::Open(open), Some(table)) = (request.then, context.table) else {
             return false;
         };
         if request.stage != Stage::UnderWay
@@ -127,6 +125,10 @@ impl Kernel {
         {
             return false;
         }
+        let number = match demux(cqe.result) {
+            Ok(number) => number,
+            Err(errno) => return self.refuse_open(scheme, caller, open, errno),
+        };
         let (Some(table), Some(description)) = (
             self.tables.get_mut(table),
             self.descriptions.get_mut(open.description),
@@ -173,6 +175,37 @@ impl Kernel {
         if result.is_err() {
             self.drop_entry(entry);
         }
+        true
+    }
+
+    /// Answers with an error what [`Kernel::answer_open`] has looked at.
+    #[inline(never)]
+    fn refuse_open(
+        &mut self,
+        scheme: Id<Scheme>,
+        caller: Id<Context>,
+        open: Open,
+        errno: i32,
+    ) -> bool {
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return false;
+        };
+        let request = &mut context.request;
+        match request.placed {
+            Placed::Nowhere => {}
+            Placed::Slot(index) => {
+                if let Some(scheme) = self.schemes.get_mut(scheme) {
+                    scheme.window.give(index);
+                }
+            }
+            Placed::Mapped(_) => return false,
+        }
+        request.placed = Placed::Nowhere;
+        request.then = Then::Value;
+        request.stage = Stage::Idle;
+        self.descriptions.discard(open.description);
+        self.release_lease(open.lease);
+        self.answer(caller, Err(errno));
         true
     }
 

@@ -22,7 +22,7 @@ use syscall::{
 pub fn run() -> i32 {
     guest_test::run!["processes" =>
         exit_codes_reach_the_parent, a_fork_is_a_process_of_its_own, waiting_for_one_of_many,
-        ended_processes_leave_nothing, a_signal_ends_a_process, a_crash_ends_a_process,
+        ended_processes_leave_nothing, forks_go_on_while_children_end, a_signal_ends_a_process, a_crash_ends_a_process,
         groups_are_signalled_and_waited_for, sessions, orphans_are_inits,
         references_wait_poll_and_signal, identities_cannot_be_regained,
         handlers_run_and_interrupt, a_blocked_signal_waits, stopping_and_going_on,
@@ -35,6 +35,7 @@ pub fn run() -> i32 {
 const SIGKILL: i32 = 9;
 const SIGUSR1: i32 = 10;
 const SIGTERM: i32 = 15;
+const SIGCHLD: i32 = 17;
 const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 
@@ -306,6 +307,29 @@ fn until_asleep(pid: u32) -> Result<()> {
         }
         sys::sched_yield();
     }
+}
+
+/// The signal of a child's end comes at any time, and between a fork's steps as well.
+fn forks_go_on_while_children_end() -> Outcome {
+    const CHILDREN: usize = 200;
+    let parent = || -> Result<usize> {
+        signal::init(0, 0)?;
+        handle(SIGCHLD)?;
+        for _ in 0..CHILDREN {
+            child(|| 0)?;
+        }
+        for _ in 0..CHILDREN {
+            while matches!(wait_for(Awaited::Any), Err(Error { errno: EINTR })) {}
+        }
+        Ok(HANDLED.load(Ordering::SeqCst))
+    };
+    let pid = child(|| match parent() {
+        Ok(0) => 1,
+        Ok(_) => 0,
+        Err(error) => error.errno,
+    })?;
+    check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::exited(0)));
+    Ok(())
 }
 
 fn handlers_run_and_interrupt() -> Outcome {
