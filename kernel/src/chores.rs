@@ -4,6 +4,7 @@
 use crate::{
     descriptor::{Description, FileTable},
     kernel::Kernel,
+    scheme::proc::rings::STEPS,
     scheme::proc::rings::Suspect,
 };
 use alloc::vec::Vec;
@@ -24,6 +25,8 @@ pub struct Chores {
     rings_due: bool,
     /// What may be out of everybody's reach.
     pub suspects: Vec<Suspect>,
+    /// How many references are followed in one stay.
+    pub ring_steps: usize,
     /// Tables that nobody has any more, and the processes that had them.
     tables: Vec<(Table<Description>, u32)>,
     /// How many entries may be closed before the rest is put off.
@@ -37,6 +40,7 @@ impl Chores {
             due: false,
             rings_due: false,
             suspects,
+            ring_steps: STEPS,
             tables: Vec::new(),
             close: CLOSE_PART,
         }

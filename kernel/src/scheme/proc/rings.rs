@@ -67,8 +67,9 @@ impl Node {
     }
 }
 
-/// How many references are followed in one stay in the kernel, however many are closed in it.
-const STEPS: usize = 8192;
+/// How many references are followed in one stay in the kernel, however many are closed in it. A graph with more
+/// of them is looked at with twice as many, and so on.
+pub const STEPS: usize = 8192;
 /// For so many suspects there always is memory.
 pub const SUSPECTS: usize = 64;
 
@@ -217,7 +218,8 @@ impl Kernel {
     /// `false`: there are such.
     #[cold]
     pub fn end_rings(&mut self) -> bool {
-        let mut steps = STEPS;
+        let budget = self.chores.ring_steps;
+        let mut steps = budget;
         while let Some(suspect) = self.chores.suspects.pop() {
             let node = match suspect {
                 Suspect::Handle(id) if self.descriptions.contains(id) => Node::description(id),
@@ -226,13 +228,17 @@ impl Kernel {
                 _ => None,
             };
             let Some(node) = node else { continue };
-            let whole = steps == STEPS;
+            let whole = steps == budget;
             let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
-            if ring.is_empty() && steps == 0 && !whole {
-                // It may be found with all the time of the next stay.
+            if ring.is_empty() && steps == 0 {
+                // It may be found with all the time of the next stay, or more.
                 self.chores.suspects.push(suspect);
+                if whole {
+                    self.chores.ring_steps = budget.saturating_mul(2);
+                }
                 return false;
             }
+            self.chores.ring_steps = STEPS;
             self.end_ring(ring);
         }
         if self.chores.suspects.capacity() > SUSPECTS {

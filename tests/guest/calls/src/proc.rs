@@ -520,15 +520,21 @@ fn tables_are_switched() -> Outcome {
     })
 }
 
-/// A process ends with a descriptor of its own table in that table.
+/// A process ends with descriptors of its own table in that table, with more of them than are followed at once
+/// as well.
 fn a_table_that_holds_itself_ends() -> Outcome {
-    leaves_nothing(|| {
-        elsewhere(|| {
-            let own = world().proc.open(b"cur-context", 0)?;
-            core::mem::forget(own.dup(b"filetable")?);
-            Ok(())
-        })
-    })
+    for count in [1, 20_000] {
+        leaves_nothing(|| {
+            elsewhere(|| {
+                let own = world().proc.open(b"cur-context", 0)?;
+                for _ in 0..count {
+                    core::mem::forget(own.dup(b"filetable")?);
+                }
+                Ok(())
+            })
+        })?;
+    }
+    Ok(())
 }
 
 /// Contexts each of which is held only by the table of the next.
