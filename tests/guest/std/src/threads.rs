@@ -25,7 +25,7 @@ pub const CASES: &[Case] = &[
 ];
 
 fn join_gives_the_result() {
-    let words = vec!["a", "b", "c"];
+    let words = ["a", "b", "c"];
     let joined = thread::spawn(move || words.concat()).join();
     same(joined.ok().as_deref(), Some("abc"));
 }
@@ -56,7 +56,7 @@ fn mutex_excludes() {
                 for _ in 0..1000 {
                     let mut guard = counter.lock().expect("poisoned");
                     let before = *guard;
-                    if before % 64 == 0 {
+                    if before.is_multiple_of(64) {
                         thread::yield_now();
                     }
                     *guard = before + 1;
