@@ -25,8 +25,12 @@ pub struct Chores {
     rings_due: bool,
     /// What may be out of everybody's reach.
     pub suspects: Vec<Suspect>,
-    /// How many references are followed in one stay.
-    pub ring_steps: usize,
+    /// One of the large is to be looked at.
+    large_due: bool,
+    /// Suspects from which too much can be reached to look at it in one stay.
+    pub large: Vec<Suspect>,
+    /// How many references are followed from a large one in one stay.
+    pub large_steps: usize,
     /// Tables that nobody has any more, and the processes that had them.
     tables: Vec<(Table<Description>, u32)>,
     /// How many entries may be closed before the rest is put off.
@@ -40,7 +44,9 @@ impl Chores {
             due: false,
             rings_due: false,
             suspects,
-            ring_steps: STEPS,
+            large_due: false,
+            large: Vec::new(),
+            large_steps: STEPS,
             tables: Vec::new(),
             close: CLOSE_PART,
         }
@@ -51,6 +57,7 @@ impl Kernel {
     /// Whether something that has ended still takes memory.
     pub fn is_clearing(&self) -> bool {
         !self.chores.suspects.is_empty()
+            || !self.chores.large.is_empty()
             || !self.chores.tables.is_empty()
             || self.leases.is_clearing()
             || self.memory.has_remains()
@@ -62,6 +69,7 @@ impl Kernel {
         if clearing {
             self.chores.due = true;
             self.chores.rings_due = true;
+            self.chores.large_due = !self.chores.large.is_empty();
         }
         clearing
     }
@@ -88,6 +96,10 @@ impl Kernel {
         }
         if core::mem::take(&mut self.chores.rings_due) && !self.end_rings() {
             self.chores.rings_due = true;
+            self.chores.due = true;
+        }
+        if core::mem::take(&mut self.chores.large_due) && !self.end_large_ring() {
+            self.chores.large_due = true;
             self.chores.due = true;
         }
         self.leases.clear_part(LEASE_STEPS);

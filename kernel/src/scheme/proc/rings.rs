@@ -68,7 +68,7 @@ impl Node {
 }
 
 /// How many references are followed in one stay in the kernel, however many are closed in it. A graph with more
-/// of them is looked at with twice as many, and so on.
+/// of them is looked at when nobody is ready to run or somebody asks for memory, with twice as many, and so on.
 pub const STEPS: usize = 8192;
 /// For so many suspects there always is memory.
 pub const SUSPECTS: usize = 64;
@@ -218,27 +218,24 @@ impl Kernel {
     /// `false`: there are such.
     #[cold]
     pub fn end_rings(&mut self) -> bool {
-        let budget = self.chores.ring_steps;
-        let mut steps = budget;
+        let mut steps = STEPS;
         while let Some(suspect) = self.chores.suspects.pop() {
-            let node = match suspect {
-                Suspect::Handle(id) if self.descriptions.contains(id) => Node::description(id),
-                Suspect::Table(id) if self.is_unused(id) => Node::table(id),
-                Suspect::Context(id) if self.is_new(id) => Node::context(id),
-                _ => None,
+            let Some(node) = self.node_of(suspect) else {
+                continue;
             };
-            let Some(node) = node else { continue };
-            let whole = steps == budget;
+            let whole = steps == STEPS;
             let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
             if ring.is_empty() && steps == 0 {
-                // It may be found with all the time of the next stay, or more.
-                self.chores.suspects.push(suspect);
-                if whole {
-                    self.chores.ring_steps = budget.saturating_mul(2);
+                if !whole {
+                    // It may be found with all the time of the next stay.
+                    self.chores.suspects.push(suspect);
+                    return false;
                 }
-                return false;
+                let large = &mut self.chores.large;
+                if !large.contains(&suspect) && large.try_reserve(1).is_ok() {
+                    large.push(suspect);
+                }
             }
-            self.chores.ring_steps = STEPS;
             self.end_ring(ring);
         }
         if self.chores.suspects.capacity() > SUSPECTS {
@@ -248,6 +245,40 @@ impl Kernel {
             }
         }
         true
+    }
+
+    /// As [`Self::end_rings`], for one of those that are too large for it; with more time when there was too
+    /// little the last time. `false`: there is more to do.
+    #[cold]
+    pub fn end_large_ring(&mut self) -> bool {
+        let Some(suspect) = self.chores.large.pop() else {
+            return true;
+        };
+        if let Some(node) = self.node_of(suspect) {
+            let mut steps = self.chores.large_steps;
+            let ring = ring::out_of_reach(&mut self.handles(), node, &mut steps);
+            if ring.is_empty() && steps == 0 {
+                self.chores.large_steps = self.chores.large_steps.saturating_mul(2);
+                self.chores.large.push(suspect);
+                return false;
+            }
+            self.end_ring(ring);
+        }
+        self.chores.large_steps = STEPS;
+        if self.chores.large.is_empty() {
+            self.chores.large = Vec::new();
+        }
+        self.chores.large.is_empty()
+    }
+
+    /// Where to look from; nothing if the suspect is gone or in use.
+    fn node_of(&self, suspect: Suspect) -> Option<Node> {
+        match suspect {
+            Suspect::Handle(id) if self.descriptions.contains(id) => Node::description(id),
+            Suspect::Table(id) if self.is_unused(id) => Node::table(id),
+            Suspect::Context(id) if self.is_new(id) => Node::context(id),
+            _ => None,
+        }
     }
 
     fn end_ring(&mut self, mut ring: Ring<Node>) {
