@@ -38,7 +38,7 @@ fuzz_target!(|requests: Vec<(u8, Request<'_>)>| {
         max_handles: 64,
         ..Config::default()
     };
-    let Ok(mut fs) = Fs::<treefs::SparsePages>::new(config, Caller::SUPERUSER, now) else {
+    let Ok(mut fs) = Fs::<treefs::Tree<treefs::SparsePages>>::new(config, Caller::SUPERUSER, now) else {
         return;
     };
     let Ok(root) = fs.open_root() else { return };
