@@ -19,13 +19,19 @@ pub fn make_empty(path: &Path) -> Result<()> {
     make_folder(path)
 }
 
-/// Removes a file, a link, or a folder with everything in it; it need not be there.
+/// Removes a file, a link, or a folder with everything in it; it need not be there, and somebody else may be
+/// removing it as well.
 pub fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
+    let removed = fs::symlink_metadata(path).and_then(|meta| {
+        if meta.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        }
+    });
+    let removed = match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
+        removed => removed,
     };
     removed.with_context(|| format!("cannot remove {}", path.display()))
 }
