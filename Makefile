@@ -39,7 +39,7 @@ help:
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS= KVM=1'
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
-	@echo 'make test-crates  published crates own tests in the guest (long)'
+	@echo 'make test-crates  tests of published crates in the guest (long)'
 	@echo 'make soak    a million opens while daemons are killed, a thousand power cuts (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'

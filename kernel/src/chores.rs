@@ -4,8 +4,7 @@
 use crate::{
     descriptor::{Description, FileTable},
     kernel::Kernel,
-    scheme::proc::rings::STEPS,
-    scheme::proc::rings::Suspect,
+    scheme::proc::rings::{STEPS, Suspect},
 };
 use alloc::vec::Vec;
 use kernel_core::{slab::Id, table::Table};
