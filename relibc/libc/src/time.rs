@@ -204,6 +204,7 @@ unsafe fn format_time(format: &[u8], tm: *const CTm) -> Vec<u8> {
         crate::string::bytes(tm.tm_zone)
     };
     time::strftime(format, &to_core(tm), zone, &|tm| {
+        // SAFETY: the lock is held, so nobody else replaces the zone meanwhile.
         LOCK.with(|| unsafe { time::make_time(tm, refresh()) })
             .map_or(-1, |(t, _)| t)
     })
@@ -262,6 +263,7 @@ c_api! {
     fn strptime(text: *const c_char, format: *const c_char, tm: *mut CTm) -> *mut c_char {
         let mut out = to_core(&*tm);
         let name = (*tm).tm_zone;
+        // SAFETY: `local` takes the lock that guards the zone.
         let used = time::strptime(crate::string::bytes(text), crate::string::bytes(format), &mut out, &|at| unsafe { local(at) }.map(|(tm, _)| tm));
         match used {
             Some(n) => {
