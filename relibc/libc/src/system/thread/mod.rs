@@ -3,6 +3,7 @@
 mod attributes;
 mod barrier;
 pub(crate) mod cancel;
+pub(crate) mod clocks;
 mod condition;
 mod key;
 mod mutex;
@@ -133,6 +134,7 @@ unsafe fn finish(value: *mut c_void) -> ! {
     }
     run_destructors();
     let own = CURRENT;
+    clocks::forget(&*own);
     (*own).result.store(value, Ordering::Release);
     (*own).tcb.store(null_mut(), Ordering::Release);
     release(own);
