@@ -673,6 +673,72 @@ static void at_functions(void) {
 static volatile int broken;
 static void count(int number) { broken += number == SIGPIPE; }
 
+static int confined_reads_link(void) {
+    if (fcntl(AT_FDCWD, F_CAP_BENEATH) != 0)
+        return 1;
+    if (open("across/passwd", O_RDONLY) != -1 || errno != EPERM)
+        return 2;
+    if (open("across/none/of/it", O_RDONLY) != -1 || errno != EPERM)
+        return 3;
+    return 0;
+}
+
+/* Links from one scheme's files to another's. */
+static void links_between_schemes(void) {
+    struct stat direct, s;
+    SAME(mkdir("/between", 0755), 0);
+    SAME(symlink("/scheme/initfs/etc", "/between/across"), 0);
+    SAME(symlink("across/passwd", "/between/twice"), 0);
+    SAME(symlink("/scheme/initfs/etc/passwd", "/between/file"), 0);
+    SAME(symlink("/scheme/nobody/x", "/between/nobody"), 0);
+    SAME(symlink("../between", "/between/same"), 0);
+    SAME(stat("/scheme/initfs/etc/passwd", &direct), 0);
+    static const char *const paths[] = {"/between/file", "/between/twice", "/between/across/passwd", "/between/same/same/twice", "/between/across/../etc/passwd"};
+    int dir = open("/between", O_RDONLY | O_DIRECTORY);
+    CHECK(dir >= 0);
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const char *relative = paths[i] + strlen("/between/");
+        SAME(stat(paths[i], &s), 0); CHECK(s.st_dev == direct.st_dev && s.st_ino == direct.st_ino);
+        SAME(fstatat(dir, relative, &s, 0), 0); CHECK(s.st_ino == direct.st_ino);
+        int fd = openat(dir, relative, O_RDONLY);
+        CHECK(fd >= 0); close(fd);
+        SAME(access(paths[i], R_OK), 0);
+        /* What may not leave does not. */
+        SAME(openat(dir, relative, O_RDONLY | O_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+        SAME(fstatat(dir, relative, &s, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    }
+    SAME(lstat("/between/file", &s), 0); CHECK(S_ISLNK(s.st_mode));
+    SAME(lstat("/between/across/passwd", &s), 0); CHECK(S_ISREG(s.st_mode));
+    SAME(open("/between/file", O_RDONLY | O_NOFOLLOW), -1); SAME(errno, ELOOP);
+    SAME(open("/between/nobody", O_RDONLY), -1); SAME(errno, ENODEV);
+    SAME(open("/between/across/none", O_RDONLY), -1); SAME(errno, ENOENT);
+    SAME(open("/between/across", O_RDONLY | O_CREAT | O_EXCL, 0600), -1); SAME(errno, EEXIST);
+    char b[64];
+    SAME(readlink("/between/file", b, sizeof b), (long)strlen("/scheme/initfs/etc/passwd"));
+    SAME(readlink("/between/across/passwd", b, sizeof b), -1); SAME(errno, EINVAL);
+    SAME(mkdir("/between/across/new", 0755), -1); CHECK(errno == EROFS || errno == EACCES || errno == EPERM);
+    SAME(unlink("/between/across/none"), -1); CHECK(errno != EXDEV);
+    DIR *list = opendir("/between/across");
+    CHECK(list); CHECK(readdir(list)); closedir(list);
+    SAME(rename("/between/across/passwd", "/between/taken"), -1); SAME(errno, EXDEV);
+    SAME(chdir("/between"), 0);
+    SAME(in_child(confined_reads_link), 0);
+    SAME(chdir("across"), 0);
+    int fd = open("passwd", O_RDONLY);
+    CHECK(fd >= 0); close(fd);
+    SAME(chdir("/"), 0);
+    int limited = openat(dir, ".", O_RDONLY | O_DIRECTORY);
+    SAME(fcntl(limited, F_CAP_BENEATH), 0);
+    SAME(openat(limited, "file", O_RDONLY), -1); SAME(errno, EPERM);
+    close(limited), close(dir);
+    SAME(symlink("/scheme/initfs/bin", "/between/programs"), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        execl("/between/programs/test-c", self, "child", "exit", "6", (char *)0), _exit(99);
+    SAME(status_of(pid), 6);
+    SAME(unlink("/between/file"), 0); SAME(stat("/scheme/initfs/etc/passwd", &s), 0);
+}
+
 static void sockets(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/socket"}, other;
     socklen_t size = sizeof other;
@@ -805,6 +871,7 @@ const struct test_case system_cases[] = {
     {"mapped_memory", mapped_memory},
     {"terminals", terminals},
     {"at_functions", at_functions},
+    {"links_between_schemes", links_between_schemes},
     {"sockets", sockets},
     {"waiting_with_masks", waiting_with_masks},
     {"logs", logs},
