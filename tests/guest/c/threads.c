@@ -519,6 +519,22 @@ static void cancellation(void) {
     SAME(pthread_cancel(other), 0);
     SAME(pthread_join(other, &value), 0);
     CHECK(value == PTHREAD_CANCELED);
+    /* A thousand times at another moment each. */
+    for (unsigned i = 0; i < 1000; i++) {
+        static void *(*const waits[])(void *) = {in_read, in_sleep, in_poll, in_semaphore, in_condition, in_suspend, by_asking, anywhere};
+        pthread_t t;
+        reached = cleaned = 0;
+        SAME(pthread_create(&t, 0, waits[i % 8], 0), 0);
+        for (unsigned pause = 0; pause < i / 8 % 40; pause++)
+            sched_yield();
+        SAME(pthread_cancel(t), 0);
+        SAME(pthread_join(t, &value), 0);
+        CHECK(value == PTHREAD_CANCELED);
+        CHECK(cleaned <= 1);
+        /* Nothing stays locked or taken. */
+        SAME(pthread_mutex_trylock(&mutex), 0);
+        SAME(pthread_mutex_unlock(&mutex), 0);
+    }
     pthread_t t;
     reached = go_on = 0;
     SAME(pthread_create(&t, 0, disabled, 0), 0);
