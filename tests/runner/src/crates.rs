@@ -35,9 +35,16 @@ struct Entry {
     /// Why only a part of its tests is run, if `args` say so.
     #[serde(default)]
     part: String,
+    /// How many seconds each of its test programs may take.
+    #[serde(default = "usual_limit")]
+    time_limit: u32,
     /// Tests that do not pass, as they are called where they run, and the reasons.
     #[serde(default)]
     fails: BTreeMap<String, String>,
+}
+
+const fn usual_limit() -> u32 {
+    600
 }
 
 /// What a run of one crate's tests found.
@@ -150,7 +157,7 @@ fn test(entry: &Entry, folder: &Path) -> Result<Found> {
         .args(["cargo", "test", "--no-fail-fast"])
         .args(&entry.args)
         .current_dir(folder)
-        .env("COOK_EXEC", "--timeout 600")
+        .env("COOK_EXEC", format!("--timeout {}", entry.time_limit))
         .stdin(Stdio::null())
         .output()
         .context("cannot start cook")?;
@@ -259,6 +266,7 @@ test result: FAILED. 2 passed; 2 failed
             version: "1.0.0".into(),
             args: Vec::new(),
             part: String::new(),
+            time_limit: usual_limit(),
             fails: fails.iter().map(|f| ((*f).into(), "so".into())).collect(),
         }
     }
