@@ -141,11 +141,13 @@ c_api! {
     }
     fn clock() -> c_long { used().map_or(-1, |[own, _]| (own / 1000) as c_long) }
     fn clock_getcpuclockid(pid: c_int, clock: *mut c_int) -> c_int {
-        code(super::schedule::find(pid).and_then(|()| match pid {
-            0 => Ok(clock.write(libc::CLOCK_PROCESS_CPUTIME_ID)),
-            _ if redox_rt::process::pid()? as c_int == pid => Ok(clock.write(libc::CLOCK_PROCESS_CPUTIME_ID)),
+        code(super::schedule::find(pid).and_then(|()| {
             // What another process uses is its own and its parent's to know.
-            _ => fail(EPERM),
+            if pid != 0 && redox_rt::process::pid()? as c_int != pid {
+                return fail(EPERM);
+            }
+            clock.write(libc::CLOCK_PROCESS_CPUTIME_ID);
+            Ok(())
         }))
     }
     fn times(out: *mut Times) -> c_long {
