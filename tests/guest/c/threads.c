@@ -172,6 +172,8 @@ static void clocks_of_threads(void) {
     pthread_t t;
     spin_on = 1;
     SAME(pthread_create(&t, 0, spins, 0), 0);
+    /* At once: it need not have begun. */
+    SAME(pthread_kill(t, 0), 0);
     SAME(pthread_getcpuclockid(t, &other), 0); SAME(pthread_getcpuclockid(t, &again), 0);
     SAME(other, again); CHECK(other != own);
     while (clock_now(other) < 3000000)

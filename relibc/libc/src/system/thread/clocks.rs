@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use redox_rt::context::read_status_and_time;
@@ -37,7 +36,7 @@ pub(crate) unsafe fn number(thread: &Thread) -> Result<c_int> {
     if clocks.iter().any(|clock| clock.0 == number) {
         return Ok(number);
     }
-    let tcb = NonNull::new(thread.tcb.load(Ordering::Acquire)).ok_or(Error::new(ESRCH))?;
+    let tcb = thread.block().ok_or(Error::new(ESRCH))?;
     let context = tcb.as_ref().thread_fd().ok_or(Error::new(ESRCH))?;
     let status = context.handle(b"status")?;
     clocks.try_reserve(1).map_err(|_| Error::new(ENOMEM))?;
