@@ -159,7 +159,7 @@ test-crates: tools
 # goes a thousand times.
 soak: deps test-programs c-programs kernel
 	$(call say,a million paths beside this host)
-	$(Q)CASES=1000000 RACES=200000 $(HOST_CARGO) test --quiet --release -p cwd-cap --test differential --test races -- --nocapture
+	$(Q)CASES=1000000 RACES=200000 $(HOST_CARGO) test --quiet -p cwd-cap --test differential --test races -- --nocapture
 	$(call say,soak test in QEMU)
 	$(Q)$(RUNNER) test soak-full power-cut-full
 
