@@ -129,7 +129,8 @@ mod tests {
             ("home", "/own/d"),
             ("loop", "loop"),
         ]);
-        let cases: &[(&str, bool, Result<Option<&str>, i32>)] = &[
+        type Meant = Result<Option<&'static str>, i32>;
+        let cases: &[(&str, bool, Meant)] = &[
             ("out", true, Ok(Some("/scheme/other/x"))),
             ("out", false, Ok(None)),
             ("out/", false, Ok(Some("/scheme/other/x/"))),
