@@ -57,8 +57,8 @@ impl<S: Store, const LONGEST: usize> Handler for Service<S, LONGEST> {
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
         let memory = payload_of(sqe);
-        // What `payload` shows only the beginning of is a copy, so that nobody here refers to the memory.
-        self.waiting.current = (memory.len > LONGEST).then_some((sqe.tag, memory));
+        // A payload that is only the beginning of the memory is a copy, so that nobody here refers to that.
+        self.waiting.current = (payload.len() < memory.len).then_some((sqe.tag, memory));
         let said = self
             .server
             .handle(sqe, payload, (self.now)(), &mut self.waiting);
@@ -78,7 +78,7 @@ impl<S: Store, const LONGEST: usize> Handler for Service<S, LONGEST> {
 
 /// The memory of requests that have no answer yet.
 struct Memory {
-    /// The one at hand, if it is longer than what is shown of it.
+    /// That of the one at hand, if there is more of it than what is shown.
     current: Option<(u32, Payload)>,
     /// Those that wait.
     kept: BTreeMap<u32, Payload>,
