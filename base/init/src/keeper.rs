@@ -24,7 +24,7 @@ static CHANGES: AtomicI32 = AtomicI32::new(0);
 /// Whether there is a keeper.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-const STACK: usize = 64 << 10;
+const STACK: usize = 256 << 10;
 /// How long there may be no child, and then be one.
 const PAUSE: TimeSpec = TimeSpec {
     tv_sec: 0,
