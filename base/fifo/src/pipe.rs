@@ -1,6 +1,6 @@
 //! One pipe.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use syscall::{TimeSpec, flag::EventFlags};
 
@@ -44,6 +44,8 @@ pub enum What {
 pub struct Pipe {
     bytes: VecDeque<u8>,
     ends: BTreeMap<usize, End>,
+    /// Those that want to be told of events.
+    watching: BTreeSet<usize>,
     readers: usize,
     writers: usize,
     /// How many have opened it to write so far.
@@ -99,6 +101,7 @@ impl Pipe {
         let Some(End { mode, .. }) = self.ends.remove(&handle) else {
             return EventFlags::empty();
         };
+        self.watching.remove(&handle);
         self.waiting.retain(|one| {
             if one.handle == handle {
                 shared.waiting.remove(&one.tag);
@@ -138,6 +141,11 @@ impl Pipe {
 
     pub fn watch(&mut self, handle: usize, asked: EventFlags, total: usize) -> Option<EventFlags> {
         self.ends.get_mut(&handle)?.asked = asked;
+        if asked.is_empty() {
+            self.watching.remove(&handle);
+        } else {
+            self.watching.insert(handle);
+        }
         Some(self.readiness(self.ends.get(&handle)?, total) & asked)
     }
 
@@ -171,7 +179,10 @@ impl Pipe {
                 break;
             }
         }
-        for (handle, end) in &self.ends {
+        for handle in &self.watching {
+            let Some(end) = self.ends.get(handle) else {
+                continue;
+            };
             let told = news & end.asked & self.readiness(end, shared.total);
             if !told.is_empty() {
                 shared.said.push_back(Said::Event(*handle, told));
