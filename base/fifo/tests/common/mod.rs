@@ -54,6 +54,11 @@ pub enum Outcome {
     Refused(Error),
 }
 
+/// By tag.
+pub type Answers = Vec<(u32, Outcome)>;
+/// By handle.
+pub type Events = Vec<(usize, EventFlags)>;
+
 /// What a tag was given for.
 enum Asked {
     Open,
@@ -165,7 +170,7 @@ impl World {
     }
 
     /// What was said since this was last asked: answers by tag, and events.
-    pub fn said(&mut self) -> (Vec<(u32, Outcome)>, Vec<(usize, EventFlags)>) {
+    pub fn said(&mut self) -> (Answers, Events) {
         let (mut answers, mut events) = (Vec::new(), Vec::new());
         while let Some(said) = self.fifos.next_said() {
             let (tag, outcome) = match said {
@@ -196,7 +201,7 @@ impl World {
     }
 
     /// The answers only.
-    pub fn answers(&mut self) -> Vec<(u32, Outcome)> {
+    pub fn answers(&mut self) -> Answers {
         self.said().0
     }
 }
