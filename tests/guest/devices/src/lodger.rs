@@ -5,6 +5,7 @@ use guest_test::{Outcome, run};
 use redox_rt::{
     Fd, Result, eprintln, fs,
     process::{self, ProcKillTarget},
+    sys,
 };
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_WRONLY};
 
@@ -50,7 +51,9 @@ fn copy() -> Result<()> {
         };
         write_all(&to, rest)?;
     }
-    fs::fchmod(to.raw(), 0o755)
+    fs::fchmod(to.raw(), 0o755)?;
+    // Their daemon is to be killed soon.
+    sys::fsync(to.raw())
 }
 
 fn write_all(file: &Fd, mut rest: &[u8]) -> Result<()> {
