@@ -3,11 +3,12 @@
 use crate::{
     arch::{self, SyscallAnswer},
     context::Context,
-    error::{Halt, mux},
+    error::{Halt, Outcome, mux},
     kernel::{self, Kernel},
     memory::space::Access,
+    scheme::user::payload::Direction,
 };
-use syscall::Exception;
+use syscall::{Exception, error::ENOSYS, number::*};
 
 /// Vector of a page fault, as the kind of an exception.
 const PAGE_FAULT: usize = 14;
@@ -24,16 +25,24 @@ mod code {
 fn enter<T>(f: impl FnOnce(&mut Kernel) -> T) -> Option<T> {
     kernel::with(|kernel| {
         let result = f(kernel);
-        if kernel.chores.due {
-            kernel.do_chores();
-        }
-        if !kernel.leave() {
-            // SAFETY: no frame at all is always allowed.
-            unsafe { arch::set_current_frame(core::ptr::null_mut()) };
-        }
+        leave(kernel);
         result
     })
 }
+
+#[inline]
+fn leave(kernel: &mut Kernel) {
+    if kernel.chores.due {
+        kernel.do_chores();
+    }
+    if !kernel.leave() {
+        // SAFETY: no frame at all is always allowed.
+        unsafe { arch::set_current_frame(core::ptr::null_mut()) };
+    }
+}
+
+/// Nothing is to be stored: the caller waits, or its result is where it belongs already.
+const NO_ANSWER: SyscallAnswer = SyscallAnswer { value: 0, store: 0 };
 
 #[unsafe(no_mangle)]
 extern "C" fn kernel_syscall(
@@ -44,17 +53,113 @@ extern "C" fn kernel_syscall(
     e: usize,
     number: usize,
 ) -> SyscallAnswer {
-    const NONE: SyscallAnswer = SyscallAnswer { value: 0, store: 0 };
-    let answer = enter(|kernel| match kernel.dispatch(number, a, b, c, d, e) {
+    match number {
+        SYS_CALL => call(a, b, c, d, e),
+        SYS_OPENAT_INTO2 => open(a, b, c, d, e),
+        SYS_READ2 => read(a, b, c, d, e),
+        SYS_WRITE2 => write(a, b, c, d, e),
+        SYS_READ => read(a, b, c, usize::MAX, usize::MAX),
+        SYS_WRITE => write(a, b, c, usize::MAX, usize::MAX),
+        SYS_DUP_INTO => duplicate(a, b, c, d),
+        SYS_CLOSE => close(a),
+        _ => perform(a, b, c, d, e, number),
+    }
+}
+
+/// Any call.
+#[inline(never)]
+fn perform(a: usize, b: usize, c: usize, d: usize, e: usize, number: usize) -> SyscallAnswer {
+    let answer = enter(|kernel| answer_of(kernel.dispatch(number, a, b, c, d, e)));
+    answer.unwrap_or(NO_ANSWER)
+}
+
+#[inline]
+const fn answer_of(outcome: Outcome) -> SyscallAnswer {
+    match outcome {
         // A context that is gone by now has ended itself, which is never answered.
         Ok(value) => SyscallAnswer { value, store: 1 },
         Err(Halt::Errno(errno)) => SyscallAnswer {
             value: mux(Err(errno)),
             store: 1,
         },
-        Err(Halt::Blocked | Halt::Retry) => NONE,
+        Err(Halt::Blocked | Halt::Retry) => NO_ANSWER,
+    }
+}
+
+/// A call that mostly goes straight to another program, which then runs: that is tried first.
+#[inline(always)]
+fn try_directly(
+    direct: impl FnOnce(&mut Kernel) -> Option<()>,
+    full: impl FnOnce(&mut Kernel) -> Outcome,
+) -> SyscallAnswer {
+    let answer = kernel::with(|kernel| {
+        if direct(kernel).is_some() {
+            return NO_ANSWER;
+        }
+        let answer = answer_of(full(kernel));
+        leave(kernel);
+        answer
     });
-    answer.unwrap_or(NONE)
+    answer.unwrap_or(NO_ANSWER)
+}
+
+#[inline(never)]
+fn call(a: usize, b: usize, c: usize, d: usize, e: usize) -> SyscallAnswer {
+    try_directly(|kernel| kernel.call_directly(a, b, c, d, e), in_full)
+}
+
+#[inline(never)]
+fn open(a: usize, b: usize, c: usize, d: usize, e: usize) -> SyscallAnswer {
+    try_directly(|kernel| kernel.open_directly(a, b, c, d, e), in_full)
+}
+
+#[inline(never)]
+fn duplicate(a: usize, b: usize, c: usize, d: usize) -> SyscallAnswer {
+    try_directly(|kernel| kernel.duplicate_directly(a, b, c, d), in_full)
+}
+
+#[inline(never)]
+fn close(fd: usize) -> SyscallAnswer {
+    let answer = enter(|kernel| {
+        answer_of(match kernel.close_directly(fd) {
+            Some(()) => Ok(0),
+            None => kernel.sys_close(fd),
+        })
+    });
+    answer.unwrap_or(NO_ANSWER)
+}
+
+/// The call that the running context's registers describe: what has been tried need not keep its arguments.
+#[inline(never)]
+fn in_full(kernel: &mut Kernel) -> Outcome {
+    let Some(context) = kernel.this() else {
+        return Err(Halt::Blocked);
+    };
+    let number = context.state.frame.number();
+    let [a, b, c, d, e, _] = context.state.frame.args();
+    match number {
+        SYS_CALL => kernel.sys_call(a, b, c, d, e),
+        SYS_OPENAT_INTO2 => kernel.sys_openat(a, b, c, d, e),
+        SYS_DUP_INTO => kernel.sys_dup_into(a, b, c, d),
+        _ => Err(Halt::Errno(ENOSYS)),
+    }
+}
+
+/// Reads and writes with all ones for `d` and `e` are those at the description's position, with its flags.
+#[inline(never)]
+fn read(a: usize, b: usize, c: usize, d: usize, e: usize) -> SyscallAnswer {
+    try_directly(
+        |kernel| kernel.transfer_directly(a, b, c, (d, e), Direction::Out),
+        |kernel| kernel.sys_read2(a, b, c, d, e),
+    )
+}
+
+#[inline(never)]
+fn write(a: usize, b: usize, c: usize, d: usize, e: usize) -> SyscallAnswer {
+    try_directly(
+        |kernel| kernel.transfer_directly(a, b, c, (d, e), Direction::In),
+        |kernel| kernel.sys_write2(a, b, c, d, e),
+    )
 }
 
 #[unsafe(no_mangle)]

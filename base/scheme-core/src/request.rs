@@ -14,28 +14,26 @@ pub struct Payload {
     pub len: usize,
 }
 
-/// The payload of a request, for those that have one.
-#[must_use]
-pub fn payload_of(sqe: &Sqe) -> Payload {
+/// The requests that have a payload, as bits.
+const WITH_PAYLOAD: u64 = {
     use Opcode::*;
+    let all = [
+        OpenAt, UnlinkAt, Dup, Read, Write, Fpath, Fstat, Fstatvfs, Getdents, Call, StdFsCall,
+    ];
+    let (mut bits, mut next) = (0, 0);
+    while next < all.len() {
+        bits |= 1 << all[next] as u8;
+        next += 1;
+    }
+    bits
+};
+
+/// The payload of a request, for those that have one.
+#[inline]
+#[must_use]
+pub const fn payload_of(sqe: &Sqe) -> Payload {
     let [_, address, len, ..] = sqe.args;
-    let has_payload = matches!(
-        Opcode::try_from_raw(sqe.opcode),
-        Some(
-            OpenAt
-                | UnlinkAt
-                | Dup
-                | Read
-                | Write
-                | Fpath
-                | Fstat
-                | Fstatvfs
-                | Getdents
-                | Call
-                | StdFsCall
-        )
-    );
-    if has_payload {
+    if sqe.opcode < 64 && WITH_PAYLOAD >> sqe.opcode & 1 != 0 {
         Payload {
             address: address as usize,
             len: len as usize,

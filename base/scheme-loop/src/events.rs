@@ -9,7 +9,7 @@ use syscall::{
     schemev2::{Cqe, Sqe},
 };
 
-use crate::{ANSWERS, Answers, Buffer, REQUESTS, SQE};
+use crate::{ANSWERS, Answers, Buffer, REQUESTS, request};
 
 /// What the queue says about the socket.
 const SOCKET: usize = usize::MAX;
@@ -158,24 +158,27 @@ fn poll(queue: &Queue) -> Result<Option<Event>> {
 
 /// Writes answers and fetches requests without waiting. Whether there may be more.
 fn fetch<H: EventHandler>(socket: &Fd, handler: &mut H, answers: &mut Answers<'_>) -> Result<bool> {
-    let mut buffer = Buffer([0; _]);
+    let mut buffer = Buffer::new();
     let staged = answers.stage(&mut buffer);
     let metadata = [0, staged as u64, REQUESTS as u64];
-    let done =
-        match sys::call_read_write(socket.raw(), &mut buffer.0, CallFlags::empty(), &metadata) {
-            Ok(done) => done,
-            // Nothing has been written then.
-            Err(error) if error.errno == EINTR => {
-                answers.count = staged;
-                return Ok(true);
-            }
-            Err(error) if error.errno == EAGAIN && staged == 0 => return Ok(false),
-            Err(error) => return Err(error),
-        };
+    let done = match sys::call_read_write(
+        socket.raw(),
+        buffer.bytes_mut(),
+        CallFlags::empty(),
+        &metadata,
+    ) {
+        Ok(done) => done,
+        // Nothing has been written then.
+        Err(error) if error.errno == EINTR => {
+            answers.count = staged;
+            return Ok(true);
+        }
+        Err(error) if error.errno == EAGAIN && staged == 0 => return Ok(false),
+        Err(error) => return Err(error),
+    };
     let fetched = done.checked_sub(staged).ok_or(Error::new(syscall::EIO))?;
-    for bytes in buffer.0.chunks_exact(SQE).take(fetched) {
-        let mut sqe = Sqe::default();
-        sqe.copy_from_slice(bytes);
+    for bytes in buffer.0.iter().take(fetched) {
+        let sqe = request(bytes);
         let payload = payload_of(&sqe);
         handler.request(Request { sqe, payload }, answers)?;
     }

@@ -21,7 +21,7 @@ use scheme_core::{Payload, payload_of};
 use syscall::{
     EINTR, EIO,
     flag::{CallFlags, O_DIRECTORY, O_RDONLY},
-    schemev2::{Cqe, NewFdFlags, Sqe},
+    schemev2::{Cqe, NewFdFlags, Sqe, SqeFlags},
 };
 
 /// Most requests fetched at once.
@@ -35,8 +35,33 @@ const COPIED: usize = 4096;
 const SQE: usize = size_of::<Sqe>();
 const CQE: usize = size_of::<Cqe>();
 
-/// What both directions of the system call share.
-struct Buffer([u8; REQUESTS * SQE]);
+/// What both directions of the system call share: room for requests, at the beginning of which answers are
+/// put.
+#[repr(C, align(8))]
+struct Buffer([[u8; SQE]; REQUESTS]);
+
+impl Buffer {
+    const fn new() -> Self {
+        Self([[0; SQE]; REQUESTS])
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.as_flattened_mut()
+    }
+
+    /// Puts answers at the beginning.
+    #[inline]
+    fn put(&mut self, answers: &[Cqe]) {
+        let (places, _) = self.0.as_flattened_mut().as_chunks_mut::<CQE>();
+        for (place, answer) in places.iter_mut().zip(answers) {
+            let [a, b, c] = answer.extra_raw;
+            let head = u32::from_ne_bytes([answer.flags, a, b, c]);
+            let head = u64::from(head) | u64::from(answer.tag) << 32;
+            *place = (u128::from(head) | u128::from(answer.result) << 64).to_ne_bytes();
+        }
+    }
+}
 
 // Answers are written from the memory that requests are read to.
 const _: () = assert!(ANSWERS * CQE <= REQUESTS * SQE);
@@ -94,10 +119,9 @@ impl Answers<'_> {
     }
 
     /// Puts the answers at the beginning of a buffer; gives their number.
+    #[inline]
     fn stage(&mut self, buffer: &mut Buffer) -> usize {
-        for (place, cqe) in buffer.0.chunks_exact_mut(CQE).zip(self.waiting()) {
-            place.copy_from_slice(cqe);
-        }
+        buffer.put(self.waiting());
         core::mem::take(&mut self.count)
     }
 
@@ -115,9 +139,10 @@ impl Answers<'_> {
 
     #[cold]
     fn write_waiting(&mut self) -> Result<()> {
-        let mut buffer = Buffer([0; _]);
+        let mut buffer = Buffer::new();
         let mut rest = 0..self.stage(&mut buffer) * CQE;
-        while let Some(bytes) = buffer.0.get(rest.clone()).filter(|bytes| !bytes.is_empty()) {
+        let bytes = buffer.bytes_mut();
+        while let Some(bytes) = bytes.get(rest.clone()).filter(|bytes| !bytes.is_empty()) {
             match self.socket.write(bytes) {
                 Ok(0) => return Err(Error::new(EIO)),
                 Ok(written) => rest.start += written,
@@ -134,7 +159,7 @@ impl Answers<'_> {
 /// # Errors
 /// Those of the socket.
 pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
-    let mut buffer = Buffer([0; _]);
+    let mut buffer = Buffer::new();
     let mut answers = Answers {
         socket,
         list: [Cqe::default(); ANSWERS],
@@ -146,7 +171,7 @@ pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
         let metadata = [0, staged as u64, REQUESTS as u64];
         let done = match sys::call_read_write(
             socket.raw(),
-            &mut buffer.0,
+            buffer.bytes_mut(),
             CallFlags::empty(),
             &metadata,
         ) {
@@ -164,17 +189,34 @@ pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
         if fetched == 0 && staged == 0 {
             return Ok(());
         }
-        for bytes in buffer.0.chunks_exact(SQE).take(fetched) {
-            let mut sqe = Sqe::default();
-            sqe.copy_from_slice(bytes);
+        for bytes in buffer.0.iter().take(fetched) {
+            let sqe = request(bytes);
             let payload = payload_bytes(&sqe, &mut copy, H::LONGEST_INPUT);
             handler.handle(&sqe, payload, &mut answers)?;
         }
     }
 }
 
+/// A request as it is in memory.
+#[inline(always)]
+fn request(bytes: &[u8; SQE]) -> Sqe {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut words = words.iter().map(|word| u64::from_ne_bytes(*word));
+    let mut next = || words.next().unwrap_or(0);
+    let head = next();
+    Sqe {
+        opcode: head as u8,
+        sqe_flags: SqeFlags::from_bits_retain((head >> 8) as u8),
+        _rsvd: (head >> 16) as u16,
+        tag: (head >> 32) as u32,
+        args: [next(), next(), next(), next(), next(), next()],
+        caller: next(),
+    }
+}
+
 /// The bytes that a request points to. What a handler reads cannot change under its eyes: it is
 /// memory that the kernel copied to, or a copy made here.
+#[inline(always)]
 fn payload_bytes<'a>(sqe: &Sqe, copy: &'a mut Vec<u8>, longest: usize) -> &'a mut [u8] {
     let Payload { address, len } = payload_of(sqe);
     if len == 0 {

@@ -440,7 +440,7 @@ impl PageTable {
     }
 
     /// The physical address of a user page if it is memory and may be read, or written, as it is.
-    #[inline]
+    #[inline(always)]
     pub fn translate<M: Machine>(&mut self, m: &M, page: usize, write: bool) -> Option<u64> {
         let found = if write {
             &self.writable

@@ -41,6 +41,15 @@ impl<N> Queue<N> {
 }
 
 impl<N: Copy + PartialEq> Queue<N> {
+    /// A queue of one node, whose object must exist, be in no queue, and stay until it is taken out.
+    #[inline]
+    pub const fn of(node: N) -> Self {
+        Self {
+            head: Some(node),
+            tail: Some(node),
+        }
+    }
+
     /// The first node.
     #[inline]
     pub const fn front(&self) -> Option<N> {

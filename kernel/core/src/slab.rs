@@ -91,7 +91,7 @@ impl<T> Copy for Id<T> {}
 impl<T> PartialEq for Id<T> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.raw() == other.raw()
+        self.index == other.index && self.generation == other.generation
     }
 }
 
@@ -204,14 +204,14 @@ impl<T> Slab<T> {
         self.chunks.len().saturating_mul(CHUNK)
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self, index: u32) -> Option<&Slot<T>> {
         self.chunks
             .get((index >> CHUNK_SHIFT) as usize)?
             .get((index & CHUNK_MASK) as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
         self.chunks
             .get_mut((index >> CHUNK_SHIFT) as usize)?
@@ -226,7 +226,7 @@ impl<T> Slab<T> {
     }
 
     /// The object named `id`, if it still lives.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
         let slot = self.slot(id.index)?;
         if slot.generation != id.generation.get() {
@@ -236,7 +236,7 @@ impl<T> Slab<T> {
     }
 
     /// The object named `id`, if it still lives.
-    #[inline]
+    #[inline(always)]
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
         let slot = self.slot_mut(id.index)?;
         if slot.generation != id.generation.get() {
@@ -246,25 +246,46 @@ impl<T> Slab<T> {
     }
 
     /// Two different objects at once. `None` when either is gone or both are the same.
+    #[inline(always)]
     pub fn get2_mut(&mut self, a: Id<T>, b: Id<T>) -> Option<(&mut T, &mut T)> {
-        let (chunk_a, chunk_b) = (a.index >> CHUNK_SHIFT, b.index >> CHUNK_SHIFT);
-        let slot_a = (a.index & CHUNK_MASK) as usize;
-        let slot_b = (b.index & CHUNK_MASK) as usize;
-        let (x, y) = if chunk_a == chunk_b {
-            let chunk = self.chunks.get_mut(chunk_a as usize)?;
-            let [x, y] = chunk.get_disjoint_mut([slot_a, slot_b]).ok()?;
-            (x, y)
-        } else {
-            let [x, y] = self
-                .chunks
-                .get_disjoint_mut([chunk_a as usize, chunk_b as usize])
-                .ok()?;
-            (x.get_mut(slot_a)?, y.get_mut(slot_b)?)
-        };
+        let (x, y) = self.slots2_mut(a.index, b.index)?;
         if x.generation != a.generation.get() || y.generation != b.generation.get() {
             return None;
         }
         Some((x.value.as_mut()?, y.value.as_mut()?))
+    }
+
+    /// The object named `id` and the one in slot `index`, with its id. `None` when either is not there or
+    /// both are the same.
+    #[inline(always)]
+    pub fn get_and_by_index_mut(
+        &mut self,
+        id: Id<T>,
+        index: u32,
+    ) -> Option<(&mut T, Id<T>, &mut T)> {
+        let (x, y) = self.slots2_mut(id.index, index)?;
+        if x.generation != id.generation.get() {
+            return None;
+        }
+        let other = Id::new(index, y.generation)?;
+        Some((x.value.as_mut()?, other, y.value.as_mut()?))
+    }
+
+    #[inline(always)]
+    fn slots2_mut(&mut self, a: u32, b: u32) -> Option<(&mut Slot<T>, &mut Slot<T>)> {
+        let (chunk_a, chunk_b) = (a >> CHUNK_SHIFT, b >> CHUNK_SHIFT);
+        let slot_a = (a & CHUNK_MASK) as usize;
+        let slot_b = (b & CHUNK_MASK) as usize;
+        if chunk_a == chunk_b {
+            let chunk = self.chunks.get_mut(chunk_a as usize)?;
+            let [x, y] = chunk.get_disjoint_mut([slot_a, slot_b]).ok()?;
+            return Some((x, y));
+        }
+        let [x, y] = self
+            .chunks
+            .get_disjoint_mut([chunk_a as usize, chunk_b as usize])
+            .ok()?;
+        Some((x.get_mut(slot_a)?, y.get_mut(slot_b)?))
     }
 
     /// The object in slot `index` and its id, if the slot is occupied.
@@ -294,10 +315,7 @@ impl<T> Slab<T> {
     /// # Errors
     /// [`NoMemory`].
     pub fn reserve_one(&mut self) -> Result<(), NoMemory> {
-        let chunk = match self.chunk_with_vacancy() {
-            Some(index) => index,
-            None => self.grow()?,
-        };
+        let chunk = self.find_room()?;
         let taken = self.occupancy.get(chunk).ok_or(NoMemory)?.taken;
         let first = u32::try_from(chunk)
             .ok()
@@ -313,20 +331,21 @@ impl<T> Slab<T> {
     ///
     /// # Errors
     /// As [`Slab::insert`].
+    #[inline(always)]
     pub fn insert_with(&mut self, make: impl FnOnce(Id<T>) -> T) -> Result<Id<T>, NoMemory> {
-        let chunk_index = match self.chunk_with_vacancy() {
-            Some(index) => index,
-            None => self.grow()?,
+        let chunk_index = match self.vacant.get(self.first_vacant) {
+            // The lowest group has one: the first 2048 objects, for most slabs.
+            Some(&word) if word != 0 && self.first_vacant == 0 => word.trailing_zeros() as usize,
+            _ => self.find_room()?,
         };
         let chunk = self.chunks.get_mut(chunk_index).ok_or(NoMemory)?;
         let occupancy = self.occupancy.get_mut(chunk_index).ok_or(NoMemory)?;
         let bit = occupancy.taken.trailing_ones();
-        let index = u32::try_from(chunk_index)
-            .ok()
-            .and_then(|c| c.checked_mul(CHUNK as u32))
-            .map(|base| base | (bit & CHUNK_MASK))
-            .filter(|&index| index < self.limit)
-            .ok_or(NoMemory)?;
+        // There are no more chunks than 32 bits can number the slots of.
+        let index = (chunk_index as u32).wrapping_shl(CHUNK_SHIFT) | (bit & CHUNK_MASK);
+        if index >= self.limit {
+            return Err(NoMemory);
+        }
         let slot = chunk.get_mut(bit as usize).ok_or(NoMemory)?;
         let id = Id::new(index, slot.generation | 1).ok_or(NoMemory)?;
         slot.value = Some(make(id));
@@ -347,7 +366,7 @@ impl<T> Slab<T> {
     }
 
     /// Empties the slot of `id` by `empty`, if its object still lives. Whether it did.
-    #[inline]
+    #[inline(always)]
     fn remove_with(&mut self, id: Id<T>, empty: impl FnOnce(&mut Option<T>)) -> bool {
         let chunk_index = (id.index >> CHUNK_SHIFT) as usize;
         let bit = id.index & CHUNK_MASK;
@@ -367,10 +386,12 @@ impl<T> Slab<T> {
         empty(&mut slot.value);
         let mask = 1u32.wrapping_shl(bit);
         let was_full = occupancy.taken == u32::MAX;
+        let mut emptied = false;
         match slot.generation.checked_add(1) {
             Some(next) => {
                 slot.generation = next;
                 occupancy.taken &= !mask;
+                emptied = occupancy.taken == 0;
                 if was_full {
                     self.set_vacant(chunk_index, true);
                 }
@@ -381,7 +402,9 @@ impl<T> Slab<T> {
             }
         }
         self.len = self.len.saturating_sub(1);
-        self.give_back(1);
+        if emptied {
+            self.give_back(1);
+        }
         true
     }
 
@@ -445,6 +468,15 @@ impl<T> Slab<T> {
             self.first_vacant = self.first_vacant.checked_add(1)?;
         }
         None
+    }
+
+    /// A chunk with a vacant slot, made if there is none.
+    #[cold]
+    fn find_room(&mut self) -> Result<usize, NoMemory> {
+        match self.chunk_with_vacancy() {
+            Some(index) => Ok(index),
+            None => self.grow(),
+        }
     }
 
     fn set_vacant(&mut self, chunk_index: usize, vacant: bool) {

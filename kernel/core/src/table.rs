@@ -181,6 +181,7 @@ impl<D> Half<D> {
         }
     }
 
+    #[inline]
     fn insert(&mut self, index: usize, entry: Entry<D>) -> Result<(), InsertError> {
         let leaf_index = index / LEAF;
         let bit = 1u64.wrapping_shl((index % LEAF) as u32);
@@ -225,6 +226,7 @@ impl<D> Half<D> {
         Ok(())
     }
 
+    #[inline]
     fn remove(&mut self, index: usize) -> Option<Entry<D>> {
         let leaf_index = index / LEAF;
         let leaf = self.leaves.get_mut(leaf_index)?.as_mut()?;
@@ -237,14 +239,22 @@ impl<D> Half<D> {
             self.set_full(leaf_index, false);
         }
         self.len = self.len.saturating_sub(1);
+        if empty {
+            self.shrink_behind(leaf_index);
+        }
+        Some(entry)
+    }
+
+    /// Gives back what is not needed any more after the last entry of a leaf has gone.
+    #[cold]
+    fn shrink_behind(&mut self, leaf_index: usize) {
         // The first leaf is kept while the table is in use: most tables never need another.
         if self.len == 0 {
             self.leaves = Vec::new();
             self.used = Vec::new();
-        } else if empty && leaf_index != 0 {
+        } else if leaf_index != 0 {
             self.drop_leaf(leaf_index);
         }
-        Some(entry)
     }
 
     fn drop_leaf(&mut self, leaf_index: usize) {
@@ -441,6 +451,7 @@ impl<D> Table<D> {
     }
 
     /// Takes an entry out. Memory that is no longer needed is given back.
+    #[inline]
     pub fn remove(&mut self, number: usize) -> Option<Entry<D>> {
         self.half_mut(number & UPPER_FDTBL_TAG != 0)
             .remove(number & !UPPER_FDTBL_TAG)

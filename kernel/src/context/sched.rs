@@ -52,8 +52,10 @@ pub struct Slice {
 /// What a context that has been given the CPU works with.
 #[derive(Clone, Copy, Debug)]
 pub struct Loaded {
-    space: Id<Space>,
-    table: Id<FileTable>,
+    /// The address space.
+    pub space: Id<Space>,
+    /// The descriptor table.
+    pub table: Id<FileTable>,
 }
 
 impl Context {
@@ -61,14 +63,28 @@ impl Context {
     /// first; otherwise nothing happens.
     #[inline(always)]
     pub fn give_over(&mut self, next: &mut Self) -> Option<Loaded> {
-        let (space, table) = (next.space?, next.table?);
-        if next.status != Status::Ready || next.stopped || next.retry || next.interrupted {
+        if next.status != Status::Ready {
             return None;
         }
+        let loaded = next.could_go_on()?;
+        self.give_over_at_once(next);
+        Some(loaded)
+    }
+
+    /// What it works with, if it can go on with nothing to be looked at first, once it does not wait any more.
+    #[inline(always)]
+    pub fn could_go_on(&self) -> Option<Loaded> {
+        let (space, table) = (self.space?, self.table?);
+        let free = !(self.stopped | self.retry | self.interrupted);
+        free.then_some(Loaded { space, table })
+    }
+
+    /// Gives the CPU, which this context has, to `next`, which [`Context::could_go_on`].
+    #[inline(always)]
+    pub fn give_over_at_once(&mut self, next: &mut Self) {
         self.state.save();
         let root = next.root;
         crate::entry::load(next, root);
-        Some(Loaded { space, table })
     }
 
     /// Makes it wait for messages.
@@ -164,26 +180,6 @@ impl Kernel {
         if running {
             self.run.push_front(&mut self.contexts, current);
         }
-        true
-    }
-
-    /// Makes the running context, a thread of a daemon, wait for messages, and gives the CPU to the context
-    /// that its last answer was handed to. `false`: that cannot be done at once, and nothing was.
-    #[inline(always)]
-    pub fn hand_off_and_read(&mut self, current: Id<Context>, read: SocketRead) -> bool {
-        let Some(next) = self.handoff else {
-            return false;
-        };
-        let Some((from, to)) = self.contexts.get2_mut(current, next) else {
-            return false;
-        };
-        let Some(loaded) = from.give_over(to) else {
-            return false;
-        };
-        from.await_messages(read);
-        self.handoff = None;
-        self.attention = false;
-        self.now_runs(next, loaded);
         true
     }
 

@@ -106,7 +106,7 @@ impl Description {
 
     /// Whether something else than its object concerns its end: watchers, or another description.
     #[inline]
-    const fn is_entangled(&self) -> bool {
+    pub const fn is_entangled(&self) -> bool {
         self.subject.is_some() || self.origin.is_some()
     }
 

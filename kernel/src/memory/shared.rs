@@ -65,7 +65,7 @@ impl Memory {
     }
 
     /// Whether the first `len` bytes of a frame are UTF-8 now.
-    #[inline]
+    #[inline(always)]
     pub fn is_text(&self, frame: Frame, len: usize) -> bool {
         // SAFETY: inside the frame. A daemon that has it mapped could write meanwhile; it is not running
         // (one CPU is in the kernel at a time, and with it the only one), so nobody does.

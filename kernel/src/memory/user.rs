@@ -1,14 +1,16 @@
 //! Copies between the kernel and user memory: plain values, and the word-wise copy below them. Ranges and
 //! the walk are in [`kernel_core::user`].
 
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
+use kernel_core::machine::Machine;
 use kernel_core::paging::PAGE_SIZE;
 use kernel_core::space::{AddrSpace, SpaceError};
 
 pub use kernel_core::user::{BadAddress, UserSlice};
 
-use super::Memory;
+use super::{Frame, Memory};
 use crate::arch::paging::{self, phys_to_virt};
 
 /// Up to this many bytes are copied without a string instruction, whose start-up would cost more.
@@ -101,6 +103,109 @@ pub fn write<T: Plain>(
     Ok(())
 }
 
+/// A value of a program's that was found readable, as long as nothing is done to its space.
+pub struct Source<'a, T> {
+    physical: u64,
+    space: PhantomData<(&'a mut AddrSpace, T)>,
+}
+
+impl<'a, T: Plain> Source<'a, T> {
+    /// Finds a value that can be read as it is, in one page. `None`: [`read`] finds out why not, or how.
+    #[inline(always)]
+    pub fn find(space: &'a mut AddrSpace, memory: &Memory, address: usize) -> Option<Self> {
+        let physical = in_one_page::<T>(address)
+            .then(|| space.translate(memory, address, false))
+            .flatten()?;
+        Some(Self {
+            physical,
+            space: PhantomData,
+        })
+    }
+
+    /// The value.
+    #[inline(always)]
+    pub fn read(&self) -> T {
+        // SAFETY: as in `read`: the value is inside one page, which was found readable and which the direct
+        // map maps; the space, which is borrowed, has not been changed since.
+        unsafe { phys_to_virt(self.physical).cast::<T>().read_unaligned() }
+    }
+}
+
+/// A value of a program's that was found writable, as long as nothing is done to its space.
+pub struct Target<'a, T> {
+    physical: u64,
+    space: PhantomData<(&'a mut AddrSpace, T)>,
+}
+
+impl<'a, T: Plain> Target<'a, T> {
+    /// Finds a value that can be written as it is, in one page. `None`: [`write`] finds out why not, or how.
+    #[inline(always)]
+    pub fn find(space: &'a mut AddrSpace, memory: &Memory, address: usize) -> Option<Self> {
+        let physical = in_one_page::<T>(address)
+            .then(|| space.translate(memory, address, true))
+            .flatten()?;
+        Some(Self {
+            physical,
+            space: PhantomData,
+        })
+    }
+
+    /// Writes the value.
+    #[inline(always)]
+    pub fn write(self, value: &T) {
+        // SAFETY: as in `write`: the value is inside one page, which was found writable and which the direct
+        // map maps; the space, which is borrowed, has not been changed since; the kernel holds no
+        // references to it.
+        unsafe {
+            phys_to_virt(self.physical)
+                .cast::<T>()
+                .write_unaligned(*value)
+        };
+    }
+}
+
+/// Bytes of a program's, all in one page that was found readable or writable, as long as nothing is done to
+/// its space.
+pub struct Span<'a> {
+    physical: u64,
+    len: usize,
+    space: PhantomData<&'a mut AddrSpace>,
+}
+
+impl<'a> Span<'a> {
+    /// Finds bytes that can be read (`write`: written) as they are, in one page.
+    #[inline(always)]
+    pub fn find(
+        space: &'a mut AddrSpace,
+        memory: &Memory,
+        base: usize,
+        len: usize,
+        write: bool,
+    ) -> Option<Self> {
+        if (base % PAGE_SIZE).checked_add(len)? > PAGE_SIZE {
+            return None;
+        }
+        let physical = space.translate(memory, base, write)?;
+        Some(Self {
+            physical,
+            len,
+            space: PhantomData,
+        })
+    }
+
+    /// Copies the bytes to the beginning of a frame of the kernel's.
+    #[inline(always)]
+    pub fn copy_to(&self, memory: &mut Memory, frame: Frame) {
+        memory.copy(self.physical, frame.address(), self.len);
+    }
+
+    /// Copies the beginning of a frame of the kernel's to the bytes, which were found writable.
+    #[inline(always)]
+    pub fn copy_from(self, memory: &mut Memory, frame: Frame) {
+        memory.copy(frame.address(), self.physical, self.len);
+    }
+}
+
 #[inline]
 const fn in_one_page<T>(address: usize) -> bool {
     (address % PAGE_SIZE).wrapping_add(size_of::<T>()) <= PAGE_SIZE
@@ -111,24 +216,40 @@ const fn in_one_page<T>(address: usize) -> bool {
 /// # Safety
 /// `from` must be valid for reads and `to` for writes of `len` bytes; if they overlap, the result is
 /// unspecified.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     if len > SHORT {
         // SAFETY: the caller's promise.
         unsafe { paging::copy_bytes(from, to, len) };
         return;
     }
-    let words = len / 8;
-    for n in 0..words {
-        let offset = n.wrapping_mul(8);
-        // SAFETY: inside the first `words * 8` bytes of both ranges.
-        unsafe {
-            let word = from.add(offset).cast::<u64>().read_unaligned();
-            to.add(offset).cast::<u64>().write_unaligned(word);
+    let Some(last) = len.checked_sub(8) else {
+        for offset in 0..len {
+            // SAFETY: inside both ranges.
+            unsafe { to.add(offset).write(from.add(offset).read()) };
         }
+        return;
+    };
+    let mut offset = 0_usize;
+    while offset < last {
+        // SAFETY: the word ends before the last one does, inside both ranges.
+        unsafe { copy_word(from.add(offset), to.add(offset)) };
+        offset = offset.wrapping_add(8);
     }
-    for offset in words.wrapping_mul(8)..len {
-        // SAFETY: inside both ranges.
-        unsafe { to.add(offset).write(from.add(offset).read()) };
+    // The last word may have bytes in common with the one before.
+    // SAFETY: it ends where the ranges end, which have at least eight bytes.
+    unsafe { copy_word(from.add(last), to.add(last)) };
+}
+
+/// Copies eight bytes.
+///
+/// # Safety
+/// `from` must be valid for reading them and `to` for writing.
+#[inline(always)]
+unsafe fn copy_word(from: *const u8, to: *mut u8) {
+    // SAFETY: the caller's promise; neither has to be aligned.
+    unsafe {
+        let word = from.cast::<u64>().read_unaligned();
+        to.cast::<u64>().write_unaligned(word);
     }
 }

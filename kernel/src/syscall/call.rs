@@ -35,7 +35,7 @@ const MULTIPLE_MASK: usize = 7;
 
 impl Kernel {
     /// `SYS_CALL`.
-    #[inline]
+    #[inline(never)]
     pub fn sys_call(
         &mut self,
         fd: usize,
@@ -171,7 +171,7 @@ impl Kernel {
             let beneath = !entry.rights.contains(Rights::ESCAPE);
             (Opcode::Call, direction, false, beneath)
         };
-        self.call_scheme_here(Call {
+        self.call_scheme(Call {
             scheme,
             opcode,
             args: [number, 0, 0, a, b, c],

@@ -49,7 +49,6 @@ impl Kernel {
     }
 
     /// `SYS_OPENAT_INTO2`: the length's upper bits carry status flags.
-    #[inline]
     pub fn sys_openat(
         &mut self,
         fd: usize,
@@ -75,7 +74,7 @@ impl Kernel {
         self.open_at(fd, path, len, flags, flags & O_FCNTL_MASK, number)
     }
 
-    #[inline]
+    #[inline(never)]
     fn open_at(
         &mut self,
         fd: usize,
@@ -116,7 +115,7 @@ impl Kernel {
             self.release_lease(lease);
             return fail(ENOMEM);
         };
-        self.call_scheme_here(Call {
+        self.call_scheme(Call {
             scheme,
             opcode: Opcode::OpenAt,
             args: [object, 0, 0, flags as u64, status as u64, 0],

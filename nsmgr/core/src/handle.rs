@@ -7,13 +7,16 @@ use nsmgr_api::{NsPermissions, RegisterFlags};
 
 use gen_slab::Key;
 
+use crate::quota::Charge;
+
 /// One open handle.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub kind: Kind,
-    /// Process and user that are charged for it.
-    pub pid: usize,
+    /// User that is charged for it.
     pub uid: u32,
+    /// That user's account, and the process's.
+    pub charge: Charge,
 }
 
 #[derive(Debug)]

@@ -2,9 +2,11 @@
 
 use alloc::{boxed::Box, rc::Rc, vec::Vec};
 
+use core::hash::Hasher;
+
+use foldhash::{SharedSeed, quality::FoldHasher};
 use gen_slab::{Key, Slab};
 use nsmgr_api::NsPermissions;
-use siphasher::sip::SipHasher13;
 use syscall::error as errno;
 
 use crate::{
@@ -25,6 +27,29 @@ pub struct Caller {
     pub uid: u32,
 }
 
+/// How names are hashed. Names that collide cost no more than a search among at most
+/// [`map`](crate::map)'s bucket, so that a fast hash with a key is enough.
+struct HashState {
+    key: u64,
+    shared: SharedSeed,
+}
+
+impl HashState {
+    fn new((key, shared): (u64, u64)) -> Self {
+        Self {
+            key,
+            shared: SharedSeed::from_u64(shared),
+        }
+    }
+
+    #[inline]
+    fn of(&self, name: &[u8]) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.key, &self.shared);
+        hasher.write(name);
+        hasher.finish()
+    }
+}
+
 /// The state of the namespace manager.
 ///
 /// `R` is what the shell keeps for a bound root, `L` what it keeps for a destroyable namespace; both
@@ -41,7 +66,7 @@ pub struct Manager<R, L> {
     pub(crate) bindings: Rc<()>,
     /// What handed-out roots are copies of whose names are gone: to be revoked.
     pub(crate) ended: Vec<R>,
-    keys: (u64, u64),
+    hash: HashState,
 }
 
 impl<R, L> Manager<R, L> {
@@ -58,7 +83,7 @@ impl<R, L> Manager<R, L> {
             ready: Vec::new(),
             bindings: Rc::new(()),
             ended: Vec::new(),
-            keys,
+            hash: HashState::new(keys),
         }
     }
 
@@ -140,10 +165,10 @@ impl<R, L> Manager<R, L> {
     /// The last descriptor of a handle is gone. Unknown numbers are ignored.
     pub fn close(&mut self, handle: u64) {
         let key = Key::from_raw(handle);
-        let Some(Handle { kind, pid, uid }) = self.handles.remove(key) else {
+        let Some(Handle { kind, charge, .. }) = self.handles.remove(key) else {
             return;
         };
-        self.quota.remove_handle(pid, uid);
+        self.quota.remove_handle(charge);
         if matches!(kind, Kind::Denials { .. }) {
             self.followers.retain(|follower| *follower != key);
         }
@@ -174,8 +199,9 @@ impl<R, L> Manager<R, L> {
         &self.log
     }
 
+    #[inline]
     pub(crate) fn hash(&self, name: &[u8]) -> u64 {
-        SipHasher13::new_with_keys(self.keys.0, self.keys.1).hash(name)
+        self.hash.of(name)
     }
 
     pub(crate) fn handle(&self, handle: u64) -> Result<&Handle, Error> {
@@ -196,9 +222,9 @@ impl<R, L> Manager<R, L> {
     pub(crate) fn new_handle(&mut self, kind: Kind, caller: Caller) -> Result<u64, Error> {
         let Caller { pid, uid } = caller;
         let ns = kind.namespace();
-        self.quota.add_handle(pid, uid)?;
-        let Ok(key) = self.handles.insert(Handle { kind, pid, uid }) else {
-            self.quota.remove_handle(pid, uid);
+        let charge = self.quota.add_handle(pid, uid)?;
+        let Ok(key) = self.handles.insert(Handle { kind, uid, charge }) else {
+            self.quota.remove_handle(charge);
             return Err(Error::new(errno::ENOMEM, Cause::MemoryLimit));
         };
         if let Some(namespace) = ns.and_then(|ns| self.namespaces.get_mut(ns)) {

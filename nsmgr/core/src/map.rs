@@ -48,11 +48,34 @@ const HASH_MASK: u64 = (1 << HASH_BITS) - 1;
 /// A place in the order of enumeration. 0 is before everything; every position fits in 63 bits.
 pub type Position = u64;
 
+/// Most names that are kept as a list.
+const FEW: usize = 8;
+
 /// The map.
 #[derive(Debug)]
 pub struct Map<V> {
-    root: Rc<Branch<V>>,
+    root: Root<V>,
     len: usize,
+}
+
+/// Most namespaces hold a few names, which a list is smaller and faster for than a trie.
+#[derive(Debug)]
+enum Root<V> {
+    /// At most [`FEW`] names, in the order of positions.
+    Few(Rc<Few<V>>),
+    /// More.
+    Many(Rc<Branch<V>>),
+}
+
+type Few<V> = SmallVec<[Rc<Leaf<V>>; FEW]>;
+
+impl<V> Clone for Root<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Few(leaves) => Self::Few(Rc::clone(leaves)),
+            Self::Many(branch) => Self::Many(Rc::clone(branch)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -72,7 +95,7 @@ enum Slot<V> {
 impl<V> Clone for Map<V> {
     fn clone(&self) -> Self {
         Self {
-            root: Rc::clone(&self.root),
+            root: self.root.clone(),
             len: self.len,
         }
     }
@@ -100,7 +123,7 @@ impl<V> Clone for Slot<V> {
 impl<V> Default for Map<V> {
     fn default() -> Self {
         Self {
-            root: Rc::new(Branch::default()),
+            root: Root::Few(Rc::default()),
             len: 0,
         }
     }
@@ -140,7 +163,11 @@ impl<V> Map<V> {
     /// Whether both maps are one and the same copy.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.root, &other.root)
+        match (&self.root, &other.root) {
+            (Root::Few(a), Root::Few(b)) => Rc::ptr_eq(a, b),
+            (Root::Many(a), Root::Many(b)) => Rc::ptr_eq(a, b),
+            _ => false,
+        }
     }
 
     /// Finds a name.
@@ -151,26 +178,21 @@ impl<V> Map<V> {
 
     /// Finds a name, given as bytes that need not be valid text, calling `visited` for every node
     /// looked at.
+    #[inline]
     pub fn find(&self, hash: u64, name: &[u8], mut visited: impl FnMut()) -> Option<&Rc<Leaf<V>>> {
         let hash = hash & HASH_MASK;
-        let mut branch = &self.root;
-        let mut level = 0;
-        loop {
+        let leaves = match &self.root {
+            Root::Few(leaves) => leaves,
+            Root::Many(root) => return root.find(hash, name, visited),
+        };
+        visited();
+        for leaf in leaves.iter() {
             visited();
-            match branch.slot(digit(hash, level))? {
-                Slot::Branch(below) => branch = below,
-                Slot::Leaf(leaf) => {
-                    visited();
-                    return (leaf.hash == hash && leaf.name.as_bytes() == name).then_some(leaf);
-                }
-                Slot::Bucket(leaves) => {
-                    visited();
-                    let place = bucket_place(leaves, name).ok()?;
-                    return leaves.get(place).filter(|leaf| leaf.hash == hash);
-                }
+            if leaf.hash == hash && same(leaf.name.as_bytes(), name) {
+                return Some(leaf);
             }
-            level = next(level);
         }
+        None
     }
 
     /// Adds a leaf.
@@ -178,7 +200,31 @@ impl<V> Map<V> {
     /// # Errors
     /// The map is unchanged then.
     pub fn insert(&mut self, leaf: Rc<Leaf<V>>) -> Result<(), InsertError> {
-        Rc::make_mut(&mut self.root).insert(0, leaf)?;
+        match &mut self.root {
+            Root::Few(leaves) => {
+                let after = |one: &Rc<Leaf<V>>| {
+                    (one.hash, one.name.as_bytes()) < (leaf.hash, leaf.name.as_bytes())
+                };
+                let place = leaves.iter().take_while(|one| after(one)).count();
+                let exists = leaves
+                    .get(place)
+                    .is_some_and(|one| one.hash == leaf.hash && one.name == leaf.name);
+                if exists {
+                    return Err(InsertError::Exists);
+                }
+                if leaves.len() < FEW {
+                    Rc::make_mut(leaves).insert(place, leaf);
+                } else {
+                    let mut root = Branch::default();
+                    for one in leaves.iter() {
+                        root.insert(0, Rc::clone(one))?;
+                    }
+                    root.insert(0, leaf)?;
+                    self.root = Root::Many(Rc::new(root));
+                }
+            }
+            Root::Many(root) => Rc::make_mut(root).insert(0, leaf)?,
+        }
         self.len = self.len.saturating_add(1);
         Ok(())
     }
@@ -187,8 +233,21 @@ impl<V> Map<V> {
     pub fn remove(&mut self, hash: u64, name: &str) -> Option<Rc<Leaf<V>>> {
         let hash = hash & HASH_MASK;
         self.get(hash, name)?;
-        let removed = Rc::make_mut(&mut self.root).remove(0, hash, name)?;
+        let removed = match &mut self.root {
+            Root::Few(leaves) => {
+                let place = leaves
+                    .iter()
+                    .position(|leaf| leaf.hash == hash && *leaf.name == *name)?;
+                Rc::make_mut(leaves).remove(place)
+            }
+            Root::Many(root) => Rc::make_mut(root).remove(0, hash, name)?,
+        };
         self.len = self.len.saturating_sub(1);
+        // As for branches: the shape depends on what the map holds.
+        if self.len == FEW {
+            let few: Few<V> = self.iter().cloned().collect();
+            self.root = Root::Few(Rc::new(few));
+        }
         Some(removed)
     }
 
@@ -198,14 +257,34 @@ impl<V> Map<V> {
         if from >> BUCKET_BITS > HASH_MASK {
             return None;
         }
-        self.root
-            .at_or_after(0, from >> BUCKET_BITS, (from & BUCKET_MASK) as usize)
+        let (hash, index) = (from >> BUCKET_BITS, (from & BUCKET_MASK) as usize);
+        let leaves = match &self.root {
+            Root::Many(root) => return root.at_or_after(0, hash, index),
+            Root::Few(leaves) => leaves,
+        };
+        // Which of its hash a leaf is.
+        let (mut of_hash, mut before) = (0, None);
+        for leaf in leaves.iter() {
+            of_hash = match before {
+                Some(before) if before == leaf.hash => usize::saturating_add(of_hash, 1),
+                _ => 0,
+            };
+            before = Some(leaf.hash);
+            if (leaf.hash, of_hash) >= (hash, index) {
+                return Some((behind(leaf.hash, of_hash), leaf));
+            }
+        }
+        None
     }
 
     /// Every name, in the order of positions.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<Leaf<V>>> {
-        let mut stack: Vec<core::slice::Iter<'_, Slot<V>>> = alloc::vec![self.root.slots.iter()];
-        let mut bucket: core::slice::Iter<'_, Rc<Leaf<V>>> = [].iter();
+        let (root, mut bucket): (&[Slot<V>], core::slice::Iter<'_, Rc<Leaf<V>>>) = match &self.root
+        {
+            Root::Few(leaves) => (&[], leaves.iter()),
+            Root::Many(root) => (&root.slots, [].iter()),
+        };
+        let mut stack: Vec<core::slice::Iter<'_, Slot<V>>> = alloc::vec![root.iter()];
         core::iter::from_fn(move || {
             loop {
                 if let Some(leaf) = bucket.next() {
@@ -232,6 +311,28 @@ const fn behind(hash: u64, index: usize) -> Position {
 }
 
 impl<V> Branch<V> {
+    #[inline(never)]
+    fn find(&self, hash: u64, name: &[u8], mut visited: impl FnMut()) -> Option<&Rc<Leaf<V>>> {
+        let mut branch = self;
+        let mut level = 0;
+        loop {
+            visited();
+            match branch.slot(digit(hash, level))? {
+                Slot::Branch(below) => branch = below,
+                Slot::Leaf(leaf) => {
+                    visited();
+                    return (leaf.hash == hash && same(leaf.name.as_bytes(), name)).then_some(leaf);
+                }
+                Slot::Bucket(leaves) => {
+                    visited();
+                    let place = bucket_place(leaves, name).ok()?;
+                    return leaves.get(place).filter(|leaf| leaf.hash == hash);
+                }
+            }
+            level = next(level);
+        }
+    }
+
     fn slot(&self, digit: u32) -> Option<&Slot<V>> {
         if self.occupied & (1 << digit) == 0 {
             return None;
@@ -382,6 +483,20 @@ fn bucket_place<V>(leaves: &[Rc<Leaf<V>>], name: &[u8]) -> Result<usize, usize> 
     leaves.binary_search_by(|leaf| leaf.name.as_bytes().cmp(name))
 }
 
+/// Whether two names are the same: short ones, mostly, for which a call of `memcmp` costs more.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = a
+        .iter()
+        .zip(b)
+        .all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b));
+    words && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -407,6 +522,13 @@ mod tests {
                 .unwrap();
         }
         map
+    }
+
+    fn branches_of<V>(map: &Map<V>, seen: &mut Vec<*const Branch<V>>) {
+        match &map.root {
+            Root::Many(root) => branches(root, seen),
+            Root::Few(_) => panic!("a map of {} names", map.len()),
+        }
     }
 
     fn branches<V>(branch: &Rc<Branch<V>>, seen: &mut Vec<*const Branch<V>>) {
@@ -448,8 +570,8 @@ mod tests {
         copy.insert(leaf(spread(99_999), "new", 0)).unwrap();
         copy.remove(spread(7), "7").unwrap();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        branches(&map.root, &mut ours);
-        branches(&copy.root, &mut theirs);
+        branches_of(&map, &mut ours);
+        branches_of(&copy, &mut theirs);
         let own = theirs.iter().filter(|node| !ours.contains(node)).count();
         assert!(own <= 8, "{own} of {} branches are its own", theirs.len());
         assert_eq!((map.len(), copy.len()), (16_384, 16_384));
@@ -461,11 +583,11 @@ mod tests {
     fn an_unshared_map_is_changed_in_place() {
         let mut map = filled(1000);
         let mut before = Vec::new();
-        branches(&map.root, &mut before);
+        branches_of(&map, &mut before);
         map.insert(leaf(spread(5000), "x", 0)).unwrap();
         map.remove(spread(5000), "x").unwrap();
         let mut after = Vec::new();
-        branches(&map.root, &mut after);
+        branches_of(&map, &mut after);
         assert_eq!(before.first(), after.first());
         assert_eq!(before.len(), after.len());
     }

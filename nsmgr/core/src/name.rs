@@ -73,7 +73,13 @@ fn characters(bytes: &[u8]) -> Result<&str, Error> {
 }
 
 fn is_special(bytes: &[u8]) -> bool {
-    matches!(bytes, b"" | b"." | b"..") || bytes == RESERVED_NAME.as_bytes()
+    const RESERVED_LEN: usize = RESERVED_NAME.len();
+    match bytes.len() {
+        0 => true,
+        1 | 2 => matches!(bytes, b"." | b".."),
+        RESERVED_LEN => bytes == RESERVED_NAME.as_bytes(),
+        _ => false,
+    }
 }
 
 /// Refuses bytes that no name has, and too many of them. Whether all are ASCII.
@@ -81,15 +87,38 @@ fn allowed(bytes: &[u8]) -> Result<bool, Error> {
     if bytes.len() > Name::MAX_LEN {
         return Err(Error::MALFORMED);
     }
-    let mut bits = 0;
-    for byte in bytes {
-        if matches!(byte, b'\0' | b'/' | b':' | b'*') {
-            return Err(Error::MALFORMED);
+    /// What is to be known of each byte.
+    #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
+    const CLASSES: [u8; 256] = {
+        let mut classes = [0; 256];
+        let mut byte = 0x80;
+        while byte < classes.len() {
+            classes[byte] = NOT_ASCII;
+            byte += 1;
         }
-        bits |= byte;
+        classes[0] = FORBIDDEN;
+        classes[b'/' as usize] = FORBIDDEN;
+        classes[b':' as usize] = FORBIDDEN;
+        classes[b'*' as usize] = FORBIDDEN;
+        classes
+    };
+    let class = |byte: &u8| {
+        CLASSES
+            .get(usize::from(*byte))
+            .copied()
+            .unwrap_or(FORBIDDEN)
+    };
+    let all = bytes.iter().fold(0, |all, byte| all | class(byte));
+    if all & FORBIDDEN != 0 {
+        return Err(Error::MALFORMED);
     }
-    Ok(bits.is_ascii())
+    Ok(all & NOT_ASCII == 0)
 }
+
+/// The class of the bytes that no name has.
+const FORBIDDEN: u8 = 1;
+/// The class of the bytes of which only UTF-8 is allowed.
+const NOT_ASCII: u8 = 2;
 
 #[cfg(test)]
 mod tests {

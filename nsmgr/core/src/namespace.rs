@@ -126,6 +126,7 @@ impl<R, L> Namespace<R, L> {
     }
 
     /// What is behind a name. The bytes need not be a valid name: such are not bound.
+    #[inline]
     pub fn bound(&self, hash: u64, name: &[u8]) -> Option<&Bound<R>> {
         self.names
             .find(hash, name, || ())

@@ -41,6 +41,7 @@ pub enum Target<'p> {
 ///
 /// # Errors
 /// `EINVAL` for a path that fits no row of the table above.
+#[inline]
 pub fn parse(path: &[u8]) -> Result<Target<'_>, Error> {
     // How nearly all paths begin.
     if let Some(rest) = path.strip_prefix(b"/scheme/")
@@ -48,6 +49,12 @@ pub fn parse(path: &[u8]) -> Result<Target<'_>, Error> {
     {
         return Ok(scheme_at(path, b"/scheme/".len()));
     }
+    parse_other(path)
+}
+
+/// Takes apart a path that does not begin with `/scheme/NAME`.
+#[inline(never)]
+fn parse_other(path: &[u8]) -> Result<Target<'_>, Error> {
     if path.is_empty() {
         return Ok(Target::Listing);
     }
@@ -76,6 +83,7 @@ pub fn parse(path: &[u8]) -> Result<Target<'_>, Error> {
 }
 
 /// What a path names whose scheme's name begins at `name_start`.
+#[inline]
 fn scheme_at(path: &[u8], name_start: usize) -> Target<'_> {
     let name_end = component_end(path, name_start);
     Target::Scheme {
@@ -116,6 +124,7 @@ fn skip_slashes(path: &[u8], from: usize) -> usize {
     from.saturating_add(slashes)
 }
 
+#[inline]
 fn component_end(path: &[u8], from: usize) -> usize {
     let rest = path.get(from..).unwrap_or_default();
     rest.iter()

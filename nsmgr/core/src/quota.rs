@@ -1,5 +1,6 @@
 //! How much each client may hold.
 
+use gen_slab::{Key, Slab};
 use hashbrown::HashMap;
 use syscall::error as errno;
 
@@ -34,25 +35,37 @@ impl Default for Limits {
 }
 
 /// What is held, by whom.
-#[derive(Debug, Default)]
+///
+/// Most requests are of the client that the last one was of, which is therefore not looked up again.
+#[derive(Default)]
 pub(crate) struct Quota {
     limits: Limits,
     handles: u32,
     names: u32,
-    pids: HashMap<usize, u32>,
-    uids: HashMap<u32, PerUser>,
+    processes: Slab<Process>,
+    by_pid: HashMap<usize, Key>,
+    last_process: Option<(usize, Key)>,
+    users: Slab<User>,
+    by_uid: HashMap<u32, Key>,
+    last_user: Option<(u32, Key)>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct PerUser {
+struct Process {
+    pid: usize,
+    handles: u32,
+}
+
+struct User {
+    uid: u32,
     handles: u32,
     names: u32,
 }
 
-impl PerUser {
-    const fn is_idle(&self) -> bool {
-        self.handles == 0 && self.names == 0
-    }
+/// Who is charged for a handle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charge {
+    process: Key,
+    user: Key,
 }
 
 const NO_MEMORY: Error = Error::new(errno::ENOMEM, Cause::MemoryLimit);
@@ -65,48 +78,125 @@ impl Quota {
         }
     }
 
-    /// One more handle for this process of this user.
-    pub fn add_handle(&mut self, pid: usize, uid: u32) -> Result<(), Error> {
-        // One look at each, for clients that hold something already.
-        let (of_pid, of_uid) = (self.pids.get_mut(&pid), self.uids.get_mut(&uid));
-        let pid_handles = of_pid.as_deref().copied().unwrap_or(0);
-        let uid_handles = of_uid.as_deref().map_or(0, |user| user.handles);
-        if pid_handles >= self.limits.handles_per_pid {
-            return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
+    /// The record of a process; made if there is none.
+    fn process(&mut self, pid: usize) -> Result<Key, Error> {
+        match self.last_process {
+            Some((last, key)) if last == pid => Ok(key),
+            _ => self.find_process(pid),
         }
-        if uid_handles >= self.limits.handles_per_uid || self.handles >= self.limits.handles {
-            return Err(NO_MEMORY);
-        }
-        match (of_pid, of_uid) {
-            (Some(count), Some(user)) => {
-                *count = count.saturating_add(1);
-                user.handles = user.handles.saturating_add(1);
-            }
-            _ => {
-                self.pids.try_reserve(1).map_err(|_| NO_MEMORY)?;
-                self.uids.try_reserve(1).map_err(|_| NO_MEMORY)?;
-                let count = self.pids.entry(pid).or_insert(0);
-                *count = count.saturating_add(1);
-                let user = self.uids.entry(uid).or_default();
-                user.handles = user.handles.saturating_add(1);
-            }
-        }
-        self.handles = self.handles.saturating_add(1);
-        Ok(())
     }
 
-    pub fn remove_handle(&mut self, pid: usize, uid: u32) {
-        self.handles = self.handles.saturating_sub(1);
-        if let Some(count) = self.pids.get_mut(&pid) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.pids.remove(&pid);
+    #[inline(never)]
+    fn find_process(&mut self, pid: usize) -> Result<Key, Error> {
+        let key = match self.by_pid.get(&pid) {
+            Some(key) => *key,
+            None => {
+                self.by_pid.try_reserve(1).map_err(|_| NO_MEMORY)?;
+                let process = Process { pid, handles: 0 };
+                let key = self.processes.insert(process).map_err(|_| NO_MEMORY)?;
+                self.by_pid.insert(pid, key);
+                key
+            }
+        };
+        self.last_process = Some((pid, key));
+        Ok(key)
+    }
+
+    /// The record of a user; made if there is none.
+    fn user(&mut self, uid: u32) -> Result<Key, Error> {
+        match self.last_user {
+            Some((last, key)) if last == uid => Ok(key),
+            _ => self.find_user(uid),
+        }
+    }
+
+    #[inline(never)]
+    fn find_user(&mut self, uid: u32) -> Result<Key, Error> {
+        let key = match self.by_uid.get(&uid) {
+            Some(key) => *key,
+            None => {
+                self.by_uid.try_reserve(1).map_err(|_| NO_MEMORY)?;
+                let user = User {
+                    uid,
+                    handles: 0,
+                    names: 0,
+                };
+                let key = self.users.insert(user).map_err(|_| NO_MEMORY)?;
+                self.by_uid.insert(uid, key);
+                key
+            }
+        };
+        self.last_user = Some((uid, key));
+        Ok(key)
+    }
+
+    /// Forgets a process, if it holds nothing.
+    fn settle_process(&mut self, key: Key) {
+        if let Some(process) = self.processes.get(key)
+            && process.handles == 0
+        {
+            self.by_pid.remove(&process.pid);
+            self.processes.remove(key);
+            if self.last_process.is_some_and(|(_, last)| last == key) {
+                self.last_process = None;
             }
         }
-        if let Some(user) = self.uids.get_mut(&uid) {
+    }
+
+    /// Forgets a user, if it holds nothing.
+    fn settle_user(&mut self, key: Key) {
+        if let Some(user) = self.users.get(key)
+            && user.handles == 0
+            && user.names == 0
+        {
+            self.by_uid.remove(&user.uid);
+            self.users.remove(key);
+            if self.last_user.is_some_and(|(_, last)| last == key) {
+                self.last_user = None;
+            }
+        }
+    }
+
+    /// One more handle for this process of this user.
+    pub fn add_handle(&mut self, pid: usize, uid: u32) -> Result<Charge, Error> {
+        let process = self.process(pid)?;
+        let user = self
+            .user(uid)
+            .inspect_err(|_| self.settle_process(process))?;
+        let charge = Charge { process, user };
+        self.count_handle(charge).inspect_err(|_| {
+            self.settle_process(process);
+            self.settle_user(user);
+        })
+    }
+
+    fn count_handle(&mut self, charge: Charge) -> Result<Charge, Error> {
+        let process = self.processes.get_mut(charge.process).ok_or(NO_MEMORY)?;
+        let user = self.users.get_mut(charge.user).ok_or(NO_MEMORY)?;
+        if process.handles >= self.limits.handles_per_pid {
+            return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
+        }
+        if user.handles >= self.limits.handles_per_uid || self.handles >= self.limits.handles {
+            return Err(NO_MEMORY);
+        }
+        process.handles = process.handles.saturating_add(1);
+        user.handles = user.handles.saturating_add(1);
+        self.handles = self.handles.saturating_add(1);
+        Ok(charge)
+    }
+
+    pub fn remove_handle(&mut self, charge: Charge) {
+        self.handles = self.handles.saturating_sub(1);
+        if let Some(process) = self.processes.get_mut(charge.process) {
+            process.handles = process.handles.saturating_sub(1);
+            if process.handles == 0 {
+                self.settle_process(charge.process);
+            }
+        }
+        if let Some(user) = self.users.get_mut(charge.user) {
             user.handles = user.handles.saturating_sub(1);
-            if user.is_idle() {
-                self.uids.remove(&uid);
+            if user.handles == 0 {
+                self.settle_user(charge.user);
             }
         }
     }
@@ -116,30 +206,34 @@ impl Quota {
         if count == 0 {
             return Ok(());
         }
-        let of_uid = self.uids.get_mut(&uid);
-        let user_names = of_uid.as_deref().map_or(0, |user| user.names);
-        let user_names = user_names.saturating_add(count);
+        let key = self.user(uid)?;
         let names = self.names.saturating_add(count);
+        let user = self.users.get_mut(key).ok_or(NO_MEMORY)?;
+        let user_names = user.names.saturating_add(count);
         if user_names > self.limits.names_per_uid || names > self.limits.names {
+            self.settle_user(key);
             return Err(NO_MEMORY);
         }
-        if let Some(user) = of_uid {
-            user.names = user_names;
-        } else {
-            self.uids.try_reserve(1).map_err(|_| NO_MEMORY)?;
-            let user = self.uids.entry(uid).or_default();
-            user.names = user_names;
-        }
+        user.names = user_names;
         self.names = names;
         Ok(())
     }
 
     pub fn remove_names(&mut self, uid: u32, count: u32) {
+        if count == 0 {
+            return;
+        }
         self.names = self.names.saturating_sub(count);
-        if let Some(user) = self.uids.get_mut(&uid) {
+        let key = match self.last_user {
+            Some((last, key)) if last == uid => Some(key),
+            _ => self.by_uid.get(&uid).copied(),
+        };
+        if let Some(key) = key
+            && let Some(user) = self.users.get_mut(key)
+        {
             user.names = user.names.saturating_sub(count);
-            if user.is_idle() {
-                self.uids.remove(&uid);
+            if user.names == 0 {
+                self.settle_user(key);
             }
         }
     }
@@ -150,7 +244,7 @@ impl Quota {
 
     /// Clients that hold anything: processes, users.
     pub fn clients(&self) -> (usize, usize) {
-        (self.pids.len(), self.uids.len())
+        (self.by_pid.len(), self.by_uid.len())
     }
 }
 
@@ -174,11 +268,14 @@ mod tests {
         quota.add_handle(2, 100).unwrap();
         quota.add_handle(2, 100).unwrap();
         assert_eq!(quota.add_handle(2, 100).unwrap_err().errno, errno::ENOMEM);
+        let mut charges = Vec::new();
         for _ in 0..3 {
-            quota.add_handle(3, 200).unwrap();
+            charges.push(quota.add_handle(3, 200).unwrap());
         }
         assert_eq!(quota.add_handle(4, 300).unwrap_err().errno, errno::ENOMEM);
-        quota.remove_handle(3, 200);
+        // Who was refused is not remembered.
+        assert_eq!(quota.clients(), (3, 2));
+        quota.remove_handle(charges[0]);
         quota.add_handle(4, 300).unwrap();
 
         quota.add_names(100, 4).unwrap();
@@ -190,15 +287,31 @@ mod tests {
     #[test]
     fn nothing_stays() {
         let mut quota = Quota::new(Limits::default());
+        let mut charges = Vec::new();
         for pid in 0..100 {
-            quota.add_handle(pid, (pid % 7) as u32).unwrap();
+            charges.push(quota.add_handle(pid, (pid % 7) as u32).unwrap());
             quota.add_names((pid % 7) as u32, 3).unwrap();
         }
-        for pid in 0..100 {
-            quota.remove_handle(pid, (pid % 7) as u32);
+        assert_eq!(quota.clients(), (100, 7));
+        for (pid, charge) in charges.into_iter().enumerate() {
+            quota.remove_handle(charge);
             quota.remove_names((pid % 7) as u32, 3);
         }
         assert_eq!((quota.handles, quota.names()), (0, 0));
+        assert_eq!(quota.clients(), (0, 0));
+    }
+
+    #[test]
+    fn a_process_may_be_of_several_users() {
+        let mut quota = Quota::new(Limits::default());
+        let first = quota.add_handle(1, 100).unwrap();
+        let second = quota.add_handle(1, 200).unwrap();
+        assert_eq!(quota.clients(), (1, 2));
+        quota.remove_handle(first);
+        assert_eq!(quota.clients(), (1, 1));
+        let third = quota.add_handle(1, 100).unwrap();
+        quota.remove_handle(second);
+        quota.remove_handle(third);
         assert_eq!(quota.clients(), (0, 0));
     }
 }

@@ -221,6 +221,13 @@ impl<R, L> Manager<R, L> {
 
     /// The denial log has grown.
     pub(crate) fn wake_followers(&mut self) {
+        if !self.followers.is_empty() {
+            self.wake_each_follower();
+        }
+    }
+
+    #[inline(never)]
+    fn wake_each_follower(&mut self) {
         if self.ready.try_reserve(self.followers.len()).is_err() {
             return;
         }

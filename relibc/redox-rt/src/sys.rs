@@ -57,11 +57,13 @@ macro_rules! call {
 
 /// Opens `path` below `dir`. `flags` are `O_*`; their status part (`O_FCNTL_MASK`) is told to the
 /// kernel as well as to the scheme.
+#[inline]
 pub fn openat(dir: usize, path: &[u8], flags: usize, out: usize) -> Result<usize> {
     openat_with(dir, path, flags, flags, out)
 }
 
 /// [`openat`] with separate status flags for the new descriptor.
+#[inline]
 pub fn openat_with(
     dir: usize,
     path: &[u8],
@@ -84,11 +86,13 @@ pub fn unlinkat(dir: usize, path: &[u8], flags: usize) -> Result<()> {
 }
 
 /// Closes.
+#[inline]
 pub fn close(fd: usize) -> Result<()> {
     call!(SYS_CLOSE, fd).map(drop)
 }
 
 /// A copy of `fd`, or with a payload whatever its scheme makes of it.
+#[inline]
 pub fn dup(fd: usize, payload: &[u8], out: usize) -> Result<usize> {
     call!(SYS_DUP_INTO, fd, payload.as_ptr(), payload.len(), out)
 }
@@ -262,6 +266,7 @@ pub fn sched_yield() {
 }
 
 /// `SYS_CALL` whose payload the scheme reads.
+#[inline]
 pub fn call_write(fd: usize, payload: &[u8], flags: CallFlags, metadata: &[u64]) -> Result<usize> {
     let flags = (flags | CallFlags::WRITE).bits() | metadata_len(metadata)?;
     call!(
@@ -293,6 +298,7 @@ pub fn call_read(
 }
 
 /// `SYS_CALL` whose payload the scheme reads and writes.
+#[inline]
 pub fn call_read_write(
     fd: usize,
     payload: &mut [u8],
@@ -353,6 +359,7 @@ pub unsafe fn call_multiple(
 }
 
 /// The metadata's length goes into the 8 low bits of the flags.
+#[inline]
 fn metadata_len(metadata: &[u64]) -> Result<usize> {
     if metadata.len() < 256 {
         Ok(metadata.len())

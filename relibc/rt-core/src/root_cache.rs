@@ -56,6 +56,8 @@ struct Slot {
 /// A name as words, padded with what no name contains, and its hash, which is not 0.
 struct Name {
     words: [u64; WORDS],
+    /// How many of them tell it from every other: those it takes, and one more if it fills the last.
+    telling: usize,
     hash: usize,
 }
 
@@ -66,26 +68,48 @@ impl Name {
         }
         let mut words = [0; WORDS];
         let mut hash = name.len() as u64;
-        for (word, bytes) in words.iter_mut().zip(name.chunks(8)) {
-            *word = bytes
-                .iter()
-                .rev()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
-            hash = (hash ^ *word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut add = |word: u64| {
+            hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             hash ^= hash >> 32;
+            word
+        };
+        let (full, rest) = name.as_chunks::<8>();
+        for (word, bytes) in words.iter_mut().zip(full) {
+            *word = add(u64::from_le_bytes(*bytes));
+        }
+        if !rest.is_empty()
+            && let Some(word) = words.get_mut(full.len())
+        {
+            *word = add(word_of(rest));
         }
         Some(Self {
             words,
+            telling: name.len() / 8 + 1,
             // The low bits choose the slot.
             hash: hash as usize | SLOTS,
         })
     }
 
     fn is_in(&self, slot: &Slot) -> bool {
-        let pairs = self.words.iter().zip(&slot.name);
-        pairs
-            .into_iter()
-            .all(|(word, held)| *word == held.load(Ordering::Relaxed))
+        let mut pairs = self.words.iter().zip(&slot.name).take(self.telling);
+        pairs.all(|(word, held)| *word == held.load(Ordering::Relaxed))
+    }
+}
+
+/// Fewer than eight bytes, the first lowest, padded with zeros.
+#[inline]
+fn word_of(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        // Two halves, which overlap.
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            let shift = (bytes.len().saturating_sub(4) as u32).saturating_mul(8);
+            u64::from(first) | u64::from(last).wrapping_shl(shift)
+        }
+        _ => bytes
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 

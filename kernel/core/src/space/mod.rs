@@ -355,7 +355,7 @@ impl AddrSpace {
 
     /// The physical address of a user address, if it is memory that the page tables allow to be
     /// accessed as they are.
-    #[inline]
+    #[inline(always)]
     pub fn translate<M: Machine>(&mut self, m: &M, address: usize, write: bool) -> Option<u64> {
         let page = self.table.translate(m, address >> PAGE_SHIFT, write)?;
         Some(page | (address % PAGE_SIZE) as u64)

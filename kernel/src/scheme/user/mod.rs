@@ -8,6 +8,7 @@
 //! waits in the scheme's queue, or, when a thread of the daemon is waiting, goes straight to that
 //! thread, which then runs next. When the socket closes, every caller is answered `ENODEV`.
 
+pub mod direct;
 pub mod fds;
 pub mod payload;
 pub mod queue;
@@ -101,6 +102,28 @@ impl Readers {
     #[inline]
     pub const fn front(&self) -> Option<Id<Context>> {
         self.first
+    }
+
+    /// The one that waits, if no other does.
+    #[inline]
+    pub const fn only(&self) -> Option<Id<Context>> {
+        if self.others.is_empty() {
+            self.first
+        } else {
+            None
+        }
+    }
+
+    /// Takes out the one that [`Readers::only`] has found.
+    #[inline]
+    pub const fn take_only(&mut self) {
+        self.first = None;
+    }
+
+    /// Puts in a thread where none is.
+    #[inline]
+    pub const fn put_only(&mut self, id: Id<Context>) {
+        self.first = Some(id);
     }
 
     /// Whether nobody waits.
@@ -296,8 +319,14 @@ impl Request {
 
     /// The tag of the present call of the context at `index`.
     pub const fn tag(&self, index: u32) -> u32 {
-        (index & TAG_INDEX_MASK) | ((self.sequence as u32) << TAG_INDEX_BITS)
+        tag(index, self.sequence)
     }
+}
+
+/// The tag of the call of the context at `index` that has this number among its calls.
+#[inline]
+pub const fn tag(index: u32, sequence: u16) -> u32 {
+    (index & TAG_INDEX_MASK) | ((sequence as u32) << TAG_INDEX_BITS)
 }
 
 /// Bits of a tag that hold the context's slab index; the rest hold [`Request::sequence`].

@@ -54,11 +54,6 @@ impl Kernel {
             self.notify_number(scheme, cqe.result, flags);
             return Ok(());
         }
-        if opcode == CqeOpcode::RespondRegular as u8
-            && (self.answer_plainly(scheme, cqe) || self.answer_open(scheme, cqe))
-        {
-            return Ok(());
-        }
         let Some(caller) = self.tagged(scheme, cqe.tag) else {
             if let Some(scheme) = self.schemes.get_mut(scheme) {
                 scheme.stray_replies = scheme.stray_replies.wrapping_add(1);
@@ -74,139 +69,6 @@ impl Kernel {
             return Ok(());
         }
         self.reply_specially(scheme, caller, opcode, cqe)
-    }
-
-    /// Answers a call that moved no bytes and asks for nothing but its number, in one look. `false`: it is
-    /// another kind of call, and nothing was done.
-    #[inline]
-    fn answer_plainly(&mut self, scheme: Id<Scheme>, cqe: &Cqe) -> bool {
-        let Some((caller, context)) = self.contexts.by_index_mut(cqe.tag & TAG_INDEX_MASK) else {
-            return false;
-        };
-        let request = &mut context.request;
-        if request.stage != Stage::UnderWay
-            || request.sqe.tag != cqe.tag
-            || request.scheme != Some(scheme)
-            || request.cancelled
-            || !matches!(request.then, Then::Value)
-            || !matches!(request.placed, Placed::Nowhere)
-        {
-            return false;
-        }
-        request.stage = Stage::Idle;
-        context.state.frame.set_result(cqe.result as usize);
-        context.wait = Wait::None;
-        context.status = Status::Ready;
-        if self.reply_handoff && self.handoff.is_none() && !context.stopped {
-            self.handoff = Some(caller);
-            self.attention = true;
-        } else {
-            self.enqueue_ready(caller);
-        }
-        true
-    }
-
-    /// Answers a call that makes a descriptor, and is to have it at a free number, in one look. `false`: it is
-    /// another kind of call, and nothing was done.
-    #[inline]
-    fn answer_open(&mut self, scheme: Id<Scheme>, cqe: &Cqe) -> bool {
-        let Some((caller, context)) = self.contexts.by_index_mut(cqe.tag & TAG_INDEX_MASK) else {
-            return false;
-        };
-        let request = &mut context.request;
-        let (Then::Open(open), Some(table)) = (request.then, context.table) else {
-            return false;
-        };
-        if request.stage != Stage::UnderWay
-            || request.sqe.tag != cqe.tag
-            || request.scheme != Some(scheme)
-            || request.cancelled
-            || open.replace
-        {
-            return false;
-        }
-        let number = match demux(cqe.result) {
-            Ok(number) => number,
-            Err(errno) => return self.refuse_open(scheme, caller, open, errno),
-        };
-        let (Some(table), Some(description)) = (
-            self.tables.get_mut(table),
-            self.descriptions.get_mut(open.description),
-        ) else {
-            return false;
-        };
-        // What is sent with such a call goes to the daemon only.
-        match request.placed {
-            Placed::Nowhere => {}
-            Placed::Slot(index) => {
-                if let Some(scheme) = self.schemes.get_mut(scheme) {
-                    scheme.window.give(index);
-                }
-            }
-            Placed::Mapped(_) => return false,
-        }
-        request.placed = Placed::Nowhere;
-        request.then = Then::Value;
-        request.stage = Stage::Idle;
-        description.kind.set_user_number(number as u64);
-        let [flags, ..] = cqe.extra_raw;
-        description.positioned =
-            NewFdFlags::from_bits_truncate(flags).contains(NewFdFlags::POSITIONED);
-        let entry = Entry {
-            desc: open.description,
-            rights: open.rights,
-            lease: open.lease,
-            cloexec: open.cloexec,
-        };
-        let placed = table.place(open.number, entry);
-        let result = placed.map_err(|error| match Halt::from(error) {
-            Halt::Errno(errno) => errno,
-            Halt::Blocked | Halt::Retry => EIO,
-        });
-        context.state.frame.set_result(mux(result));
-        context.wait = Wait::None;
-        context.status = Status::Ready;
-        if self.reply_handoff && self.handoff.is_none() && !context.stopped {
-            self.handoff = Some(caller);
-            self.attention = true;
-        } else {
-            self.enqueue_ready(caller);
-        }
-        if result.is_err() {
-            self.drop_entry(entry);
-        }
-        true
-    }
-
-    /// Answers with an error what [`Kernel::answer_open`] has looked at.
-    #[inline(never)]
-    fn refuse_open(
-        &mut self,
-        scheme: Id<Scheme>,
-        caller: Id<Context>,
-        open: Open,
-        errno: i32,
-    ) -> bool {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return false;
-        };
-        let request = &mut context.request;
-        match request.placed {
-            Placed::Nowhere => {}
-            Placed::Slot(index) => {
-                if let Some(scheme) = self.schemes.get_mut(scheme) {
-                    scheme.window.give(index);
-                }
-            }
-            Placed::Mapped(_) => return false,
-        }
-        request.placed = Placed::Nowhere;
-        request.then = Then::Value;
-        request.stage = Stage::Idle;
-        self.descriptions.discard(open.description);
-        self.release_lease(open.lease);
-        self.answer(caller, Err(errno));
-        true
     }
 
     #[cold]
@@ -673,7 +535,7 @@ impl Kernel {
             return Ok(());
         }
         let route = target.route();
-        self.send_by(caller, next, route, true, false);
+        self.send_by(caller, next, route, true);
         Ok(())
     }
 

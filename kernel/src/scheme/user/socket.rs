@@ -226,12 +226,10 @@ impl Kernel {
             capacity,
             form,
         };
-        if !self.hand_off_and_read(id, read) {
-            if let Some(context) = self.contexts.get_mut(id) {
-                context.await_messages(read);
-            }
-            self.attention = true;
+        if let Some(context) = self.contexts.get_mut(id) {
+            context.await_messages(read);
         }
+        self.attention = true;
         Err(Halt::Blocked)
     }
 

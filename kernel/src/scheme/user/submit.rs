@@ -1,18 +1,12 @@
 //! Requests on their way to a scheme.
 
-use super::{
-    Call, Node, Request, Route, Scheme, Stage, Then,
-    payload::{Direction, Payload, Placed},
-};
+use super::{Call, Node, Request, Route, Scheme, Stage, Then, payload::Payload};
 use crate::{
     context::{Context, ReadForm, Status, Wait},
     descriptor::Description,
     error::{Halt, Outcome, fail, mux},
     kernel::{Kernel, Space},
-    memory::{
-        PAGE_SIZE,
-        user::{self, UserSlice},
-    },
+    memory::user,
 };
 use cap_abi::scheme::SQE_BENEATH;
 use core::mem::size_of;
@@ -40,15 +34,6 @@ impl Kernel {
     /// # Errors
     /// `ENODEV` when the scheme is gone; what `call.then` holds is given up.
     pub fn call_scheme(&mut self, call: Call) -> Outcome {
-        self.call_scheme_here(call)
-    }
-
-    /// The same, to be compiled into the calls that matter, where most of `call` is known.
-    ///
-    /// # Errors
-    /// As [`Kernel::call_scheme`].
-    #[inline(always)]
-    pub fn call_scheme_here(&mut self, call: Call) -> Outcome {
         let Some(caller) = self.current else {
             return fail(ESRCH);
         };
@@ -95,11 +80,8 @@ impl Kernel {
         let has_payload = request.payload != Payload::None;
         context.status = Status::Blocked;
         context.wait = Wait::Request;
-        // With nothing else to be done on the way out, the CPU can be given over at once.
-        let at_once = !self.attention;
-        if !self.send_by(caller, call.scheme, route, has_payload, at_once) {
-            self.attention = true;
-        }
+        self.attention = true;
+        self.send_by(caller, call.scheme, route, has_payload);
         Err(Halt::Blocked)
     }
 
@@ -115,20 +97,17 @@ impl Kernel {
             .contexts
             .get(caller)
             .is_some_and(|c| c.request.payload != Payload::None);
-        self.send_by(caller, scheme, route, has_payload, false);
+        self.send_by(caller, scheme, route, has_payload);
     }
 
-    /// The same, by what is known of the scheme and the request. With `at_once`, the caller is the running
-    /// context. `true`: the CPU has been given to the daemon's thread already.
-    #[inline]
+    /// The same, by what is known of the scheme and the request.
     pub(super) fn send_by(
         &mut self,
         caller: Id<Context>,
         scheme: Id<Scheme>,
         route: Route,
         has_payload: bool,
-        at_once: bool,
-    ) -> bool {
+    ) {
         let Route {
             reader,
             ahead,
@@ -140,39 +119,31 @@ impl Kernel {
             if reader.is_some() {
                 self.feed(scheme, true);
             }
-            return false;
+            return;
         };
-        if has_payload
-            && !self.present_bytes(caller, scheme)
-            && let Err(errno) = self.present_payload(caller, scheme)
-        {
-            self.finish(caller, Err(errno));
-            return false;
+        if has_payload && let Err(errno) = self.present_payload(caller, scheme) {
+            return self.finish(caller, Err(errno));
         }
-        if let Some(gone) = self.hand_directly(caller, scheme, reader, ahead, at_once) {
-            return gone;
+        if self.hand_over_now(caller, scheme, reader, ahead).is_some() {
+            return;
         }
         let _ = self.unplace_payload(caller, None);
         self.complete_reader(reader, Err(EFAULT), false);
         self.queue_call(caller, scheme);
         // Other threads of the daemon may be waiting.
         self.feed(scheme, true);
-        false
     }
 
-    /// Gives a request, whose buffer is placed, to the first reader, which runs next; with `at_once`, from
-    /// here on, if nothing is against it, which the answer says. The message of a description that was
-    /// closed goes ahead of the request. `None`: the reader's own buffer is bad; no message was
-    /// delivered.
-    #[inline]
-    fn hand_directly(
+    /// Gives a request, whose buffer is placed, to the first reader, which runs next. The message of a
+    /// description that was closed goes ahead of the request. `None`: the reader's own buffer is bad; no
+    /// message was delivered.
+    fn hand_over_now(
         &mut self,
         caller: Id<Context>,
         scheme: Id<Scheme>,
         reader: Id<Context>,
         ahead: Option<Id<Description>>,
-        at_once: bool,
-    ) -> Option<bool> {
+    ) -> Option<()> {
         let (context, daemon) = self.contexts.get2_mut(caller, reader)?;
         let Wait::Socket(read) = daemon.wait else {
             return None;
@@ -194,22 +165,11 @@ impl Kernel {
         daemon.status = Status::Ready;
         daemon.state.frame.set_result(read.form.result(count));
         let stopped = daemon.stopped;
-        let loaded = if at_once && self.handoff.is_none() {
-            context.give_over(daemon)
-        } else {
-            None
-        };
-        if let Some(loaded) = loaded {
-            self.now_runs(reader, loaded);
-        }
         let target = self.schemes.get_mut(scheme)?;
         target.readers.remove(&mut self.contexts, reader);
         if let Some(closed) = ahead {
             target.queue = Queue::new();
             self.descriptions.discard(closed);
-        }
-        if loaded.is_some() {
-            return Some(true);
         }
         if self.handoff.is_none() && !stopped {
             self.handoff = Some(reader);
@@ -217,7 +177,7 @@ impl Kernel {
         } else {
             self.enqueue_ready(reader);
         }
-        Some(false)
+        Some(())
     }
 
     /// Whether a reader has room for more than one message.
@@ -374,54 +334,6 @@ impl Kernel {
         Handed::Delivered
     }
 
-    /// As [`Kernel::present_payload`], of a few bytes for which there is a slot, in one look. `false`: it is
-    /// not so, or cannot be done, and nothing was done.
-    #[inline]
-    fn present_bytes(&mut self, caller: Id<Context>, scheme: Id<Scheme>) -> bool {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return false;
-        };
-        let Payload::Bytes {
-            base,
-            len,
-            direction,
-            text,
-        } = context.request.payload
-        else {
-            return false;
-        };
-        if len == 0 || len > PAGE_SIZE || direction == Direction::OutAll {
-            return false;
-        }
-        let (Some(space), Some(target)) = (
-            context.space.and_then(|id| self.spaces.get_mut(id)),
-            self.schemes.get_mut(scheme),
-        ) else {
-            return false;
-        };
-        let Some(slot) = target.window.take() else {
-            return false;
-        };
-        if direction != Direction::Out {
-            let copied = UserSlice::new(base, len).is_ok_and(|slice| {
-                let into = slot.frame.address();
-                let copied = space.memory.copy_in_frame(&mut self.memory, slice, into);
-                copied.is_ok()
-            });
-            // The daemon has the frame mapped and could change it under this look, but then it deceives
-            // itself alone.
-            if !copied || text && !self.memory.is_text(slot.frame, len) {
-                target.window.give(slot.index);
-                return false;
-            }
-        }
-        context.request.placed = Placed::Slot(slot.index);
-        let [_, pointer, length, ..] = &mut context.request.sqe.args;
-        *pointer = slot.address as u64;
-        *length = len as u64;
-        true
-    }
-
     /// Places the buffer of a request and notes in its entry where it is.
     fn present_payload(&mut self, caller: Id<Context>, scheme: Id<Scheme>) -> Result<(), i32> {
         let Some(context) = self.contexts.get(caller) else {
@@ -547,7 +459,7 @@ impl Kernel {
 
 /// A message that expects no answer.
 #[inline]
-fn one_way(opcode: Opcode, args: [u64; 6], pid: u64) -> Sqe {
+pub(super) fn one_way(opcode: Opcode, args: [u64; 6], pid: u64) -> Sqe {
     // No context has the index of all ones, so an answer to this tag finds nobody.
     Sqe {
         opcode: opcode as u8,

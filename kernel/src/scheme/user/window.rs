@@ -60,13 +60,27 @@ impl Window {
     /// A free slot among those that there are.
     #[inline]
     pub fn take(&mut self) -> Option<Slot> {
-        let index = self.free.pop()?;
+        let slot = self.next()?;
+        self.free.pop();
+        Some(slot)
+    }
+
+    /// The slot that [`Window::take`] would take.
+    #[inline]
+    pub fn next(&self) -> Option<Slot> {
+        let index = *self.free.last()?;
         let frame = self.frames.get(index as usize)?;
         Some(Slot {
             index,
             frame: *frame,
             address: self.address(index),
         })
+    }
+
+    /// The page behind a slot.
+    #[inline]
+    pub fn frame(&self, index: u32) -> Option<Frame> {
+        self.frames.get(index as usize).copied()
     }
 
     /// Gives a slot back. There is room for every slot since it was made.
@@ -151,12 +165,7 @@ impl Kernel {
     /// The page behind a slot.
     #[inline]
     pub fn slot_frame(&self, scheme: Id<Scheme>, index: u32) -> Option<Frame> {
-        self.schemes
-            .get(scheme)?
-            .window
-            .frames
-            .get(index as usize)
-            .copied()
+        self.schemes.get(scheme)?.window.frame(index)
     }
 
     /// Moves the window to the running context's space: the daemon has forked, or given its socket

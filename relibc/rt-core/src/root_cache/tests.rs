@@ -191,3 +191,30 @@ fn threads_never_use_what_is_closed() {
     assert!(DONE.load(Ordering::Relaxed));
     assert_eq!(OPEN.lock().unwrap().len(), 0, "everything is closed");
 }
+
+#[test]
+fn words_are_the_bytes_in_order() {
+    let bytes = [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88];
+    for len in 0..8 {
+        let mut padded = [0; 8];
+        padded[..len].copy_from_slice(&bytes[..len]);
+        assert_eq!(word_of(&bytes[..len]), u64::from_le_bytes(padded), "{len}");
+    }
+}
+
+#[test]
+fn a_name_is_told_from_those_that_begin_with_it() {
+    let all = "abcdefghijklmnopqrstuvwxyzabcdefghijklmn".as_bytes();
+    assert_eq!(all.len(), MAX_NAME);
+    for held in 1..=MAX_NAME {
+        let slot = Slot::new();
+        for (place, word) in slot.name.iter().zip(Name::new(&all[..held]).unwrap().words) {
+            place.store(word, Ordering::Relaxed);
+        }
+        for asked in 1..=MAX_NAME {
+            let name = Name::new(&all[..asked]).unwrap();
+            assert_eq!(name.is_in(&slot), asked == held, "{asked} in {held}");
+        }
+    }
+    assert!(Name::new(&[b'a'; MAX_NAME + 1]).is_none());
+}
