@@ -5,6 +5,8 @@ CONFIG ?= default
 MEM ?= 512
 CPUS ?= 1
 QEMUFLAGS ?=
+# Packages for a second disk, from which `pkg install` takes them.
+REPO ?=
 # Not by itself: there are machines where /dev/kvm opens and nothing runs.
 KVM ?=
 SECONDS ?= 60
@@ -26,6 +28,8 @@ RUNNER = eval "$$(tools/ovmf)" && $(HOST)/test-runner --kernel $(KERNEL) --binar
 # Which halves of the system this tree holds: the kernel is built where it is.
 HAS_KERNEL := $(wildcard kernel/Cargo.toml)
 
+comma := ,
+
 # Short lines say what is being done; V=1 shows the commands.
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
@@ -38,6 +42,7 @@ help:
 	@echo 'make all     build packages and the disk image $(IMAGE)'
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS= KVM=1'
+	@echo '             REPO="lua sd" puts packages on a second disk, for pkg install'
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
 	@echo 'make test-crates  tests of published crates in the guest (long)'
 	@echo 'make soak    a million paths beside Linux, a million opens while daemons are killed,'
@@ -100,11 +105,13 @@ all: deps
 	$(Q)./cook image $(CONFIG)
 
 qemu: all
+	$(Q)$(if $(REPO),./cook repo $(REPO))
 	$(Q)eval "$$(tools/ovmf)" && vars=$$(mktemp) && trap 'rm -f "$$vars"' EXIT INT TERM && cp "$$VARS" "$$vars" && \
 	qemu-system-x86_64 -machine q35 -accel $(if $(filter-out 0,$(KVM)),kvm,tcg) -cpu max -m $(MEM)M -smp $(CPUS) -nographic -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive if=pflash,format=raw,readonly=on,file="$$CODE" -drive if=pflash,format=raw,file="$$vars" \
 		-drive if=none,id=disk,format=raw,file=$(IMAGE) -device virtio-blk-pci,drive=disk \
+		$(if $(REPO),-drive if=none$(comma)id=repo$(comma)format=raw$(comma)readonly=on$(comma)file=build/$(ARCH)/repo.img -device virtio-blk-pci$(comma)drive=repo) \
 		$(QEMUFLAGS)
 
 # The boot probe: a kernel of our own that only checks what the loader hands over.
@@ -127,7 +134,7 @@ ifeq ($(SUITES),)
 endif
 	$(Q)$(MAKE) --no-print-directory --silent probe test-programs c-programs $(if $(HAS_KERNEL),kernel)
 ifneq ($(filter image,$(or $(SUITES),image)),)
-	$(Q)./cook image base
+	$(Q)./cook image base && ./cook repo lua
 endif
 ifneq ($(filter ports%,$(or $(SUITES),ports)),)
 	$(Q)$(MAKE) --no-print-directory ports

@@ -1,4 +1,38 @@
-# Lua: a session of our own (the registries' source has no tests).
+# Lua: its official tests, and a session of our own.
+
+# Each file alone, without what takes much memory. Not here are `all`, which runs the others; `api` and `code`, which
+# look into an interpreter that is made for it; `heavy`, which wants gigabytes; and `tracegc`, a part of others.
+# Of `files` one line is left out: dash becomes the last command of `sh -c`, so that the signal that ends it ends the
+# shell. Of `main` two, which are input that an interpreter with readline repeats.
+tests=$root/lua-tests/usr/share/tests/lua
+# Programs are started without a PATH, too.
+[ "$counting" ] || cp "$root/lua/usr/bin/lua" /usr/bin/
+without() { # TEXT FILE
+    while IFS= read -r row; do
+        case $row in
+        *"$1"*) ;;
+        *) printf '%s\n' "$row" ;;
+        esac
+    done <"$2" >rest && mv rest "$2"
+}
+for file in "$tests"/*.lua; do
+    name=${file##*/}
+    name=${name%.lua}
+    start= prepare=
+    case $name in
+    all | api | code | heavy | tracegc) continue ;;
+    # It is a coroutine, which yields in between.
+    big) start='_soft = false; local f = coroutine.wrap(loadfile("big.lua")); os.exit(f() == "b" and f() == "a")' ;;
+    main) prepare="without '1 --' main.lua && without '2a = 2' main.lua" ;;
+    files) prepare="without 'sh -c '\\''kill -s HUP' files.lua" ;;
+    esac
+    large_check "own.$name" 0 '' <<.
+cp -r $tests/. .
+$prepare
+lua -e '_soft, _port, _nomsg, Message, debug = true, false, true, function() end
+$start' $name.lua >log 2>&1 || { status=\$?; tail -n 5 log; exit \$status; }
+.
+done
 
 check version 0 'Lua 5.4' <<'.'
 lua -e 'print(_VERSION)'

@@ -36,6 +36,21 @@ check() {
     fi
 }
 
+# A check whose folder does not stay: there is room for some megabytes.
+large_check() {
+    check "$@"
+    [ "$counting" ] || rm -rf "$1"
+}
+
+# One of a package's own tests that cannot pass here, and why: skip NAME REASON
+skip() {
+    if [ "$counting" ]; then
+        count=$((count + 1))
+    else
+        echo "@test skip $table.$1: $2"
+    fi
+}
+
 # Text with newlines written as \n, since a report is one line.
 one_line() {
     rest=$1

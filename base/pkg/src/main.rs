@@ -18,8 +18,9 @@ usage: pkg [--root FOLDER] COMMAND
   verify [NAME...]                  compare installed files with what was installed
   recover                           finish a change that was interrupted";
 
-/// Where packages are, if nothing else is said.
-const REPO: &str = "/var/repo";
+/// Where packages are, if nothing else is said: the first of these that is a folder. The second is the disk that
+/// `cook repo` makes.
+const REPOS: [&str; 2] = ["/var/repo", "/scheme/repo"];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -63,7 +64,7 @@ fn option(args: &mut Vec<String>, name: &str) -> Result<Option<PathBuf>, Wrong> 
 /// Answers whether all is well.
 fn run(mut args: Vec<String>) -> Result<bool, Wrong> {
     let root = option(&mut args, "--root")?.unwrap_or_else(|| PathBuf::from("/"));
-    let repo = option(&mut args, "--repo")?.unwrap_or_else(|| PathBuf::from(REPO));
+    let repo = option(&mut args, "--repo")?.unwrap_or_else(usual_repo);
     if args.is_empty() {
         return Err(Wrong::Usage("no command".to_owned()));
     }
@@ -95,6 +96,12 @@ fn run(mut args: Vec<String>) -> Result<bool, Wrong> {
         "install" | "remove" => Err(Wrong::Usage(format!("{command}: which packages?"))),
         _ => Err(Wrong::Usage(format!("{command}: no such command"))),
     }
+}
+
+fn usual_repo() -> PathBuf {
+    let [first, ..] = REPOS;
+    let found = REPOS.iter().find(|folder| Path::new(folder).is_dir());
+    PathBuf::from(found.unwrap_or(&first))
 }
 
 fn fetch(repo: &Path, file: &str) -> std::io::Result<Option<Vec<u8>>> {

@@ -150,23 +150,33 @@ pub fn env(tree: &Tree, command: &[OsString]) -> Result<ExitCode> {
 
 /// What cargo runs in place of a program that it has built: the program, in the guest, with its arguments.
 ///
-/// A test finds what tests expect: it and its package are at the paths that they have here, and it begins in the
-/// package's folder. Other programs are in `/root`.
+/// A test finds what tests expect: it, its package and the package's programs are at the paths that they have here, what
+/// cargo says of them is in its environment, and it begins in the package's folder. Other programs are in `/root`.
 fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
     let (program, args) = args.split_first().context("no program to run")?;
     let program = std::path::absolute(program).context("the program's path")?;
-    let path = program
-        .to_str()
-        .context("the program's path is not UTF-8")?;
+    let path = text(&program)?;
     let mut options = crate::exec::Options::from_environment()?;
     if is_test(&program) {
         let package = std::env::current_dir().context("no current folder")?;
-        let package = package.to_str().context("the folder's path is not UTF-8")?;
+        let package = text(&package)?;
         options.files.push(format!("{package}:{package}"));
-        options.files.push(format!("{path}:{path}"));
+        let mut place = program.clone();
+        let variables = std::env::vars_os();
+        let words = variables.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        for (name, value) in said_by_cargo(words) {
+            if name.starts_with(PROGRAM) {
+                options.files.push(format!("{value}:{value}"));
+                place = beside(Path::new(&value), &program);
+            }
+            options.env.push(format!("{name}={value}"));
+        }
+        options.files.push(format!("{path}:{}", text(&place)?));
         options.folder = Some(package.to_owned());
         options.without = WITHOUT.map(str::to_owned).to_vec();
-        options.command = vec![path.into()];
+        options.command = vec![place.into_os_string()];
     } else {
         let name = program.file_name().unwrap_or_default();
         options.files.push(path.to_owned());
@@ -174,6 +184,34 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
     }
     options.command.extend_from_slice(args);
     Ok(crate::exec::run(tree, &options))
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{}: a path that is not UTF-8", path.display()))
+}
+
+/// What the variables that say where a package's programs are begin with.
+const PROGRAM: &str = "CARGO_BIN_EXE_";
+
+/// Variables in which cargo tells a test of its package.
+fn said_by_cargo(
+    variables: impl Iterator<Item = (String, String)>,
+) -> impl Iterator<Item = (String, String)> {
+    variables.filter(|(name, _)| {
+        ["CARGO_MANIFEST_", "CARGO_PKG_", PROGRAM]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    })
+}
+
+/// Where cargo has a test when it keeps nothing in another folder: many a test looks for the program that it
+/// tests in the folder above its own.
+fn beside(program: &Path, test: &Path) -> PathBuf {
+    let folder = program.parent().unwrap_or(Path::new("/"));
+    folder
+        .join("deps")
+        .join(test.file_name().unwrap_or_default())
 }
 
 /// Folders of a package that its tests have no use for.
@@ -193,4 +231,46 @@ fn replace_by(command: &mut Command) -> Result<ExitCode> {
     let program = command.get_program().display().to_string();
     Err(error)
         .with_context(|| format!("cannot start {program} (make deps installs what is missing)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests() {
+        let rows = [
+            ("/b/target/debug/deps/t-1", true),
+            ("/b/debug/build/t/1/out/t", true),
+            ("/tmp/rustdoctestXyz/rust_out", true),
+            ("/b/target/debug/t", false),
+        ];
+        for (path, test) in rows {
+            assert_eq!(is_test(Path::new(path)), test, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_tests_are_told() {
+        let rows = [
+            ("CARGO_BIN_EXE_a-b", true),
+            ("CARGO_MANIFEST_DIR", true),
+            ("CARGO_PKG_NAME", true),
+            ("CARGO", false),
+            ("CARGO_HOME", false),
+            ("CARGO_BUILD_TARGET", false),
+            ("HOME", false),
+        ];
+        for (name, told) in rows {
+            let all = [(name.to_owned(), "x".to_owned())].into_iter();
+            assert_eq!(said_by_cargo(all).count() == 1, told, "{name}");
+        }
+        assert_eq!(
+            beside(
+                Path::new("/a/target/debug/rg"),
+                Path::new("/b/debug/deps/t-1")
+            ),
+            Path::new("/a/target/debug/deps/t-1")
+        );
+    }
 }

@@ -15,6 +15,7 @@ pub mod files;
 pub mod package;
 pub mod plan;
 pub mod process;
+pub mod repo;
 pub mod state;
 pub mod toolchain;
 pub mod tree;

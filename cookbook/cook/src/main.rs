@@ -9,6 +9,7 @@ use cook::compilers;
 use cook::disk;
 use cook::exec::{self, Options};
 use cook::plan::{Lock, Plan};
+use cook::repo;
 use cook::tree::Tree;
 
 /// Recipes to packages to images, and programs of the host's to run in them.
@@ -33,6 +34,12 @@ enum Command {
     Image {
         /// The image: a name in config/ or a path to a TOML file.
         config: String,
+    },
+    /// Put packages on a disk of their own, build/x86_64/repo.img, from which `pkg` installs them.
+    Repo {
+        /// Which.
+        #[arg(required = true)]
+        recipes: Vec<String>,
     },
     /// Run one command in a machine of its own; its streams and its exit status are this program's.
     Exec(Options),
@@ -96,6 +103,7 @@ fn run(args: Args) -> Result<ExitCode> {
             plan.build()?;
         }
         Command::Image { config } => drop(disk::build(&tree, &config)?),
+        Command::Repo { recipes } => drop(repo::build(&tree, &recipes)?),
         Command::Exec(options) => return Ok(exec::run(&tree, &options)),
         Command::Cargo(args) => return compilers::cargo(&tree, &args.words),
         Command::Cc(args) => return compilers::cc(&tree, &args.words),

@@ -1,77 +1,12 @@
 //! The tool on trees of its own, with recipes that need nothing but a shell: what it builds, what it does not
 //! build again, and how each thing that can go wrong ends in one message.
 
+mod tree;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use tempfile::TempDir;
-
-/// A C library that is one file.
-const LIBRARY: &str = "[build]\ntemplate = 'custom'\nscript = '''\n\
-    install -D /dev/null $COOKBOOK_STAGE/usr/lib/libc.a\n'''\n";
-
-/// A tree.
-struct Tree {
-    folder: TempDir,
-}
-
-impl Tree {
-    fn new() -> Self {
-        let tree = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        tree.recipe("relibc", LIBRARY);
-        tree
-    }
-
-    fn top(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn write(&self, path: &str, text: &str) -> PathBuf {
-        let path = self.top().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn recipe(&self, name: &str, text: &str) {
-        self.write(&format!("recipes/x/{name}/recipe.toml"), text);
-    }
-
-    fn cook(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_cook"))
-            .args(args)
-            .env("CUPRITE_TOP", self.top())
-            .output()
-            .unwrap()
-    }
-
-    /// Runs and answers what it said, which is to be a success.
-    fn good(&self, args: &[&str]) -> String {
-        let output = self.cook(args);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{args:?}: {said}");
-        said
-    }
-
-    /// Runs and answers the message, which is to be a failure.
-    fn bad(&self, args: &[&str]) -> String {
-        let output = self.cook(args);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
-        let messages =
-            said.matches("cook: recipe `").count() + said.matches("cook: recipes/").count();
-        assert!(messages <= 1, "{said}");
-        said
-    }
-}
-
-fn custom(script: &str) -> String {
-    format!("[build]\ntemplate = 'custom'\nscript = '''\n{script}\n'''\n")
-}
+use tree::{Tree, custom};
 
 #[test]
 fn nothing_is_built_twice() {

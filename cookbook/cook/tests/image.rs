@@ -154,6 +154,34 @@ fn a_disk() {
 }
 
 #[test]
+fn a_repository() {
+    let folder = tree();
+    let top = folder.path();
+    let repo = |name: &str| cook(top, &["repo", name]);
+    let output = repo("lua");
+    assert!(output.status.success(), "{}", said(&output));
+    let root = image::read::volume(&top.join("build/x86_64/repo.img")).unwrap();
+    let paths: Vec<&str> = root.iter().map(|(path, _)| path).collect();
+    assert_eq!(paths, ["/id_ed25519.pub.toml", "/lua.pkgar", "/lua.toml"]);
+    for (path, node) in root.iter() {
+        let host = match path {
+            "/id_ed25519.pub.toml" => top.join("repo/id_ed25519.pub.toml"),
+            path => top.join(format!("repo/x86_64{path}")),
+        };
+        assert!(
+            *node.contents.read().unwrap() == fs::read(host).unwrap(),
+            "{path}"
+        );
+    }
+    let output = repo("lua");
+    assert!(output.status.success() && output.stderr.is_empty());
+    // Nine million bytes that nothing makes fewer.
+    let output = repo("big");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&repo("nothing")).contains("there is no recipe `nothing`"));
+}
+
+#[test]
 fn what_goes_wrong() {
     let folder = tree();
     let top = folder.path();

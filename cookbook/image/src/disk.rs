@@ -90,18 +90,44 @@ impl Ids {
     }
 }
 
+/// Has `write` make a file that comes to stand at `path` when it is complete.
+fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
+    let partial = path.with_added_extension("partial");
+    let result =
+        write(&partial).and_then(|()| fs::rename(&partial, path).map_err(Error::host(path)));
+    if result.is_err() {
+        // The error to report is the first one.
+        let _ = fs::remove_file(&partial);
+    }
+    result
+}
+
+/// A new file of `mib` MiB, all zeros.
+fn create(path: &Path, mib: u64) -> Result<File, Error> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .map_err(Error::host(path))?;
+    file.set_len(mib * MIB).map_err(Error::host(path))?;
+    Ok(file)
+}
+
+/// Writes a disk of `mib` MiB that is one file system with what is in `tree`, and has the number `id`. `path` changes
+/// only when it is complete.
+pub fn write_volume(path: &Path, tree: &Tree, mib: u64, id: [u8; 16]) -> Result<(), Error> {
+    replace(path, |path| {
+        let file = create(path, mib)?;
+        rootfs::write(Partition::new(&file, 0, mib * MIB), tree, id)
+    })
+}
+
 impl DiskImage<'_> {
     /// Writes the image to `path`, which changes only when the image is complete.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let partial = path.with_added_extension("partial");
-        let result = self
-            .write_new(&partial)
-            .and_then(|()| fs::rename(&partial, path).map_err(Error::host(path)));
-        if result.is_err() {
-            // The error to report is the first one.
-            let _ = fs::remove_file(&partial);
-        }
-        result
+        replace(path, |path| self.write_new(path))
     }
 
     fn write_new(&self, path: &Path) -> Result<(), Error> {
@@ -117,14 +143,7 @@ impl DiskImage<'_> {
         let root_start = esp_start + esp_mib * MIB;
         let ids = Ids::new(self)?;
 
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(Error::host(path))?;
-        file.set_len(disk_mib * MIB).map_err(Error::host(path))?;
+        let mut file = create(path, disk_mib)?;
         write_table(
             &mut file,
             &ids,

@@ -17,7 +17,7 @@ mod rootfs;
 mod tree;
 
 pub use config::Config;
-pub use disk::{DiskImage, Layout};
+pub use disk::{DiskImage, Layout, write_volume};
 pub use error::Error;
 pub use programs::Programs;
 pub use tree::{Attributes, Contents, Node, Tree};

@@ -31,9 +31,23 @@ pub fn root(path: &Path) -> Result<Tree, Error> {
         .ok_or_else(|| failed(io::Error::other("no partition `root`")))?;
     let start = partition.bytes_start(block).map_err(failed)?;
     let len = partition.bytes_len(block).map_err(failed)?;
+    files(Partition::new(&file, start, len))
+}
+
+/// The file system that takes up the whole of the image at `path`.
+pub fn volume(path: &Path) -> Result<Tree, Error> {
+    let file = File::open(path).map_err(Error::host(path))?;
+    let len = file.metadata().map_err(Error::host(path))?.len();
+    files(Partition::new(&file, 0, len))
+}
+
+fn files(partition: Partition<'_>) -> Result<Tree, Error> {
+    let failed = |source: io::Error| Error::Disk {
+        what: "file system",
+        source,
+    };
     let wrong = |error: syscall::Error| failed(io::Error::from_raw_os_error(error.errno));
-    let mut fs =
-        FileSystem::open(Partition::new(&file, start, len), None, Some(0), false).map_err(wrong)?;
+    let mut fs = FileSystem::open(partition, None, Some(0), false).map_err(wrong)?;
     let mut found: Vec<(String, Attributes, Contents)> = Vec::new();
     let mut open = vec![(String::new(), TreePtr::<Node>::root())];
     fs.tx(|tx| {

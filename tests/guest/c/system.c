@@ -666,12 +666,50 @@ static void at_functions(void) {
     SAME(stat("/at/f", &s), 0); SAME(s.st_mtime, 20); SAME(s.st_nlink, 2);
     SAME(lchmod("/at/f", 0600), 0);
     SAME(mkfifoat(dir, "p", 0600), 0); SAME(mkfifo("/at/p", 0600), -1); SAME(errno, EEXIST);
+    SAME(truncate("/at/p", 0), -1); SAME(errno, EINVAL);
     SAME(mknod("/at/n", S_IFREG | 0600, 0), 0); SAME(mknodat(dir, "m", S_IFREG | 0600, 0), 0); SAME(mknodat(dir, "c", S_IFCHR | 0600, 1), -1); SAME(errno, EPERM);
     close(dir);
 }
 
-static volatile int broken;
-static void count(int number) { broken += number == SIGPIPE; }
+static volatile int broken, rang;
+static void count(int number) { broken += number == SIGPIPE; rang += number == SIGALRM; }
+
+static void fifos(void) {
+    SAME(mkfifo("/fifo", 0600), 0);
+    /* A signal ends the wait of an open, a read and a write. */
+    struct sigaction action = {.sa_handler = count};
+    SAME(sigaction(SIGALRM, &action, 0), 0);
+    ualarm(20000, 0);
+    SAME(open("/fifo", O_RDONLY), -1); SAME(errno, EINTR); SAME(rang, 1);
+    ualarm(20000, 0);
+    SAME(open("/fifo", O_WRONLY), -1); SAME(errno, EINTR); SAME(rang, 2);
+    SAME(open("/fifo", O_WRONLY | O_NONBLOCK), -1); SAME(errno, ENXIO);
+    int both = open("/fifo", O_RDWR);
+    CHECK(both >= 0);
+    char b[PIPE_BUF] = "";
+    ualarm(20000, 0);
+    SAME(read(both, b, sizeof b), -1); SAME(errno, EINTR); SAME(rang, 3);
+    for (int i = 0; i < 16; i++) SAME(write(both, b, sizeof b), sizeof b);
+    ualarm(20000, 0);
+    SAME(write(both, b, 1), -1); SAME(errno, EINTR); SAME(rang, 4);
+    SAME(read(both, b, 100), 100);
+    static char big[1000];
+    ualarm(20000, 0);
+    /* What is whole waits for all of its room. */
+    SAME(write(both, big, sizeof big), -1); SAME(errno, EINTR); SAME(rang, 5);
+    SAME(write(both, big, 100), 100);
+    signal(SIGALRM, SIG_DFL);
+    int to = open("/fifo", O_WRONLY);
+    close(both);
+    signal(SIGPIPE, count);
+    broken = 0;
+    SAME(write(to, "x", 1), -1); SAME(errno, EPIPE); SAME(broken, 1);
+    signal(SIGPIPE, SIG_DFL);
+    SAME(lseek(to, 0, SEEK_SET), -1); SAME(errno, ESPIPE);
+    SAME(fpathconf(to, _PC_PIPE_BUF), PIPE_BUF);
+    close(to);
+    SAME(unlink("/fifo"), 0);
+}
 
 static int confined_reads_link(void) {
     if (fcntl(AT_FDCWD, F_CAP_BENEATH) != 0)
@@ -872,6 +910,7 @@ const struct test_case system_cases[] = {
     {"terminals", terminals},
     {"at_functions", at_functions},
     {"links_between_schemes", links_between_schemes},
+    {"fifos", fifos},
     {"sockets", sockets},
     {"waiting_with_masks", waiting_with_masks},
     {"logs", logs},

@@ -49,7 +49,12 @@ pub enum Content {
     Partitions,
     /// An empty RedoxFS volume.
     Volume,
+    /// What `cook repo` made.
+    Packages,
 }
+
+/// The disk that `cook repo` makes.
+const PACKAGES: &str = "build/x86_64/repo.img";
 
 /// What a disk must hold.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -93,6 +98,14 @@ impl Drive {
                 let made = redoxfs::FileSystem::create(disk, None, 0, 0);
                 made.map_err(|error| anyhow::anyhow!("{error}"))
                     .with_context(context)?;
+            }
+            Content::Packages => {
+                let bytes =
+                    fs::read(PACKAGES).with_context(|| format!("cannot read {PACKAGES}"))?;
+                if bytes.len() as u64 > self.bytes() {
+                    bail!("{PACKAGES} is larger than {} MiB", self.megabytes);
+                }
+                file.write_all(&bytes).with_context(context)?;
             }
         }
         let rules = self.rules();

@@ -10,7 +10,7 @@ use relibc_core::elsewhere::{LINKS_MAX, Links, onward};
 use rt_core::path::Route;
 use rt_core::root_cache::Held;
 use syscall::flag::{
-    O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
+    O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
 };
 use syscall::{EACCES, EINVAL, ENOENT, EPERM, EXDEV, TimeSpec};
 
@@ -670,8 +670,13 @@ c_api! {
     fn truncate(path: *const c_char, len: i64) -> c_int {
         unit(text(path).and_then(|p| {
             let len = u64::try_from(len).map_err(|_| Error::new(EINVAL))?;
-            let open = |base, rest: &[u8]| sys::openat(base, rest, O_WRONLY, sys::FD_ANY_UPPER);
-            fs::ftruncate(Fd::from_raw(at(CWD, p, false, Last::Followed, open)?).raw(), len)
+            // A named pipe is refused, not waited for.
+            let flags = O_WRONLY | O_NONBLOCK;
+            let open = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
+            match at(CWD, p, false, Last::Followed, open) {
+                Err(e) if e.errno == syscall::ENXIO => fail(EINVAL),
+                file => fs::ftruncate(Fd::from_raw(file?).raw(), len),
+            }
         }))
     }
     fn chmod(path: *const c_char, mode: c_int) -> c_int { fchmodat(CWD, path, mode, 0) }

@@ -10,7 +10,7 @@ use redox_rt::futex::Mutex;
 use redox_rt::spawn::{self, Command, Image};
 use redox_rt::{Error, Fd, Result, process, sys};
 use rt_core::stack::Blob;
-use syscall::flag::O_RDONLY;
+use syscall::flag::{O_NONBLOCK, O_RDONLY};
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
 use super::path::at_directory;
@@ -97,7 +97,9 @@ fn interpreter(file: &Fd) -> Result<Option<Interpreter>> {
 }
 
 fn open_program(directory: Option<&Fd>, path: &[u8]) -> Result<Fd> {
-    let open = |base, rest: &[u8]| sys::openat(base, rest, O_RDONLY | O_CLOEXEC, sys::FD_ANY_UPPER);
+    // A named pipe is refused, not waited for.
+    let flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+    let open = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
     let file = Fd::from_raw(at_directory(directory, path, open)?);
     let stat = file.stat()?;
     if stat.st_mode & syscall::MODE_TYPE != syscall::MODE_FILE || stat.st_mode & 0o111 == 0 {
