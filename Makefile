@@ -45,7 +45,8 @@ help:
 	@echo '             REPO="lua sd" puts packages on a second disk, for pkg install'
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
 	@echo 'make test-crates  tests of published crates in the guest (long)'
-	@echo 'make soak    a million opens while daemons are killed, a thousand power cuts (long)'
+	@echo 'make soak    a million paths beside Linux, a million opens while daemons are killed,'
+	@echo '             a thousand power cuts (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -155,13 +156,17 @@ test-readme: tools all
 	$(call say,what README.md shows)
 	$(Q)$(RUNNER) readme README.md
 
-# Long: published crates' own tests in the guest, and the table of docs/crates.md. CRATES names some of them.
-test-crates: tools all
+# Long: published crates' own tests in the guest, and the table of docs/crates.md. CRATES names some of them, whose
+# rows are written anew.
+test-crates: tools
 	$(call say,published crates in the guest)
 	$(Q)$(RUNNER) crates $(CRATES)
 
-# Long: a million opens while daemons are killed; the power goes a thousand times.
+# Long: a million random paths and renames, on this host; a million opens while daemons are killed; the power
+# goes a thousand times.
 soak: deps test-programs c-programs kernel
+	$(call say,a million paths beside this host)
+	$(Q)CASES=1000000 RACES=200000 $(HOST_CARGO) test --quiet --release -p cwd-cap --test differential --test races -- --nocapture
 	$(call say,soak test in QEMU)
 	$(Q)$(RUNNER) test soak-full power-cut-full
 

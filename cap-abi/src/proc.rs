@@ -13,7 +13,7 @@
 //! | context | `regs/int`, `regs/float`, `regs/env` | `read`/`write` of the whole register structure; the context must not be running (its own `regs/env` excepted) |
 //! | context | `sighandler` | `write` of a `SetSighandlerData` |
 //! | context | `attrs` | `read`/`write` of a `ProcSchemeAttrs` (writing: only through a handle that came from the root, not through one limited by [`crate::Rights::ATTR`]) |
-//! | context | `status` | `read` of a `CtxtStsBuf`; `write` of a `ContextVerb` as `usize`, and behind `ForceKill` optionally a second `usize`, the status word that is read as `excp.code` afterwards (0 without it); readable (event) when the context is dead or stopped |
+//! | context | `status` | `read` of a `CtxtStsBuf`; `write` of a `ContextVerb` as `usize`, and behind `ForceKill` optionally a second `usize`, the status word that is read as `excp.code` afterwards (0 without it); readable (event) when the context is dead or stopped; `read` of [`TIME_LEN`] bytes more gives behind it how long the context has had the processor, in nanoseconds (of one that has ended, to its end) |
 //! | context | `start` | `write` of anything starts the context |
 //! | context | `current-addrspace` | `write` of [`SwitchAddrSpace`] |
 //! | context | `current-filetable` | `write` of one `usize`: a table descriptor; takes effect at once |
@@ -52,3 +52,9 @@ pub struct SwitchAddrSpace {
     /// Instruction pointer to start at.
     pub ip: usize,
 }
+
+/// Length of the time that stands behind a `CtxtStsBuf`.
+pub const TIME_LEN: usize = size_of::<u64>();
+
+/// `SYS_CLOCK_GETTIME`: how long the calling context has had the processor. `CLOCK_THREAD_CPUTIME_ID` in C.
+pub const CLOCK_THREAD_CPUTIME: usize = 3;

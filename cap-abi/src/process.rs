@@ -16,6 +16,10 @@ pub const COUNTS: u64 = 0x101;
 /// How many words [`COUNTS`] gives.
 pub const COUNTED: usize = 5;
 
+/// `SYS_CALL` on a process, `[TIMES]`: how long it has had the processor, in nanoseconds, as two words of 8 bytes:
+/// all its threads, also those that have ended; and the children that it has waited for, with theirs.
+pub const TIMES: u64 = 0x103;
+
 /// In the flags of `Waitpid` and `Waitpgid`: what is told stays to be told (`WNOWAIT`).
 pub const WAIT_KEEP: u64 = 0x0100_0000;
 /// Likewise: children that have ended are not told of (`waitid` without `WEXITED`).

@@ -45,6 +45,7 @@ struct sigevent;
 #define CLOCKS_PER_SEC 1000000L
 #define CLOCK_REALTIME 1
 #define CLOCK_PROCESS_CPUTIME_ID 2
+#define CLOCK_THREAD_CPUTIME_ID 3
 #define CLOCK_MONOTONIC 4
 #define TIMER_ABSTIME 1
 #define TIME_UTC 1
@@ -75,6 +76,7 @@ int timespec_get(struct timespec *time, int base);
 int clock_getres(clockid_t clock, struct timespec *resolution);
 int clock_gettime(clockid_t clock, struct timespec *time);
 int clock_settime(clockid_t clock, const struct timespec *time);
+int clock_getcpuclockid(pid_t pid, clockid_t *clock);
 int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left);
 int nanosleep(const struct timespec *time, struct timespec *left);
 int timer_create(clockid_t clock, struct sigevent *__restrict_c event, timer_t *__restrict_c timer);

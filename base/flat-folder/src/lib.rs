@@ -16,11 +16,11 @@
 )]
 
 use gen_slab::{Key, Slab};
-use scheme_core::{listing, reply};
+use scheme_core::{Incoming, incoming, listing, reply};
 use syscall::{
     error as errno,
     flag::{O_DIRECTORY, O_WRONLY},
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
 
 type Result<T> = core::result::Result<T, i32>;
@@ -98,26 +98,23 @@ impl<F> Folder<F> {
         find: impl FnOnce(&str, usize) -> Result<F>,
     ) -> Begun {
         let [handle, _, _, flags, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        match opcode {
-            Some(Opcode::Cancel) => return Begun::Cancel(sqe.tag),
-            Some(Opcode::CloseMsg) => {
+        let opcode = match incoming(sqe) {
+            Incoming::Cancelled(tag) => return Begun::Cancel(tag),
+            Incoming::Closed(handle) => {
                 self.handles.remove(Key::from_raw(handle));
+                return Begun::Nothing;
             }
-            _ => {}
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return Begun::Nothing;
-        }
+            Incoming::Unmapped(_) | Incoming::Message => return Begun::Nothing,
+            Incoming::Asked(opcode) => opcode,
+        };
         let refused = |error| Begun::Answer(reply::value(sqe.tag, Err(error)));
         match opcode {
-            None => refused(errno::ENOSYS),
-            Some(Opcode::OpenAt) => match self.open(handle, payload, flags as usize, find) {
+            Ok(Opcode::OpenAt) => match self.open(handle, payload, flags as usize, find) {
                 Ok(number) => Begun::Answer(reply::opened(sqe.tag, number, self.flags)),
                 Err(error) => refused(error),
             },
-            Some(_) if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) => refused(errno::EOPNOTSUPP),
-            Some(opcode) => Begun::Goes(opcode),
+            Ok(opcode) => Begun::Goes(opcode),
+            Err(error) => refused(error),
         }
     }
 
@@ -197,6 +194,7 @@ impl<F> Handle<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use syscall::schemev2::SqeFlags;
 
     fn sqe(opcode: Opcode, handle: u64, flags: usize) -> Sqe {
         Sqe {
@@ -271,7 +269,9 @@ mod tests {
         let mut ask = |sqe: &Sqe| folder.begin(sqe, b"", none);
         let begun = ask(&sqe(Opcode::Read, 5, 0));
         assert!(matches!(begun, Begun::Goes(Opcode::Read)));
-        assert!(matches!(ask(&sqe(Opcode::Cancel, 0, 0)), Begun::Cancel(7)));
+        let mut cancel = sqe(Opcode::Cancel, 0, 0);
+        cancel.sqe_flags = SqeFlags::ONEWAY;
+        assert!(matches!(ask(&cancel), Begun::Cancel(7)));
         let mut unknown = sqe(Opcode::Read, 0, 0);
         unknown.opcode = 200;
         let mut many = sqe(Opcode::Read, 0, 0);

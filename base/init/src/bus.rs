@@ -9,19 +9,19 @@ use init_core::{Kind, Unit};
 
 use redox_rt::{
     Error, Fd, Result, eprintln, namespace as ns,
-    process::{self, Awaited, ProcKillTarget, WaitFlags},
+    process::{self, ProcKillTarget},
     sys,
 };
 use syscall::flag::O_RDONLY;
 
-use crate::{Running, bring_up, start_again};
+use crate::watch::Running;
 
 /// Longest list of functions in bytes.
 const LONGEST: u64 = 1 << 16;
 const SIGKILL: i32 = 9;
 
-/// Starts the drivers of what a bus lists; nothing for a unit that is no bus.
-pub fn start_drivers(unit: &Unit) -> Vec<Running> {
+/// The drivers of what a bus lists; none for a unit that is no bus.
+pub fn drivers(unit: &Unit) -> Vec<Unit> {
     let Kind::Bus(bus) = &unit.service.kind else {
         return Vec::new();
     };
@@ -32,47 +32,37 @@ pub fn start_drivers(unit: &Unit) -> Vec<Running> {
             return Vec::new();
         }
     };
-    let drivers = init_core::drivers(bus, &list).into_iter();
+    let mut drivers = init_core::drivers(bus, &list);
+    for driver in &mut drivers {
+        driver.initial = unit.initial;
+    }
     drivers
-        .filter_map(|mut driver| {
-            driver.initial = unit.initial;
-            let first = bring_up(&driver);
-            let mut running = Running::new(driver, 0);
-            // One that ends before it counts as started has ended like any other.
-            running.pid = match first {
-                Ok(pid) => pid,
-                Err(()) => start_again(&mut running, false),
-            }?;
-            Some(running)
-        })
-        .collect()
+}
+
+/// Whether a unit is the driver of a function of a bus.
+pub fn is_driver(bus: &Unit, unit: &Unit) -> bool {
+    let Kind::Bus(bus) = &bus.service.kind else {
+        return false;
+    };
+    let prefix = format!("/scheme/{bus}/");
+    let device = unit.device.as_ref();
+    device.is_some_and(|path| path.starts_with(&prefix))
 }
 
 /// Ends the drivers of a bus that has ended.
-pub fn end_drivers(unit: &Unit, running: &mut Vec<Running>) {
-    let Kind::Bus(bus) = &unit.service.kind else {
-        return;
-    };
-    let prefix = format!("/scheme/{bus}/");
+pub fn end_drivers(bus: &Unit, running: &mut Vec<Running>, wait: fn(u32) -> Result<u32>) {
     running.retain(|driver| {
-        let device = driver.unit.device.as_ref();
-        let of_bus = device.is_some_and(|path| path.starts_with(&prefix));
-        if of_bus && let Err(error) = end(driver.pid) {
+        let of_bus = is_driver(bus, &driver.unit);
+        if of_bus && let Err(error) = end(driver.pid).and_then(|()| wait(driver.pid)) {
             eprintln!("init: {}: ending it: {error}", driver.unit.name);
         }
         !of_bus
     });
 }
 
-/// Kills a child and waits for its end.
+/// Kills a child.
 fn end(pid: u32) -> Result<()> {
-    process::kill(ProcKillTarget::SingleProc(pid as usize), SIGKILL)?;
-    loop {
-        match process::wait(Awaited::Child(pid), WaitFlags::empty()) {
-            Err(error) if error.errno == syscall::EINTR => {}
-            other => return other.map(drop),
-        }
-    }
+    process::kill(ProcKillTarget::SingleProc(pid as usize), SIGKILL)
 }
 
 fn read_list(bus: &str) -> Result<String> {

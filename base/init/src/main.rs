@@ -10,45 +10,23 @@
 extern crate alloc;
 
 mod bus;
+mod keeper;
 mod program;
 mod ready;
 mod units;
+mod watch;
 
 use alloc::{string::String, vec::Vec};
 
-use init_core::{Attempts, Kind, Unit};
-use redox_rt::{
-    Error, Result, eprintln,
-    process::{self, Awaited, WaitFlags},
-    start::Start,
-    sys,
-};
+use init_core::{Kind, Unit};
+use redox_rt::{Error, Result, eprintln, start::Start, sys};
 use rt_core::wait;
 use syscall::flag::{CLOCK_MONOTONIC, O_DIRECTORY, O_RDONLY};
 
 use program::Program;
+use watch::Watch;
 
 redox_rt::entry!(main);
-
-/// A unit that was started.
-struct Running {
-    unit: Unit,
-    pid: u32,
-    attempts: Attempts,
-    /// When, in seconds of the monotonic clock.
-    since: u64,
-}
-
-impl Running {
-    fn new(unit: Unit, pid: u32) -> Self {
-        Self {
-            unit,
-            pid,
-            attempts: Attempts::default(),
-            since: now(),
-        }
-    }
-}
 
 fn now() -> u64 {
     // Without a clock nothing is ever forgiven.
@@ -74,9 +52,14 @@ fn main(start: &Start) -> i32 {
     };
     // First what is needed to reach the files, then what they say.
     system.bring_up_all(units::first(), &variable, command.is_empty());
+    let initial = system.watch.split(units::is_among_the_initial_files);
+    if let Err(error) = keeper::start(initial) {
+        eprintln!("init: a thread that looks after units: {error}");
+        return 126;
+    }
     system.bring_up_all(units::of_the_files(), &variable, command.is_empty());
     let System {
-        mut running,
+        mut watch,
         consoles,
         ..
     } = system;
@@ -101,7 +84,7 @@ fn main(start: &Start) -> i32 {
         eprintln!("init: there is nothing to run");
         return 127;
     }
-    let code = supervise(&mut running, &last);
+    let code = supervise(&mut watch, &last);
     write_files_back();
     code
 }
@@ -120,7 +103,7 @@ fn write_files_back() {
 /// What has been started, and what could not be.
 #[derive(Default)]
 struct System {
-    running: Vec<Running>,
+    watch: Watch,
     /// Units that are the last to be started.
     consoles: Vec<Unit>,
     /// Units that count as started.
@@ -191,9 +174,8 @@ impl System {
                     }
                     self.started.push(unit.name.clone());
                     if let Some(pid) = pid {
-                        let drivers = bus::start_drivers(&unit);
-                        self.running.push(Running::new(unit, pid));
-                        self.running.extend(drivers);
+                        self.watch.add(unit, pid, self.started.len());
+                        self.watch.settle();
                     }
                 }
                 Err(()) => self.missing.push(unit.name),
@@ -235,14 +217,13 @@ fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
         Kind::Oneshot => {
             let ended = Program::service(unit)
                 .and_then(|program| program.start())
-                .and_then(|pid| process::wait(Awaited::Child(pid), WaitFlags::empty()));
+                .and_then(keeper::wait_for);
             match ended {
-                Ok(Some((_, word))) if word == wait::exited(0) => Ok(None),
-                Ok(Some((_, word))) => {
+                Ok(word) if word == wait::exited(0) => Ok(None),
+                Ok(word) => {
                     eprintln!("init: {name}: {}", Ended(word));
                     Err(())
                 }
-                Ok(None) => Err(()),
                 Err(error) => {
                     eprintln!("init: {name}: {error}");
                     Err(())
@@ -252,61 +233,21 @@ fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
     }
 }
 
-/// Waits for children until one of `last` has ended; answers its exit code as a shell would show it.
-fn supervise(running: &mut Vec<Running>, last: &[u32]) -> i32 {
+/// Looks after units until one of `last` has ended; answers its exit code as a shell would show it.
+fn supervise(watch: &mut Watch, last: &[u32]) -> i32 {
     loop {
-        // Of daemons that end while nothing is started, nothing is kept.
-        redox_rt::namespace::forget_roots();
-        let (pid, word) = match process::wait(Awaited::Any, WaitFlags::empty()) {
-            Ok(Some(ended)) => ended,
-            Ok(None) => continue,
-            Err(Error {
-                errno: syscall::EINTR,
-            }) => continue,
-            Err(error) => {
-                eprintln!("init: waiting: {error}");
-                return 126;
+        while let Some((pid, word)) = keeper::next() {
+            if last.contains(&pid) {
+                return i32::from(wait::shell_code(word));
             }
-        };
-        if last.contains(&pid) {
-            return i32::from(wait::shell_code(word));
+            // If it is none of the units', it was an orphan.
+            watch.ended(pid, word);
         }
-        let Some(index) = running.iter().position(|running| running.pid == pid) else {
-            // An orphan.
-            continue;
-        };
-        let mut ended = running.swap_remove(index);
-        eprintln!("init: {}: {}", ended.unit.name, Ended(word));
-        bus::end_drivers(&ended.unit, running);
-        if let Some(pid) = start_again(&mut ended, word == wait::exited(0)) {
-            eprintln!("init: {}: started again", ended.unit.name);
-            let drivers = bus::start_drivers(&ended.unit);
-            ended.pid = pid;
-            running.push(ended);
-            running.extend(drivers);
-        } else if let Kind::Scheme(scheme) | Kind::Bus(scheme) = &ended.unit.service.kind
-            && let Err(error) = ready::give_up(scheme)
-        {
-            eprintln!(
-                "init: {}: ending the name `{scheme}`: {error}",
-                ended.unit.name
-            );
-        }
-    }
-}
-
-/// Starts a unit again that has ended, well or not, as its file says. One that ends before it counts as
-/// started has ended once more.
-fn start_again(ended: &mut Running, mut well: bool) -> Option<u32> {
-    let restart = ended.unit.service.restart;
-    loop {
-        let ran = now().saturating_sub(ended.since);
-        if !ended.attempts.again(restart, well, ran) {
-            return None;
-        }
-        (ended.since, well) = (now(), false);
-        if let Ok(Some(pid)) = bring_up(&ended.unit) {
-            return Some(pid);
+        if watch.is_settled() {
+            keeper::wait();
+        } else {
+            redox_rt::namespace::forget_roots();
+            watch.start_one();
         }
     }
 }

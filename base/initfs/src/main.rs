@@ -7,30 +7,16 @@
 extern crate alloc;
 
 use cap_abi::{auxv, scheme::FEATURE_RESOLVE};
-use redox_rt::{Result, eprintln, start::Start, sys};
-use scheme_loop::{Answers, Handler};
-use syscall::{flag::CLOCK_REALTIME, schemev2::Sqe};
-use treefs::{Borrowed, TimeSpec, Tree};
+use redox_rt::{eprintln, start::Start, sys};
+use syscall::flag::CLOCK_REALTIME;
+use treefs::TimeSpec;
+use treefs_daemon::Service;
 use treefs_server::Server;
 
 redox_rt::entry!(main);
 
-struct Service(Server<Tree<Borrowed<'static>>>);
-
-impl Handler for Service {
-    const LONGEST_INPUT: usize = 2 * 4096;
-
-    fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
-        // Nothing here changes, so that nothing needs the time.
-        if let Some(cqe) = self.0.handle(sqe, payload, TimeSpec::default()) {
-            out.push(cqe)?;
-        }
-        while let Some(cqe) = self.0.next_ready() {
-            out.push(cqe)?;
-        }
-        Ok(())
-    }
-}
+/// No request needs more.
+const LONGEST: usize = 1 << 16;
 
 fn main(start: &Start) -> i32 {
     let bytes = start.aux_bytes(auxv::AT_CUPRITE_INITFS, auxv::AT_CUPRITE_INITFS_LEN);
@@ -60,10 +46,7 @@ fn main(start: &Start) -> i32 {
             return 1;
         }
     };
-    scheme_loop::run(
-        "initfsd",
-        FEATURE_RESOLVE,
-        root as u64,
-        &mut Service(server),
-    )
+    // Nothing here changes, so that nothing needs the time.
+    let mut service = Service::<_, LONGEST>::new(server, TimeSpec::default);
+    scheme_loop::run("initfsd", FEATURE_RESOLVE, root as u64, &mut service)
 }

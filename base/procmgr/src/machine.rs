@@ -6,7 +6,7 @@ use gen_slab::Key;
 use procmgr_core::{Action, Attributes, Death, Pid, World, default_action};
 use redox_rt::{
     Result,
-    context::{Context, Status, read_status},
+    context::{Context, Status, read_status, read_status_and_time},
     event::Queue,
     fd::Fd,
     sys,
@@ -76,15 +76,17 @@ impl Machine {
         }))
     }
 
-    /// Whether a thread's context has ended, and how. Its context is forgotten then.
-    pub fn take_death(&mut self, thread: Key) -> Option<Death> {
-        let death = match read_status(&self.threads.get(&thread)?.status).ok()? {
+    /// Whether a thread's context has ended, and how, and how long it had the processor. Its context is
+    /// forgotten then.
+    pub fn take_death(&mut self, thread: Key) -> Option<(Death, u64)> {
+        let (status, used) = read_status_and_time(&self.threads.get(&thread)?.status).ok()?;
+        let death = match status {
             Status::Ended(word) => Death::Ended(word),
             Status::Exception { kind, .. } => Death::Exception(rules::of_exception(kind).0),
             Status::Alive | Status::New | Status::Stopped => return None,
         };
         self.threads.remove(&thread);
-        Some(death)
+        Some((death, used))
     }
 
     /// Tells a context something.
@@ -242,6 +244,14 @@ impl World for Machine {
         self.threads
             .get(&thread)
             .is_some_and(|thread| !matches!(read_status(&thread.status), Ok(Status::New)))
+    }
+
+    fn used(&self, thread: Key) -> u64 {
+        let told = self
+            .threads
+            .get(&thread)
+            .and_then(|thread| read_status_and_time(&thread.status).ok());
+        told.map_or(0, |(_, used)| used)
     }
 }
 

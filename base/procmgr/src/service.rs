@@ -194,9 +194,9 @@ impl<'a> Service<'a> {
             self.machine.take_death(thread);
             return;
         };
-        if let Some(death) = self.machine.take_death(thread) {
+        if let Some((death, used)) = self.machine.take_death(thread) {
             self.manager
-                .context_died(thread, death, &mut self.machine, &mut self.effects);
+                .context_died(thread, death, used, &mut self.machine, &mut self.effects);
             if matches!(self.manager.state(pid), None | Some(State::Zombie(_))) {
                 self.machine.forget(pid);
             }
@@ -282,6 +282,8 @@ fn with_bytes<R>(data: &Data, show: impl FnOnce(&[u8]) -> R) -> R {
     match data {
         Data::None => show(&[]),
         Data::Counts(counts) => show(sys::bytes_of(counts)),
+        Data::Waited(word, used) => show(sys::bytes_of(&[*word as usize, *used as usize])),
+        Data::Times([own, children]) => show(sys::bytes_of(&[*own as usize, *children as usize])),
         Data::Status(word) => show(&(*word as usize).to_ne_bytes()),
         Data::Limits(limits) => {
             let words = [limits.soft as usize, limits.hard as usize];

@@ -11,14 +11,11 @@ extern crate alloc;
 use alloc::string::String;
 
 use cap_abi::scheme::FEATURE_RESOLVE;
-use redox_rt::{Result, eprintln, start::Start, sys};
-use scheme_loop::{Answers, Handler};
+use redox_rt::{eprintln, start::Start, sys};
 use shared_pages::SharedPages;
-use syscall::{
-    flag::{CLOCK_REALTIME, O_CREAT, O_DIRECTORY, O_STAT},
-    schemev2::Sqe,
-};
+use syscall::flag::{CLOCK_REALTIME, O_CREAT, O_DIRECTORY, O_STAT};
 use treefs::{Caller, Config, Error, Fs, MappedPages, TimeSpec, Tree};
+use treefs_daemon::Service;
 use treefs_server::Server;
 
 redox_rt::entry!(main);
@@ -29,25 +26,11 @@ const DEFAULT_MIB: u64 = 16;
 /// Everybody may make files, and remove their own.
 const ROOT_MODE: u16 = 0o1777;
 
-struct Service(Server<Tree<MappedPages<SharedPages>>>);
-
-impl Handler for Service {
-    // Longer writes are done in part.
-    const LONGEST_INPUT: usize = 1 << 16;
-
-    fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
-        if let Some(cqe) = self.0.handle(sqe, payload, now()) {
-            out.push(cqe)?;
-        }
-        while let Some(cqe) = self.0.next_ready() {
-            out.push(cqe)?;
-        }
-        Ok(())
-    }
-}
+/// Longer writes are done in part.
+const LONGEST: usize = 1 << 16;
 
 /// Nothing but a place for temporary files, if programs look for one here.
-fn files(config: Config) -> core::result::Result<Fs<Tree<MappedPages<SharedPages>>>, Error> {
+fn files(config: Config) -> Result<Fs<Tree<MappedPages<SharedPages>>>, Error> {
     let temporary = config.default;
     let mut fs = Fs::new(config, Caller::SUPERUSER, now())?;
     if temporary {
@@ -93,7 +76,8 @@ fn main(start: &Start) -> i32 {
         .and_then(|mut server| server.root().map(|root| (server, root)));
     match server {
         Ok((server, root)) => {
-            scheme_loop::run("ramfsd", FEATURE_RESOLVE, root as u64, &mut Service(server))
+            let mut service = Service::<_, LONGEST>::new(server, now);
+            scheme_loop::run("ramfsd", FEATURE_RESOLVE, root as u64, &mut service)
         }
         Err(errno) => {
             eprintln!("ramfsd: no root: error {errno}");

@@ -26,13 +26,10 @@ use redox_rt::{
 use redoxfs::FileSystem;
 use redoxfs_tree::{Volume, device::Cache};
 use scheme_core::start::SOCKET;
-use scheme_loop::{Answers, Handler};
 use shared_pages::SharedPages;
-use syscall::{
-    flag::{CLOCK_REALTIME, O_DIRECTORY, O_RDONLY},
-    schemev2::Sqe,
-};
-use treefs::{Config, Fs, Store, TimeSpec};
+use syscall::flag::{CLOCK_REALTIME, O_DIRECTORY, O_RDONLY};
+use treefs::{Config, Fs, TimeSpec};
+use treefs_daemon::Service;
 use treefs_server::Server;
 
 use disk::Disk;
@@ -49,22 +46,8 @@ const COMMIT: TimeSpec = TimeSpec {
     tv_nsec: 0,
 };
 
-struct Service<S>(Server<S>);
-
-impl<S: Store> Handler for Service<S> {
-    // Longer writes are done in part.
-    const LONGEST_INPUT: usize = 1 << 17;
-
-    fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
-        if let Some(cqe) = self.0.handle(sqe, payload, now()) {
-            out.push(cqe)?;
-        }
-        while let Some(cqe) = self.0.next_ready() {
-            out.push(cqe)?;
-        }
-        Ok(())
-    }
-}
+/// Longer writes are done in part.
+const LONGEST: usize = 1 << 17;
 
 fn now() -> TimeSpec {
     sys::clock_gettime(CLOCK_REALTIME).unwrap_or_default()
@@ -172,9 +155,9 @@ fn serve(tx: &mut redoxfs::Transaction<'_, Cache<Disk>>, writable: bool, config:
         eprintln!("redoxfsd: a thread that commits: {error}");
         return 1;
     }
-    let mut service = Service(server);
+    let mut service = Service::<_, LONGEST>::new(server, now);
     let code = scheme_loop::run("redoxfsd", 0, root as u64, &mut service);
-    match service.0.sync() {
+    match service.server_mut().sync() {
         Ok(()) => code,
         Err(errno) => {
             eprintln!("redoxfsd: the last commit: error {errno}");

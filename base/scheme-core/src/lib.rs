@@ -8,7 +8,7 @@ pub mod listing;
 pub mod reply;
 mod request;
 
-pub use request::{Payload, is_output, payload_of};
+pub use request::{Incoming, Payload, incoming, is_output, payload_of, user_of, waits};
 
 /// The descriptors at which a daemon started by `init` finds what it serves with.
 ///

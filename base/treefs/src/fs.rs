@@ -8,8 +8,8 @@ use alloc::collections::BTreeMap;
 use cwd_cap::{Found, How, Intent, Last, NodeKind, Path, Scope};
 use syscall::data::TimeSpec;
 use syscall::flag::{
-    MODE_DIR, MODE_FILE, MODE_SOCK, MODE_SYMLINK, MODE_TYPE, O_CREAT, O_DIRECTORY, O_EXCL,
-    O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
+    MODE_DIR, MODE_FIFO, MODE_FILE, MODE_SOCK, MODE_SYMLINK, MODE_TYPE, O_CREAT, O_DIRECTORY,
+    O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
 };
 
 use crate::access::{Caller, READ, WRITE};
@@ -31,9 +31,11 @@ pub struct Opened {
     pub handle: usize,
     /// What it refers to.
     pub node: NodeId,
-    /// That node's kind. Every handle is positioned (`NewFdFlags::POSITIONED`): offsets come with
-    /// each request.
+    /// That node's kind.
     pub kind: Kind,
+    /// Whether it is an end of a named pipe, whose bytes are not here. Every other handle is positioned
+    /// (`NewFdFlags::POSITIONED`): offsets come with each request.
+    pub pipe: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,8 @@ struct Handle {
     write: bool,
     /// What was made through this handle is still to be written, once: a link's target, or what leads to a socket.
     unwritten: bool,
+    /// It is an end of a named pipe.
+    pipe: bool,
 }
 
 /// A tree and the handles on it.
@@ -150,6 +154,7 @@ impl<S: Store> Fs<S> {
             handle: number as usize,
             node: handle.node,
             kind,
+            pipe: handle.pipe,
         })
     }
 
@@ -163,6 +168,7 @@ impl<S: Store> Fs<S> {
             read: true,
             write: false,
             unwritten: false,
+            pipe: false,
         })
     }
 
@@ -208,6 +214,9 @@ impl<S: Store> Fs<S> {
     ///
     /// `flags`: Redox's `O_*`, the permissions of what is made (the caller's mask already applied)
     /// in the low bits, and [`cap_abi::resolve`] bits.
+    ///
+    /// A named pipe is made with `MODE_FIFO` in the low bits; whoever opens it to read or write gets a handle that
+    /// says so ([`Opened::pipe`]), and what goes through it is not here.
     ///
     /// A socket's name is made with `MODE_SOCK` in the low bits. Whoever makes it writes to the handle, once, what
     /// leads to the socket ([`LONGEST_TOKEN`]); whoever opens it with `MODE_SOCK` and may write to it reads that. To
@@ -260,6 +269,7 @@ impl<S: Store> Fs<S> {
                     read: is_file && has(O_RDONLY) && !has(O_STAT),
                     write: is_file && has(O_WRONLY) && !has(O_STAT),
                     unwritten: what == MODE_SOCK && has(O_WRONLY) && !has(O_STAT),
+                    pipe: false,
                 })
             }
         }
@@ -277,8 +287,9 @@ impl<S: Store> Fs<S> {
         let path_only = has(O_STAT);
         let read = has(O_RDONLY) && !path_only;
         let write = has(O_WRONLY) && !path_only;
-        let truncate = has(O_TRUNC) && !path_only;
         let attr = self.store.attr(node)?;
+        let pipe = (read || write) && attr.mode & MODE_TYPE == MODE_FIFO;
+        let truncate = has(O_TRUNC) && !path_only && !pipe;
         if has(O_SYMLINK) && kind != NodeKind::Link {
             return Err(Error::Invalid("kind of file: not a link"));
         }
@@ -289,7 +300,9 @@ impl<S: Store> Fs<S> {
         match attr.kind() {
             Kind::Directory if write || truncate => return Err(Error::IsDirectory),
             Kind::Link if write || truncate => return Err(Error::NotPermitted),
-            Kind::Special if (read || write) && !as_socket => return Err(Error::NoDevice),
+            Kind::Special if (read || write) && !as_socket && !pipe => {
+                return Err(Error::NoDevice);
+            }
             _ => {}
         }
         let mut want = 0;
@@ -301,7 +314,7 @@ impl<S: Store> Fs<S> {
         if !attr.allows(caller, want) {
             return Err(Error::Denied);
         }
-        if (write || truncate) && !as_socket {
+        if (write || truncate) && !as_socket && !pipe {
             self.writable()?;
         }
         let opened = self.insert(Handle {
@@ -309,6 +322,7 @@ impl<S: Store> Fs<S> {
             read: read || write && as_socket,
             write: write && !as_socket,
             unwritten: false,
+            pipe,
         })?;
         if truncate && opened.kind == Kind::File {
             let done = self.set_size(node, 0, caller, now);
@@ -358,6 +372,7 @@ impl<S: Store> Fs<S> {
             read: directory && has(O_RDONLY) && !has(O_STAT),
             write: false,
             unwritten: !directory,
+            pipe: false,
         })
     }
 

@@ -11,6 +11,7 @@ use syscall::flag::{
     AT_REMOVEDIR, MODE_CHR, MODE_FIFO, MODE_SOCK, MODE_TYPE, O_APPEND, O_CREAT, O_DIRECTORY,
     O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
 };
+use tree_fixture::Build as _;
 use treefs::{Borrowed, Caller, Config, Error, Fs, RenameFlags, TimeSpec, Tree};
 
 const USER: Caller = Caller { uid: 10, gid: 20 };
@@ -387,11 +388,55 @@ fn special_files_are_names_only() {
         let flags = O_CREAT | O_EXCL | O_STAT | usize::from(kind | 0o600);
         served.make(&path, flags).unwrap();
         assert_eq!(served.stat(&path, 0).unwrap().st_mode & MODE_TYPE, kind);
-        assert_eq!(served.open(&path, O_RDWR), Err(Error::NoDevice));
+        if kind == MODE_SOCK {
+            assert_eq!(served.open(&path, O_RDWR), Err(Error::NoDevice));
+        }
         served.unlink(&path, 0).unwrap();
     }
     let flags = O_CREAT | O_EXCL | usize::from(MODE_CHR);
     assert_eq!(served.open("c", flags).unwrap_err().errno(), 22);
+}
+
+#[test]
+fn a_pipe_is_opened_by_its_permissions_and_is_elsewhere() {
+    let mut served = served();
+    served.now = at(10);
+    let flags = O_CREAT | O_EXCL | O_STAT | usize::from(MODE_FIFO | 0o640);
+    served.make("p", flags).unwrap();
+    let open = |served: &mut Served, flags| {
+        let (root, caller, now) = (served.root, served.caller, served.now);
+        served.fs.openat(root, "p", flags, caller, now)
+    };
+    // Its size is nobody's to change.
+    let end = open(&mut served, O_RDWR | O_CREAT | O_TRUNC | 0o600).unwrap();
+    assert!(end.pipe);
+    let end = end.handle;
+    assert_eq!(served.read(end, 1, 0), Err(Error::BadHandle));
+    assert_eq!(served.write(end, b"x", 0), Err(Error::BadHandle));
+    let (root, now) = (ROOT, served.now);
+    let size = served.fs.ftruncate(end, 0, root, now);
+    assert_eq!(size.unwrap_err().errno(), 22);
+    assert!(served.fs.mmap(end, 0, 1, false).is_err());
+    let dup = served.fs.dup(end).unwrap();
+    assert!(dup.pipe);
+    let looked_at = open(&mut served, O_STAT).unwrap();
+    assert!(!looked_at.pipe);
+    let node = looked_at.node;
+    served.fs.passed(node, None, Some(at(20))).unwrap();
+    served.fs.passed(node, Some(at(30)), None).unwrap();
+    let stat = served.stat("p", 0).unwrap();
+    assert_eq!((stat.st_atime, stat.st_mtime, stat.st_ctime), (30, 20, 20));
+    assert_eq!(stat.st_mode, MODE_FIFO | 0o640);
+    served.chmod("p", 0o240).unwrap();
+    served.fs.seal();
+    for (caller, may) in [(USER, false), (OTHER, false), (ROOT, true)] {
+        served.caller = caller;
+        for flags in [O_RDONLY, O_WRONLY, O_RDWR] {
+            let opened = open(&mut served, flags).map(|opened| opened.pipe);
+            let wanted = if may { Ok(true) } else { Err(Error::Denied) };
+            assert_eq!(opened, wanted, "{caller:?} {flags:#x}");
+        }
+    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub mod heap;
 pub mod lease;
 pub mod list;
 pub mod machine;
+pub mod meter;
 pub mod paging;
 pub mod pipe;
 pub mod queue;

@@ -2,7 +2,7 @@
 
 use super::{Context, Status, Wait, WaitPlace};
 use crate::{
-    arch::UserState,
+    arch::{self, UserState},
     descriptor::FileTable,
     error::{Halt, Outcome, mux},
     kernel::{Kernel, Space},
@@ -12,6 +12,7 @@ use crate::{
 use kernel_core::{
     list::Link,
     machine::Machine,
+    meter::Meter,
     ring::Trial,
     runqueue::{DEFAULT_PRIORITY, RunState},
     slab::Id,
@@ -32,6 +33,7 @@ impl Kernel {
                 .insert(Context {
                     state,
                     run: RunState::new(DEFAULT_PRIORITY),
+                    meter: Meter::new(),
                     status: Status::New,
                     stopped: false,
                     wait: Wait::None,
@@ -150,6 +152,9 @@ impl Kernel {
         if self.current == Some(id) {
             // Its page table is about to go, and nobody reads its registers again.
             crate::arch::release(None);
+            if let Some(context) = self.this() {
+                context.meter.stop(arch::ticks());
+            }
             self.current = None;
             self.attention = true;
         }

@@ -17,6 +17,7 @@ use crate::{
 };
 use kernel_core::{
     list::Link,
+    meter::Meter,
     ring::Trial,
     runqueue::{RunState, Runnable},
     slab::Id,
@@ -110,6 +111,8 @@ pub struct Context {
     pub state: UserState,
     /// Its part in the run queue.
     pub run: RunState<Context>,
+    /// Ticks of the time-stamp counter that it has had the CPU; runs while it is the current one.
+    pub meter: Meter,
     /// Where it is in its life.
     pub status: Status,
     /// Stopped by its controller: not run even when ready.

@@ -83,6 +83,9 @@ impl Context {
     #[inline(always)]
     pub fn give_over_at_once(&mut self, next: &mut Self) {
         self.state.save();
+        let now = arch::ticks();
+        self.meter.stop(now);
+        next.meter.start(now);
         let root = next.root;
         crate::entry::load(next, root);
     }
@@ -303,22 +306,27 @@ impl Kernel {
         let current = self.current.take().and_then(|id| self.contexts.get_mut(id));
         if let Some(context) = current {
             context.state.save();
+            context.meter.stop(arch::ticks());
         }
         self.arm();
     }
 
     /// Loads everything of `next` into the CPU but the general registers, which the way out loads.
     fn switch_to(&mut self, next: Id<Context>) {
+        let of = |context: &Context| Some((context.space?, context.table?));
+        let Some((space_id, table)) = self.contexts.get(next).and_then(of) else {
+            return;
+        };
         self.switches = self.switches.wrapping_add(1);
+        let now = arch::ticks();
         if let Some(context) = self.this() {
             context.state.save();
+            context.meter.stop(now);
         }
         let Some(context) = self.contexts.get_mut(next) else {
             return;
         };
-        let (Some(space_id), Some(table)) = (context.space, context.table) else {
-            return;
-        };
+        context.meter.start(now);
         let root = context.root;
         self.current = Some(next);
         self.current_table = table;

@@ -1,10 +1,13 @@
 //! Clocks, sleeping, yielding.
 
 use crate::{
-    context::{Status, Wait, WaitPlace},
+    arch,
+    context::{Context, Status, Wait, WaitPlace},
     error::{Halt, Outcome, fail},
     kernel::{Kernel, WaitKey},
 };
+use cap_abi::proc::CLOCK_THREAD_CPUTIME;
+use kernel_core::slab::Id;
 use syscall::{data::TimeSpec, error::*, flag::*};
 
 impl Kernel {
@@ -16,8 +19,16 @@ impl Kernel {
         match clock {
             CLOCK_MONOTONIC => Ok(self.now()),
             CLOCK_REALTIME => Ok(self.realtime_base.wrapping_add(self.now())),
+            CLOCK_THREAD_CPUTIME => self.current.map_or(fail(ESRCH), |id| self.cpu_time(id)),
             _ => fail(EINVAL),
         }
+    }
+
+    /// How long a context has had the CPU, in nanoseconds. What the kernel did for it meanwhile is part of it.
+    pub fn cpu_time(&self, id: Id<Context>) -> Outcome<u64> {
+        let context = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?;
+        let now = (self.current == Some(id)).then(arch::tsc);
+        Ok(arch::ticks_to_ns(context.meter.total(now)))
     }
 
     /// `SYS_CLOCK_GETTIME`.

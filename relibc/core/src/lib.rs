@@ -19,6 +19,7 @@ extern crate std;
 mod bracket;
 pub mod convert;
 pub mod ctype;
+pub mod elsewhere;
 pub mod errno;
 pub mod float;
 pub mod fnmatch;

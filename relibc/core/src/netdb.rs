@@ -11,16 +11,36 @@ fn number<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
     core::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// What a line calls something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names<'a> {
+    /// The official name.
+    pub official: &'a [u8],
+    line: &'a [u8],
+}
+
+impl<'a> Names<'a> {
+    /// The other names: in every file those behind its first two fields.
+    pub fn aliases(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        fields(self.line).skip(2)
+    }
+
+    /// Whether one of them is this.
+    #[must_use]
+    pub fn contain(&self, name: &[u8]) -> bool {
+        self.official == name || self.aliases().any(|alias| alias == name)
+    }
+}
+
 /// A line of `/etc/services`: `NAME PORT/PROTOCOL ALIAS…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service<'a> {
-    /// The official name.
-    pub name: &'a [u8],
     /// In the machine's byte order.
     pub port: u16,
     /// The protocol's name.
     pub protocol: &'a [u8],
-    line: &'a [u8],
+    /// Its names.
+    pub names: Names<'a>,
 }
 
 impl<'a> Service<'a> {
@@ -28,37 +48,24 @@ impl<'a> Service<'a> {
     #[must_use]
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let mut rest = fields(line);
-        let (name, place) = (rest.next()?, rest.next()?);
+        let (official, place) = (rest.next()?, rest.next()?);
         let slash = place.iter().position(|&b| b == b'/')?;
         let (port, protocol) = place.split_at(slash);
         Some(Self {
-            name,
             port: number(port)?,
             protocol: protocol.get(1..)?,
-            line,
+            names: Names { official, line },
         })
-    }
-
-    /// Its other names.
-    pub fn aliases(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
-        fields(self.line).skip(2)
-    }
-
-    /// Whether it is called so.
-    #[must_use]
-    pub fn is_called(&self, name: &[u8]) -> bool {
-        self.name == name || self.aliases().any(|alias| alias == name)
     }
 }
 
 /// A line of `/etc/protocols`: `NAME NUMBER ALIAS…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protocol<'a> {
-    /// The official name.
-    pub name: &'a [u8],
     /// Its number.
     pub number: u8,
-    line: &'a [u8],
+    /// Its names.
+    pub names: Names<'a>,
 }
 
 impl<'a> Protocol<'a> {
@@ -67,21 +74,12 @@ impl<'a> Protocol<'a> {
     pub fn parse(line: &'a [u8]) -> Option<Self> {
         let mut rest = fields(line);
         Some(Self {
-            name: rest.next()?,
+            names: Names {
+                official: rest.next()?,
+                line,
+            },
             number: number(rest.next()?)?,
-            line,
         })
-    }
-
-    /// Its other names.
-    pub fn aliases(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
-        fields(self.line).skip(2)
-    }
-
-    /// Whether it is called so.
-    #[must_use]
-    pub fn is_called(&self, name: &[u8]) -> bool {
-        self.name == name || self.aliases().any(|alias| alias == name)
     }
 }
 
@@ -90,9 +88,8 @@ impl<'a> Protocol<'a> {
 pub struct Host<'a> {
     /// Its address.
     pub address: core::net::IpAddr,
-    /// The official name.
-    pub name: &'a [u8],
-    line: &'a [u8],
+    /// Its names.
+    pub names: Names<'a>,
 }
 
 impl<'a> Host<'a> {
@@ -102,21 +99,18 @@ impl<'a> Host<'a> {
         let mut rest = fields(line);
         Some(Self {
             address: number(rest.next()?)?,
-            name: rest.next()?,
-            line,
+            names: Names {
+                official: rest.next()?,
+                line,
+            },
         })
-    }
-
-    /// Its other names.
-    pub fn aliases(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
-        fields(self.line).skip(2)
     }
 
     /// Whether it is called so; case does not count in these names.
     #[must_use]
     pub fn is_called(&self, name: &[u8]) -> bool {
         let same = |own: &[u8]| own.eq_ignore_ascii_case(name);
-        same(self.name) || self.aliases().any(same)
+        same(self.names.official) || self.names.aliases().any(same)
     }
 }
 
@@ -129,11 +123,15 @@ mod tests {
     fn lines() {
         let smtp = Service::parse(b"smtp\t25/tcp  mail # mail\n").unwrap();
         assert_eq!(
-            (smtp.name, smtp.port, smtp.protocol),
+            (smtp.names.official, smtp.port, smtp.protocol),
             (&b"smtp"[..], 25, &b"tcp"[..])
         );
-        assert_eq!(smtp.aliases().collect::<Vec<_>>(), [b"mail"]);
-        assert!(smtp.is_called(b"mail") && smtp.is_called(b"smtp") && !smtp.is_called(b"25/tcp"));
+        assert_eq!(smtp.names.aliases().collect::<Vec<_>>(), [b"mail"]);
+        assert!(
+            smtp.names.contain(b"mail")
+                && smtp.names.contain(b"smtp")
+                && !smtp.names.contain(b"25/tcp")
+        );
         for bad in [
             &b""[..],
             b"# only",
@@ -146,8 +144,8 @@ mod tests {
             assert_eq!(Service::parse(bad), None, "{bad:?}");
         }
         let tcp = Protocol::parse(b"tcp 6 TCP").unwrap();
-        assert_eq!((tcp.name, tcp.number), (&b"tcp"[..], 6));
-        assert!(tcp.is_called(b"TCP") && !tcp.is_called(b"6"));
+        assert_eq!((tcp.names.official, tcp.number), (&b"tcp"[..], 6));
+        assert!(tcp.names.contain(b"TCP") && !tcp.names.contain(b"6"));
         assert_eq!(Protocol::parse(b"big 256"), None);
         let host = Host::parse(b"::1 localhost ip6-localhost").unwrap();
         assert!(

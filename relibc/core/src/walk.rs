@@ -3,6 +3,7 @@
 //! Folders that are being read are kept as lists of names, so that the depth costs memory and no
 //! descriptors.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// What is asked of the file system.
@@ -115,6 +116,8 @@ pub fn walk<F: Files>(
     let mut path = path.get(..trimmed).unwrap_or(&[]).to_vec();
     let mut open: Vec<Open<F::Status>> = Vec::new();
     let mut device = None;
+    // Folders that have been told of: where links are followed, many paths may lead to one.
+    let mut known = BTreeSet::new();
     let mut start = base(&path);
     let outside = match path.get(..start) {
         None | Some([]) => b".".to_vec(),
@@ -156,8 +159,7 @@ pub fn walk<F: Files>(
                     _ if elsewhere => {}
                     Kind::Link => tell(files, &path, Some(&status), Visit::Link)?,
                     Kind::Other => tell(files, &path, Some(&status), Visit::File)?,
-                    // A link that leads back up would be followed for ever.
-                    Kind::Folder if open.iter().any(|o| F::identity(&o.status) == identity) => {}
+                    Kind::Folder if !options.physical && !known.insert(identity) => {}
                     Kind::Folder => match files.names(&path) {
                         Err(EACCES) => tell(files, &path, Some(&status), Visit::Unreadable)?,
                         Err(error) => return Err(End::Error(error)),

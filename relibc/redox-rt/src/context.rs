@@ -1,7 +1,7 @@
 //! The kernel's contexts, address spaces and descriptor tables as descriptors (`cap_abi::proc`).
 
 use cap_abi::Rights;
-use cap_abi::proc::{ADDRSPACE_OP_LABEL, SwitchAddrSpace};
+use cap_abi::proc::{ADDRSPACE_OP_LABEL, SwitchAddrSpace, TIME_LEN};
 use syscall::error::{Error, Result};
 use syscall::flag::{ContextStatus, ContextVerb, FileTableVerb, MapFlags};
 use syscall::{
@@ -180,6 +180,24 @@ impl ContextRef {
 pub fn read_status(handle: &Fd) -> Result<Status> {
     let mut buf = CtxtStsBuf::default();
     handle.read_exact(&mut buf)?;
+    known(&buf)
+}
+
+/// The same, and how long it has had the processor, in nanoseconds.
+pub fn read_status_and_time(handle: &Fd) -> Result<(Status, u64)> {
+    const STATUS: usize = size_of::<CtxtStsBuf>();
+    let mut bytes = [0; STATUS + TIME_LEN];
+    handle.read_exact(&mut bytes)?;
+    let (status, time) = bytes.split_at(STATUS);
+    let mut buf = CtxtStsBuf::default();
+    buf.copy_from_slice(status);
+    let time = time
+        .first_chunk()
+        .map_or(0, |time| u64::from_ne_bytes(*time));
+    Ok((known(&buf)?, time))
+}
+
+fn known(buf: &CtxtStsBuf) -> Result<Status> {
     let excp = buf.excp;
     let is = |s: ContextStatus| buf.status == s as usize;
     Ok(

@@ -228,6 +228,19 @@ pub fn counts() -> Result<[usize; cap_abi::process::COUNTED]> {
     Ok(counts)
 }
 
+/// How long this process, and the children that it has waited for, have had the processor, in nanoseconds.
+pub fn times() -> Result<[u64; 2]> {
+    let mut words = [0; 16];
+    let process = process_fd().ok_or(Error::new(ENOSYS))?;
+    let verb = [cap_abi::process::TIMES];
+    signal::without_delivery(|| {
+        again(|| sys::call_read_write(process, &mut words, CallFlags::empty(), &verb))
+    })?;
+    let (own, children) = words.split_at(8);
+    let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |w| u64::from_ne_bytes(*w));
+    Ok([word(own), word(children)])
+}
+
 /// The number of a child that [`new_child`] made.
 pub fn number_of(child: &Fd) -> Result<u32> {
     Ok(main_thread(child)?.get().attributes()?.pid)

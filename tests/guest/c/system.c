@@ -13,6 +13,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pty.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -30,6 +31,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/times.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -469,10 +471,110 @@ static void clocks(void) {
     SAME(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
     SAME(timer_getoverrun(timer), 0);
     SAME(timer_delete(timer), 0);
-    CHECK(clock() >= -1);
     wchar_t text[32];
     struct tm tm = {.tm_year = 124, .tm_mon = 1, .tm_mday = 29};
     SAME(wcsftime(text, 32, L"%Y-%m-%d", &tm), 10); CHECK(wcscmp(text, L"2024-02-29") == 0);
+}
+
+static long long clock_now(clockid_t clock) {
+    struct timespec t;
+    return clock_gettime(clock, &t) == 0 ? t.tv_sec * 1000000000ll + t.tv_nsec : -1;
+}
+
+/* Keeps the processor for so many nanoseconds. */
+static void keep_busy(long long amount) {
+    long long end = clock_now(CLOCK_THREAD_CPUTIME_ID) + amount;
+    while (clock_now(CLOCK_THREAD_CPUTIME_ID) < end)
+        ;
+}
+
+static void *busy_thread(void *amount) {
+    keep_busy((long)amount);
+    return 0;
+}
+
+static const long long millisecond = 1000000;
+
+static long long used(int who) {
+    struct rusage usage;
+    return getrusage(who, &usage) == 0 ? usage.ru_utime.tv_sec * 1000000000ll + usage.ru_utime.tv_usec * 1000ll : -1;
+}
+
+static long long before_fork;
+
+/* 0 if its clock began with it, and its parent's children are not its own. */
+static int works_and_has_a_child(void) {
+    if (clock_now(CLOCK_PROCESS_CPUTIME_ID) >= before_fork || used(RUSAGE_CHILDREN) != 0)
+        return 1;
+    pid_t pid = fork();
+    if (pid == 0)
+        keep_busy(20 * millisecond), _exit(0);
+    if (status_of(pid) != 0 || used(RUSAGE_CHILDREN) < 20 * millisecond)
+        return 2;
+    keep_busy(20 * millisecond);
+    return 0;
+}
+
+static void processor_time(void) {
+    long long process = clock_now(CLOCK_PROCESS_CPUTIME_ID), thread = clock_now(CLOCK_THREAD_CPUTIME_ID);
+    clock_t ticks = clock();
+    CHECK(process > 0 && thread > 0 && ticks > 0);
+    CHECK(thread <= clock_now(CLOCK_PROCESS_CPUTIME_ID));
+    keep_busy(30 * millisecond);
+    CHECK(clock_now(CLOCK_PROCESS_CPUTIME_ID) - process >= 30 * millisecond);
+    CHECK((clock() - ticks) * (1000000000ll / CLOCKS_PER_SEC) >= 29 * millisecond);
+    CHECK(used(RUSAGE_SELF) >= 30 * millisecond && used(RUSAGE_THREAD) >= 30 * millisecond);
+    struct tms first, now;
+    CHECK(times(&first) != (clock_t)-1);
+    CHECK(first.tms_utime + first.tms_stime >= 3);
+
+    /* What does not run uses nothing. */
+    long long real = clock_now(CLOCK_MONOTONIC);
+    process = clock_now(CLOCK_PROCESS_CPUTIME_ID);
+    usleep(20000);
+    process = clock_now(CLOCK_PROCESS_CPUTIME_ID) - process;
+    CHECK(process < clock_now(CLOCK_MONOTONIC) - real);
+
+    /* Threads are counted, also when they have ended. */
+    thread = clock_now(CLOCK_THREAD_CPUTIME_ID), process = clock_now(CLOCK_PROCESS_CPUTIME_ID);
+    pthread_t t;
+    SAME(pthread_create(&t, 0, busy_thread, (void *)(long)(20 * millisecond)), 0);
+    SAME(pthread_join(t, 0), 0);
+    thread = clock_now(CLOCK_THREAD_CPUTIME_ID) - thread;
+    CHECK(clock_now(CLOCK_PROCESS_CPUTIME_ID) - process >= thread + 20 * millisecond);
+
+    /* A child's time is there when it has been waited for. */
+    keep_busy(100 * millisecond);
+    fflush(0);
+    long long children = used(RUSAGE_CHILDREN);
+    before_fork = clock_now(CLOCK_PROCESS_CPUTIME_ID);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(works_and_has_a_child());
+    siginfo_t info;
+    SAME(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+    SAME(info.si_status, 0);
+    SAME(used(RUSAGE_CHILDREN), children);
+    CHECK(times(&now) != (clock_t)-1); SAME(now.tms_cutime, first.tms_cutime);
+    int status;
+    struct rusage usage;
+    SAME(wait4(pid, &status, 0, &usage), pid); SAME(status, 0);
+    long long told = usage.ru_utime.tv_sec * 1000000000ll + usage.ru_utime.tv_usec * 1000ll;
+    CHECK(told >= 40 * millisecond);
+    CHECK(used(RUSAGE_CHILDREN) >= children + told);
+    CHECK(times(&now) != (clock_t)-1); CHECK(now.tms_cutime + now.tms_cstime >= first.tms_cutime + 4);
+
+    /* A program that is executed goes on counting. */
+    pid = fork();
+    if (pid == 0)
+        keep_busy(50 * millisecond), execl(self, self, "child", "used", "50", (char *)0), _exit(99);
+    SAME(status_of(pid), 0);
+
+    clockid_t clock;
+    SAME(clock_getcpuclockid(0, &clock), 0); SAME(clock, CLOCK_PROCESS_CPUTIME_ID);
+    SAME(clock_getcpuclockid(getpid(), &clock), 0); SAME(clock, CLOCK_PROCESS_CPUTIME_ID);
+    SAME(clock_getcpuclockid(getppid(), &clock), EPERM);
+    SAME(clock_getcpuclockid(999999, &clock), ESRCH);
 }
 
 static int ask_password(void) {
@@ -564,12 +666,116 @@ static void at_functions(void) {
     SAME(stat("/at/f", &s), 0); SAME(s.st_mtime, 20); SAME(s.st_nlink, 2);
     SAME(lchmod("/at/f", 0600), 0);
     SAME(mkfifoat(dir, "p", 0600), 0); SAME(mkfifo("/at/p", 0600), -1); SAME(errno, EEXIST);
+    SAME(truncate("/at/p", 0), -1); SAME(errno, EINVAL);
     SAME(mknod("/at/n", S_IFREG | 0600, 0), 0); SAME(mknodat(dir, "m", S_IFREG | 0600, 0), 0); SAME(mknodat(dir, "c", S_IFCHR | 0600, 1), -1); SAME(errno, EPERM);
     close(dir);
 }
 
-static volatile int broken;
-static void count(int number) { broken += number == SIGPIPE; }
+static volatile int broken, rang;
+static void count(int number) { broken += number == SIGPIPE; rang += number == SIGALRM; }
+
+static void fifos(void) {
+    SAME(mkfifo("/fifo", 0600), 0);
+    /* A signal ends the wait of an open, a read and a write. */
+    struct sigaction action = {.sa_handler = count};
+    SAME(sigaction(SIGALRM, &action, 0), 0);
+    ualarm(20000, 0);
+    SAME(open("/fifo", O_RDONLY), -1); SAME(errno, EINTR); SAME(rang, 1);
+    ualarm(20000, 0);
+    SAME(open("/fifo", O_WRONLY), -1); SAME(errno, EINTR); SAME(rang, 2);
+    SAME(open("/fifo", O_WRONLY | O_NONBLOCK), -1); SAME(errno, ENXIO);
+    int both = open("/fifo", O_RDWR);
+    CHECK(both >= 0);
+    char b[PIPE_BUF] = "";
+    ualarm(20000, 0);
+    SAME(read(both, b, sizeof b), -1); SAME(errno, EINTR); SAME(rang, 3);
+    for (int i = 0; i < 16; i++) SAME(write(both, b, sizeof b), sizeof b);
+    ualarm(20000, 0);
+    SAME(write(both, b, 1), -1); SAME(errno, EINTR); SAME(rang, 4);
+    SAME(read(both, b, 100), 100);
+    static char big[1000];
+    ualarm(20000, 0);
+    /* What is whole waits for all of its room. */
+    SAME(write(both, big, sizeof big), -1); SAME(errno, EINTR); SAME(rang, 5);
+    SAME(write(both, big, 100), 100);
+    signal(SIGALRM, SIG_DFL);
+    int to = open("/fifo", O_WRONLY);
+    close(both);
+    signal(SIGPIPE, count);
+    broken = 0;
+    SAME(write(to, "x", 1), -1); SAME(errno, EPIPE); SAME(broken, 1);
+    signal(SIGPIPE, SIG_DFL);
+    SAME(lseek(to, 0, SEEK_SET), -1); SAME(errno, ESPIPE);
+    SAME(fpathconf(to, _PC_PIPE_BUF), PIPE_BUF);
+    close(to);
+    SAME(unlink("/fifo"), 0);
+}
+
+static int confined_reads_link(void) {
+    if (fcntl(AT_FDCWD, F_CAP_BENEATH) != 0)
+        return 1;
+    if (open("across/passwd", O_RDONLY) != -1 || errno != EPERM)
+        return 2;
+    if (open("across/none/of/it", O_RDONLY) != -1 || errno != EPERM)
+        return 3;
+    return 0;
+}
+
+/* Links from one scheme's files to another's. */
+static void links_between_schemes(void) {
+    struct stat direct, s;
+    SAME(mkdir("/between", 0755), 0);
+    SAME(symlink("/scheme/initfs/etc", "/between/across"), 0);
+    SAME(symlink("across/passwd", "/between/twice"), 0);
+    SAME(symlink("/scheme/initfs/etc/passwd", "/between/file"), 0);
+    SAME(symlink("/scheme/nobody/x", "/between/nobody"), 0);
+    SAME(symlink("../between", "/between/same"), 0);
+    SAME(stat("/scheme/initfs/etc/passwd", &direct), 0);
+    static const char *const paths[] = {"/between/file", "/between/twice", "/between/across/passwd", "/between/same/same/twice", "/between/across/../etc/passwd"};
+    int dir = open("/between", O_RDONLY | O_DIRECTORY);
+    CHECK(dir >= 0);
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const char *relative = paths[i] + strlen("/between/");
+        SAME(stat(paths[i], &s), 0); CHECK(s.st_dev == direct.st_dev && s.st_ino == direct.st_ino);
+        SAME(fstatat(dir, relative, &s, 0), 0); CHECK(s.st_ino == direct.st_ino);
+        int fd = openat(dir, relative, O_RDONLY);
+        CHECK(fd >= 0); close(fd);
+        SAME(access(paths[i], R_OK), 0);
+        /* What may not leave does not. */
+        SAME(openat(dir, relative, O_RDONLY | O_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+        SAME(fstatat(dir, relative, &s, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    }
+    SAME(lstat("/between/file", &s), 0); CHECK(S_ISLNK(s.st_mode));
+    SAME(lstat("/between/across/passwd", &s), 0); CHECK(S_ISREG(s.st_mode));
+    SAME(open("/between/file", O_RDONLY | O_NOFOLLOW), -1); SAME(errno, ELOOP);
+    SAME(open("/between/nobody", O_RDONLY), -1); SAME(errno, ENODEV);
+    SAME(open("/between/across/none", O_RDONLY), -1); SAME(errno, ENOENT);
+    SAME(open("/between/across", O_RDONLY | O_CREAT | O_EXCL, 0600), -1); SAME(errno, EEXIST);
+    char b[64];
+    SAME(readlink("/between/file", b, sizeof b), (long)strlen("/scheme/initfs/etc/passwd"));
+    SAME(readlink("/between/across/passwd", b, sizeof b), -1); SAME(errno, EINVAL);
+    SAME(mkdir("/between/across/new", 0755), -1); CHECK(errno == EROFS || errno == EACCES || errno == EPERM);
+    SAME(unlink("/between/across/none"), -1); CHECK(errno != EXDEV);
+    DIR *list = opendir("/between/across");
+    CHECK(list); CHECK(readdir(list)); closedir(list);
+    SAME(rename("/between/across/passwd", "/between/taken"), -1); SAME(errno, EXDEV);
+    SAME(chdir("/between"), 0);
+    SAME(in_child(confined_reads_link), 0);
+    SAME(chdir("across"), 0);
+    int fd = open("passwd", O_RDONLY);
+    CHECK(fd >= 0); close(fd);
+    SAME(chdir("/"), 0);
+    int limited = openat(dir, ".", O_RDONLY | O_DIRECTORY);
+    CHECK(fcntl(limited, F_CAP_BENEATH) >= 0);
+    SAME(openat(limited, "file", O_RDONLY), -1); SAME(errno, EPERM);
+    close(limited), close(dir);
+    SAME(symlink("/scheme/initfs/bin", "/between/programs"), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        execl("/between/programs/test-c", self, "child", "exit", "6", (char *)0), _exit(99);
+    SAME(status_of(pid), 6);
+    SAME(unlink("/between/file"), 0); SAME(stat("/scheme/initfs/etc/passwd", &s), 0);
+}
 
 static void sockets(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/socket"}, other;
@@ -698,10 +904,13 @@ const struct test_case system_cases[] = {
     {"networks", networks},
     {"more_signals", more_signals},
     {"clocks", clocks},
+    {"processor_time", processor_time},
     {"facts", facts},
     {"mapped_memory", mapped_memory},
     {"terminals", terminals},
     {"at_functions", at_functions},
+    {"links_between_schemes", links_between_schemes},
+    {"fifos", fifos},
     {"sockets", sockets},
     {"waiting_with_masks", waiting_with_masks},
     {"logs", logs},

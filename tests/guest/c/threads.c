@@ -145,9 +145,43 @@ static void scheduling(void) {
     SAME(pthread_setschedparam(pthread_self(), SCHED_OTHER, &p), 0);
     SAME(pthread_setschedparam(pthread_self(), SCHED_FIFO, &p), ENOTSUP);
     SAME(pthread_setschedprio(pthread_self(), 0), 0); SAME(pthread_setschedprio(pthread_self(), 50), EINVAL);
-    clockid_t clock;
-    SAME(pthread_getcpuclockid(pthread_self(), &clock), ENOENT);
     SAME(sched_yield(), 0);
+}
+
+static long long clock_now(clockid_t clock) {
+    struct timespec t;
+    return clock_gettime(clock, &t) == 0 ? t.tv_sec * 1000000000ll + t.tv_nsec : -1;
+}
+
+static volatile int spin_on;
+
+static void *spins(void *argument) {
+    (void)argument;
+    while (spin_on)
+        ;
+    return 0;
+}
+
+static void clocks_of_threads(void) {
+    clockid_t own, other, again;
+    SAME(pthread_getcpuclockid(pthread_self(), &own), 0);
+    long long before = clock_now(CLOCK_THREAD_CPUTIME_ID), same = clock_now(own), after = clock_now(CLOCK_THREAD_CPUTIME_ID);
+    CHECK(0 < before && before <= same && same <= after);
+    struct timespec resolution;
+    SAME(clock_getres(own, &resolution), 0); SAME(clock_getres(CLOCK_THREAD_CPUTIME_ID, &resolution), 0);
+    pthread_t t;
+    spin_on = 1;
+    SAME(pthread_create(&t, 0, spins, 0), 0);
+    /* At once: it need not have begun. */
+    SAME(pthread_kill(t, 0), 0);
+    SAME(pthread_getcpuclockid(t, &other), 0); SAME(pthread_getcpuclockid(t, &again), 0);
+    SAME(other, again); CHECK(other != own);
+    while (clock_now(other) < 3000000)
+        sched_yield();
+    spin_on = 0;
+    SAME(pthread_join(t, 0), 0);
+    SAME(clock_now(other), -1); SAME(errno, EINVAL);
+    CHECK(clock_now(own) > after);
 }
 
 static void lock_attributes(void) {
@@ -487,6 +521,22 @@ static void cancellation(void) {
     SAME(pthread_cancel(other), 0);
     SAME(pthread_join(other, &value), 0);
     CHECK(value == PTHREAD_CANCELED);
+    /* A thousand times at another moment each. */
+    for (unsigned i = 0; i < 1000; i++) {
+        static void *(*const waits[])(void *) = {in_read, in_sleep, in_poll, in_semaphore, in_condition, in_suspend, by_asking, anywhere};
+        pthread_t t;
+        reached = cleaned = 0;
+        SAME(pthread_create(&t, 0, waits[i % 8], 0), 0);
+        for (unsigned pause = 0; pause < i / 8 % 40; pause++)
+            sched_yield();
+        SAME(pthread_cancel(t), 0);
+        SAME(pthread_join(t, &value), 0);
+        CHECK(value == PTHREAD_CANCELED);
+        CHECK(cleaned <= 1);
+        /* Nothing stays locked or taken. */
+        SAME(pthread_mutex_trylock(&mutex), 0);
+        SAME(pthread_mutex_unlock(&mutex), 0);
+    }
     pthread_t t;
     reached = go_on = 0;
     SAME(pthread_create(&t, 0, disabled, 0), 0);
@@ -509,6 +559,7 @@ const struct test_case thread_cases[] = {
     {"thread_stacks", thread_stacks},
     {"thread_lives", thread_lives},
     {"scheduling", scheduling},
+    {"clocks_of_threads", clocks_of_threads},
     {"lock_attributes", lock_attributes},
     {"mutexes_and_conditions", mutexes_and_conditions},
     {"readers_and_writers", readers_and_writers},

@@ -4,7 +4,6 @@
 //! table is a failure, and so is what is in the table and passes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,9 +34,16 @@ struct Entry {
     /// Why only a part of its tests is run, if `args` say so.
     #[serde(default)]
     part: String,
+    /// How many seconds each of its test programs may take.
+    #[serde(default = "usual_limit")]
+    time_limit: u32,
     /// Tests that do not pass, as they are called where they run, and the reasons.
     #[serde(default)]
     fails: BTreeMap<String, String>,
+}
+
+const fn usual_limit() -> u32 {
+    600
 }
 
 /// What a run of one crate's tests found.
@@ -69,8 +75,8 @@ impl Table {
     }
 }
 
-/// Runs the suites of all crates, or those that are named, and writes what they found into `page` if all were
-/// run. Answers whether anything was not as the table says.
+/// Runs the suites of all crates, or those that are named, and writes what they found into `page`, where the others'
+/// rows stay. Answers whether anything was not as the table says; the rows of such a crate stay, too.
 pub fn run(table: &Table, names: &[String], page: &Path) -> Result<bool> {
     for name in names {
         if !table.crates.iter().any(|entry| entry.name == *name) {
@@ -78,7 +84,6 @@ pub fn run(table: &Table, names: &[String], page: &Path) -> Result<bool> {
         }
     }
     let mut failed = false;
-    let mut rows = String::new();
     for entry in &table.crates {
         if !names.is_empty() && !names.contains(&entry.name) {
             continue;
@@ -91,13 +96,13 @@ pub fn run(table: &Table, names: &[String], page: &Path) -> Result<bool> {
             failed = true;
             println!("  FAIL {problem}");
         }
-        write!(rows, "{}", row(entry, &found))?;
-    }
-    if names.is_empty() && !failed {
-        let text =
-            fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
-        let text = fill(&text, &rows).with_context(|| page.display().to_string())?;
-        fs::write(page, text).with_context(|| format!("cannot write {}", page.display()))?;
+        if problems.is_empty() {
+            let text = fs::read_to_string(page)
+                .with_context(|| format!("cannot read {}", page.display()))?;
+            let text =
+                update(&text, table, entry, &found).with_context(|| page.display().to_string())?;
+            fs::write(page, text).with_context(|| format!("cannot write {}", page.display()))?;
+        }
     }
     Ok(failed)
 }
@@ -150,7 +155,10 @@ fn test(entry: &Entry, folder: &Path) -> Result<Found> {
         .args(["cargo", "test", "--no-fail-fast"])
         .args(&entry.args)
         .current_dir(folder)
-        .env("COOK_EXEC", "--timeout 600")
+        .env(
+            "COOK_EXEC",
+            format!("--config base --timeout {}", entry.time_limit),
+        )
         .stdin(Stdio::null())
         .output()
         .context("cannot start cook")?;
@@ -229,14 +237,35 @@ fn row(entry: &Entry, found: &Found) -> String {
     text
 }
 
-/// Puts the rows into the page.
-fn fill(page: &str, rows: &str) -> Result<String> {
+/// Puts a crate's rows into the page. Those of the others stay, if the table has them, in its order.
+fn update(page: &str, table: &Table, new: &Entry, found: &Found) -> Result<String> {
+    const HEAD: &str =
+        "| crate | version | passed | failed | ignored | |\n|---|---|---|---|---|---|\n";
     let (before, rest) = page.split_once(BEGIN).context("no place for the table")?;
-    let (_, after) = rest
+    let (old, after) = rest
         .split_once(END)
         .context("no end of the table's place")?;
-    let head = "| crate | version | passed | failed | ignored | |\n|---|---|---|---|---|---|\n";
-    Ok(format!("{before}{BEGIN}\n\n{head}{rows}\n{END}{after}"))
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    for line in old.trim().lines().skip(HEAD.lines().count()) {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        match (cells.next(), cells.next(), blocks.last_mut()) {
+            (Some(""), _, Some((_, block))) => *block += &format!("{line}\n"),
+            (Some(name), Some(version), _) => {
+                blocks.push((format!("{name} {version}"), format!("{line}\n")));
+            }
+            _ => bail!("a row that is none: {line}"),
+        }
+    }
+    let mut rows = String::new();
+    for entry in &table.crates {
+        let key = format!("{} {}", entry.name, entry.version);
+        if entry.name == new.name {
+            rows += &row(new, found);
+        } else if let Some((_, block)) = blocks.iter().find(|(known, _)| *known == key) {
+            rows += block;
+        }
+    }
+    Ok(format!("{before}{BEGIN}\n\n{HEAD}{rows}\n{END}{after}"))
 }
 
 #[cfg(test)]
@@ -259,6 +288,7 @@ test result: FAILED. 2 passed; 2 failed
             version: "1.0.0".into(),
             args: Vec::new(),
             part: String::new(),
+            time_limit: usual_limit(),
             fails: fails.iter().map(|f| ((*f).into(), "so".into())).collect(),
         }
     }
@@ -289,13 +319,43 @@ test result: FAILED. 2 passed; 2 failed
     }
 
     #[test]
-    fn the_page_is_filled() {
-        let rows = row(&entry(&["b::d"]), &parse(SAID));
-        let page = format!("# A\n{BEGIN}\nold\n{END}\nend\n");
-        let filled = fill(&page, &rows).unwrap();
-        assert!(filled.starts_with("# A\n"), "{filled}");
-        assert!(filled.contains("| n | 1.0.0 | 2 | 2 | 1 |  |\n| | | | `b::d` | | so |\n"));
-        assert!(filled.ends_with("-->\nend\n") && !filled.contains("old"));
-        assert!(fill("nothing", &rows).is_err());
+    fn the_page_has_the_rows_of_those_that_were_run() {
+        let named = |name: &str| Entry {
+            name: name.into(),
+            ..entry(&["b::d"])
+        };
+        let table = Table {
+            crates: ["a", "n", "z"].map(named).into(),
+        };
+        let page = format!("# A\n{BEGIN}\n{END}\nend\n");
+        let found = parse(SAID);
+        let page = update(&page, &table, &named("z"), &found).unwrap();
+        let page = update(&page, &table, &named("a"), &found).unwrap();
+        let better = Found {
+            passed: 9,
+            ..found.clone()
+        };
+        let page = update(&page, &table, &named("z"), &better).unwrap();
+        assert!(page.starts_with("# A\n") && page.ends_with("-->\nend\n"));
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
+        assert_eq!(
+            rows,
+            [
+                "| crate | version | passed | failed | ignored | |",
+                "| a | 1.0.0 | 2 | 2 | 1 |  |",
+                "| | | | `b::d` | | so |",
+                "| z | 1.0.0 | 9 | 2 | 1 |  |",
+                "| | | | `b::d` | | so |",
+            ]
+        );
+        // Of what the table has no more, or in another version, nothing stays.
+        let mut other = table.clone();
+        other.crates.remove(0);
+        other.crates.iter_mut().for_each(|e| e.version = "2".into());
+        let page = update(&page, &other, &other.crates[0], &found).unwrap();
+        assert!(
+            page.contains("| n | 2 | 2 |") && !page.contains("| a |") && !page.contains("| z |")
+        );
+        assert!(update("nothing", &table, &named("a"), &found).is_err());
     }
 }

@@ -3,12 +3,12 @@
 use alloc::{string::String, vec::Vec};
 
 use gen_slab::{Key, Slab};
-use scheme_core::{listing, reply};
+use scheme_core::{Incoming, incoming, listing, reply};
 use syscall::{
     Stat, StdFsCallKind,
     error::{self as errno},
     flag::{MODE_CHR, MODE_DIR, MODE_FILE, O_DIRECTORY, O_WRONLY},
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
 
 use crate::bus::{CONFIG_LEN, Function, name};
@@ -106,33 +106,40 @@ impl<M: Machine> Server<M> {
         self.insert(Handle::Root)
     }
 
-    /// Answers a request.
-    pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Answer<M::Fd> {
-        let [handle, _, _, flags, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        if let Some(Opcode::CloseMsg) = opcode
-            && let Some(Handle::Function(index)) = self.handles.remove(Key::from_raw(handle))
-        {
+    /// A handle is gone; a function that was opened through it can be opened again.
+    fn close(&mut self, handle: u64) {
+        if let Some(Handle::Function(index)) = self.handles.remove(Key::from_raw(handle)) {
             self.machine.release(index);
             if let Some(held) = self.held.get_mut(index) {
                 *held = false;
             }
         }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return Answer::None;
-        }
+    }
+
+    /// Answers a request.
+    pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Answer<M::Fd> {
+        let [handle, _, _, flags, ..] = sqe.args;
+        let opcode = match incoming(sqe) {
+            Incoming::Closed(handle) => {
+                self.close(handle);
+                return Answer::None;
+            }
+            Incoming::Unmapped(_) | Incoming::Cancelled(_) | Incoming::Message => {
+                return Answer::None;
+            }
+            Incoming::Asked(opcode) => opcode,
+        };
         let answer = match opcode {
-            Some(Opcode::OpenAt) => match self.open(handle, payload, flags as usize) {
+            Ok(Opcode::OpenAt) => match self.open(handle, payload, flags as usize) {
                 Ok(Opened::Descriptor(fd)) => return Answer::Descriptor(sqe.tag, fd),
                 Ok(Opened::Handle(handle)) => self
                     .insert_opened(handle)
                     .map(|number| reply::opened(sqe.tag, number, NewFdFlags::POSITIONED)),
                 Err(error) => Err(error),
             },
-            Some(opcode) => self
-                .answer(opcode, sqe, payload)
+            opcode => opcode
+                .and_then(|opcode| self.answer(opcode, sqe, payload))
                 .map(|value| reply::value(sqe.tag, Ok(value))),
-            None => Err(errno::ENOSYS),
         };
         Answer::Entry(answer.unwrap_or_else(|error| reply::value(sqe.tag, Err(error))))
     }
@@ -222,9 +229,6 @@ impl<M: Machine> Server<M> {
             .handles
             .get(Key::from_raw(handle))
             .ok_or(errno::EBADF)?;
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
         match opcode {
             Opcode::Read => match handle {
                 Handle::Root => Err(errno::EISDIR),
@@ -304,6 +308,7 @@ mod tests {
     use crate::bus::Address;
     use crate::drivers::Drivers;
     use std::collections::BTreeSet;
+    use syscall::schemev2::SqeFlags;
 
     #[derive(Default)]
     struct Fake {

@@ -90,7 +90,7 @@ impl<T> Manager<T> {
         const DONE: Answer = Answer::value(0);
         let number = |pid: Pid| Answer::value(pid as usize);
         match call {
-            Call::Wait(awaited, flags) => self.wait(pid, awaited, flags, tag),
+            Call::Wait(awaited, flags) => self.wait(pid, awaited, flags, tag, world),
             Call::Exit(word) => {
                 self.exit(pid, word, effects)?;
                 Ok(Answer::Never)
@@ -114,7 +114,7 @@ impl<T> Manager<T> {
                 let parent = self.find(target).map_or(0, |process| process.ppid);
                 self.set_group(pid, target, group)?;
                 // A wait for the group it was in may be a wait for nothing now.
-                self.answer_waits(parent, effects);
+                self.answer_waits(parent, world, effects);
                 Ok(DONE)
             }
             Call::GetGroup(target) => self.group_of(pid, target).map(number),
@@ -122,7 +122,7 @@ impl<T> Manager<T> {
             Call::NewSession => {
                 let parent = self.live(pid)?.ppid;
                 let session = self.new_session(pid)?;
-                self.answer_waits(parent, effects);
+                self.answer_waits(parent, world, effects);
                 Ok(number(session))
             }
             Call::GetParent => Ok(number(self.live(pid)?.ppid)),
@@ -159,6 +159,7 @@ impl<T> Manager<T> {
                 Ok(Answer::value(process.priority.into()))
             }
             Call::Confine => self.confine(pid).map(|()| DONE),
+            Call::Times => Ok(Answer::Now(0, Data::Times(self.times(pid, world)?))),
             Call::Counts => {
                 let process = self.live(pid)?;
                 if !process.ids.is_privileged() || process.cell.is_some() {

@@ -34,11 +34,12 @@ impl<T> Manager<T> {
         Ok(())
     }
 
-    /// A context has ended, on its own or because it was ended.
+    /// A context has ended, on its own or because it was ended. `used`: how long it had the processor.
     pub fn context_died(
         &mut self,
         thread: Key,
         death: Death,
+        used: u64,
         world: &mut impl World,
         effects: &mut Vec<Effect>,
     ) {
@@ -49,6 +50,7 @@ impl<T> Manager<T> {
             return;
         };
         process.threads.retain(|other| *other != thread);
+        process.used_by_ended = process.used_by_ended.saturating_add(used);
         let (pid, last, alive) = (process.pid, process.threads.is_empty(), process.is_alive());
         if last {
             let word = match process.state {
@@ -146,11 +148,11 @@ impl<T> Manager<T> {
         }
         if world.forgets_children(ppid) {
             self.reap(pid);
-            self.answer_waits(ppid, effects);
+            self.answer_waits(ppid, world, effects);
             return;
         }
         self.child_signal(pid, ppid, world, effects);
-        self.answer_waits(ppid, effects);
+        self.answer_waits(ppid, world, effects);
     }
 
     /// `SIGCHLD` for a parent, on behalf of the child.
@@ -230,6 +232,6 @@ impl<T> Manager<T> {
         }
         self.finish(pid, status::signaled(9), world, effects);
         self.reap(pid);
-        self.answer_waits(ppid, effects);
+        self.answer_waits(ppid, world, effects);
     }
 }

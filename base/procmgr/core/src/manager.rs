@@ -36,6 +36,11 @@ pub enum Data {
     None,
     /// A wait status word, as `usize`.
     Status(u32),
+    /// The same of a child, and behind it the nanoseconds of processor time that it and the children it has
+    /// waited for have used.
+    Waited(u32, u64),
+    /// What [`Manager::times`] tells, as words of 8 bytes.
+    Times([u64; 2]),
     /// A pair of limits, as `libredox::protocol::Rlimit`.
     Limits(Limits),
     /// The credentials of a process.
@@ -103,6 +108,8 @@ pub trait World {
     fn has_deliverable(&self, thread: Key) -> bool;
     /// Whether a thread's context has been started.
     fn is_started(&self, thread: Key) -> bool;
+    /// How long a thread has had the processor, in nanoseconds.
+    fn used(&self, thread: Key) -> u64;
 }
 
 /// What is said about a process in the kernel.
@@ -277,6 +284,16 @@ impl<T> Manager<T> {
             self.sessions.len(),
             self.handles.len(),
         ]
+    }
+
+    /// How long a process has had the processor, in nanoseconds: itself, with all its threads, and the children
+    /// that it has waited for, with theirs.
+    ///
+    /// # Errors
+    /// `ESRCH`.
+    pub fn times(&self, pid: Pid, world: &impl World) -> Result<[u64; 2], Errno> {
+        let process = self.find(pid).ok_or(ESRCH)?;
+        Ok([process.used(world), process.used_by_children])
     }
 
     /// The numbers of all processes that have not been waited for.

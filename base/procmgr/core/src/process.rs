@@ -12,7 +12,7 @@ use libredox::protocol::{RtSigInfo, WaitFlags};
 use crate::{
     cell::Cell,
     credentials::Ids,
-    manager::{Errno, Tag},
+    manager::{Errno, Tag, World},
     status,
 };
 
@@ -125,6 +125,10 @@ pub(crate) struct Process {
     pub state: State,
     pub report: Option<Report>,
     pub threads: Vec<Key>,
+    /// Nanoseconds of processor time that its ended threads have used.
+    pub used_by_ended: u64,
+    /// The same of the children that it has waited for, and of theirs.
+    pub used_by_children: u64,
     pub children: BTreeSet<Pid>,
     /// This process's waits for its children.
     pub waiters: Vec<Waiter>,
@@ -162,6 +166,8 @@ impl Process {
             state: State::Running,
             report: None,
             threads: Vec::new(),
+            used_by_ended: 0,
+            used_by_children: 0,
             children: BTreeSet::new(),
             waiters: Vec::new(),
             observers: Vec::new(),
@@ -203,6 +209,12 @@ impl Process {
             State::Zombie(status) => Some(status),
             _ => None,
         }
+    }
+
+    /// Nanoseconds of processor time that its threads have used.
+    pub fn used(&self, world: &impl World) -> u64 {
+        let each = self.threads.iter().map(|thread| world.used(*thread));
+        each.fold(self.used_by_ended, u64::saturating_add)
     }
 
     pub fn limit(&self, resource: usize) -> u64 {

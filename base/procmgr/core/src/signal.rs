@@ -327,6 +327,6 @@ impl<T> Manager<T> {
         if !world.ignores_child_stops(parent) {
             self.child_signal(pid, parent, world, effects);
         }
-        self.answer_waits(parent, effects);
+        self.answer_waits(parent, world, effects);
     }
 }

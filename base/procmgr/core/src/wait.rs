@@ -7,7 +7,7 @@ use libredox::protocol::WaitFlags;
 use syscall::error as errno;
 
 use crate::{
-    manager::{Answer, Data, Effect, Errno, Manager, Tag},
+    manager::{Answer, Data, Effect, Errno, Manager, Tag, World},
     process::{Awaited, Pid, Process, Report, Waiter},
     status,
 };
@@ -18,6 +18,9 @@ enum Told {
     Of(u32, bool),
 }
 
+/// A child that has something to tell: which, its status word, and what it has used of the processor.
+type News = (Pid, u32, u64);
+
 impl<T> Manager<T> {
     /// waitpid(2).
     pub(crate) fn wait(
@@ -26,6 +29,7 @@ impl<T> Manager<T> {
         awaited: Awaited,
         flags: WaitFlags,
         tag: Tag,
+        world: &impl World,
     ) -> Result<Answer, Errno> {
         let parent = self.live(pid)?;
         // "My group" is the group the caller is in now.
@@ -33,8 +37,8 @@ impl<T> Manager<T> {
             Awaited::Group(0) => Awaited::Group(parent.pgid),
             other => other,
         };
-        match self.look(pid, awaited, flags)? {
-            Some((child, word)) => Ok(Answer::Now(child as usize, Data::Status(word))),
+        match self.look(pid, awaited, flags, world)? {
+            Some((child, word, used)) => Ok(Answer::Now(child as usize, Data::Waited(word, used))),
             None if flags.contains(WaitFlags::WNOHANG) => Ok(Answer::value(0)),
             None => {
                 let parent = self.live_mut(pid)?;
@@ -58,7 +62,8 @@ impl<T> Manager<T> {
         parent: Pid,
         awaited: Awaited,
         flags: WaitFlags,
-    ) -> Result<Option<(Pid, u32)>, Errno> {
+        world: &impl World,
+    ) -> Result<Option<News>, Errno> {
         let mut any = false;
         let mut found = None;
         let children = &self.live(parent)?.children;
@@ -75,11 +80,12 @@ impl<T> Manager<T> {
             }
             any = true;
             if let Told::Of(word, last) = news(process, flags) {
-                found = Some((*child, word, last));
+                let used = process.used(world).saturating_add(process.used_by_children);
+                found = Some((*child, word, used, last));
                 break;
             }
         }
-        let Some((child, word, last)) = found else {
+        let Some((child, word, used, last)) = found else {
             return if any {
                 Ok(None)
             } else {
@@ -87,29 +93,36 @@ impl<T> Manager<T> {
             };
         };
         if flags.bits() as u64 & WAIT_KEEP != 0 {
-            return Ok(Some((child, word)));
+            return Ok(Some((child, word, used)));
         }
         if last {
+            let parent = self.live_mut(parent)?;
+            parent.used_by_children = parent.used_by_children.saturating_add(used);
             self.reap(child);
         } else if let Some(process) = self.find_mut(child) {
             process.report = None;
         }
-        Ok(Some((child, word)))
+        Ok(Some((child, word, used)))
     }
 
     /// Answers the waits of a parent that have an answer now.
-    pub(crate) fn answer_waits(&mut self, parent: Pid, effects: &mut Vec<Effect>) {
+    pub(crate) fn answer_waits(
+        &mut self,
+        parent: Pid,
+        world: &impl World,
+        effects: &mut Vec<Effect>,
+    ) {
         let Ok(process) = self.live_mut(parent) else {
             return;
         };
         let waiters = core::mem::take(&mut process.waiters);
         let mut still = Vec::new();
         for waiter in waiters {
-            match self.look(parent, waiter.awaited, waiter.flags) {
-                Ok(Some((child, word))) => effects.push(Effect::Reply(
+            match self.look(parent, waiter.awaited, waiter.flags, world) {
+                Ok(Some((child, word, used))) => effects.push(Effect::Reply(
                     waiter.tag,
                     Ok(child as usize),
-                    Data::Status(word),
+                    Data::Waited(word, used),
                 )),
                 Ok(None) => still.push(waiter),
                 Err(error) => effects.push(Effect::Reply(waiter.tag, Err(error), Data::None)),

@@ -5,8 +5,8 @@
 //!
 //! | verb | metadata behind it | answer | payload |
 //! |---|---|---|---|
-//! | `Waitpid` | child or 0 for any, `WaitFlags` | the child, or 0 | out: status (`usize`) |
-//! | `Waitpgid` | group or 0 for the caller's, `WaitFlags` | the child, or 0 | out: status (`usize`) |
+//! | `Waitpid` | child or 0 for any, `WaitFlags` | the child, or 0 | out: status (`usize`); with room for it the processor time that the child and those it waited for have used, in nanoseconds (`u64`) |
+//! | `Waitpgid` | group or 0 for the caller's, `WaitFlags` | the child, or 0 | out: the same |
 //! | `Exit` | status word | none | |
 //! | `SetResugid` | | 0 | in: 6 `u32`: real, effective, saved user, the same for groups; `u32::MAX` keeps |
 //! | `Setpgid` | target or 0, group or 0; `usize::MAX` asks | 0, or the group | |
@@ -25,6 +25,7 @@
 //! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd) |
 //! | `cap_abi::process::CONFINE` | | 0 | |
 //! | `cap_abi::process::COUNTS` | | 0 | out: 5 `u64` |
+//! | `cap_abi::process::TIMES` | | 0 | out: 2 `u64` |
 //! | `cap_abi::process::SET_IDS_OF` | process | 0 | in: as `SetResugid` |
 //! | `Rlimit` | resource, 0 reads or 1 sets | 0 | out or in: `Rlimit` |
 //!
@@ -36,7 +37,7 @@
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 
-use cap_abi::process::{CONFINE, COUNTS, SET_IDS_OF, WAIT_KEEP, WAIT_NOT_ENDED};
+use cap_abi::process::{CONFINE, COUNTS, SET_IDS_OF, TIMES, WAIT_KEEP, WAIT_NOT_ENDED};
 use cap_abi::session;
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
 
@@ -71,6 +72,7 @@ pub(crate) enum Call {
     DropTerminal,
     Confine,
     Counts,
+    Times,
     GetLimits(usize),
     SetLimits(usize, Limits),
 }
@@ -83,6 +85,7 @@ pub(crate) fn process_call(metadata: Metadata, payload: &[u8]) -> Result<Call, E
     match verb {
         CONFINE => return Ok(Call::Confine),
         COUNTS => return Ok(Call::Counts),
+        TIMES => return Ok(Call::Times),
         SET_IDS_OF => return Ok(Call::SetIdsOf(pid(a)?, set_ids(payload)?)),
         _ => (),
     }

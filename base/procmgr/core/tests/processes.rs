@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use cap_abi::process::{WAIT_KEEP, WAIT_NOT_ENDED};
+use cap_abi::process::{TIMES, WAIT_KEEP, WAIT_NOT_ENDED};
 use cap_abi::session::{CONTROL, Control, LEADER, control_word};
 use common::{Proc, Sim};
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
@@ -44,6 +44,79 @@ fn a_child_is_waited_for_once() {
     assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, NOHANG), Err(ECHILD));
     sim.close(child.handle);
     assert_eq!(sim.manager.counts(), [1, 1, 1, 1, 1]);
+}
+
+/// What a wait that is answered at once says of the child's processor time.
+fn waited(sim: &mut Sim, who: Proc, flags: u64) -> u64 {
+    let metadata = [ProcCall::Waitpid as u64, 0, flags];
+    match sim.call_tagged(who.handle, metadata, &[]).1 {
+        Ok(Answer::Now(_, Data::Waited(_, used))) => used,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn times(sim: &mut Sim, who: Proc) -> [u64; 2] {
+    match sim.call_tagged(who.handle, [TIMES, 0, 0], &[]).1 {
+        Ok(Answer::Now(0, Data::Times(times))) => times,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn processor_time_is_a_process_s_sum_and_a_child_s_when_it_is_waited_for() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread") else {
+        panic!()
+    };
+    sim.machine.started.insert(thread);
+    sim.machine
+        .used
+        .extend([(init.thread, 1000), (child.thread, 30), (thread, 4)]);
+    assert_eq!(times(&mut sim, child), [34, 0]);
+    // A thread's time stays when the thread ends.
+    sim.died(thread, Death::Ended(0));
+    assert_eq!(times(&mut sim, child), [34, 0]);
+    let grandchild = sim.fork(child);
+    sim.machine.used.insert(grandchild.thread, 500);
+    assert_eq!(times(&mut sim, grandchild), [500, 0]);
+    sim.exit(grandchild, status::exited(0));
+    assert_eq!(times(&mut sim, child), [34, 0]);
+    // Looking is not waiting.
+    assert_eq!(waited(&mut sim, child, WAIT_KEEP), 500);
+    assert_eq!(times(&mut sim, child), [34, 0]);
+    assert_eq!(waited(&mut sim, child, 0), 500);
+    assert_eq!(times(&mut sim, child), [34, 500]);
+    // One that has stopped tells what it has used so far, and is no one's sum yet.
+    sim.kill_pid(init, child.pid, STOP).unwrap();
+    assert_eq!(waited(&mut sim, init, UNTRACED), 534);
+    assert_eq!(times(&mut sim, init), [1000, 0]);
+    let waiting = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    sim.kill_pid(init, child.pid, KILL).unwrap();
+    assert_eq!(sim.replies[&waiting], of(child.pid, status::signaled(KILL)));
+    assert_eq!(times(&mut sim, init), [1000, 534]);
+}
+
+#[test]
+fn nobody_has_the_time_of_a_child_that_is_forgotten() {
+    let (mut sim, init) = Sim::new();
+    sim.machine.forgetful.insert(1);
+    let child = sim.fork(init);
+    sim.machine.used.insert(child.thread, 5);
+    sim.exit(child, status::exited(0));
+    assert_eq!(times(&mut sim, init), [0, 0]);
+    // Init inherits what was its child's child.
+    sim.machine.forgetful.clear();
+    let child = sim.fork(init);
+    let grandchild = sim.fork(child);
+    sim.machine
+        .used
+        .extend([(child.thread, 7), (grandchild.thread, 11)]);
+    sim.exit(child, status::exited(0));
+    assert_eq!(waited(&mut sim, init, 0), 7);
+    sim.exit(grandchild, status::exited(0));
+    assert_eq!(waited(&mut sim, init, 0), 11);
+    assert_eq!(times(&mut sim, init), [0, 18]);
 }
 
 #[test]

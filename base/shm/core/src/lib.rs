@@ -20,14 +20,14 @@ extern crate alloc;
 use alloc::{collections::BTreeMap, format, string::String};
 
 use gen_slab::{Key, Slab};
-use scheme_core::reply;
+use scheme_core::{Incoming, incoming, reply, user_of};
 use syscall::{
     Stat, StdFsCallKind, error as errno,
     flag::{
         EventFlags, MODE_FILE, MapFlags, O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_STAT, O_TRUNC,
         O_WRONLY,
     },
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
 
 type Result<T> = core::result::Result<T, i32>;
@@ -122,25 +122,25 @@ impl<M: Memory> Server<M> {
     /// Answers a request, unless it wants no answer.
     pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Option<Cqe> {
         let [handle, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        match opcode {
-            Some(Opcode::CloseMsg) => self.close(handle),
-            Some(Opcode::Munmap) => self.unmapped(handle),
-            _ => {}
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return None;
-        }
-        if let Some(Opcode::OpenAt) = opcode {
+        let opcode = match incoming(sqe) {
+            Incoming::Closed(handle) => {
+                self.close(handle);
+                return None;
+            }
+            Incoming::Unmapped(handle) => {
+                self.unmapped(handle);
+                return None;
+            }
+            Incoming::Cancelled(_) | Incoming::Message => return None,
+            Incoming::Asked(opcode) => opcode,
+        };
+        if let Ok(Opcode::OpenAt) = opcode {
             return Some(match self.open(handle, payload, sqe) {
                 Ok(handle) => reply::opened(sqe.tag, handle, NewFdFlags::POSITIONED),
                 Err(error) => reply::value(sqe.tag, Err(error)),
             });
         }
-        let answer = match opcode {
-            Some(opcode) => self.answer(opcode, sqe, payload),
-            None => Err(errno::ENOSYS),
-        };
+        let answer = opcode.and_then(|opcode| self.answer(opcode, sqe, payload));
         Some(reply::value(sqe.tag, answer))
     }
 
@@ -159,9 +159,9 @@ impl<M: Memory> Server<M> {
     }
 
     fn open(&mut self, dir: u64, path: &[u8], sqe: &Sqe) -> Result<u64> {
-        let [_, _, _, flags, _, ids] = sqe.args;
+        let [_, _, _, flags, ..] = sqe.args;
         let flags = flags as usize;
-        let user = (ids as u32, ids.wrapping_shr(32) as u32);
+        let user = user_of(sqe);
         match self.handles.get(Key::from_raw(dir)) {
             Some(Role::Root) => {}
             Some(Role::Object { .. }) => return Err(errno::ENOTDIR),
@@ -289,9 +289,6 @@ impl<M: Memory> Server<M> {
 
     fn answer(&mut self, opcode: Opcode, sqe: &Sqe, payload: &mut [u8]) -> Result<usize> {
         let [handle, first, second, a, b, ids] = sqe.args;
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
         let role = self.handles.get(Key::from_raw(handle)).copied();
         let (key, read, write) = match role.ok_or(errno::EBADF)? {
             Role::Object { key, read, write } => (key, read, write),

@@ -1,5 +1,6 @@
 use super::*;
 use syscall::flag::O_RDWR;
+use syscall::schemev2::SqeFlags;
 
 /// Memory of the host; where it is does not matter to anybody.
 struct Heap(Vec<u8>);

@@ -30,11 +30,11 @@ pub use random::Random;
 use alloc::vec::Vec;
 
 use gen_slab::{Key, Slab};
-use scheme_core::reply;
+use scheme_core::{Incoming, incoming, reply};
 use syscall::{
     Stat, StdFsCallKind, error as errno,
     flag::{EventFlags, MODE_CHR, O_DIRECTORY, O_RDONLY, O_WRONLY},
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
 
 type Result<T> = core::result::Result<T, i32>;
@@ -139,26 +139,24 @@ impl<D: Device> Server<D> {
 
     /// Answers a request, unless it is one that wants no answer.
     pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8]) -> Option<Cqe> {
-        let [handle, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        if let Some(Opcode::CloseMsg) = opcode
-            && let Some(open) = self.handles.remove(Key::from_raw(handle))
-        {
-            self.device.close(open.handle);
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return None;
-        }
-        if let Some(Opcode::OpenAt) = opcode {
-            let [_, _, _, flags, ..] = sqe.args;
-            return Some(match self.open(handle, payload, flags as usize) {
-                Ok(number) => reply::opened(sqe.tag, number, NewFdFlags::empty()),
-                Err(error) => reply::value(sqe.tag, Err(error)),
-            });
-        }
-        let answer = match opcode {
-            Some(opcode) => self.answer(opcode, sqe, payload),
-            None => Err(errno::ENOSYS),
+        let [handle, _, _, flags, ..] = sqe.args;
+        let answer = match incoming(sqe) {
+            Incoming::Closed(handle) => {
+                if let Some(open) = self.handles.remove(Key::from_raw(handle)) {
+                    self.device.close(open.handle);
+                }
+                return None;
+            }
+            Incoming::Unmapped(_) | Incoming::Cancelled(_) | Incoming::Message => return None,
+            Incoming::Asked(Ok(Opcode::OpenAt)) => {
+                match self.open(handle, payload, flags as usize) {
+                    Ok(number) => {
+                        return Some(reply::opened(sqe.tag, number, NewFdFlags::empty()));
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Incoming::Asked(opcode) => opcode.and_then(|opcode| self.answer(opcode, sqe, payload)),
         };
         Some(reply::value(sqe.tag, answer))
     }
@@ -193,9 +191,6 @@ impl<D: Device> Server<D> {
             .handles
             .get_mut(Key::from_raw(handle))
             .ok_or(errno::EBADF)?;
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
         match opcode {
             Opcode::Read if open.read => Ok(self.device.read(&mut open.handle, payload)),
             Opcode::Write if open.write => {

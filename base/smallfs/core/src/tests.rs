@@ -1,4 +1,5 @@
 use super::*;
+use syscall::schemev2::SqeFlags;
 
 fn ask<D: Device>(
     server: &mut Server<D>,

@@ -1,7 +1,7 @@
 //! Requests of the scheme protocol, answered from a `treefs`.
 //!
-//! Every request is answered at once, except one for a lock that waits for another's. A standard file system call does not say who asks; it is answered
-//! as to whoever opened the handle.
+//! Every request is answered at once, except one for a lock that waits for another's, and those of named pipes. A
+//! standard file system call does not say who asks; it is answered as to whoever opened the handle.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -17,16 +17,20 @@
 
 extern crate alloc;
 
+mod locking;
 mod locks;
+mod pipes;
 
 use alloc::collections::{BTreeMap, VecDeque};
 
 use cap_abi::{
     resolve::{AT_FLAG_BENEATH, RESOLVE_BENEATH},
-    scheme::{LOCK_WAIT, SQE_BENEATH},
+    scheme::SQE_BENEATH,
 };
-use locks::{Lock, Locks, Owner, Range, Refused};
-use scheme_core::reply;
+use fifo::Fifos;
+use locking::Waiting;
+use locks::{Locks, Owner};
+use scheme_core::{reply, user_of};
 use syscall::{
     EventFlags, MapFlags, StdFsCallKind,
     dirent::{DirEntry, DirentBuf, DirentKind},
@@ -34,6 +38,8 @@ use syscall::{
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
 };
 use treefs::{Caller, Fs, Kind, Store, TimeSpec};
+
+pub use fifo::Requests;
 
 /// A file system and who opened its handles.
 #[derive(Debug)]
@@ -43,27 +49,15 @@ pub struct Server<S> {
     locks: Locks,
     /// Requests for locks that are in each other's way, in their order.
     waiting: VecDeque<Waiting>,
+    fifos: Fifos,
     ready: VecDeque<Cqe>,
 }
-
-/// A request for a lock that is not given yet.
-#[derive(Debug)]
-struct Waiting {
-    tag: u32,
-    node: u64,
-    lock: Lock,
-}
-
-/// Most requests that wait for locks.
-const MOST_WAITING: usize = 1 << 12;
-/// In the first word of a request for a lock: it is the open file's.
-const OF_THE_FILE: u64 = 1 << 63;
-/// In the second: it is exclusive.
-const EXCLUSIVE: u64 = 1 << 63;
 
 enum Answer {
     Value(usize),
     Opened(usize),
+    /// An end of a named pipe, which has no position.
+    OpenedPipe(usize),
     /// Nothing now.
     Later,
     /// A process has a lock, which it loses with the descriptor.
@@ -85,6 +79,7 @@ impl<S: Store> Server<S> {
             openers: BTreeMap::new(),
             locks: Locks::new(),
             waiting: VecDeque::new(),
+            fifos: Fifos::new(),
             ready: VecDeque::new(),
         }
     }
@@ -112,11 +107,32 @@ impl<S: Store> Server<S> {
         self.fs.store_mut().sync().map_err(number)
     }
 
-    /// Answers a request, unless it is one that wants no answer.
-    pub fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], now: TimeSpec) -> Option<Cqe> {
+    /// Answers a request, unless it is one that waits or wants no answer. What else is to be said is
+    /// [`Server::next_ready`]. `payload` may be short of a write's end; what is behind it, and the memory of
+    /// requests that wait, is reached through `requests`.
+    pub fn handle(
+        &mut self,
+        sqe: &Sqe,
+        payload: &mut [u8],
+        now: TimeSpec,
+        requests: &mut impl Requests,
+    ) -> Option<Cqe> {
+        let said = self.take(sqe, payload, now, requests);
+        self.note_said();
+        said
+    }
+
+    fn take(
+        &mut self,
+        sqe: &Sqe,
+        payload: &mut [u8],
+        now: TimeSpec,
+        requests: &mut impl Requests,
+    ) -> Option<Cqe> {
         let opcode = Opcode::try_from_raw(sqe.opcode);
         if let (Some(Opcode::CloseMsg), [handle, ..]) = (opcode, sqe.args) {
             self.unlock_all(handle as usize, Owner::Handle(handle as usize));
+            self.close_pipe(handle as usize, requests);
             self.openers.remove(&(handle as usize));
             self.fs.close(handle as usize);
         }
@@ -127,18 +143,17 @@ impl<S: Store> Server<S> {
         if let (Some(Opcode::Detach), [handle, ..]) = (opcode, sqe.args) {
             self.unlock_all(handle as usize, Owner::Process(sqe.caller));
         }
-        if let Some(Opcode::Cancel) = opcode {
-            let before = self.waiting.len();
-            self.waiting.retain(|waiting| waiting.tag != sqe.tag);
-            if self.waiting.len() < before {
-                return Some(reply::value(sqe.tag, Err(errno::EINTR)));
-            }
+        if let Some(Opcode::Cancel) = opcode
+            && !self.fifos.cancel(sqe.tag, requests)
+            && self.cancel_lock(sqe.tag)
+        {
+            return Some(reply::value(sqe.tag, Err(errno::EINTR)));
         }
         if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
             return None;
         }
         let answer = match opcode {
-            Some(opcode) => self.answer(opcode, sqe, payload, now),
+            Some(opcode) => self.answer(opcode, sqe, payload, now, requests),
             None => Err(errno::ENOSYS),
         };
         Some(match answer {
@@ -147,6 +162,9 @@ impl<S: Store> Server<S> {
             Ok(Answer::Value(value)) => reply::value(sqe.tag, Ok(value)),
             Ok(Answer::Opened(handle)) => {
                 reply::opened(sqe.tag, handle as u64, NewFdFlags::POSITIONED)
+            }
+            Ok(Answer::OpenedPipe(handle)) => {
+                reply::opened(sqe.tag, handle as u64, NewFdFlags::empty())
             }
             Err(error) => reply::value(sqe.tag, Err(error)),
         })
@@ -158,18 +176,22 @@ impl<S: Store> Server<S> {
         sqe: &Sqe,
         payload: &mut [u8],
         now: TimeSpec,
+        requests: &mut impl Requests,
     ) -> Result<Answer> {
         let [handle, first, second, a, b, ids] = sqe.args;
         let handle = handle as usize;
-        let caller = Caller {
-            uid: ids as u32,
-            gid: ids.wrapping_shr(32) as u32,
-        };
+        let (uid, gid) = user_of(sqe);
+        let caller = Caller { uid, gid };
         let beneath = sqe.sqe_flags.bits() & SQE_BENEATH != 0;
         let limit = if beneath { RESOLVE_BENEATH } else { 0 };
         let several = sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS);
         if several && !matches!(opcode, Opcode::StdFsCall) {
             return Err(errno::EOPNOTSUPP);
+        }
+        if self.fifos.node_of(handle).is_some()
+            && let Some(answer) = self.of_pipe(opcode, sqe, handle, payload, now, requests)
+        {
+            return answer;
         }
         let value = match opcode {
             Opcode::OpenAt => {
@@ -179,6 +201,9 @@ impl<S: Store> Server<S> {
                     .openat(handle, text(payload)?, flags, caller, now)
                     .map_err(number)?;
                 self.openers.insert(opened.handle, caller);
+                if opened.pipe {
+                    return self.open_pipe(sqe, opened, requests);
+                }
                 return Ok(Answer::Opened(opened.handle));
             }
             Opcode::Dup if payload.is_empty() => {
@@ -267,127 +292,6 @@ impl<S: Store> Server<S> {
     /// The next answer to a request that waited.
     pub fn next_ready(&mut self) -> Option<Cqe> {
         self.ready.pop_front()
-    }
-
-    /// Whose a lock is, and what of which file it is about.
-    fn lock_of(
-        &self,
-        sqe: &Sqe,
-        handle: usize,
-        [start, len]: [u64; 2],
-    ) -> Result<(u64, Owner, Range)> {
-        let node = self.fs.node(handle).map_err(number)?.number();
-        let owner = if start & OF_THE_FILE != 0 {
-            Owner::Handle(handle)
-        } else {
-            Owner::Process(sqe.caller)
-        };
-        let range = Range::new(start & !OF_THE_FILE, len).ok_or(errno::EINVAL)?;
-        Ok((node, owner, range))
-    }
-
-    fn lock(&mut self, sqe: &Sqe, handle: usize, [start, word]: [u64; 2]) -> Result<Answer> {
-        let exclusive = word & EXCLUSIVE != 0;
-        let wait = word & LOCK_WAIT != 0;
-        let len = word & !(EXCLUSIVE | LOCK_WAIT);
-        let (node, owner, range) = self.lock_of(sqe, handle, [start, len])?;
-        let (read, write) = self.fs.access(handle).map_err(number)?;
-        let may = if exclusive { write } else { read };
-        // A lock of an open file is also what `flock` asks for, which does not care.
-        if !may && matches!(owner, Owner::Process(_)) {
-            return Err(errno::EBADF);
-        }
-        let lock = Lock {
-            owner,
-            exclusive,
-            range,
-        };
-        match self.locks.lock(node, lock) {
-            Ok(()) => {
-                // One that became shared may let others in.
-                self.try_waiting(node);
-                Ok(locked(owner))
-            }
-            Err(Refused::Conflict) if wait => {
-                if self.waiting.len() >= MOST_WAITING {
-                    return Err(errno::ENOLCK);
-                }
-                self.waiting.push_back(Waiting {
-                    tag: sqe.tag,
-                    node,
-                    lock,
-                });
-                Ok(Answer::Later)
-            }
-            Err(Refused::Conflict) => Err(errno::EAGAIN),
-            Err(Refused::TooMany) => Err(errno::ENOLCK),
-        }
-    }
-
-    fn unlock(&mut self, sqe: &Sqe, handle: usize, words: [u64; 2]) -> Result<Answer> {
-        let (node, owner, range) = self.lock_of(sqe, handle, words)?;
-        self.locks.unlock(node, owner, range);
-        self.try_waiting(node);
-        Ok(Answer::Value(0))
-    }
-
-    /// Tells of a lock that keeps one out that is not asked for: start, length and kind, and the process or
-    /// 0. `ESRCH` if there is none.
-    fn find_lock(
-        &self,
-        sqe: &Sqe,
-        handle: usize,
-        [start, word]: [u64; 2],
-        payload: &mut [u8],
-    ) -> Result<Answer> {
-        let (node, owner, range) = self.lock_of(sqe, handle, [start, word & !EXCLUSIVE])?;
-        let wanted = Lock {
-            owner,
-            exclusive: word & EXCLUSIVE != 0,
-            range,
-        };
-        let found = self.locks.in_the_way(node, &wanted).ok_or(errno::ESRCH)?;
-        let (start, len) = found.start_and_len();
-        let kind = if found.exclusive { EXCLUSIVE } else { 0 };
-        let (first, second) = payload.split_at_mut_checked(8).ok_or(errno::EINVAL)?;
-        exactly(&start.to_ne_bytes(), first)?;
-        exactly(&(len | kind).to_ne_bytes(), second)?;
-        Ok(Answer::Value(match found.owner {
-            Owner::Process(pid) => pid as usize,
-            Owner::Handle(_) => 0,
-        }))
-    }
-
-    fn unlock_all(&mut self, handle: usize, owner: Owner) {
-        let Ok(node) = self.fs.node(handle) else {
-            return;
-        };
-        let node = node.number();
-        if self.locks.unlock_all(node, owner) {
-            self.try_waiting(node);
-        }
-    }
-
-    /// Gives locks of a file to those that wait and can have them now.
-    fn try_waiting(&mut self, node: u64) {
-        let mut waiting = core::mem::take(&mut self.waiting);
-        waiting.retain(|request| {
-            if request.node != node {
-                return true;
-            }
-            let answer = match self.locks.lock(node, request.lock) {
-                Err(Refused::Conflict) => return true,
-                Err(Refused::TooMany) => reply::value(request.tag, Err(errno::ENOLCK)),
-                // The handle is held open by its caller, who waits.
-                Ok(()) if matches!(request.lock.owner, Owner::Process(_)) => {
-                    reply::value_until_detached(request.tag, Ok(0))
-                }
-                Ok(()) => reply::value(request.tag, Ok(0)),
-            };
-            self.ready.push_back(answer);
-            false
-        });
-        self.waiting = waiting;
     }
 
     /// A standard call on one handle.
@@ -497,7 +401,10 @@ impl<S: Store> Server<S> {
         done.map(|()| 0).map_err(number)
     }
 
-    fn stat(&self, handle: usize, payload: &mut [u8]) -> Result<usize> {
+    fn stat(&mut self, handle: usize, payload: &mut [u8]) -> Result<usize> {
+        if !self.fifos.is_empty() {
+            self.note_times(self.fs.node(handle).map_err(number)?);
+        }
         exactly(&self.fs.fstat(handle).map_err(number)?, payload)
     }
 
@@ -533,13 +440,6 @@ impl<S: Store> Server<S> {
             Some(error) if !any => Err(error),
             _ => Ok(entries.finalize()),
         }
-    }
-}
-
-const fn locked(owner: Owner) -> Answer {
-    match owner {
-        Owner::Process(_) => Answer::Locked,
-        Owner::Handle(_) => Answer::Value(0),
     }
 }
 

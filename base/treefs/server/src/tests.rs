@@ -1,4 +1,5 @@
 use super::*;
+use cap_abi::scheme::LOCK_WAIT;
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR};
 use treefs::{Config, SparsePages, Tree};
 
@@ -6,6 +7,19 @@ const NOW: TimeSpec = TimeSpec {
     tv_sec: 5,
     tv_nsec: 0,
 };
+
+/// No request here waits with bytes.
+struct Nobody;
+
+impl Requests for Nobody {
+    fn take(&mut self, _: u32, _: usize, _: &mut [u8]) -> bool {
+        false
+    }
+
+    fn give(&mut self, _: u32, _: usize, _: &[u8]) -> bool {
+        false
+    }
+}
 
 struct Client {
     server: Server<Tree<SparsePages>>,
@@ -36,7 +50,7 @@ impl Client {
             args,
             ..Sqe::default()
         };
-        let cqe = self.server.handle(&sqe, payload, NOW).unwrap();
+        let cqe = self.server.handle(&sqe, payload, NOW, &mut Nobody).unwrap();
         assert_eq!(cqe.tag, 3);
         cqe.result as i64
     }
@@ -194,7 +208,7 @@ fn a_closed_handle_is_gone() {
         args: [file, 0, 0, 0, 0, 0],
         ..Sqe::default()
     };
-    assert!(c.server.handle(&sqe, &mut [], NOW).is_none());
+    assert!(c.server.handle(&sqe, &mut [], NOW, &mut Nobody).is_none());
     assert_eq!(c.ask(Opcode::Fsize, [file, 0, 0, 0, 0, 0], &mut []), -9);
     assert_eq!(c.server.openers.len(), 1);
 }
@@ -215,7 +229,7 @@ fn lock(
         caller: pid,
         ..Sqe::default()
     };
-    let cqe = c.server.handle(&sqe, &mut found, NOW)?;
+    let cqe = c.server.handle(&sqe, &mut found, NOW, &mut Nobody)?;
     assert_eq!(cqe.tag, pid as u32);
     Some(cqe.result as i64)
 }
@@ -229,7 +243,7 @@ fn message(c: &mut Client, opcode: Opcode, handle: i64, pid: u64) -> Option<Cqe>
         caller: pid,
         ..Sqe::default()
     };
-    c.server.handle(&sqe, &mut [], NOW)
+    c.server.handle(&sqe, &mut [], NOW, &mut Nobody)
 }
 
 #[test]

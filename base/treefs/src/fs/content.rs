@@ -23,8 +23,10 @@ impl<S: Store> Fs<S> {
         offset: u64,
         now: TimeSpec,
     ) -> Result<usize, Error> {
-        let Handle { node, read, .. } = *self.handle(handle)?;
-        if !read {
+        let Handle {
+            node, read, pipe, ..
+        } = *self.handle(handle)?;
+        if !read || pipe {
             return Err(Error::BadHandle);
         }
         let len = match self.store.attr(node)?.kind() {
@@ -62,6 +64,7 @@ impl<S: Store> Fs<S> {
             node,
             write,
             unwritten,
+            pipe,
             ..
         } = *self.handle(handle)?;
         if unwritten {
@@ -75,7 +78,7 @@ impl<S: Store> Fs<S> {
             }
             return Ok(buf.len());
         }
-        if !write {
+        if !write || pipe {
             return Err(Error::BadHandle);
         }
         self.writable()?;
@@ -103,6 +106,31 @@ impl<S: Store> Fs<S> {
         attr.touch(now);
         attr.changed_by(caller);
         self.store.set_attr(node, &attr)
+    }
+
+    /// Notes when what is behind a special file was last read and written. A tree that nobody may change keeps
+    /// no such times.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Backend`].
+    pub fn passed(
+        &mut self,
+        node: NodeId,
+        read: Option<TimeSpec>,
+        written: Option<TimeSpec>,
+    ) -> Result<(), Error> {
+        if self.store.read_only() {
+            return Ok(());
+        }
+        if let Some(now) = written {
+            let mut attr = self.store.attr(node)?;
+            attr.touch(now);
+            self.store.set_attr(node, &attr)?;
+        }
+        if let Some(now) = read {
+            self.store.accessed(node, now);
+        }
+        Ok(())
     }
 
     fn set_token(&mut self, node: NodeId, token: &[u8]) -> Result<(), Error> {
@@ -139,7 +167,7 @@ impl<S: Store> Fs<S> {
     /// Makes a file that size.
     ///
     /// # Errors
-    /// [`Error::TooLarge`]; [`Error::BadHandle`] if it was not opened for writing.
+    /// [`Error::TooLarge`]; [`Error::BadHandle`] if it was not opened for writing; [`Error::Invalid`] for a pipe.
     pub fn ftruncate(
         &mut self,
         handle: usize,
@@ -147,9 +175,14 @@ impl<S: Store> Fs<S> {
         caller: Caller,
         now: TimeSpec,
     ) -> Result<(), Error> {
-        let Handle { node, write, .. } = *self.handle(handle)?;
+        let Handle {
+            node, write, pipe, ..
+        } = *self.handle(handle)?;
         if !write {
             return Err(Error::BadHandle);
+        }
+        if pipe {
+            return Err(Error::Invalid("kind of file: a pipe has no size"));
         }
         self.set_size(node, size, caller, now)
     }

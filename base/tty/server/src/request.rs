@@ -3,11 +3,11 @@
 use alloc::{format, vec::Vec};
 
 use gen_slab::Key;
-use scheme_core::reply;
+use scheme_core::{Incoming, incoming, reply, user_of, waits};
 use syscall::{
     Stat, StdFsCallKind, error as errno,
-    flag::{EventFlags, MODE_CHR, O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_STAT, O_WRONLY},
-    schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
+    flag::{EventFlags, MODE_CHR, O_DIRECTORY, O_RDONLY, O_STAT, O_WRONLY},
+    schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
 use tty_core::WindowSize;
 
@@ -42,20 +42,19 @@ impl<S> Server<S> {
         now: u64,
         sessions: &mut impl Sessions<Session = S>,
     ) -> Option<Cqe> {
-        let [handle, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        match opcode {
-            Some(Opcode::CloseMsg) => self.close(handle, now, sessions),
-            Some(Opcode::Cancel) => self.cancel(sqe.tag),
-            _ => {}
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            return None;
-        }
-        let said = match opcode {
-            Some(opcode) => self.answer(opcode, sqe, payload, now, sessions),
-            None => Err(errno::ENOSYS),
+        let opcode = match incoming(sqe) {
+            Incoming::Closed(handle) => {
+                self.close(handle, now, sessions);
+                return None;
+            }
+            Incoming::Cancelled(tag) => {
+                self.cancel(tag);
+                return None;
+            }
+            Incoming::Unmapped(_) | Incoming::Message => return None,
+            Incoming::Asked(opcode) => opcode,
         };
+        let said = opcode.and_then(|opcode| self.answer(opcode, sqe, payload, now, sessions));
         Some(match said {
             Ok(Said::Later) => return None,
             Ok(Said::Value(value)) => reply::value(sqe.tag, Ok(value)),
@@ -91,29 +90,20 @@ impl<S> Server<S> {
         now: u64,
         sessions: &mut impl Sessions<Session = S>,
     ) -> Result<Said> {
-        let [raw, first, second, a, flags, ids] = sqe.args;
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
+        let [raw, first, second, a, ..] = sqe.args;
         let handle = self.handles.get(Key::from_raw(raw)).ok_or(errno::EBADF)?;
         let target = Target {
             raw,
             key: handle.terminal,
             role: handle.role,
         };
-        let user = (ids as u32, ids.wrapping_shr(32) as u32);
+        let user = user_of(sqe);
         let caller = sqe.caller as u32;
         match opcode {
             Opcode::OpenAt => self.open(target, payload, a as usize, user),
             Opcode::Dup => self.dup(target, payload, caller),
-            Opcode::Read => {
-                let wait = flags as usize & O_NONBLOCK == 0;
-                self.read(target, payload.len(), wait, sqe, now, sessions)
-            }
-            Opcode::Write => {
-                let wait = flags as usize & O_NONBLOCK == 0;
-                self.write(target, payload, wait, sqe, now, sessions)
-            }
+            Opcode::Read => self.read(target, payload.len(), waits(sqe), sqe, now, sessions),
+            Opcode::Write => self.write(target, payload, waits(sqe), sqe, now, sessions),
             Opcode::Sendfd => self.acquire(target, caller, sqe.tag, sessions),
             Opcode::Fevent => self.watch(raw, first as usize),
             Opcode::Fpath => self.path(target),

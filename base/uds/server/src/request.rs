@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use gen_slab::Key;
-use scheme_core::reply;
+use scheme_core::{Incoming, incoming, reply, user_of, waits};
 use syscall::{
     Stat, StdFsCallKind, error as errno,
-    flag::{EventFlags, MODE_SOCK, O_DIRECTORY, O_NONBLOCK},
-    schemev2::{Cqe, CqeOpcode, NewFdFlags, Opcode, Sqe, SqeFlags},
+    flag::{EventFlags, MODE_SOCK, O_DIRECTORY},
+    schemev2::{Cqe, CqeOpcode, NewFdFlags, Opcode, Sqe},
 };
 use uds_api::{DESCRIPTORS, flag, verb};
 
@@ -37,18 +37,20 @@ impl<F> Server<F> {
         world: &mut impl World<Fd = F>,
     ) -> Option<Cqe> {
         let [handle, ..] = sqe.args;
-        let opcode = Opcode::try_from_raw(sqe.opcode);
-        match opcode {
-            Some(Opcode::CloseMsg) => self.close(handle),
-            Some(Opcode::Cancel) => self.cancel(sqe.tag),
-            _ => {}
-        }
-        if sqe.sqe_flags.contains(SqeFlags::ONEWAY) {
-            self.settle(now);
-            return None;
-        }
+        let opcode = match incoming(sqe) {
+            Incoming::Asked(opcode) => opcode,
+            message => {
+                match message {
+                    Incoming::Closed(handle) => self.close(handle),
+                    Incoming::Cancelled(tag) => self.cancel(tag),
+                    _ => {}
+                }
+                self.settle(now);
+                return None;
+            }
+        };
         let step = match opcode {
-            Some(Opcode::Recvfd) => {
+            Ok(Opcode::Recvfd) => {
                 let given = self.give(handle, sqe, world);
                 self.settle(now);
                 return Some(match given {
@@ -59,8 +61,7 @@ impl<F> Server<F> {
                     Err(error) => reply::value(sqe.tag, Err(error)),
                 });
             }
-            Some(opcode) => self.answer(opcode, sqe, payload, now, world),
-            None => Err(errno::ENOSYS),
+            opcode => opcode.and_then(|opcode| self.answer(opcode, sqe, payload, now, world)),
         };
         self.settle(now);
         Some(match step {
@@ -102,10 +103,7 @@ impl<F> Server<F> {
     ) -> Result<Step> {
         let [handle, first, _, a, b, ids] = sqe.args;
         let (caller, tag) = (sqe.caller as u32, sqe.tag);
-        if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
-        }
-        let wait = b as usize & O_NONBLOCK == 0;
+        let wait = waits(sqe);
         let value = |value: usize| Ok(Step::Done(Ok(value), Vec::new()));
         match (opcode, self.target(handle)?) {
             (Opcode::OpenAt, Target::Root) => {
@@ -115,10 +113,11 @@ impl<F> Server<F> {
                 if payload.iter().any(|byte| *byte != b'/') {
                     return Err(errno::ENOENT);
                 }
+                let (uid, gid) = user_of(sqe);
                 let owner = Credentials {
                     pid: caller,
-                    uid: ids as u32,
-                    gid: ids.wrapping_shr(32) as u32,
+                    uid,
+                    gid,
                 };
                 self.open_socket(owner)
                     .map(|(_, handle)| Step::Opened(handle))

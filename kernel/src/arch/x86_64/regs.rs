@@ -78,6 +78,17 @@ pub fn tsc() -> u64 {
     (u64::from(high) << 32) | u64::from(low)
 }
 
+/// The time-stamp counter, without waiting for anything: cheap enough for every switch.
+#[inline]
+pub fn ticks() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: as in `tsc`.
+    unsafe {
+        asm!("rdtsc", out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags));
+    }
+    (u64::from(high) << 32) | u64::from(low)
+}
+
 /// The address that the last page fault was about.
 #[inline]
 pub fn fault_address() -> u64 {

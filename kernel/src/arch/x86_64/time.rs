@@ -205,6 +205,11 @@ pub fn now_ns() -> u64 {
     Scale::from_raw(TSC_TO_NS.load(Ordering::Relaxed)).apply(ticks)
 }
 
+/// Nanoseconds that so many ticks of the time-stamp counter take.
+pub fn ticks_to_ns(ticks: u64) -> u64 {
+    Scale::from_raw(TSC_TO_NS.load(Ordering::Relaxed)).apply(ticks)
+}
+
 /// Nanoseconds from 1970 to the moment where [`now_ns`] was 0, by the CMOS clock, which counts
 /// whole seconds; 0 if it could not be read.
 pub fn realtime_at_boot_ns() -> u64 {

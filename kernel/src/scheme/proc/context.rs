@@ -9,7 +9,7 @@ use crate::{
     memory::{Frame, PAGE_SIZE, space::Lend},
     scheme::Kind,
 };
-use cap_abi::Rights;
+use cap_abi::{Rights, proc::TIME_LEN};
 use core::mem::size_of;
 use kernel_core::{machine::Machine, runqueue::Priority, slab::Id};
 use syscall::{
@@ -117,7 +117,13 @@ impl Kernel {
                 Ok(len)
             }
             Aspect::Status => {
-                exact(len, size_of::<CtxtStsBuf>())?;
+                const STATUS: usize = size_of::<CtxtStsBuf>();
+                if len == STATUS.wrapping_add(TIME_LEN) {
+                    let time = self.cpu_time(id)?;
+                    self.write_word(space, base.wrapping_add(STATUS), time as usize)?;
+                } else {
+                    exact(len, STATUS)?;
+                }
                 let context = self.contexts.get(id).ok_or(Halt::Errno(ESRCH))?;
                 let status = CtxtStsBuf {
                     status: status_of(context) as usize,

@@ -14,7 +14,7 @@ use redox_rt::{Error, Fd, Result, namespace, sys};
 use syscall::flag::{O_DIRECTORY, O_STAT};
 use syscall::{EINVAL, ENOENT, ERANGE};
 
-use super::path::{at, find};
+use super::path::{Last, at, find};
 use super::{allocate_text, fail, fd, give_text, pointer, text, unit};
 
 static TEXT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -67,7 +67,13 @@ fn change_to(directory: Fd) -> Result<()> {
 pub(crate) fn change(path: &[u8]) -> Result<()> {
     let raw = O_DIRECTORY | O_STAT | O_CLOEXEC;
     let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
-    change_to(Fd::from_raw(at(libc::AT_FDCWD, path, false, open)?))
+    change_to(Fd::from_raw(at(
+        libc::AT_FDCWD,
+        path,
+        false,
+        Last::Followed,
+        open,
+    )?))
 }
 
 pub(crate) fn change_fd(number: c_int) -> Result<()> {

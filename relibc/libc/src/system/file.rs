@@ -10,7 +10,7 @@ use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
 use syscall::{EBADF, EINVAL, ENOLCK, EOVERFLOW, ESPIPE};
 
-use super::path::{self, at};
+use super::path::{self, Last, at};
 use super::restartable;
 use super::thread::cancel::cancellable;
 use super::{bytes, bytes_mut, fail, fd, int, open_scheme, size, text, unit};
@@ -46,7 +46,7 @@ pub(crate) fn open_resolving(
         return Ok(own);
     }
     restartable(|| {
-        at(dir, path, inside, |base, rest| {
+        at(dir, path, inside, Last::of(raw), |base, rest| {
             sys::openat(base, rest, raw, sys::FD_ANY)
         })
     })

@@ -201,11 +201,19 @@ c_api! {
         if !matches!(who, libc::RUSAGE_SELF | libc::RUSAGE_CHILDREN | libc::RUSAGE_BOTH | libc::RUSAGE_THREAD) {
             return unit(fail(EINVAL));
         }
+        // The processor time is all that is counted; what the kernel does for a process is part of it.
+        let time = if who == libc::RUSAGE_THREAD {
+            super::time::now(super::time::OF_THREAD).map(|t| t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64)
+        } else {
+            super::time::used().map(|[own, children]| match who {
+                libc::RUSAGE_SELF => own,
+                libc::RUSAGE_CHILDREN => children,
+                _ => own.saturating_add(children),
+            })
+        };
         out.write_bytes(0, 1);
-        // The processor time is all that is counted, and that only where the kernel does.
-        if who != libc::RUSAGE_CHILDREN && let Ok(t) = super::time::now(libc::CLOCK_PROCESS_CPUTIME_ID) {
-            (*out).ru_utime = libc::timeval { tv_sec: t.tv_sec, tv_usec: (t.tv_nsec / 1000) as c_int };
-        }
+        // Without a process manager there is no sum.
+        (*out).ru_utime = super::time::timeval(time.unwrap_or(0));
         0
     }
 }

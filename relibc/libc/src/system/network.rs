@@ -73,7 +73,7 @@ pub(crate) fn port_of(name: &[u8], protocol: Option<&[u8]>) -> Option<u16> {
     number.or_else(|| {
         let data = read_file(b"/etc/services").unwrap_or_default();
         let wanted =
-            |s: &Service<'_>| s.is_called(name) && protocol.is_none_or(|p| p == s.protocol);
+            |s: &Service<'_>| s.names.contain(name) && protocol.is_none_or(|p| p == s.protocol);
         lines(&data)
             .filter_map(Service::parse)
             .find(wanted)
@@ -97,7 +97,8 @@ unsafe fn service(wanted: impl Fn(&Service<'_>) -> bool) -> *mut c_void {
         return null_mut();
     };
     let mut answer = SERVICE.lock();
-    let [name, aliases, protocol] = answer.lay(found.name, found.aliases(), found.protocol);
+    let [name, aliases, protocol] =
+        answer.lay(found.names.official, found.names.aliases(), found.protocol);
     answer.words = [name, aliases, found.port.to_be() as usize, protocol, 0];
     answer.words.as_mut_ptr().cast()
 }
@@ -108,7 +109,7 @@ unsafe fn protocol(wanted: impl Fn(&Protocol<'_>) -> bool) -> *mut c_void {
         return null_mut();
     };
     let mut answer = PROTOCOL.lock();
-    let [name, aliases, _] = answer.lay(found.name, found.aliases(), b"");
+    let [name, aliases, _] = answer.lay(found.names.official, found.names.aliases(), b"");
     answer.words = [name, aliases, found.number as usize, 0, 0];
     answer.words.as_mut_ptr().cast()
 }
@@ -166,7 +167,7 @@ c_api! {
         let data = read_file(b"/etc/hosts").unwrap_or_default();
         let wanted = |h: &Host<'_>| h.address.is_ipv4() && h.is_called(name);
         match lines(&data).filter_map(Host::parse).find(wanted) {
-            Some(h) => host(h.name, &h.aliases().collect::<Vec<_>>(), h.address),
+            Some(h) => host(h.names.official, &h.names.aliases().collect::<Vec<_>>(), h.address),
             None if name.eq_ignore_ascii_case(b"localhost") => host(b"localhost", &[], IpAddr::V4(core::net::Ipv4Addr::LOCALHOST)),
             None => unknown(HOST_NOT_FOUND),
         }
@@ -179,14 +180,14 @@ c_api! {
         };
         let data = read_file(b"/etc/hosts").unwrap_or_default();
         match lines(&data).filter_map(Host::parse).find(|h| h.address == wanted) {
-            Some(h) => host(h.name, &h.aliases().collect::<Vec<_>>(), wanted),
+            Some(h) => host(h.names.official, &h.names.aliases().collect::<Vec<_>>(), wanted),
             None if wanted.is_loopback() => host(b"localhost", &[], wanted),
             None => unknown(HOST_NOT_FOUND),
         }
     }
     fn getservbyname(name: *const c_char, protocol: *const c_char) -> *mut c_void {
         let (name, protocol) = (bytes(name), filter(protocol));
-        service(|s| s.is_called(name) && protocol.is_none_or(|p| p == s.protocol))
+        service(|s| s.names.contain(name) && protocol.is_none_or(|p| p == s.protocol))
     }
     fn getservbyport(port: c_int, protocol: *const c_char) -> *mut c_void {
         let (port, protocol) = (u16::from_be(port as u16), filter(protocol));
@@ -194,7 +195,7 @@ c_api! {
     }
     fn getprotobyname(name: *const c_char) -> *mut c_void {
         let name = bytes(name);
-        protocol(|p| p.is_called(name))
+        protocol(|p| p.names.contain(name))
     }
     fn getprotobynumber(number: c_int) -> *mut c_void { protocol(|p| c_int::from(p.number) == number) }
 

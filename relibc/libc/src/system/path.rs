@@ -1,25 +1,104 @@
 //! Functions that take a path, relative to a directory descriptor or the current directory.
 
+use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_long, c_uint};
 
 use cap_abi::Rights;
 use cap_abi::resolve::{AT_FLAG_BENEATH, C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
+use relibc_core::elsewhere::{LINKS_MAX, Links, onward};
 use rt_core::path::Route;
 use rt_core::root_cache::Held;
 use syscall::flag::{
-    O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
+    O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
 };
 use syscall::{EACCES, EINVAL, ENOENT, EPERM, EXDEV, TimeSpec};
 
 use super::{bytes_mut, fail, fd, size, text, unit};
 use crate::sys::Timespec;
 
+/// Where a path is asked.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Current,
+    Given(usize),
+}
+
+impl Place {
+    fn of(dir: c_int) -> Result<Self> {
+        Ok(match dir {
+            libc::AT_FDCWD => Self::Current,
+            _ => Self::Given(fd(dir)?),
+        })
+    }
+
+    /// Whether what is asked here may lead out of the directory.
+    fn is_free(self) -> bool {
+        match self {
+            Self::Current => !namespace::is_confined(),
+            Self::Given(fd) => sys::rights(fd).is_ok_and(|rights| rights.contains(Rights::ESCAPE)),
+        }
+    }
+}
+
+/// What is done with a symbolic link at the end of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    Followed,
+    Itself,
+}
+
+impl Last {
+    /// Of an open with these flags.
+    pub(crate) const fn of(flags: usize) -> Self {
+        let itself =
+            flags & (O_NOFOLLOW | O_SYMLINK) != 0 || flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL;
+        if itself { Self::Itself } else { Self::Followed }
+    }
+}
+
 /// Calls `ask` with a descriptor and the path to ask it for. A relative path is asked of `dir` or the
 /// current directory, an absolute one of the namespace. With `beneath`, and of a directory that may
 /// not be left, everything is asked of the directory itself, which refuses what leads out of it.
+///
+/// Where a link leads to another scheme's files, the path is asked of the namespace from there on; `last` says
+/// whether `ask` follows a link at its end. What may not leave a directory is never asked anything else.
 pub(crate) fn at<T>(
     dir: c_int,
+    path: &[u8],
+    beneath: bool,
+    last: Last,
+    ask: impl FnMut(usize, &[u8]) -> Result<T>,
+) -> Result<T> {
+    at_place(|| Place::of(dir), path, beneath, last, ask)
+}
+
+/// [`at`] with a directory's descriptor, or the current directory without one, for an `ask` that follows links.
+pub(crate) fn at_directory<T>(
+    directory: Option<&Fd>,
+    path: &[u8],
+    ask: impl FnMut(usize, &[u8]) -> Result<T>,
+) -> Result<T> {
+    let place = directory.map_or(Place::Current, |fd| Place::Given(fd.raw()));
+    at_place(|| Ok(place), path, false, Last::Followed, ask)
+}
+
+/// `place` is not asked for of an absolute path that needs none.
+fn at_place<T>(
+    place: impl Fn() -> Result<Place>,
+    path: &[u8],
+    beneath: bool,
+    last: Last,
+    mut ask: impl FnMut(usize, &[u8]) -> Result<T>,
+) -> Result<T> {
+    match within(&place, path, beneath, &mut ask) {
+        Err(e) if e.errno == EXDEV && !beneath => elsewhere(place, path, last, e, ask),
+        answer => answer,
+    }
+}
+
+fn within<T>(
+    place: impl Fn() -> Result<Place>,
     path: &[u8],
     beneath: bool,
     mut ask: impl FnMut(usize, &[u8]) -> Result<T>,
@@ -30,34 +109,75 @@ pub(crate) fn at<T>(
     if path.len() > rt_core::path::MAX_LEN {
         return fail(syscall::ENAMETOOLONG);
     }
-    if dir == libc::AT_FDCWD {
-        if beneath {
-            return ask(namespace::directory().ok_or(Error::new(ENOENT))?, path);
+    let relative = path.first() != Some(&b'/') || beneath;
+    match place() {
+        Ok(Place::Current) if beneath => {
+            ask(namespace::directory().ok_or(Error::new(ENOENT))?, path)
         }
-        return namespace::with_text_route(path, ask);
-    }
-    if path.first() != Some(&b'/') || beneath {
-        return ask(fd(dir)?, path);
-    }
-    match fd(dir).and_then(sys::rights) {
-        Ok(rights) if !rights.contains(Rights::ESCAPE) => ask(fd(dir)?, path),
-        _ => namespace::with_text_route(path, ask),
+        Ok(Place::Given(fd)) if relative => ask(fd, path),
+        Err(e) if relative => Err(e),
+        Ok(Place::Given(fd)) => match sys::rights(fd) {
+            Ok(rights) if !rights.contains(Rights::ESCAPE) => ask(fd, path),
+            _ => namespace::with_text_route(path, ask),
+        },
+        Ok(Place::Current) | Err(_) => namespace::with_text_route(path, ask),
     }
 }
 
-/// [`at`] with a directory's descriptor, or the current directory without one.
-pub(crate) fn at_directory<T>(
-    directory: Option<&Fd>,
+/// Paths as they are asked of a directory.
+struct Asked(Place);
+
+impl Asked {
+    fn open(&self, path: &[u8], flags: usize) -> Result<Fd> {
+        let ask = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
+        within(|| Ok(self.0), path, false, ask).map(Fd::from_raw)
+    }
+}
+
+impl Links for Asked {
+    fn target(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        let found = self.open(path, O_STAT | O_SYMLINK).ok()?;
+        if found.stat().ok()?.st_mode & syscall::MODE_TYPE != syscall::MODE_SYMLINK {
+            return None;
+        }
+        let mut target = alloc::vec![0; rt_core::path::MAX_LEN];
+        let link = self.open(path, O_RDONLY | O_SYMLINK).ok()?;
+        let len = link.read(&mut target).ok()?;
+        target.truncate(len);
+        Some(target)
+    }
+    fn leaves(&mut self, path: &[u8]) -> bool {
+        self.open(path, O_STAT).is_err_and(|e| e.errno == EXDEV)
+    }
+}
+
+/// Asks for what is meant by a path that leads from one scheme to another.
+#[cold]
+fn elsewhere<T>(
+    place: impl Fn() -> Result<Place>,
     path: &[u8],
+    last: Last,
+    refused: Error,
     mut ask: impl FnMut(usize, &[u8]) -> Result<T>,
 ) -> Result<T> {
-    match directory {
-        None => at(libc::AT_FDCWD, path, false, ask),
-        Some(_) if path.is_empty() => fail(ENOENT),
-        Some(fd) if path.first() != Some(&b'/') || !fd.rights()?.contains(Rights::ESCAPE) => {
-            ask(fd.raw(), path)
+    let place = place().unwrap_or(Place::Current);
+    if !place.is_free() {
+        return Err(refused);
+    }
+    let mut left = LINKS_MAX;
+    let mut asked = Asked(place);
+    let mut path = path.to_vec();
+    loop {
+        let onward = onward(&mut asked, &path, last == Last::Followed, &mut left);
+        let Some(meant) = onward.map_err(Error::new)? else {
+            return Err(refused);
+        };
+        match namespace::with_text_route(&meant, &mut ask) {
+            Err(e) if e.errno == EXDEV => {}
+            answer => return answer,
         }
-        Some(_) => at(libc::AT_FDCWD, path, false, ask),
+        path = meant;
+        asked = Asked(Place::Current);
     }
 }
 
@@ -104,7 +224,7 @@ pub(crate) fn find(dir: c_int, path: &[u8], flags: c_int) -> Result<Fd> {
         raw |= O_NOFOLLOW;
     }
     let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
-    at(dir, path, is_beneath(flags), open).map(Fd::from_raw)
+    at(dir, path, is_beneath(flags), Last::of(raw), open).map(Fd::from_raw)
 }
 
 pub(crate) fn convert(s: &syscall::Stat) -> libc::stat {
@@ -255,7 +375,7 @@ unsafe fn access_at(dir: c_int, path: *const c_char, mode: c_int, flags: c_int) 
 pub(crate) fn unlink_at(dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
     only(flags, libc::AT_REMOVEDIR | AT_BENEATH)?;
     let raw = (flags & libc::AT_REMOVEDIR) as usize | resolve_bits(flags);
-    at(dir, path, is_beneath(flags), |base, rest| {
+    at(dir, path, is_beneath(flags), Last::Itself, |base, rest| {
         sys::unlinkat(base, rest, raw)
     })
 }
@@ -266,7 +386,7 @@ pub(crate) fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, flags: c_i
     let mode = mode as usize & 0o7777 & !usize::from(process::umask());
     let raw = O_CREAT | O_EXCL | kind | mode | resolve_bits(flags);
     let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
-    let made = at(dir, path, is_beneath(flags), open).map(Fd::from_raw);
+    let made = at(dir, path, is_beneath(flags), Last::Itself, open).map(Fd::from_raw);
     // A root has no name in a directory that it could be refused by.
     let root = !path.is_empty() && path.iter().all(|&b| b == b'/');
     match made {
@@ -316,7 +436,7 @@ unsafe fn readlink_at(
     }
     let raw = O_SYMLINK | O_RDONLY | resolve_bits(flags);
     let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
-    let link = Fd::from_raw(at(dir, text(path)?, is_beneath(flags), open)?);
+    let link = Fd::from_raw(at(dir, text(path)?, is_beneath(flags), Last::Itself, open)?);
     link.read(bytes_mut(out.cast(), len)?)
 }
 
@@ -550,8 +670,13 @@ c_api! {
     fn truncate(path: *const c_char, len: i64) -> c_int {
         unit(text(path).and_then(|p| {
             let len = u64::try_from(len).map_err(|_| Error::new(EINVAL))?;
-            let open = |base, rest: &[u8]| sys::openat(base, rest, O_WRONLY, sys::FD_ANY_UPPER);
-            fs::ftruncate(Fd::from_raw(at(CWD, p, false, open)?).raw(), len)
+            // A named pipe is refused, not waited for.
+            let flags = O_WRONLY | O_NONBLOCK;
+            let open = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
+            match at(CWD, p, false, Last::Followed, open) {
+                Err(e) if e.errno == syscall::ENXIO => fail(EINVAL),
+                file => fs::ftruncate(Fd::from_raw(file?).raw(), len),
+            }
         }))
     }
     fn chmod(path: *const c_char, mode: c_int) -> c_int { fchmodat(CWD, path, mode, 0) }

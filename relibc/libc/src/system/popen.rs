@@ -91,7 +91,7 @@ unsafe fn wait(child: c_int) -> Result<c_int> {
     loop {
         match process::wait_for(child, 0) {
             Err(e) if e.errno == EINTR => {}
-            other => return other.map(|(_, word)| word),
+            other => return other.map(|(_, word, _)| word),
         }
     }
 }

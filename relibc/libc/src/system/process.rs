@@ -10,7 +10,7 @@ use redox_rt::futex::Mutex;
 use redox_rt::spawn::{self, Command, Image};
 use redox_rt::{Error, Fd, Result, process, sys};
 use rt_core::stack::Blob;
-use syscall::flag::O_RDONLY;
+use syscall::flag::{O_NONBLOCK, O_RDONLY};
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
 use super::path::at_directory;
@@ -28,11 +28,14 @@ pub(crate) unsafe fn fork_process() -> Result<usize> {
     for before in handlers.iter().rev().filter_map(|h| h[0]) {
         before();
     }
+    let mut clocks = thread::clocks::hold();
     let result = super::heap::while_quiet(process::fork);
     let which = if matches!(result, Ok(None)) { 2 } else { 1 };
     if which == 2 {
         thread::alone();
+        clocks.clear();
     }
+    drop(clocks);
     for after in handlers.iter().filter_map(|h| h[which]) {
         after();
     }
@@ -94,7 +97,9 @@ fn interpreter(file: &Fd) -> Result<Option<Interpreter>> {
 }
 
 fn open_program(directory: Option<&Fd>, path: &[u8]) -> Result<Fd> {
-    let open = |base, rest: &[u8]| sys::openat(base, rest, O_RDONLY | O_CLOEXEC, sys::FD_ANY_UPPER);
+    // A named pipe is refused, not waited for.
+    let flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+    let open = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
     let file = Fd::from_raw(at_directory(directory, path, open)?);
     let stat = file.stat()?;
     if stat.st_mode & syscall::MODE_TYPE != syscall::MODE_FILE || stat.st_mode & 0o111 == 0 {
@@ -269,8 +274,9 @@ unsafe fn listed(first: *const c_char, list: *mut crate::va::List) -> Vec<*const
     }
 }
 
-/// Waits for a child: POSIX's `pid` and options. 0 when there is nothing to tell yet.
-pub(crate) fn wait_for(pid: c_int, options: c_int) -> Result<(usize, c_int)> {
+/// Waits for a child: POSIX's `pid` and options. The child, 0 when there is nothing to tell yet; its status word;
+/// the processor time that it and the children it has waited for have used, in nanoseconds.
+pub(crate) fn wait_for(pid: c_int, options: c_int) -> Result<(usize, c_int, u64)> {
     let flags = usize::try_from(options)
         .ok()
         .filter(|bits| {
@@ -284,19 +290,34 @@ pub(crate) fn wait_for(pid: c_int, options: c_int) -> Result<(usize, c_int)> {
         1.. => (ProcCall::Waitpid, pid as u64),
         _ => (ProcCall::Waitpgid, u64::from(pid.unsigned_abs())),
     };
-    let mut status = [0u8; size_of::<usize>()];
-    let child = restartable(|| process::call(verb, &mut status, &[target, flags]));
+    let mut told = [0u8; 16];
+    let child = restartable(|| process::call(verb, &mut told, &[target, flags]));
+    let (status, used) = told.split_at(8);
+    let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |w| u64::from_ne_bytes(*w));
     match child {
         Err(e) if e.errno == ENOSYS => fail(ECHILD),
-        other => other.map(|child| (child, usize::from_ne_bytes(status) as c_int)),
+        other => other.map(|child| (child, word(status) as c_int, word(used))),
     }
 }
 
 pub(crate) unsafe fn wait_c(pid: c_int, status: *mut c_int, options: c_int) -> c_int {
+    wait_and_account(pid, status, options, core::ptr::null_mut())
+}
+
+unsafe fn wait_and_account(
+    pid: c_int,
+    status: *mut c_int,
+    options: c_int,
+    usage: *mut libc::rusage,
+) -> c_int {
     int(
-        super::thread::cancel::cancellable(|| wait_for(pid, options)).map(|(child, word)| {
+        super::thread::cancel::cancellable(|| wait_for(pid, options)).map(|(child, word, used)| {
             if !status.is_null() && child != 0 {
                 status.write(word);
+            }
+            if !usage.is_null() && child != 0 {
+                usage.write_bytes(0, 1);
+                (*usage).ru_utime = super::time::timeval(used);
             }
             child
         }),
@@ -328,7 +349,7 @@ unsafe fn wait_id(
     if options & EXITED == 0 {
         flags |= cap_abi::process::WAIT_NOT_ENDED as c_int;
     }
-    let (child, word) = wait_for(pid, flags)?;
+    let (child, word, _) = wait_for(pid, flags)?;
     if info.is_null() {
         return Ok(());
     }
@@ -425,12 +446,7 @@ c_api! {
     fn wait(status: *mut c_int) -> c_int { wait_c(-1, status, 0) }
     fn wait3(status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int { wait4(-1, status, options, usage) }
     fn wait4(pid: c_int, status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int {
-        let child = wait_c(pid, status, options);
-        if child > 0 && !usage.is_null() {
-            // What a child has used is not kept.
-            usage.write_bytes(0, 1);
-        }
-        child
+        wait_and_account(pid, status, options, usage)
     }
     fn getpid() -> c_int { process::pid().map_or(-1, |pid| pid as c_int) }
     fn getppid() -> c_int {

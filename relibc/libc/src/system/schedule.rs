@@ -22,7 +22,7 @@ fn slice(pid: c_int) -> i64 {
 }
 
 /// Whether there is such a process; 0 is the calling one.
-fn find(pid: c_int) -> Result<()> {
+pub(crate) fn find(pid: c_int) -> Result<()> {
     match pid {
         0 => Ok(()),
         _ if process::pid().is_ok_and(|own| own as c_int == pid) => Ok(()),
@@ -120,8 +120,7 @@ c_api! {
     fn pthread_setschedprio(thread: *const Thread, priority: c_int) -> c_int {
         code(alive(thread).and_then(|()| check(OTHER, priority)))
     }
-    fn pthread_getcpuclockid(thread: *const Thread, _clock: *mut c_int) -> c_int {
-        // The kernel does not count what a thread uses.
-        code(alive(thread).and_then(|()| fail(syscall::ENOENT)))
+    fn pthread_getcpuclockid(thread: *const Thread, clock: *mut c_int) -> c_int {
+        code(alive(thread).and_then(|()| super::thread::clocks::number(&*thread)).map(|number| clock.write(number)))
     }
 }

@@ -159,7 +159,7 @@ unsafe fn give_name(name: &[u8], address: *mut libc::sockaddr, len: *mut u32) {
 /// The token behind the name at a path.
 fn token_at(name: &[u8]) -> Result<Token> {
     let open = |base, rest: &[u8]| sys::openat(base, rest, AS_SOCKET, sys::FD_ANY_UPPER);
-    let file = match path::at(libc::AT_FDCWD, name, false, open) {
+    let file = match path::at(libc::AT_FDCWD, name, false, path::Last::Followed, open) {
         Ok(file) => Fd::from_raw(file),
         // What is there is no socket's name.
         Err(e) if matches!(e.errno, EINVAL | EISDIR | ENXIO) => return fail(ECONNREFUSED),

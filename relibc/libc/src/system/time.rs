@@ -3,8 +3,9 @@
 use core::ffi::{c_int, c_long, c_uint};
 
 use redox_rt::{Error, Result, sys};
-use syscall::{EINVAL, EPERM, TimeSpec};
+use syscall::{EINVAL, ENOSYS, EPERM, TimeSpec};
 
+use super::thread::clocks;
 use super::{code, fail, unit};
 use crate::sys::Timespec;
 
@@ -12,11 +13,43 @@ fn clock_number(clock: c_int) -> Result<usize> {
     usize::try_from(clock).map_err(|_| Error::new(EINVAL))
 }
 
+/// `CLOCK_THREAD_CPUTIME_ID`.
+pub(crate) const OF_THREAD: c_int = cap_abi::proc::CLOCK_THREAD_CPUTIME as c_int;
+
 pub(crate) fn now(clock: c_int) -> Result<Timespec> {
+    if clock == libc::CLOCK_PROCESS_CPUTIME_ID {
+        return used().map(|[own, _]| from_nanoseconds(own));
+    }
+    if let Some(clock) = clocks::of(clock) {
+        return clock.map(from_nanoseconds);
+    }
     let t = sys::clock_gettime(clock_number(clock)?)?;
     Ok(Timespec {
         tv_sec: t.tv_sec,
         tv_nsec: c_long::from(t.tv_nsec),
+    })
+}
+
+fn from_nanoseconds(time: u64) -> Timespec {
+    Timespec {
+        tv_sec: (time / 1_000_000_000) as i64,
+        tv_nsec: (time % 1_000_000_000) as c_long,
+    }
+}
+
+pub(crate) fn timeval(nanoseconds: u64) -> libc::timeval {
+    libc::timeval {
+        tv_sec: (nanoseconds / 1_000_000_000) as i64,
+        tv_usec: (nanoseconds % 1_000_000_000 / 1000) as c_int,
+    }
+}
+
+/// Processor time of this process and of the children it has waited for, in nanoseconds. `EINVAL` without a
+/// process manager: nobody has the sum then.
+pub(crate) fn used() -> Result<[u64; 2]> {
+    redox_rt::process::times().map_err(|e| match e.errno {
+        ENOSYS => Error::new(EINVAL),
+        _ => e,
     })
 }
 
@@ -68,11 +101,6 @@ unsafe fn clock_sleep(
     }
 }
 
-/// Processor time of this process in microseconds; -1 when the kernel does not count it.
-fn used() -> c_long {
-    now(libc::CLOCK_PROCESS_CPUTIME_ID).map_or(-1, |t| t.tv_sec * 1_000_000 + t.tv_nsec / 1000)
-}
-
 /// `struct tms`.
 #[repr(C)]
 pub struct Times {
@@ -111,11 +139,22 @@ c_api! {
             _ => 0,
         }
     }
-    fn clock() -> c_long { used() }
+    fn clock() -> c_long { used().map_or(-1, |[own, _]| (own / 1000) as c_long) }
+    fn clock_getcpuclockid(pid: c_int, clock: *mut c_int) -> c_int {
+        code(super::schedule::find(pid).and_then(|()| {
+            // What another process uses is its own and its parent's to know.
+            if pid != 0 && redox_rt::process::pid()? as c_int != pid {
+                return fail(EPERM);
+            }
+            clock.write(libc::CLOCK_PROCESS_CPUTIME_ID);
+            Ok(())
+        }))
+    }
     fn times(out: *mut Times) -> c_long {
-        let ticks = used().max(0) / (1_000_000 / TICKS);
+        let [own, children] = used().unwrap_or([0; 2]).map(|time| (time / (1_000_000_000 / TICKS as u64)) as c_long);
         if !out.is_null() {
-            out.write(Times { user: ticks, system: 0, children_user: 0, children_system: 0 });
+            // What the kernel does for a process is counted as the process's own.
+            out.write(Times { user: own, system: 0, children_user: children, children_system: 0 });
         }
         now(libc::CLOCK_MONOTONIC).map_or(-1, |t| t.tv_sec * TICKS + t.tv_nsec / (1_000_000_000 / TICKS))
     }

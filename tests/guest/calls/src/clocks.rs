@@ -1,7 +1,9 @@
 //! Clocks, sleeping and waking in time. Nothing here asserts how long anything takes, only that nothing
 //! comes too early or out of order.
 
+use cap_abi::proc::CLOCK_THREAD_CPUTIME;
 use guest_test::{Outcome, check, check_eq, check_error};
+use redox_rt::context::{Context, read_status_and_time};
 use redox_rt::{Result, sys};
 use syscall::TimeSpec;
 use syscall::error::*;
@@ -13,6 +15,7 @@ pub fn run() -> i32 {
     guest_test::run!["time" =>
         clocks_go_forward, both_ways_to_ask_agree, the_real_clock_is_a_date, sleep_is_long_enough,
         past_times_are_due, alarms_are_replaced, alarms_end_with_their_clock, real_alarms_fire,
+        only_who_runs_is_charged, nothing_is_charged_twice,
     ]
 }
 
@@ -21,7 +24,7 @@ fn nanoseconds(time: &TimeSpec) -> u64 {
 }
 
 fn clocks_go_forward() -> Outcome {
-    for clock in [CLOCK_MONOTONIC, CLOCK_REALTIME] {
+    for clock in [CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME] {
         let mut last = 0;
         for _ in 0..2000 {
             let time = sys::clock_gettime(clock)?;
@@ -31,6 +34,84 @@ fn clocks_go_forward() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// How long the calling context has had the processor.
+fn own_time() -> Result<u64> {
+    Ok(nanoseconds(&sys::clock_gettime(CLOCK_THREAD_CPUTIME)?))
+}
+
+/// Keeps the processor for a while.
+fn keep_busy(nanoseconds: u64) -> Result<()> {
+    let end = own_time()? + nanoseconds;
+    while own_time()? < end {
+        core::hint::spin_loop();
+    }
+    Ok(())
+}
+
+/// A process that waits for a byte and then never again.
+fn spins_when_told(read: &redox_rt::Fd) -> Result<Process> {
+    Process::start(|| {
+        let _ = read.read(&mut [0]);
+        loop {
+            core::hint::spin_loop();
+        }
+    })
+}
+
+fn only_who_runs_is_charged() -> Outcome {
+    leaves_nothing(|| {
+        let (read, write) = pipe()?;
+        let process = spins_when_told(&read)?;
+        process.until_blocked()?;
+        let status = process.context().handle(b"status")?;
+        let time = || read_status_and_time(&status).map(|told| told.1);
+        let before = time()?;
+        check!(before > 0);
+        sleep_ms(3)?;
+        keep_busy(2_000_000)?;
+        check_eq!(time()?, before);
+        write.write(b"x")?;
+        until("its time grows", || Ok(time()? > before + 2_000_000))?;
+        process.tell(ContextVerb::Stop)?;
+        let stopped = time()?;
+        keep_busy(1_000_000)?;
+        check_eq!(time()?, stopped);
+        process.kill()?;
+        process.wait()?;
+        check_eq!(time()?, stopped);
+        check_error!(status.read(&mut [0; 33]), EINVAL);
+        check_error!(status.read(&mut [0; 48]), EINVAL);
+        // One that was never started has had nothing.
+        let new = Context::new(&world().proc)?;
+        check_eq!(read_status_and_time(&new.get().handle(b"status")?)?.1, 0);
+        Ok(())
+    })
+}
+
+fn nothing_is_charged_twice() -> Outcome {
+    leaves_nothing(|| {
+        let (read, write) = pipe()?;
+        let process = spins_when_told(&read)?;
+        let status = process.context().handle(b"status")?;
+        let theirs = || read_status_and_time(&status).map(|told| told.1);
+        write.write(b"x")?;
+        for _ in 0..20 {
+            let now = || sys::clock_gettime(CLOCK_MONOTONIC).map(|time| nanoseconds(&time));
+            let (begin, mine, other) = (now()?, own_time()?, theirs()?);
+            keep_busy(300_000)?;
+            sys::sched_yield();
+            let (other, mine, end) = (theirs()? - other, own_time()? - mine, now()?);
+            // A count of ticks is cut off to nanoseconds.
+            check!(
+                mine + other <= end - begin + 10,
+                "{mine} and {other} in {}",
+                end - begin
+            );
+        }
+        Ok(())
+    })
 }
 
 fn read_clock(key: &[u8]) -> Result<u64> {

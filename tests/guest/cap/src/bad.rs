@@ -1,7 +1,7 @@
 //! Bad input is answered with an error number, by every function that takes a path or a descriptor, and
 //! so is a descriptor table that is full.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs;
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
@@ -29,7 +29,32 @@ unsafe extern "C" {
     fn lchown(path: *const c_char, user: c_int, group: c_int) -> c_int;
 }
 
-type OnPath = (&'static str, unsafe fn(*const c_char) -> c_int);
+/// Rows of a table: a name, marks, and a call of the C library in terms of its argument.
+macro_rules! calls {
+    (|$path:ident: path| $($name:literal: $call:expr,)*) => {
+        [$(($name, |path: Option<&CStr>| {
+            let $path = path.map_or(null(), CStr::as_ptr);
+            // SAFETY: what a call in these tables passes besides the path is valid. The path is a C string, or null,
+            // which is what the library is tested with.
+            unsafe { $call }
+        })),*]
+    };
+    (|$fd:ident: number| $($name:literal: $call:expr,)*) => {
+        [$(($name, |$fd: c_int| {
+            // SAFETY: what a call in these tables passes besides the number is valid. No number that is passed is
+            // another owner's: none of them is open.
+            unsafe { $call }
+        })),*]
+    };
+    (|| $($name:literal $numbered:literal: $call:expr,)*) => {
+        [$(($name, $numbered, || {
+            // SAFETY: what a call in these tables passes is valid.
+            unsafe { $call }
+        })),*]
+    };
+}
+
+type OnPath = (&'static str, fn(Option<&CStr>) -> c_int);
 
 /// An answer that is 0 or an error number, as one that is -1 with `errno`.
 fn code(error: c_int) -> c_int {
@@ -47,80 +72,47 @@ fn pointer<T>(answer: *mut T) -> c_int {
 }
 
 /// Each on a path as its last component.
-// SAFETY of all of them: what is passed besides the path is valid; a path is a C string or null, which is
-// what they are tested with.
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "what is said above holds for each line"
-)]
-const ON_PATH: &[OnPath] = &[
-    ("open", |p| unsafe { libc::open(p, libc::O_RDONLY) }),
-    ("open, making", |p| unsafe {
-        libc::open(p, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o600)
-    }),
-    ("openat", |p| unsafe {
-        libc::openat(c::CWD, p, libc::O_RDONLY)
-    }),
-    ("stat", |p| unsafe {
-        libc::stat(p, MaybeUninit::uninit().as_mut_ptr())
-    }),
-    ("lstat", |p| unsafe {
-        libc::lstat(p, MaybeUninit::uninit().as_mut_ptr())
-    }),
-    ("fstatat", |p| unsafe {
-        libc::fstatat(c::CWD, p, MaybeUninit::uninit().as_mut_ptr(), 0)
-    }),
-    ("statvfs", |p| unsafe {
-        libc::statvfs(p, MaybeUninit::uninit().as_mut_ptr())
-    }),
-    ("access", |p| unsafe { libc::access(p, libc::R_OK) }),
-    ("mkdir", |p| unsafe { libc::mkdir(p, 0o700) }),
-    ("mkfifo", |p| unsafe { mkfifo(p, 0o700) }),
-    ("rmdir", |p| unsafe { libc::rmdir(p) }),
-    ("unlink", |p| unsafe { libc::unlink(p) }),
-    ("remove", |p| unsafe { libc::remove(p) }),
-    ("rename, old", |p| unsafe {
-        libc::rename(p, c"new".as_ptr())
-    }),
-    ("rename, new", |p| unsafe {
-        libc::rename(c"file".as_ptr(), p)
-    }),
-    ("link, old", |p| unsafe { libc::link(p, c"new".as_ptr()) }),
-    ("link, new", |p| unsafe { libc::link(c"file".as_ptr(), p) }),
-    ("symlink, path", |p| unsafe {
-        libc::symlink(c"x".as_ptr(), p)
-    }),
-    ("readlink", |p| unsafe {
+const ON_PATH: &[OnPath] = &calls![|p: path|
+    "open": libc::open(p, libc::O_RDONLY),
+    "open, making": libc::open(p, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o600),
+    "openat": libc::openat(c::CWD, p, libc::O_RDONLY),
+    "stat": libc::stat(p, MaybeUninit::uninit().as_mut_ptr()),
+    "lstat": libc::lstat(p, MaybeUninit::uninit().as_mut_ptr()),
+    "fstatat": libc::fstatat(c::CWD, p, MaybeUninit::uninit().as_mut_ptr(), 0),
+    "statvfs": libc::statvfs(p, MaybeUninit::uninit().as_mut_ptr()),
+    "access": libc::access(p, libc::R_OK),
+    "mkdir": libc::mkdir(p, 0o700),
+    "mkfifo": mkfifo(p, 0o700),
+    "rmdir": libc::rmdir(p),
+    "unlink": libc::unlink(p),
+    "remove": libc::remove(p),
+    "rename, old": libc::rename(p, c"new".as_ptr()),
+    "rename, new": libc::rename(c"file".as_ptr(), p),
+    "link, old": libc::link(p, c"new".as_ptr()),
+    "link, new": libc::link(c"file".as_ptr(), p),
+    "symlink, path": libc::symlink(c"x".as_ptr(), p),
+    "readlink": {
         libc::readlink(p, [0; 8].as_mut_ptr(), 8) as c_int
-    }),
-    ("chmod", |p| unsafe { libc::chmod(p, 0o600) }),
-    ("chown", |p| unsafe { libc::chown(p, !0, !0) }),
-    ("lchown", |p| unsafe { lchown(p, -1, -1) }),
-    ("truncate", |p| unsafe { libc::truncate(p, 0) }),
-    ("utimes", |p| unsafe { libc::utimes(p, null()) }),
-    ("chdir", |p| unsafe { libc::chdir(p) }),
-    ("opendir", |p| unsafe { pointer(libc::opendir(p)) }),
-    ("realpath", |p| unsafe {
-        pointer(libc::realpath(p, null_mut()))
-    }),
-    ("pathconf", |p| unsafe {
-        pathconf(p, libc::_PC_NAME_MAX) as c_int
-    }),
-    ("fopen", |p| unsafe {
-        pointer(libc::fopen(p, c"r".as_ptr()))
-    }),
-    ("execv", |p| unsafe {
-        libc::execv(p, [null::<c_char>()].as_ptr())
-    }),
-    ("posix_spawn", |p| unsafe {
+    },
+    "chmod": libc::chmod(p, 0o600),
+    "chown": libc::chown(p, !0, !0),
+    "lchown": lchown(p, -1, -1),
+    "truncate": libc::truncate(p, 0),
+    "utimes": libc::utimes(p, null()),
+    "chdir": libc::chdir(p),
+    "opendir": pointer(libc::opendir(p)),
+    "realpath": pointer(libc::realpath(p, null_mut())),
+    "pathconf": pathconf(p, libc::_PC_NAME_MAX) as c_int,
+    "fopen": pointer(libc::fopen(p, c"r".as_ptr())),
+    "execv": libc::execv(p, [null::<c_char>()].as_ptr()),
+    "posix_spawn": {
         let none = [null()].as_ptr();
         code(posix_spawn(&mut 0, p, null(), null(), none, none))
-    }),
+    },
 ];
 
-fn call(call: unsafe fn(*const c_char) -> c_int, path: *const c_char) -> Option<c_int> {
-    // SAFETY: what the table says.
-    (unsafe { call(path) } == -1).then(c::errno)
+fn call(call: fn(Option<&CStr>) -> c_int, path: Option<&CStr>) -> Option<c_int> {
+    (call(path) == -1).then(c::errno)
 }
 
 fn paths() {
@@ -162,7 +154,7 @@ fn paths() {
     for (what, path, want) in rows {
         let path = CString::new(path.as_slice()).expect("no NUL");
         for (name, function) in ON_PATH {
-            let got = call(*function, path.as_ptr());
+            let got = call(*function, Some(&path));
             let crosses = name.contains(',') && what.contains("scheme") && got == Some(libc::EXDEV);
             if !got.is_some_and(|errno| want.contains(&errno)) && !crosses {
                 wrong.push(format!("{name}, {what}: expected {want:?}, got {got:?}"));
@@ -173,7 +165,7 @@ fn paths() {
     assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong.join("; "));
     // Names that are not UTF-8 are names, or refused; nothing ends of them.
     let odd = CString::new(&b"/tmp/\xff\xfe"[..]).expect("no NUL");
-    let made = call(ON_PATH[1].1, odd.as_ptr());
+    let made = call(ON_PATH[1].1, Some(&odd));
     assert!(
         matches!(made, None | Some(libc::EINVAL | libc::EILSEQ)),
         "{made:?}"
@@ -186,7 +178,7 @@ fn paths() {
 
 fn null_paths() {
     for (name, function) in ON_PATH {
-        let got = call(*function, null());
+        let got = call(*function, None);
         // POSIX gives `realpath` an error of its own.
         let want = if *name == "realpath" {
             libc::EINVAL
@@ -197,76 +189,52 @@ fn null_paths() {
     }
 }
 
-type OnFd = (&'static str, unsafe fn(c_int) -> c_int);
+type OnFd = (&'static str, fn(c_int) -> c_int);
 
-// SAFETY of all of them: what is passed besides the number is valid.
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "what is said above holds for each line"
-)]
-const ON_FD: &[OnFd] = &[
-    ("close", |fd| unsafe { libc::close(fd) }),
-    ("read", |fd| unsafe {
+const ON_FD: &[OnFd] = &calls![|fd: number|
+    "close": libc::close(fd),
+    "read": {
         libc::read(fd, [0u8; 4].as_mut_ptr().cast(), 4) as c_int
-    }),
-    ("write", |fd| unsafe {
+    },
+    "write": {
         libc::write(fd, [0u8; 4].as_ptr().cast(), 4) as c_int
-    }),
-    ("pread", |fd| unsafe {
+    },
+    "pread": {
         libc::pread(fd, [0u8; 4].as_mut_ptr().cast(), 4, 0) as c_int
-    }),
-    ("pwrite", |fd| unsafe {
+    },
+    "pwrite": {
         libc::pwrite(fd, [0u8; 4].as_ptr().cast(), 4, 0) as c_int
-    }),
-    ("lseek", |fd| unsafe {
-        libc::lseek(fd, 0, libc::SEEK_SET) as c_int
-    }),
-    ("fstat", |fd| unsafe {
-        libc::fstat(fd, MaybeUninit::uninit().as_mut_ptr())
-    }),
-    ("fstatvfs", |fd| unsafe {
-        libc::fstatvfs(fd, MaybeUninit::uninit().as_mut_ptr())
-    }),
-    ("fchmod", |fd| unsafe { libc::fchmod(fd, 0) }),
-    ("fchown", |fd| unsafe { libc::fchown(fd, 0, 0) }),
-    ("ftruncate", |fd| unsafe { libc::ftruncate(fd, 0) }),
-    ("fsync", |fd| unsafe { libc::fsync(fd) }),
-    ("fchdir", |fd| unsafe { libc::fchdir(fd) }),
-    ("dup", |fd| unsafe { libc::dup(fd) }),
-    ("dup2", |fd| unsafe { libc::dup2(fd, 60) }),
-    ("dup2, itself", |fd| unsafe { libc::dup2(fd, fd) }),
-    ("fcntl", |fd| unsafe { libc::fcntl(fd, libc::F_GETFL) }),
-    ("ioctl", |fd| unsafe {
-        libc::ioctl(fd, 0x5413, null::<c_void>())
-    }),
-    ("isatty", |fd| unsafe { libc::isatty(fd) - 1 }),
-    ("openat", |fd| unsafe {
-        libc::openat(fd, c"x".as_ptr(), libc::O_RDONLY)
-    }),
-    ("unlinkat", |fd| unsafe {
-        libc::unlinkat(fd, c"x".as_ptr(), 0)
-    }),
-    ("mkdirat", |fd| unsafe {
-        libc::mkdirat(fd, c"x".as_ptr(), 0)
-    }),
-    ("renameat", |fd| unsafe {
-        libc::renameat(fd, c"x".as_ptr(), fd, c"y".as_ptr())
-    }),
-    ("fdopendir", |fd| unsafe { pointer(libc::fdopendir(fd)) }),
-    ("fdopen", |fd| unsafe {
-        pointer(libc::fdopen(fd, c"r".as_ptr()))
-    }),
-    ("mmap", |fd| unsafe {
+    },
+    "lseek": libc::lseek(fd, 0, libc::SEEK_SET) as c_int,
+    "fstat": libc::fstat(fd, MaybeUninit::uninit().as_mut_ptr()),
+    "fstatvfs": libc::fstatvfs(fd, MaybeUninit::uninit().as_mut_ptr()),
+    "fchmod": libc::fchmod(fd, 0),
+    "fchown": libc::fchown(fd, 0, 0),
+    "ftruncate": libc::ftruncate(fd, 0),
+    "fsync": libc::fsync(fd),
+    "fchdir": libc::fchdir(fd),
+    "dup": libc::dup(fd),
+    "dup2": libc::dup2(fd, 60),
+    "dup2, itself": libc::dup2(fd, fd),
+    "fcntl": libc::fcntl(fd, libc::F_GETFL),
+    "ioctl": libc::ioctl(fd, 0x5413, null::<c_void>()),
+    "isatty": libc::isatty(fd) - 1,
+    "openat": libc::openat(fd, c"x".as_ptr(), libc::O_RDONLY),
+    "unlinkat": libc::unlinkat(fd, c"x".as_ptr(), 0),
+    "mkdirat": libc::mkdirat(fd, c"x".as_ptr(), 0),
+    "renameat": libc::renameat(fd, c"x".as_ptr(), fd, c"y".as_ptr()),
+    "fdopendir": pointer(libc::fdopendir(fd)),
+    "fdopen": pointer(libc::fdopen(fd, c"r".as_ptr())),
+    "mmap": {
         let at = libc::mmap(null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0);
         if at == libc::MAP_FAILED { -1 } else { 0 }
-    }),
+    },
 ];
 
 fn descriptors() {
     for fd in [-1, -2, i32::MIN, 63, 65_535, i32::MAX] {
         for (name, function) in ON_FD {
-            // SAFETY: what the table says.
-            let failed = unsafe { function(fd) } == -1;
+            let failed = function(fd) == -1;
             assert!(
                 failed && c::errno() == libc::EBADF,
                 "{name} {fd}: {failed} {}",
@@ -276,53 +244,42 @@ fn descriptors() {
     }
 }
 
-type OnNothing = (&'static str, bool, unsafe fn() -> c_int);
+type OnNothing = (&'static str, bool, fn() -> c_int);
 
 /// Functions that need a new descriptor; those marked need one of POSIX's numbers.
-// SAFETY of all of them: what is passed is valid.
-#[allow(
-    clippy::undocumented_unsafe_blocks,
-    reason = "what is said above holds for each line"
-)]
-const ON_FULL: &[OnNothing] = &[
-    ("open", true, || unsafe {
-        libc::open(c"/tmp".as_ptr(), libc::O_RDONLY)
-    }),
-    ("open, making", true, || unsafe {
-        libc::open(c"/tmp/full".as_ptr(), libc::O_WRONLY | libc::O_CREAT, 0o600)
-    }),
-    ("dup", true, || unsafe { libc::dup(1) }),
-    ("pipe", true, || unsafe { libc::pipe([0; 2].as_mut_ptr()) }),
-    ("fopen", true, || unsafe {
-        pointer(libc::fopen(c"/tmp/full".as_ptr(), c"w".as_ptr()))
-    }),
-    ("epoll_create1", true, || unsafe { libc::epoll_create1(0) }),
-    ("opendir", false, || unsafe {
+const ON_FULL: &[OnNothing] = &calls![||
+    "open" true: libc::open(c"/tmp".as_ptr(), libc::O_RDONLY),
+    "open, making" true: libc::open(c"/tmp/full".as_ptr(), libc::O_WRONLY | libc::O_CREAT, 0o600),
+    "dup" true: libc::dup(1),
+    "pipe" true: {
+        libc::pipe([0; 2].as_mut_ptr())
+    },
+    "fopen" true: pointer(libc::fopen(c"/tmp/full".as_ptr(), c"w".as_ptr())),
+    "epoll_create1" true: libc::epoll_create1(0),
+    "opendir" false: {
         let stream = libc::opendir(c"/tmp".as_ptr());
         if !stream.is_null() {
             libc::closedir(stream);
         }
         pointer(stream)
-    }),
-    ("stat", false, || unsafe {
-        libc::stat(c"/tmp".as_ptr(), MaybeUninit::uninit().as_mut_ptr())
-    }),
-    ("chdir", false, || unsafe { libc::chdir(c"/tmp".as_ptr()) }),
-    ("fork", false, || unsafe {
+    },
+    "stat" false: libc::stat(c"/tmp".as_ptr(), MaybeUninit::uninit().as_mut_ptr()),
+    "chdir" false: libc::chdir(c"/tmp".as_ptr()),
+    "fork" false: {
         match libc::fork() {
             0 => libc::_exit(0),
             -1 => -1,
             child => libc::waitpid(child, &mut 0, 0),
         }
-    }),
-    ("poll", false, || unsafe {
+    },
+    "poll" false: {
         let mut about = libc::pollfd {
             fd: 1,
             events: libc::POLLOUT,
             revents: 0,
         };
         libc::poll(&mut about, 1, 0)
-    }),
+    },
 ];
 
 fn a_full_table() {
@@ -348,8 +305,7 @@ pub fn child(_: &[String]) -> i32 {
     }
     for round in 0..2 {
         for (name, numbered, function) in ON_FULL {
-            // SAFETY: what is passed is valid.
-            let answer = unsafe { function() };
+            let answer = function();
             let refusals = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN];
             let refused = answer == -1 && refusals.contains(&c::errno());
             if !refused && (answer == -1 || *numbered) {

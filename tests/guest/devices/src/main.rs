@@ -9,6 +9,7 @@ mod bus;
 mod content;
 mod errors;
 mod kill;
+mod lodger;
 mod port;
 mod random;
 mod restart;
@@ -23,6 +24,9 @@ redox_rt::entry!(main);
 fn main(start: &Start) -> i32 {
     match start.arg(1).map(core::ffi::CStr::to_bytes) {
         Some(b"bus") => bus::run(),
+        Some(b"lodger") => lodger::run(),
+        Some(b"install") => lodger::install(),
+        Some(b"stay") => lodger::stay(),
         Some(b"content") => content::run(),
         Some(b"errors") => errors::run(),
         Some(b"random") => random::run(),

@@ -3,6 +3,7 @@
 //! The first argument names the groups to run, separated by commas.
 
 mod alone;
+mod fifos;
 mod files;
 mod pipes;
 mod processes;
@@ -27,11 +28,12 @@ fn main() {
     if let Some(code) = processes::child() {
         std::process::exit(code);
     }
-    let groups: [(&str, &[Case]); 6] = [
+    let groups: [(&str, &[Case]); 7] = [
         ("alone", alone::CASES),
         ("threads", threads::CASES),
         ("pipes", pipes::CASES),
         ("files", files::CASES),
+        ("fifos", fifos::CASES),
         ("processes", processes::CASES),
         ("sockets", sockets::CASES),
     ];

@@ -54,12 +54,13 @@ pub fn child() -> Option<i32> {
         Some("wait") => loop {
             std::thread::park();
         },
+        Some(job @ ("fifo-read" | "fifo-write")) => Some(crate::fifos::child(job, &args.next()?)),
         Some("abort") => std::process::abort(),
         _ => Some(99),
     }
 }
 
-fn this(job: &str) -> Command {
+pub fn this(job: &str) -> Command {
     let mut command = Command::new("/scheme/initfs/bin/test-std");
     command.args(["child", job]);
     command

@@ -8,10 +8,10 @@ use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS};
 use guest_test::{Failure, Outcome, check, check_eq, check_error, fail};
 use redox_rt::{Error, Fd, Result, fs, namespace as ns, sys};
 use syscall::{
-    EACCES, EAGAIN, ELOOP, EPERM, EROFS,
+    EACCES, EAGAIN, EBADF, ELOOP, EPERM, EROFS,
     flag::{
-        AT_REMOVEDIR, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_STAT,
-        O_SYMLINK, O_WRONLY,
+        AT_REMOVEDIR, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR,
+        O_STAT, O_SYMLINK, O_WRONLY,
     },
 };
 use tree_fixture::{
@@ -23,7 +23,7 @@ pub fn run() -> i32 {
     guest_test::run!["files" =>
         every_row, every_row_in_the_initial_files, a_directory_that_moves_is_no_way_out, nothing_leaves_a_limited_directory, a_limit_stays,
         the_initial_files_cannot_be_changed, files_are_written_and_read, a_limited_root_is_a_sandbox,
-        mapped_files_are_the_same_files, locks_are_advisory, what_is_synced_stays,
+        a_limited_directory_has_pipes, mapped_files_are_the_same_files, locks_are_advisory, what_is_synced_stays,
     ]
 }
 
@@ -299,6 +299,28 @@ fn a_limited_root_is_a_sandbox() -> Outcome {
     let handed = open(b"/scheme/file", O_RDONLY | O_DIRECTORY)?;
     check_error!(handed.open(b"..", O_STAT), EPERM);
     check_error!(handed.open(b"new", O_CREAT | O_WRONLY), EPERM);
+    Ok(())
+}
+
+fn a_limited_directory_has_pipes() -> Outcome {
+    let pipe = usize::from(syscall::MODE_FIFO | 0o600);
+    let top = fresh("pipes", Which::Resolve)?;
+    let root = top.open(b"root", O_RDONLY | O_DIRECTORY)?;
+    drop(top.open(b"secret-pipe", O_CREAT | O_EXCL | O_STAT | pipe)?);
+    root.limit_beneath()?;
+    drop(root.open(b"pipe", O_CREAT | O_EXCL | O_STAT | pipe)?);
+    check_error!(root.open(b"../secret-pipe", O_RDWR), EPERM);
+    let reader = root.open(b"pipe", O_RDONLY | O_NONBLOCK)?;
+    let writer = root.open(b"pipe", O_WRONLY)?;
+    writer.write_exact(b"inside")?;
+    let mut bytes = [0; 9];
+    check_eq!(reader.read(&mut bytes)?, 6);
+    // What a directory's descriptor may not, the ends that are opened through it may not.
+    root.limit(sys::Rights::READ_ONLY)?;
+    check_error!(root.open(b"pipe", O_WRONLY), EPERM);
+    check_error!(root.open(b"pipe", O_RDWR), EPERM);
+    check!(root.open(b"pipe", O_RDONLY).is_ok());
+    check_error!(reader.write(b"x"), EBADF);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The process manager.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::notify::a_daemon_that_says_when_it_is_ready_is_waited_for;
 use guest_test::{Outcome, check, check_eq, check_error, fail};
@@ -22,7 +22,7 @@ use syscall::{
 pub fn run() -> i32 {
     guest_test::run!["processes" =>
         exit_codes_reach_the_parent, a_fork_is_a_process_of_its_own, waiting_for_one_of_many,
-        ended_processes_leave_nothing, forks_go_on_while_children_end, a_signal_ends_a_process, a_crash_ends_a_process,
+        ended_processes_leave_nothing, forks_go_on_while_signals_come, a_signal_ends_a_process, a_crash_ends_a_process,
         groups_are_signalled_and_waited_for, sessions, orphans_are_inits,
         references_wait_poll_and_signal, identities_cannot_be_regained,
         handlers_run_and_interrupt, a_blocked_signal_waits, stopping_and_going_on,
@@ -309,25 +309,66 @@ fn until_asleep(pid: u32) -> Result<()> {
     }
 }
 
-/// The signal of a child's end comes at any time, and between a fork's steps as well.
-fn forks_go_on_while_children_end() -> Outcome {
-    const CHILDREN: usize = 200;
-    let parent = || -> Result<usize> {
+static FORKING: AtomicBool = AtomicBool::new(false);
+static WHILE_FORKING: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn note_fork(_: i32) {
+    if FORKING.load(Ordering::SeqCst) {
+        WHILE_FORKING.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The signal of a child's end comes at any time, and between a fork's steps as well: here another process
+/// sends it again and again, until it has come during a fork often enough.
+fn forks_go_on_while_signals_come() -> Outcome {
+    const OFTEN: usize = 200;
+    const MOST_FORKS: usize = 50_000;
+    let parent = || -> Result<i32> {
         signal::init(0, 0)?;
-        handle(SIGCHLD)?;
-        for _ in 0..CHILDREN {
-            child(|| 0)?;
+        let action = Action {
+            handler: Handler::Function(note_fork as *const () as usize),
+            flags: 0,
+            mask: 0,
+        };
+        signal::sigaction(SIGCHLD, Some(&action))?;
+        let own = process::pid()?;
+        let sender = child(|| {
+            for pause in (20_000..200_000).step_by(7919).cycle() {
+                let sent = kill(own, SIGCHLD);
+                let slept = sys::nanosleep(&TimeSpec {
+                    tv_sec: 0,
+                    tv_nsec: pause,
+                });
+                if sent.is_err() || slept.is_err() {
+                    break;
+                }
+            }
+            1
+        })?;
+        let wait_again = |pid| loop {
+            match wait_for(Awaited::Child(pid)) {
+                Err(Error { errno: EINTR }) => {}
+                other => return other,
+            }
+        };
+        let mut forks = 0;
+        while WHILE_FORKING.load(Ordering::SeqCst) < OFTEN {
+            forks += 1;
+            if forks > MOST_FORKS {
+                return Ok(101);
+            }
+            FORKING.store(true, Ordering::SeqCst);
+            let made = child(|| 0);
+            FORKING.store(false, Ordering::SeqCst);
+            let made = made?;
+            if wait_again(made)? != (made, wait::exited(0)) {
+                return Ok(102);
+            }
         }
-        for _ in 0..CHILDREN {
-            while matches!(wait_for(Awaited::Any), Err(Error { errno: EINTR })) {}
-        }
-        Ok(HANDLED.load(Ordering::SeqCst))
+        kill(sender, SIGKILL)?;
+        wait_again(sender).map(|_| 0)
     };
-    let pid = child(|| match parent() {
-        Ok(0) => 1,
-        Ok(_) => 0,
-        Err(error) => error.errno,
-    })?;
+    let pid = child(|| parent().unwrap_or_else(|error| error.errno))?;
     check_eq!(wait_for(Awaited::Child(pid))?, (pid, wait::exited(0)));
     Ok(())
 }

@@ -20,6 +20,8 @@ pub struct Machine {
     pub thread_pending: BTreeMap<Key, BTreeSet<u8>>,
     pub blocked: BTreeMap<Key, BTreeSet<u8>>,
     pub started: BTreeSet<Key>,
+    /// How long threads have had the processor.
+    pub used: BTreeMap<Key, u64>,
     pub no_child_stop: BTreeSet<Pid>,
     pub forgetful: BTreeSet<Pid>,
     pub senders: Vec<(Pid, u8, u32)>,
@@ -68,6 +70,9 @@ impl World for Machine {
     }
     fn is_started(&self, thread: Key) -> bool {
         self.started.contains(&thread)
+    }
+    fn used(&self, thread: Key) -> u64 {
+        self.used.get(&thread).copied().unwrap_or(0)
     }
 }
 
@@ -178,8 +183,9 @@ impl Sim {
     pub fn died(&mut self, thread: Key, death: Death) {
         let mut effects = Vec::new();
         self.stopped.remove(&thread);
+        let used = self.machine.used.remove(&thread).unwrap_or(0);
         self.manager
-            .context_died(thread, death, &mut self.machine, &mut effects);
+            .context_died(thread, death, used, &mut self.machine, &mut effects);
         self.act(effects);
     }
 
@@ -263,7 +269,7 @@ impl Sim {
 
 fn word(data: Data) -> Option<u32> {
     match data {
-        Data::Status(word) => Some(word),
+        Data::Status(word) | Data::Waited(word, _) => Some(word),
         _ => None,
     }
 }

@@ -141,18 +141,18 @@ unsafe fn request(thread: *const Thread) -> c_int {
         return 0;
     }
     if before & (ASYNCHRONOUS | DISABLED | IN_POINT) == ASYNCHRONOUS
-        && let Some(tcb) = target.tcb.load(Ordering::Acquire).as_ref()
+        && let Some(tcb) = target.block()
     {
-        return super::code(rt::send_to_thread(tcb, SIGNAL));
+        return super::code(rt::send_to_thread(tcb.as_ref(), SIGNAL));
     }
     for _ in 0..ATTEMPTS {
         if state.0.load(Ordering::SeqCst) & (IN_POINT | DISABLED) != IN_POINT {
             break;
         }
-        let Some(tcb) = target.tcb.load(Ordering::Acquire).as_ref() else {
+        let Some(tcb) = target.block() else {
             break;
         };
-        if let Some(context) = tcb.thread_fd() {
+        if let Some(context) = tcb.as_ref().thread_fd() {
             let _ = context.tell(ContextVerb::Interrupt);
         }
         let _ = redox_rt::sys::nanosleep(&PAUSE);

@@ -3,6 +3,7 @@
 mod attributes;
 mod barrier;
 pub(crate) mod cancel;
+pub(crate) mod clocks;
 mod condition;
 mod key;
 mod mutex;
@@ -37,6 +38,7 @@ pub(crate) struct Thread {
     /// Absent once joined or detached, and for the main thread.
     handle: Mutex<Option<rt::Thread>>,
     result: AtomicPtr<c_void>,
+    /// Null until it is known, [`ENDED`] in the end.
     tcb: AtomicPtr<Tcb>,
     name: Mutex<[u8; NAME_LEN]>,
     start: Option<(Start, usize)>,
@@ -44,6 +46,14 @@ pub(crate) struct Thread {
 }
 
 const NAME_LEN: usize = 32;
+const ENDED: *mut Tcb = core::ptr::dangling_mut();
+
+impl Thread {
+    /// Its control block, while it has not ended.
+    fn block(&self) -> Option<NonNull<Tcb>> {
+        NonNull::new(self.tcb.load(Ordering::Acquire)).filter(|tcb| tcb.as_ptr() != ENDED)
+    }
+}
 
 static MAIN: Thread = Thread {
     owners: AtomicU32::new(2),
@@ -133,8 +143,9 @@ unsafe fn finish(value: *mut c_void) -> ! {
     }
     run_destructors();
     let own = CURRENT;
+    clocks::forget(&*own);
     (*own).result.store(value, Ordering::Release);
-    (*own).tcb.store(null_mut(), Ordering::Release);
+    (*own).tcb.store(ENDED, Ordering::Release);
     release(own);
     rt::end_current()
 }
@@ -190,7 +201,18 @@ pub(crate) unsafe fn spawn(
         Some((base, len)) => rt::Stack::Given(base, len),
         None => rt::Stack::Own(attributes.stack_len()),
     };
-    match rt::spawn_on(source, stack, begin, record as usize) {
+    let spawned = rt::spawn_on(source, stack, begin, record as usize);
+    if let Ok(thread) = &spawned {
+        // Whoever asks for the thread need not wait until it has begun. It may have ended, too.
+        let tcb = &(*record).tcb;
+        let _ = tcb.compare_exchange(
+            null_mut(),
+            thread.tcb().as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+    }
+    match spawned {
         Ok(_thread) if attributes.is_detached() => {
             drop(handle);
             release(record);
@@ -305,7 +327,7 @@ c_api! {
         if thread == CURRENT {
             return if signal == 0 { 0 } else { code(redox_rt::signal::raise(signal)) };
         }
-        match NonNull::new((*thread).tcb.load(Ordering::Acquire)) {
+        match (*thread).block() {
             Some(_) if signal == 0 => 0,
             Some(tcb) => code(redox_rt::signal::send_to_thread(tcb.as_ref(), signal)),
             None => ESRCH,
@@ -337,7 +359,7 @@ c_api! {
     fn sched_yield() -> c_int { sys::sched_yield(); 0 }
     fn pthread_getattr_np(thread: *const Thread, attributes: *mut Attributes) -> c_int {
         let mut new = Attributes::new();
-        if let Some(tcb) = NonNull::new((*thread).tcb.load(Ordering::Acquire)) {
+        if let Some(tcb) = (*thread).block() {
             let (base, len) = rt::stack_of(tcb.as_ref());
             new.set_stack(base, len);
         }

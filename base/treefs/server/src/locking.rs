@@ -1,0 +1,169 @@
+//! Requests for locks, and those that wait.
+
+use cap_abi::scheme::LOCK_WAIT;
+use scheme_core::reply;
+use syscall::{error as errno, schemev2::Sqe};
+use treefs::Store;
+
+use crate::{
+    Answer, Result, Server, exactly,
+    locks::{Lock, Owner, Range, Refused},
+    number,
+};
+
+/// A request for a lock that is not given yet.
+#[derive(Debug)]
+pub struct Waiting {
+    tag: u32,
+    node: u64,
+    lock: Lock,
+}
+
+/// Most requests that wait for locks.
+const MOST_WAITING: usize = 1 << 12;
+/// In the first word of a request for a lock: it is the open file's.
+const OF_THE_FILE: u64 = 1 << 63;
+/// In the second: it is exclusive.
+const EXCLUSIVE: u64 = 1 << 63;
+
+impl<S: Store> Server<S> {
+    /// Whose a lock is, and what of which file it is about.
+    fn lock_of(
+        &self,
+        sqe: &Sqe,
+        handle: usize,
+        [start, len]: [u64; 2],
+    ) -> Result<(u64, Owner, Range)> {
+        let node = self.fs.node(handle).map_err(number)?.number();
+        let owner = if start & OF_THE_FILE != 0 {
+            Owner::Handle(handle)
+        } else {
+            Owner::Process(sqe.caller)
+        };
+        let range = Range::new(start & !OF_THE_FILE, len).ok_or(errno::EINVAL)?;
+        Ok((node, owner, range))
+    }
+
+    pub(crate) fn lock(
+        &mut self,
+        sqe: &Sqe,
+        handle: usize,
+        [start, word]: [u64; 2],
+    ) -> Result<Answer> {
+        let exclusive = word & EXCLUSIVE != 0;
+        let wait = word & LOCK_WAIT != 0;
+        let len = word & !(EXCLUSIVE | LOCK_WAIT);
+        let (node, owner, range) = self.lock_of(sqe, handle, [start, len])?;
+        let (read, write) = self.fs.access(handle).map_err(number)?;
+        let may = if exclusive { write } else { read };
+        // A lock of an open file is also what `flock` asks for, which does not care.
+        if !may && matches!(owner, Owner::Process(_)) {
+            return Err(errno::EBADF);
+        }
+        let lock = Lock {
+            owner,
+            exclusive,
+            range,
+        };
+        match self.locks.lock(node, lock) {
+            Ok(()) => {
+                // One that became shared may let others in.
+                self.try_waiting(node);
+                Ok(locked(owner))
+            }
+            Err(Refused::Conflict) if wait => {
+                if self.waiting.len() >= MOST_WAITING {
+                    return Err(errno::ENOLCK);
+                }
+                self.waiting.push_back(Waiting {
+                    tag: sqe.tag,
+                    node,
+                    lock,
+                });
+                Ok(Answer::Later)
+            }
+            Err(Refused::Conflict) => Err(errno::EAGAIN),
+            Err(Refused::TooMany) => Err(errno::ENOLCK),
+        }
+    }
+
+    pub(crate) fn unlock(&mut self, sqe: &Sqe, handle: usize, words: [u64; 2]) -> Result<Answer> {
+        let (node, owner, range) = self.lock_of(sqe, handle, words)?;
+        self.locks.unlock(node, owner, range);
+        self.try_waiting(node);
+        Ok(Answer::Value(0))
+    }
+
+    /// Tells of a lock that keeps one out that is not asked for: start, length and kind, and the process or
+    /// 0. `ESRCH` if there is none.
+    pub(crate) fn find_lock(
+        &self,
+        sqe: &Sqe,
+        handle: usize,
+        [start, word]: [u64; 2],
+        payload: &mut [u8],
+    ) -> Result<Answer> {
+        let (node, owner, range) = self.lock_of(sqe, handle, [start, word & !EXCLUSIVE])?;
+        let wanted = Lock {
+            owner,
+            exclusive: word & EXCLUSIVE != 0,
+            range,
+        };
+        let found = self.locks.in_the_way(node, &wanted).ok_or(errno::ESRCH)?;
+        let (start, len) = found.start_and_len();
+        let kind = if found.exclusive { EXCLUSIVE } else { 0 };
+        let (first, second) = payload.split_at_mut_checked(8).ok_or(errno::EINVAL)?;
+        exactly(&start.to_ne_bytes(), first)?;
+        exactly(&(len | kind).to_ne_bytes(), second)?;
+        Ok(Answer::Value(match found.owner {
+            Owner::Process(pid) => pid as usize,
+            Owner::Handle(_) => 0,
+        }))
+    }
+
+    pub(crate) fn unlock_all(&mut self, handle: usize, owner: Owner) {
+        let Ok(node) = self.fs.node(handle) else {
+            return;
+        };
+        let node = node.number();
+        if self.locks.unlock_all(node, owner) {
+            self.try_waiting(node);
+        }
+    }
+
+    /// Gives locks of a file to those that wait and can have them now.
+    fn try_waiting(&mut self, node: u64) {
+        let mut waiting = core::mem::take(&mut self.waiting);
+        waiting.retain(|request| {
+            if request.node != node {
+                return true;
+            }
+            let answer = match self.locks.lock(node, request.lock) {
+                Err(Refused::Conflict) => return true,
+                Err(Refused::TooMany) => reply::value(request.tag, Err(errno::ENOLCK)),
+                // The handle is held open by its caller, who waits.
+                Ok(()) if matches!(request.lock.owner, Owner::Process(_)) => {
+                    reply::value_until_detached(request.tag, Ok(0))
+                }
+                Ok(()) => reply::value(request.tag, Ok(0)),
+            };
+            self.ready.push_back(answer);
+            false
+        });
+        self.waiting = waiting;
+    }
+
+    /// Whoever asked does not wait any longer. Whether it was a request for a lock that waited.
+    pub(crate) fn cancel_lock(&mut self, tag: u32) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.tag != tag);
+        self.waiting.len() < before
+    }
+}
+
+const fn locked(owner: Owner) -> Answer {
+    match owner {
+        Owner::Process(_) => Answer::Locked,
+        Owner::Handle(_) => Answer::Value(0),
+    }
+}
