@@ -14,8 +14,12 @@ use crate::{
 
 /// What a child has to tell, and to whom.
 enum Told {
+    /// Nothing yet.
     Nothing,
+    /// Its status word, and whether there will be no other.
     Of(u32, bool),
+    /// Nothing ever: it has ended, which the caller does not ask for.
+    NoMore,
 }
 
 /// A child that has something to tell: which, its status word, and what it has used of the processor.
@@ -78,11 +82,14 @@ impl<T> Manager<T> {
             if matches!(awaited, Awaited::Group(group) if process.pgid != group) {
                 continue;
             }
-            any = true;
-            if let Told::Of(word, last) = news(process, flags) {
-                let used = process.used(world).saturating_add(process.used_by_children);
-                found = Some((*child, word, used, last));
-                break;
+            match news(process, flags) {
+                Told::Of(word, last) => {
+                    let used = process.used(world).saturating_add(process.used_by_children);
+                    found = Some((*child, word, used, last));
+                    break;
+                }
+                Told::Nothing => any = true,
+                Told::NoMore => {}
             }
         }
         let Some((child, word, used, last)) = found else {
@@ -155,7 +162,7 @@ fn news(process: &Process, flags: WaitFlags) -> Told {
         return if flags.bits() as u64 & WAIT_NOT_ENDED == 0 {
             Told::Of(word, true)
         } else {
-            Told::Nothing
+            Told::NoMore
         };
     }
     match process.report {

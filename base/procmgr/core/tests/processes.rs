@@ -125,9 +125,10 @@ fn a_wait_may_leave_what_it_is_told_and_what_has_ended() {
     let child = sim.fork(init);
     sim.exit(child, status::exited(3));
     let told = of(child.pid, status::exited(3));
+    // It will never stop again.
     assert_eq!(
         sim.verb(init, ProcCall::Waitpid, 0, NOHANG | WAIT_NOT_ENDED),
-        Ok((0, None))
+        Err(ECHILD)
     );
     for _ in 0..2 {
         assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, WAIT_KEEP), told);
@@ -135,6 +136,24 @@ fn a_wait_may_leave_what_it_is_told_and_what_has_ended() {
     assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0), told);
     assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, WAIT_KEEP), Err(ECHILD));
     assert_eq!(sim.verb(init, ProcCall::Waitpid, 0, 0x20), Err(EINVAL));
+}
+
+#[test]
+fn who_waits_for_a_child_to_stop_is_told_that_none_will() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let (tag, answer) = sim.call_tagged(
+        init.handle,
+        [ProcCall::Waitpid as u64, 0, WAIT_NOT_ENDED],
+        &[],
+    );
+    assert!(matches!(answer, Ok(Answer::Later)));
+    sim.exit(child, status::exited(3));
+    assert_eq!(sim.replies.get(&tag), Some(&Err(ECHILD)));
+    assert_eq!(
+        sim.verb(init, ProcCall::Waitpid, 0, 0),
+        of(child.pid, status::exited(3))
+    );
 }
 
 #[test]
