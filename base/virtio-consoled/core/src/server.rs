@@ -201,7 +201,7 @@ fn stat(mode: u16, payload: &mut [u8]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use syscall::flag::O_DIRECTORY;
+    use syscall::{flag::O_DIRECTORY, schemev2::SqeFlags};
 
     const READY: EventFlags = EventFlags::EVENT_READ;
     const BOTH: usize = O_RDONLY | O_WRONLY;
@@ -291,7 +291,13 @@ mod tests {
     #[test]
     fn a_cancellation_names_its_request() {
         let mut c = Client::new();
-        let action = c.ask(Opcode::Cancel, [0; 6], &mut []);
+        let sqe = Sqe {
+            opcode: Opcode::Cancel as u8,
+            sqe_flags: SqeFlags::ONEWAY,
+            tag: 3,
+            ..Sqe::default()
+        };
+        let action = c.server.handle(&sqe, &mut [], |_| READY);
         assert!(matches!(action, Action::Cancel(3)));
     }
 
