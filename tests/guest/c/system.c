@@ -202,8 +202,8 @@ static void waiting(void) {
         _exit(3);
     SAME(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
     SAME(info.si_pid, pid); SAME(info.si_code, CLD_EXITED); SAME(info.si_status, 3); SAME(info.si_signo, SIGCHLD);
-    SAME(waitid(P_PID, pid, &info, WSTOPPED | WNOHANG), 0);
-    SAME(info.si_pid, 0);
+    /* It will not stop any more. */
+    SAME(waitid(P_PID, pid, &info, WSTOPPED | WNOHANG), -1); SAME(errno, ECHILD);
     SAME(waitid(P_ALL, 0, &info, WEXITED), 0);
     SAME(info.si_pid, pid);
     SAME(waitid(P_PID, pid, &info, WEXITED), -1); SAME(errno, ECHILD);
