@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -163,8 +164,79 @@ static void processor_time(void) {
     SAME(clock_getcpuclockid(999999, &clock), ESRCH);
 }
 
+static const long long wait_time = 100 * 1000000;
+
+static struct timespec after_wait(void) {
+    long long end = clock_now(CLOCK_REALTIME) + wait_time;
+    return (struct timespec){end / 1000000000, end % 1000000000};
+}
+
+static void wait_for_signal(void) {
+    struct timespec amount = {0, wait_time};
+    sigset_t set;
+    sigemptyset(&set), sigaddset(&set, SIGUSR2);
+    SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+    SAME(sigtimedwait(&set, 0, &amount), -1); SAME(errno, EAGAIN);
+    SAME(sigprocmask(SIG_UNBLOCK, &set, 0), 0);
+}
+
+static void wait_for_semaphore(void) {
+    sem_t semaphore;
+    SAME(sem_init(&semaphore, 0, 0), 0);
+    struct timespec end = after_wait();
+    SAME(sem_timedwait(&semaphore, &end), -1); SAME(errno, ETIMEDOUT);
+}
+
+static void wait_for_mutex(void) {
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    SAME(pthread_mutex_lock(&mutex), 0);
+    struct timespec end = after_wait();
+    SAME(pthread_mutex_timedlock(&mutex, &end), ETIMEDOUT);
+    SAME(pthread_mutex_unlock(&mutex), 0);
+}
+
+static void wait_for_condition(void) {
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    SAME(pthread_mutex_lock(&mutex), 0);
+    struct timespec end = after_wait();
+    int error;
+    /* It may end for no reason, which is no end of the time. */
+    while ((error = pthread_cond_timedwait(&condition, &mutex, &end)) == 0)
+        ;
+    SAME(error, ETIMEDOUT);
+    SAME(pthread_mutex_unlock(&mutex), 0);
+}
+
+static void wait_for_alarm(void) {
+    sigset_t set, old;
+    sigemptyset(&set), sigaddset(&set, SIGALRM);
+    SAME(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    signal(SIGALRM, catch);
+    caught = 0;
+    ualarm(wait_time / 1000, 0);
+    while (!caught)
+        sigsuspend(&old);
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+}
+
+/* What waits for a time waits that long, and leaves the processor to others. */
+static void waits_with_a_limit(void) {
+    static void (*const waits[])(void) = {wait_for_signal, wait_for_semaphore, wait_for_mutex, wait_for_condition, wait_for_alarm};
+    for (unsigned i = 0; i < sizeof waits / sizeof *waits; i++) {
+        long long real = clock_now(CLOCK_MONOTONIC), process = clock_now(CLOCK_PROCESS_CPUTIME_ID);
+        waits[i]();
+        process = clock_now(CLOCK_PROCESS_CPUTIME_ID) - process;
+        real = clock_now(CLOCK_MONOTONIC) - real;
+        if (real < wait_time || process > real / 2)
+            printf("  wait %u: %lld ns, and %lld of the processor\n", i, real, process);
+        CHECK(real >= wait_time); CHECK(process <= real / 2);
+    }
+}
+
 const struct test_case time_cases[] = {
     {"clocks", clocks},
     {"processor_time", processor_time},
+    {"waits_with_a_limit", waits_with_a_limit},
 };
 const unsigned time_case_count = sizeof time_cases / sizeof *time_cases;
