@@ -339,7 +339,9 @@ impl<S> Server<S> {
                 .iter()
                 .any(|(_, handle)| handle.terminal == Some(key))
         {
-            self.terminals.remove(key);
+            if let Some(mut terminal) = self.terminals.remove(key) {
+                terminal.abandon(&mut self.effects);
+            }
         }
     }
 }
