@@ -18,6 +18,7 @@ use cap_abi::Rights;
 use cap_abi::fcntl::{
     F_CAP_BENEATH, F_CAP_GET_RIGHTS, F_CAP_LEASE, F_CAP_LIMIT, F_CAP_REVOKE, F_SCHEME_DECLARE,
 };
+use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use syscall::flag::{
     CallFlags, F_DUPFD, F_GET_SCHEMEID, F_GETFD, F_GETFL, F_SETFD, MapFlags, O_ACCMODE, O_CREAT,
     O_RDONLY, O_TRUNC, O_WRONLY, StdFsCallKind,
@@ -185,6 +186,19 @@ pub const fn open(flags: usize) -> Rights {
         rights = rights.union(Rights::WRITE);
     }
     rights
+}
+
+/// The flags of a resolution that begins at a descriptor with these rights: one that may not [`ESCAPE`] keeps it
+/// beneath itself. What is asked for in-root stays inside as it is.
+///
+/// [`ESCAPE`]: Rights::ESCAPE
+#[inline]
+pub const fn resolution(rights: Rights, flags: usize) -> usize {
+    if rights.contains(Rights::ESCAPE) || flags & RESOLVE_IN_ROOT != 0 {
+        flags
+    } else {
+        flags | RESOLVE_BENEATH
+    }
 }
 
 /// `fmap`: every mapping needs `MAP_READ`, for the machine cannot map what is not readable. Writing

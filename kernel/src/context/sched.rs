@@ -90,6 +90,14 @@ impl Context {
         crate::entry::load(next, root);
     }
 
+    /// It has waited, in no queue any more, and goes on with this result.
+    #[inline(always)]
+    pub fn goes_on_with(&mut self, result: usize) {
+        self.wait = Wait::None;
+        self.status = Status::Ready;
+        self.state.frame.set_result(result);
+    }
+
     /// Makes it wait for messages.
     #[inline]
     pub fn await_messages(&mut self, read: SocketRead) {

@@ -8,6 +8,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use kernel_core::listing;
 use syscall::error::*;
 
 /// A file of the scheme.
@@ -21,7 +22,7 @@ pub enum File {
     Memory,
     /// The processor.
     Cpu,
-    /// Contexts, a line each.
+    /// Contexts, in lines of one length; see [`kernel_core::listing`].
     Context,
     /// Refused calls, by cause.
     Denials,
@@ -41,6 +42,9 @@ const FILES: [(&str, File); 8] = [
     ("exe", File::Exe),
     ("random", File::Random),
 ];
+
+/// How many lines of contexts are written before others may run: a reader gets the rest with its next read.
+const CONTEXTS_AT_ONCE: usize = 256;
 
 /// Opens a file by its name.
 pub fn open(key: &[u8], flags: usize) -> Outcome<Opened> {
@@ -132,21 +136,6 @@ impl Kernel {
                 writeln!(text, "switches {}", self.switches)?;
                 writeln!(text, "nmis {}", arch::nmi_count())?;
             }
-            File::Context => {
-                for (id, context) in self.contexts.iter() {
-                    let name = crate::context::signal::printable(&context.attrs.debug_name);
-                    writeln!(
-                        text,
-                        "{} {} {} {} {:?} {:?} {name}",
-                        id.index(),
-                        context.attrs.pid,
-                        context.attrs.euid,
-                        context.attrs.prio,
-                        context.status,
-                        context.wait,
-                    )?;
-                }
-            }
             File::Denials => {
                 let denials = self.denials;
                 writeln!(text, "right {}", denials.right)?;
@@ -159,15 +148,17 @@ impl Kernel {
                 let label = space.map_or(&[][..], |space| &space.label);
                 text.append(label)?;
             }
-            File::Random => {}
+            File::Context | File::Random => {}
         }
         Ok(text.bytes)
     }
 
     /// `read`.
     pub fn sys_file_read(&mut self, file: File, base: usize, len: usize, offset: u64) -> Outcome {
-        if file == File::Random {
-            return self.read_random(base, len);
+        match file {
+            File::Random => return self.read_random(base, len),
+            File::Context => return self.read_contexts(base, len, offset),
+            _ => {}
         }
         // What has ended does not count, although giving it back is put off.
         if matches!(file, File::Objects | File::Memory) && self.call_for_chores() {
@@ -200,8 +191,41 @@ impl Kernel {
         Ok(done)
     }
 
+    /// How many lines [`File::Context`] has: up to the last context.
+    fn context_lines(&self) -> u32 {
+        // One chunk without a context may be kept at the end: few slots are looked at.
+        let slots = u32::try_from(self.contexts.capacity()).unwrap_or(u32::MAX);
+        let last = (0..slots).rev().find_map(|at| self.contexts.by_index(at));
+        last.map_or(0, |(id, _)| id.index().saturating_add(1))
+    }
+
+    fn read_contexts(&mut self, base: usize, len: usize, offset: u64) -> Outcome {
+        let lines = self.context_lines();
+        let Some((first, mut skipped)) = listing::place(offset).filter(|at| at.0 < lines) else {
+            return Ok(0);
+        };
+        let mut done = 0_usize;
+        for index in (first..lines).take(CONTEXTS_AT_ONCE) {
+            let line = match self.contexts.by_index(index) {
+                None => listing::VACANT,
+                Some((_, context)) => context.entry(index).line(),
+            };
+            let part = line.get(skipped..).unwrap_or(&[]);
+            let part = part.get(..len.wrapping_sub(done)).unwrap_or(part);
+            if part.is_empty() {
+                break;
+            }
+            self.write_bytes(self.current_space, base.wrapping_add(done), part)?;
+            (done, skipped) = (done.wrapping_add(part.len()), 0);
+        }
+        Ok(done)
+    }
+
     /// The size of a file.
     pub fn sys_file_size(&mut self, file: File) -> Outcome {
+        if file == File::Context {
+            return Ok((self.context_lines() as usize).saturating_mul(listing::LINE));
+        }
         Ok(self.render(file).map_err(|_| Halt::Errno(ENOMEM))?.len())
     }
 

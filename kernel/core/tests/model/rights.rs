@@ -1,8 +1,9 @@
 use cap_abi::Rights;
 use cap_abi::fcntl as cap;
+use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use kernel_core::rights::{
     Missing, Requirement, SYSCALLS, call, check, child, dup, fcntl, map, map_limit, opcode, open,
-    positioned, redirected, std_fs, syscall,
+    positioned, redirected, resolution, std_fs, syscall,
 };
 use proptest::prelude::*;
 use syscall::flag::*;
@@ -97,6 +98,22 @@ fn opcodes() {
         (Opcode::StdFsCall, Requirement::StdFs),
     ] {
         assert_eq!(opcode(op), Some(expected), "{op:?}");
+    }
+}
+
+#[test]
+fn a_confined_descriptor_stays_so() {
+    let confined = Rights::FULL.difference(Rights::ESCAPE);
+    for (rights, flags, expected) in [
+        (Rights::FULL, O_RDONLY, O_RDONLY),
+        (Rights::FULL, RESOLVE_BENEATH, RESOLVE_BENEATH),
+        (Rights::FULL, RESOLVE_IN_ROOT, RESOLVE_IN_ROOT),
+        (confined, O_RDONLY, O_RDONLY | RESOLVE_BENEATH),
+        (confined, RESOLVE_BENEATH, RESOLVE_BENEATH),
+        (confined, RESOLVE_IN_ROOT, RESOLVE_IN_ROOT),
+        (Rights::empty(), 0, RESOLVE_BENEATH),
+    ] {
+        assert_eq!(resolution(rights, flags), expected, "{rights:?} {flags:#x}");
     }
 }
 

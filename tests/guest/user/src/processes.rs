@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::notify::a_daemon_that_says_when_it_is_ready_is_waited_for;
-use guest_test::{Outcome, check, check_eq, check_error, fail};
+use guest_test::{Outcome, check, check_eq, check_error, contexts, fail};
 use redox_rt::{
     Error, Fd, Result,
     event::Queue,
@@ -29,6 +29,7 @@ pub fn run() -> i32 {
         threads_are_of_the_process, bad_requests_are_refused,
         a_reference_is_passed_on, nothing_is_left_of_processes, the_confined_know_only_each_other,
         a_daemon_that_says_when_it_is_ready_is_waited_for,
+        the_list_of_contexts_is_whole_in_pieces,
     ]
 }
 
@@ -287,6 +288,40 @@ fn prepare(signal: i32, writer: &Fd) -> Result<()> {
     writer.write_exact(b"r")
 }
 
+/// Whoever lives while the list is read is in it once, although the lines of others change and come and go.
+fn the_list_of_contexts_is_whole_in_pieces() -> Outcome {
+    let Some(busy) = process::fork()? else {
+        loop {
+            match process::fork() {
+                Ok(None) => redox_rt::exit(0),
+                Ok(Some(child)) => drop(process::wait(
+                    Awaited::Child(child),
+                    process::WaitFlags::empty(),
+                )),
+                Err(_) => sys::sched_yield(),
+            }
+        }
+    };
+    let own = process::pid()?;
+    for piece in 1..100 {
+        let list = crate::files::open("/scheme/sys/context", O_RDONLY)?;
+        let mut text = Vec::new();
+        let mut part = [0; 100];
+        while let len @ 1.. = list.read(part.get_mut(..piece).unwrap_or(&mut []))? {
+            text.extend_from_slice(part.get(..len).unwrap_or(&[]));
+            sys::sched_yield();
+        }
+        let text = alloc::string::String::from_utf8_lossy(&text);
+        for pid in [own, busy] {
+            let found = contexts::listed(&text).filter(|it| it.pid == pid);
+            check_eq!(found.count(), 1, "{pid} in pieces of {piece}");
+        }
+    }
+    process::kill(ProcKillTarget::SingleProc(busy as usize), 9)?;
+    process::wait(Awaited::Child(busy), process::WaitFlags::empty())?;
+    Ok(())
+}
+
 /// Waits until the kernel says that a process sleeps.
 fn until_asleep(pid: u32) -> Result<()> {
     loop {
@@ -294,15 +329,7 @@ fn until_asleep(pid: u32) -> Result<()> {
         let mut text = alloc::vec![0; 1 << 16];
         let len = list.read_full_at(&mut text, 0)?;
         let text = alloc::string::String::from_utf8_lossy(text.get(..len).unwrap_or(&[]));
-        let of_it = |line: &&str| {
-            let number = line.split(' ').nth(1).and_then(|word| word.parse().ok());
-            number == Some(pid)
-        };
-        if text
-            .lines()
-            .filter(of_it)
-            .any(|line| line.contains("Sleep"))
-        {
+        if contexts::listed(&text).any(|it| it.pid == pid && it.wait == "Sleep") {
             return Ok(());
         }
         sys::sched_yield();
