@@ -152,9 +152,11 @@ impl Kernel {
         if self.current == Some(id) {
             // Its page table is about to go, and nobody reads its registers again.
             crate::arch::release(None);
+            let now = arch::ticks();
             if let Some(context) = self.this() {
-                context.meter.stop(arch::ticks());
+                context.meter.stop(now);
             }
+            self.idle.start(now);
             self.current = None;
             self.attention = true;
         }

@@ -17,7 +17,6 @@ use crate::{
 };
 use kernel_core::{
     list::Link,
-    listing,
     meter::Meter,
     ring::Trial,
     runqueue::{RunState, Runnable},
@@ -165,33 +164,6 @@ pub enum WaitPlace {
     Socket(Id<crate::scheme::user::Scheme>),
     /// Waiters of a kernel object.
     Object(crate::kernel::WaitKey),
-}
-
-impl Context {
-    /// What `/scheme/sys/context` tells of it.
-    pub fn entry(&self, index: u32) -> listing::Entry<'_> {
-        listing::Entry {
-            index,
-            pid: self.attrs.pid,
-            euid: self.attrs.euid,
-            priority: self.attrs.prio,
-            status: match self.status {
-                Status::New => "New",
-                Status::Ready => "Ready",
-                Status::Blocked => "Blocked",
-                Status::Dead => "Dead",
-            },
-            wait: match self.wait {
-                Wait::None => "None",
-                Wait::Request => "Request",
-                Wait::Socket(_) => "Socket",
-                Wait::Retry => "Retry",
-                Wait::Futex => "Futex",
-                Wait::Sleep { .. } => "Sleep",
-            },
-            name: &self.attrs.debug_name,
-        }
-    }
 }
 
 impl kernel_core::list::HasLink<0> for Context {

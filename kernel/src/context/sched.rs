@@ -311,10 +311,13 @@ impl Kernel {
 
     /// Leaves the CPU without a context.
     fn park(&mut self) {
-        let current = self.current.take().and_then(|id| self.contexts.get_mut(id));
-        if let Some(context) = current {
-            context.state.save();
-            context.meter.stop(arch::ticks());
+        if let Some(id) = self.current.take() {
+            let now = arch::ticks();
+            if let Some(context) = self.contexts.get_mut(id) {
+                context.state.save();
+                context.meter.stop(now);
+            }
+            self.idle.start(now);
         }
         self.arm();
     }
@@ -330,6 +333,8 @@ impl Kernel {
         if let Some(context) = self.this() {
             context.state.save();
             context.meter.stop(now);
+        } else {
+            self.idle.stop(now);
         }
         let Some(context) = self.contexts.get_mut(next) else {
             return;

@@ -1,5 +1,7 @@
 //! The `sys` scheme: what the kernel tells of itself, and turning the machine off.
 
+mod contexts;
+
 use super::{Kind, ops::Opened};
 use crate::{
     arch,
@@ -22,8 +24,12 @@ pub enum File {
     Memory,
     /// The processor.
     Cpu,
-    /// Contexts, in lines of one length; see [`kernel_core::listing`].
+    /// Contexts; see [`kernel_core::listing`].
     Context,
+    /// What contexts wait for; likewise.
+    Waits,
+    /// What the processor has done, as Linux's `/proc/stat` has it.
+    Stat,
     /// Refused calls, by cause.
     Denials,
     /// Where the caller's program was found.
@@ -32,19 +38,18 @@ pub enum File {
     Random,
 }
 
-const FILES: [(&str, File); 8] = [
+const FILES: [(&str, File); 10] = [
     ("uname", File::Uname),
     ("objects", File::Objects),
     ("memory", File::Memory),
     ("cpu", File::Cpu),
     ("context", File::Context),
+    ("waits", File::Waits),
+    ("stat", File::Stat),
     ("denials", File::Denials),
     ("exe", File::Exe),
     ("random", File::Random),
 ];
-
-/// How many lines of contexts are written before others may run: a reader gets the rest with its next read.
-const CONTEXTS_AT_ONCE: usize = 256;
 
 /// Opens a file by its name.
 pub fn open(key: &[u8], flags: usize) -> Outcome<Opened> {
@@ -130,12 +135,13 @@ impl Kernel {
             }
             File::Cpu => {
                 let mut name = [0; 48];
+                writeln!(text, "CPUs: 1")?;
                 writeln!(text, "model {}", arch::cpu_name(&mut name))?;
                 writeln!(text, "tsc_hz {}", arch::time::tsc_hz())?;
-                writeln!(text, "cpus 1")?;
                 writeln!(text, "switches {}", self.switches)?;
                 writeln!(text, "nmis {}", arch::nmi_count())?;
             }
+            File::Stat => self.tell_stat(&mut text)?,
             File::Denials => {
                 let denials = self.denials;
                 writeln!(text, "right {}", denials.right)?;
@@ -148,7 +154,7 @@ impl Kernel {
                 let label = space.map_or(&[][..], |space| &space.label);
                 text.append(label)?;
             }
-            File::Context | File::Random => {}
+            File::Context | File::Waits | File::Random => {}
         }
         Ok(text.bytes)
     }
@@ -157,7 +163,7 @@ impl Kernel {
     pub fn sys_file_read(&mut self, file: File, base: usize, len: usize, offset: u64) -> Outcome {
         match file {
             File::Random => return self.read_random(base, len),
-            File::Context => return self.read_contexts(base, len, offset),
+            File::Context | File::Waits => return self.read_contexts(file, base, len, offset),
             _ => {}
         }
         // What has ended does not count, although giving it back is put off.
@@ -191,39 +197,9 @@ impl Kernel {
         Ok(done)
     }
 
-    /// How many lines [`File::Context`] has: up to the last context.
-    fn context_lines(&self) -> u32 {
-        // One chunk without a context may be kept at the end: few slots are looked at.
-        let slots = u32::try_from(self.contexts.capacity()).unwrap_or(u32::MAX);
-        let last = (0..slots).rev().find_map(|at| self.contexts.by_index(at));
-        last.map_or(0, |(id, _)| id.index().saturating_add(1))
-    }
-
-    fn read_contexts(&mut self, base: usize, len: usize, offset: u64) -> Outcome {
-        let lines = self.context_lines();
-        let Some((first, mut skipped)) = listing::place(offset).filter(|at| at.0 < lines) else {
-            return Ok(0);
-        };
-        let mut done = 0_usize;
-        for index in (first..lines).take(CONTEXTS_AT_ONCE) {
-            let line = match self.contexts.by_index(index) {
-                None => listing::VACANT,
-                Some((_, context)) => context.entry(index).line(),
-            };
-            let part = line.get(skipped..).unwrap_or(&[]);
-            let part = part.get(..len.wrapping_sub(done)).unwrap_or(part);
-            if part.is_empty() {
-                break;
-            }
-            self.write_bytes(self.current_space, base.wrapping_add(done), part)?;
-            (done, skipped) = (done.wrapping_add(part.len()), 0);
-        }
-        Ok(done)
-    }
-
     /// The size of a file.
     pub fn sys_file_size(&mut self, file: File) -> Outcome {
-        if file == File::Context {
+        if matches!(file, File::Context | File::Waits) {
             return Ok((self.context_lines() as usize).saturating_mul(listing::LINE));
         }
         Ok(self.render(file).map_err(|_| Halt::Errno(ENOMEM))?.len())

@@ -1,31 +1,49 @@
-//! The list of contexts, as `/scheme/sys/context` has it.
+//! The lists of contexts, as the kernel's `sys` scheme has them.
 
-/// A context, by its line.
+/// A line of `/scheme/sys/context`.
 #[derive(Clone, Copy, Debug)]
 pub struct Listed<'a> {
     /// Its process; 0 for a server of the kernel's.
     pub pid: u32,
-    /// Where it is in its life.
-    pub status: &'a str,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Its program.
+    pub name: &'a str,
+}
+
+/// The contexts of `/scheme/sys/context`.
+pub fn listed(text: &str) -> impl Iterator<Item = Listed<'_>> {
+    text.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let pid = words.next()?.parse().ok()?;
+        let state = words.nth(3)?;
+        Some(Listed {
+            pid,
+            ended: state.contains('Z'),
+            name: words.next_back()?,
+        })
+    })
+}
+
+/// A line of `/scheme/sys/waits`.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting<'a> {
+    /// Its process.
+    pub pid: u32,
     /// What it waits for.
     pub wait: &'a str,
     /// Its program.
     pub name: &'a str,
 }
 
-/// The contexts of a text.
-pub fn listed(text: &str) -> impl Iterator<Item = Listed<'_>> {
+/// The contexts of `/scheme/sys/waits`.
+pub fn waiting(text: &str) -> impl Iterator<Item = Waiting<'_>> {
     text.lines().filter_map(|line| {
-        let mut words = line.split_ascii_whitespace().skip(1);
-        let pid = words.next()?.parse().ok()?;
-        let mut words = words.skip(2);
-        let (status, wait) = (words.next()?, words.next()?);
-        let name = words.next().unwrap_or("");
-        Some(Listed {
-            pid,
-            status,
-            wait,
-            name,
+        let mut words = line.split_ascii_whitespace();
+        Some(Waiting {
+            pid: words.next()?.parse().ok()?,
+            wait: words.next()?,
+            name: words.next().unwrap_or(""),
         })
     })
 }

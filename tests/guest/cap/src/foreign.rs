@@ -164,7 +164,7 @@ fn it_ends() {
     let mut lines = listed.lines().map(str::split_ascii_whitespace);
     let pid = lines
         .find(|words| words.clone().next_back() == Some("redoxfs"))
-        .and_then(|mut words| words.nth(1)?.parse().ok());
+        .and_then(|mut words| words.next()?.parse().ok());
     // SAFETY: a signal to another process.
     let killed = unsafe { libc::kill(pid.expect("its process"), libc::SIGTERM) };
     same(killed, 0);

@@ -22,7 +22,7 @@ pub fn pause(milliseconds: i32) {
 /// The process with this name, as the kernel lists it.
 pub fn pid_of(name: &str) -> Result<Option<usize>> {
     let listed = text("/scheme/sys/context")?;
-    let found = contexts::listed(&listed).find(|it| it.name == name && it.status != "Dead");
+    let found = contexts::listed(&listed).find(|it| it.name == name && !it.ended);
     Ok(found.map(|it| it.pid as usize))
 }
 

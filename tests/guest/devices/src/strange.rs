@@ -20,8 +20,7 @@ const DAEMONS: [&str; 4] = ["pcid", "virtio-blkd", "virtio-consoled", "virtio-rn
 /// The daemons' processes.
 fn daemons() -> Result<Vec<u32>> {
     let listed = text("/scheme/sys/context")?;
-    let daemons =
-        contexts::listed(&listed).filter(|it| DAEMONS.contains(&it.name) && it.status != "Dead");
+    let daemons = contexts::listed(&listed).filter(|it| DAEMONS.contains(&it.name) && !it.ended);
     Ok(daemons.map(|it| it.pid).collect())
 }
 

@@ -30,7 +30,7 @@ pub fn running() -> Result<Vec<Daemon>> {
     for it in contexts::listed(&text) {
         let daemon = it.pid != 0 && !OTHERS.contains(&it.name) && it.name != "test-soak";
         let known = found.iter().any(|other| other.pid == it.pid);
-        if daemon && it.status != "Dead" && !known {
+        if daemon && !it.ended && !known {
             found.push(Daemon {
                 pid: it.pid,
                 name: it.name.into(),

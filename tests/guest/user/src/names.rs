@@ -542,11 +542,11 @@ fn a_hundred_stuck_callers_delay_nobody() -> Outcome {
 
 /// How many contexts of this program wait for a scheme's answer.
 fn waiting_opens() -> Result<usize> {
-    let file = at(own()?, "/scheme/sys/context", O_RDONLY)?;
+    let file = at(own()?, "/scheme/sys/waits", O_RDONLY)?;
     let mut text = vec![0; 32 << 10];
     let len = file.read_full_at(&mut text, 0)?;
     let text = String::from_utf8_lossy(text.get(..len).unwrap_or(&[])).into_owned();
-    let own = contexts::listed(&text).filter(|it| it.name == "test-user" && it.wait == "Request");
+    let own = contexts::waiting(&text).filter(|it| it.name == "test-user" && it.wait == "Request");
     Ok(own.count())
 }
 
