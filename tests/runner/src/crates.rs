@@ -34,6 +34,10 @@ struct Entry {
     /// Why only a part of its tests is run, if `args` say so.
     #[serde(default)]
     part: String,
+    /// Whether tests, and the standard library that is built for them, are optimised. Without, they take too long
+    /// where instructions are translated.
+    #[serde(default)]
+    release: bool,
     /// How many seconds each of its test programs may take.
     #[serde(default = "usual_limit")]
     time_limit: u32,
@@ -153,6 +157,7 @@ fn test(entry: &Entry, folder: &Path) -> Result<Found> {
         .join("cook");
     let output = Command::new(cook)
         .args(["cargo", "test", "--no-fail-fast"])
+        .args(entry.release.then_some("--release"))
         .args(&entry.args)
         .current_dir(folder)
         .env(
@@ -222,6 +227,9 @@ fn judge(entry: &Entry, found: &Found) -> Vec<String> {
 
 /// A crate's line of the page, and the reasons below it.
 fn row(entry: &Entry, found: &Found) -> String {
+    let optimised = entry.release.then_some("optimised");
+    let part = Some(entry.part.as_str()).filter(|part| !part.is_empty());
+    let remarks: Vec<&str> = optimised.into_iter().chain(part).collect();
     let mut text = format!(
         "| {} | {} | {} | {} | {} | {} |\n",
         entry.name,
@@ -229,7 +237,7 @@ fn row(entry: &Entry, found: &Found) -> String {
         found.passed,
         found.failed.len(),
         found.ignored,
-        entry.part
+        remarks.join("; ")
     );
     for (test, reason) in &entry.fails {
         text += &format!("| | | | `{test}` | | {reason} |\n");
@@ -288,6 +296,7 @@ test result: FAILED. 2 passed; 2 failed
             version: "1.0.0".into(),
             args: Vec::new(),
             part: String::new(),
+            release: false,
             time_limit: usual_limit(),
             fails: fails.iter().map(|f| ((*f).into(), "so".into())).collect(),
         }
