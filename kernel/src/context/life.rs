@@ -283,6 +283,21 @@ impl Kernel {
         }
     }
 
+    /// Ends the wait of every context that waits for `key` with `EBADF`: another thread has closed what it waits
+    /// at, and the number it would make its call again with may soon be something else's.
+    pub fn end_waiters(&mut self, key: crate::kernel::WaitKey) {
+        let mut at = self.waiters.bucket(key).front();
+        while let Some(id) = at {
+            let Some(context) = self.contexts.get(id) else {
+                return;
+            };
+            at = context.queue.next();
+            if context.waiting_in == Some(WaitPlace::Object(key)) && context.wait == Wait::Retry {
+                self.wake_with(id, Err(EBADF));
+            }
+        }
+    }
+
     /// Interrupts a wait that a signal may interrupt: the call ends with `EINTR`, or, when a scheme
     /// has it, is cancelled and ends when the scheme says so.
     pub fn interrupt(&mut self, id: Id<Context>) {

@@ -202,6 +202,7 @@ fn commands_copies_and_calls() {
         cap::F_CAP_LEASE,
         cap::F_CAP_REVOKE,
         cap::F_SCHEME_DECLARE,
+        cap::F_SCHEME_OBJECT,
     ] {
         assert_eq!(fcntl(command), NO, "{command:#x}");
     }
