@@ -7,7 +7,7 @@ pub struct Listed<'a> {
     pub pid: u32,
     /// Whether it has ended.
     pub ended: bool,
-    /// Its program.
+    /// Its program, without the folders that it was found in.
     pub name: &'a str,
 }
 
@@ -20,7 +20,7 @@ pub fn listed(text: &str) -> impl Iterator<Item = Listed<'_>> {
         Some(Listed {
             pid,
             ended: state.contains('Z'),
-            name: words.next_back()?,
+            name: words.next_back()?.rsplit('/').next()?,
         })
     })
 }
