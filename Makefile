@@ -92,7 +92,7 @@ sysroot: tools
 c-programs: sysroot
 	$(call say,programs in C)
 	$(Q)mkdir -p build/tests
-	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/main.c tests/guest/c/threads.c tests/guest/c/system.c tests/guest/c/test.c -lm -o build/tests/test-c
+	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s $(filter-out tests/guest/c/terminal.c,$(wildcard tests/guest/c/*.c)) -lm -o build/tests/test-c
 	$(Q)tools/guest-cc -std=gnu11 -O1 -fno-builtin -frounding-math -ffp-contract=off -Wall -Wextra -Werror -s tests/guest/c/conform/*.c -lm -o build/tests/test-conform
 	$(Q)tools/guest-cc -O2 -Wall -Wextra -Werror -s tests/guest/c/terminal.c tests/guest/c/test.c -o build/tests/test-terminal
 

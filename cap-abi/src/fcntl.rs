@@ -20,6 +20,9 @@ pub const F_CAP_REVOKE: usize = 0x4004;
 /// On a scheme socket, before its first descriptor is created: declares the
 /// `cap_abi::scheme::FEATURE_*` bits in the argument. `EBUSY` afterwards.
 pub const F_SCHEME_DECLARE: usize = 0x4010;
+/// On a scheme socket: the number of the object that the descriptor in the argument is of. `EXDEV` for a descriptor of
+/// anything that is not this scheme's. So a daemon that is handed descriptors knows its own again.
+pub const F_SCHEME_OBJECT: usize = 0x4011;
 
 /// In and out argument of [`F_CAP_LEASE`].
 #[repr(C)]

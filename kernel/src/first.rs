@@ -165,6 +165,11 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         irqs: Irqs::new(),
         console: Console::new(),
         realtime_base: arch::time::realtime_at_boot_ns(),
+        idle: {
+            let mut idle = kernel_core::meter::Meter::new();
+            idle.start(arch::ticks());
+            idle
+        },
         switches: 0,
     };
     kernel::install(kernel);

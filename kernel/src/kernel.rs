@@ -93,6 +93,8 @@ pub struct Kernel {
     pub console: crate::scheme::debug::Console,
     /// Real time at monotonic zero, in nanoseconds since 1970.
     pub realtime_base: u64,
+    /// Ticks that the processor had nothing to do; runs while there is no current context.
+    pub idle: kernel_core::meter::Meter,
     /// Context switches since boot.
     pub switches: u64,
 }

@@ -2,7 +2,7 @@
 
 use cap_abi::{
     FD_ANY_UPPER, Rights,
-    fcntl::{LEASE_FRESH_DESCRIPTION, LEASE_NOT_INHERITED, LeaseParams},
+    fcntl::{F_SCHEME_OBJECT, LEASE_FRESH_DESCRIPTION, LEASE_NOT_INHERITED, LeaseParams},
 };
 use nsmgr_server::Kernel;
 use redox_rt::{
@@ -10,7 +10,10 @@ use redox_rt::{
     fd::{Fd, create_scheme_fd},
     sys,
 };
-use syscall::flag::{CallFlags, SchemeSocketCall};
+use syscall::{
+    EXDEV,
+    flag::{CallFlags, SchemeSocketCall},
+};
 
 /// The kernel, as seen through the daemon's socket.
 pub struct System<'a> {
@@ -76,6 +79,15 @@ impl Kernel for System<'_> {
         )
         .map(|(copy, _)| copy)
         .map_err(number)
+    }
+
+    fn own_object(&mut self, fd: &Fd) -> core::result::Result<Option<u64>, i32> {
+        // SAFETY: this command takes the number of a descriptor and no pointer.
+        match unsafe { sys::fcntl(self.socket.raw(), F_SCHEME_OBJECT, fd.raw()) } {
+            Ok(object) => Ok(Some(object as u64)),
+            Err(error) if error.errno == EXDEV => Ok(None),
+            Err(error) => Err(number(error)),
+        }
     }
 
     fn number(&self, fd: &Fd) -> usize {

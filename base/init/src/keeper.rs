@@ -68,11 +68,12 @@ extern "C" fn run(units: usize) {
             Ok(None) => {}
             Err(Error { errno: EINTR }) => continue,
             Err(Error { errno: ECHILD }) => {
-                // A signal makes the pause shorter.
+                // A signal makes the pause shorter, which is no longer than it takes to look again.
                 let _ = sys::nanosleep(&PAUSE);
             }
             Err(error) => {
                 eprintln!("init: waiting: {error}");
+                // As above; the children that have ended stay until they are waited for.
                 let _ = sys::nanosleep(&PAUSE);
             }
         }

@@ -1,6 +1,7 @@
 //! The contexts behind threads, and what is to be known of them.
 
 use alloc::collections::BTreeMap;
+use core::ops::Bound;
 
 use gen_slab::Key;
 use procmgr_core::{Action, Attributes, Death, Pid, World, default_action};
@@ -11,7 +12,10 @@ use redox_rt::{
     fd::Fd,
     sys,
 };
-use rt_core::signal::{self as rules, flags};
+use rt_core::{
+    signal::{self as rules, SIGKILL, flags},
+    wait::signaled,
+};
 use syscall::{EventFlags, ProcSchemeAttrs, flag::ContextVerb, sigabi::SenderInfo};
 
 use crate::pages::{ProcessPage, ThreadPage};
@@ -76,10 +80,19 @@ impl Machine {
         }))
     }
 
+    /// The next thread that has a context; the first, if there is none before.
+    pub fn thread_behind(&self, before: Option<Key>) -> Option<Key> {
+        let from = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = self.threads.range((from, Bound::Unbounded));
+        behind.next().map(|(thread, _)| *thread)
+    }
+
     /// Whether a thread's context has ended, and how, and how long it had the processor. Its context is
     /// forgotten then.
     pub fn take_death(&mut self, thread: Key) -> Option<(Death, u64)> {
-        let (status, used) = read_status_and_time(&self.threads.get(&thread)?.status).ok()?;
+        let told = read_status_and_time(&self.threads.get(&thread)?.status);
+        // One that nothing can be known of any more is as good as killed: whoever waits for it must hear of it.
+        let (status, used) = told.unwrap_or((Status::Ended(signaled(SIGKILL)), 0));
         let death = match status {
             Status::Ended(word) => Death::Ended(word),
             Status::Exception { kind, .. } => Death::Exception(rules::of_exception(kind).0),
@@ -101,6 +114,7 @@ impl Machine {
     pub fn kill(&self, thread: Key, word: u32) {
         if let Some(thread) = self.threads.get(&thread) {
             let words = [ContextVerb::ForceKill as usize, word as usize];
+            // It may have ended meanwhile, which is told as such.
             let _ = thread.status.write_exact(sys::bytes_of(&words));
         }
     }
@@ -108,6 +122,7 @@ impl Machine {
     /// Says anew who a context is.
     pub fn set_attributes(&self, thread: Key, attributes: &Attributes) {
         if let Some(thread) = self.threads.get(&thread) {
+            // Of one that has ended nobody asks any more.
             let _ = thread.context.get().set_attributes(&for_kernel(attributes));
         }
     }

@@ -1,16 +1,23 @@
 //! Telling the loop that a context has changed.
+//!
+//! Nobody would ever hear of an end that is lost here. So nothing ends this thread but the end of the loop; and when
+//! the queue cannot say which contexts have changed, the loop is told to look at all of them.
 
 use alloc::boxed::Box;
 
 use redox_rt::{
-    Result,
+    Result, eprintln,
     event::Queue,
     fd::{Fd, create_scheme_fd},
+    sys,
     thread::{self, Source},
 };
+use scheme_loop::own::{PAUSE, insist};
 
 /// Number of the handle that notices come through. No handle of the rules has it: theirs are below 2^56.
 pub const HANDLE: u64 = 1 << 60;
+/// In place of a thread: any of them may have changed. No thread has this number.
+pub const ANY: u64 = u64::MAX;
 
 struct Watch {
     queue: &'static Queue,
@@ -38,8 +45,18 @@ pub fn start(socket: &Fd, proc_root: &Fd, event_root: &Fd) -> Result<&'static Qu
 extern "C" fn pass_on(watch: usize) {
     // SAFETY: see `start`.
     let watch = unsafe { &*core::ptr::with_exposed_provenance::<Watch>(watch) };
-    while let Ok(event) = watch.queue.next() {
-        // The answer says nothing; an error means that the socket is gone, and this thread with it.
-        let _ = watch.own.call(&[event.data as u64]);
+    loop {
+        let changed = watch.queue.next().map_or_else(
+            |error| {
+                eprintln!("procmgr: what has ended: {error}");
+                // Interrupted it is only shorter.
+                let _ = sys::nanosleep(&PAUSE);
+                ANY
+            },
+            |event| event.data as u64,
+        );
+        if !insist("procmgr", || watch.own.call(&[changed]).map(drop)) {
+            return;
+        }
     }
 }

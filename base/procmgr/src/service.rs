@@ -72,7 +72,16 @@ impl<'a> Service<'a> {
                 opened.map(Said::Opened).map_err(number)
             }
             Opcode::Call if handle == notice::HANDLE => {
-                self.noticed(Key::from_raw(a));
+                match a {
+                    notice::ANY => {
+                        let mut seen = None;
+                        while let Some(thread) = self.machine.thread_behind(seen) {
+                            self.noticed(thread);
+                            seen = Some(thread);
+                        }
+                    }
+                    thread => self.noticed(Key::from_raw(thread)),
+                }
                 Ok(Said::Value(0, Data::None))
             }
             Opcode::Call => self.call(handle, [a, b, c], payload, sqe),

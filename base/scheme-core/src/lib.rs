@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod insist;
 pub mod listing;
 pub mod reply;
 mod request;

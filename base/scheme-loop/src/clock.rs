@@ -6,13 +6,12 @@
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use redox_rt::{
-    Fd, Result, eprintln,
-    fd::create_scheme_fd,
-    futex, sys,
+    Fd, Result, eprintln, futex, sys,
     thread::{self, Source},
 };
-use scheme_core::start::SOCKET;
 use syscall::{TimeSpec, flag::CLOCK_MONOTONIC};
+
+use crate::own::{insist, own_handle};
 
 /// The number of the handle through which the loop is told that it is late. No handle of a slab has it:
 /// theirs are below 2^56.
@@ -76,16 +75,6 @@ fn start() -> Result<()> {
     Ok(())
 }
 
-/// A descriptor of one of this program's own handles, of a daemon that was started as
-/// `scheme_core::start` says.
-///
-/// # Errors
-/// Those of the socket.
-pub fn own_handle(number: u64) -> Result<Fd> {
-    let socket = core::mem::ManuallyDrop::new(Fd::from_raw(SOCKET));
-    create_scheme_fd(&socket, number as usize, 0, syscall::flag::O_RDWR, 0)
-}
-
 extern "C" fn sleep(own: usize) {
     let own = Fd::from_raw(own);
     loop {
@@ -95,8 +84,8 @@ extern "C" fn sleep(own: usize) {
             deadline => Some(deadline.saturating_sub(now())),
         };
         if left == Some(0) {
-            // The loop has another deadline when this returns; an error means that it has ended.
-            if own.call(&[0]).is_err() {
+            // The loop has another deadline when this returns.
+            if !insist("a request's time", || own.call(&[0]).map(drop)) {
                 return;
             }
             continue;

@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod clock;
 pub mod events;
+pub mod own;
 
 use alloc::vec::Vec;
 

@@ -1,12 +1,14 @@
 //! The serial line: the scheme `debug`, which this program's namespace has if it is to be the console.
 
 use redox_rt::{
-    Fd, Result, namespace, sys,
+    Fd, Result, eprintln,
+    exit::exit,
+    namespace, sys,
     thread::{self, Source},
 };
 use syscall::{EINTR, flag::O_RDWR};
 
-use scheme_loop::clock::own_handle;
+use scheme_loop::own::{insist, own_handle};
 
 use crate::service::INPUT;
 
@@ -40,13 +42,20 @@ extern "C" fn pass_on(ends: usize) {
     let mut buffer = [0; 64];
     loop {
         let count = match line.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(count) => count,
+            Ok(count) if count > 0 => count,
             Err(error) if error.errno == EINTR => continue,
-            Err(_) => return,
+            // A console that hears nothing any more is of no use to anybody; another may hear again.
+            Ok(_) => {
+                eprintln!("ttyd: the line has ended");
+                exit(1);
+            }
+            Err(error) => {
+                eprintln!("ttyd: reading the line: {error}");
+                exit(1);
+            }
         };
-        // An error means that the loop has ended.
-        if own.write_exact(buffer.get(..count).unwrap_or(&[])).is_err() {
+        let bytes = buffer.get(..count).unwrap_or(&[]);
+        if !insist("ttyd", || own.write_exact(bytes)) {
             return;
         }
     }

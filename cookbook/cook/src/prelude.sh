@@ -18,6 +18,9 @@ if [ -n "${COOKBOOK_DEBUG}" ]; then
     build_type=debug
     install_flags=(--debug)
     build_flags=()
+else
+    # Programs of packages are stripped: what only debuggers read need not be made, whatever the source says.
+    export CARGO_PROFILE_RELEASE_DEBUG=false
 fi
 
 # Versions of other packages count only if the source says which.

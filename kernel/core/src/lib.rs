@@ -44,6 +44,7 @@ pub mod frames;
 pub mod heap;
 pub mod lease;
 pub mod list;
+pub mod listing;
 pub mod machine;
 pub mod meter;
 pub mod paging;

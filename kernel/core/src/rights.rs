@@ -17,7 +17,9 @@
 use cap_abi::Rights;
 use cap_abi::fcntl::{
     F_CAP_BENEATH, F_CAP_GET_RIGHTS, F_CAP_LEASE, F_CAP_LIMIT, F_CAP_REVOKE, F_SCHEME_DECLARE,
+    F_SCHEME_OBJECT,
 };
+use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use syscall::flag::{
     CallFlags, F_DUPFD, F_GET_SCHEMEID, F_GETFD, F_GETFL, F_SETFD, MapFlags, O_ACCMODE, O_CREAT,
     O_RDONLY, O_TRUNC, O_WRONLY, StdFsCallKind,
@@ -187,6 +189,19 @@ pub const fn open(flags: usize) -> Rights {
     rights
 }
 
+/// The flags of a resolution that begins at a descriptor with these rights: one that may not [`ESCAPE`] keeps it
+/// beneath itself. What is asked for in-root stays inside as it is.
+///
+/// [`ESCAPE`]: Rights::ESCAPE
+#[inline]
+pub const fn resolution(rights: Rights, flags: usize) -> usize {
+    if rights.contains(Rights::ESCAPE) || flags & RESOLVE_IN_ROOT != 0 {
+        flags
+    } else {
+        flags | RESOLVE_BENEATH
+    }
+}
+
 /// `fmap`: every mapping needs `MAP_READ`, for the machine cannot map what is not readable. Writing
 /// to a private mapping changes nobody else's memory and needs no right.
 pub fn map(flags: MapFlags) -> Rights {
@@ -220,7 +235,7 @@ pub const fn fcntl(command: usize) -> Rights {
         F_CAP_GET_RIGHTS | F_CAP_LIMIT | F_CAP_BENEATH | F_CAP_LEASE | F_CAP_REVOKE => {
             Rights::empty()
         }
-        F_SCHEME_DECLARE => Rights::empty(),
+        F_SCHEME_DECLARE | F_SCHEME_OBJECT => Rights::empty(),
         _ => Rights::FCNTL,
     }
 }

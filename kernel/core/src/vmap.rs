@@ -51,6 +51,8 @@ impl From<NoMemory> for InsertError {
 #[derive(Debug, PartialEq, Eq)]
 pub struct VMap<C> {
     grants: Vec<Grant<C>>,
+    /// How many pages they have.
+    pages: usize,
 }
 
 impl<C> Default for VMap<C> {
@@ -62,12 +64,20 @@ impl<C> Default for VMap<C> {
 impl<C> VMap<C> {
     /// An empty map; takes no memory.
     pub const fn new() -> Self {
-        Self { grants: Vec::new() }
+        Self {
+            grants: Vec::new(),
+            pages: 0,
+        }
     }
 
     /// The grants, ascending.
     pub fn iter(&self) -> core::slice::Iter<'_, Grant<C>> {
         self.grants.iter()
+    }
+
+    /// How many pages are granted.
+    pub const fn pages(&self) -> usize {
+        self.pages
     }
 
     /// How many grants there are.
@@ -167,6 +177,7 @@ impl<C: Content> VMap<C> {
         self.reserve(1)?;
         let at = self.position(range.start());
         self.grants.insert(at, Grant { range, content });
+        self.pages = self.pages.saturating_add(range.len());
         self.join(at, at.saturating_add(1));
         Ok(())
     }
@@ -220,6 +231,20 @@ impl<C: Content> VMap<C> {
     /// No memory for the record of a part that is left over; the map is unchanged. Cannot happen after
     /// [`Self::reserve`]`(1)`.
     pub fn remove(
+        &mut self,
+        range: PageRange,
+        removed: &mut dyn FnMut(PageRange, &C),
+    ) -> Result<(), NoMemory> {
+        let mut gone = 0_usize;
+        let result = self.cut_out(range, &mut |part, content| {
+            gone = gone.saturating_add(part.len());
+            removed(part, content);
+        });
+        self.pages = self.pages.saturating_sub(gone);
+        result
+    }
+
+    fn cut_out(
         &mut self,
         range: PageRange,
         removed: &mut dyn FnMut(PageRange, &C),
@@ -317,7 +342,10 @@ impl<C: Content> VMap<C> {
         let mut grants = Vec::new();
         grants.try_reserve_exact(self.grants.len())?;
         grants.extend_from_slice(&self.grants);
-        Ok(Self { grants })
+        Ok(Self {
+            grants,
+            pages: self.pages,
+        })
     }
 }
 

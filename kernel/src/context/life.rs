@@ -152,9 +152,11 @@ impl Kernel {
         if self.current == Some(id) {
             // Its page table is about to go, and nobody reads its registers again.
             crate::arch::release(None);
+            let now = arch::ticks();
             if let Some(context) = self.this() {
-                context.meter.stop(arch::ticks());
+                context.meter.stop(now);
             }
+            self.idle.start(now);
             self.current = None;
             self.attention = true;
         }
@@ -277,6 +279,21 @@ impl Kernel {
                     context.status = Status::Ready;
                 }
                 self.enqueue_ready(id);
+            }
+        }
+    }
+
+    /// Ends the wait of every context that waits for `key` with `EBADF`: another thread has closed what it waits
+    /// at, and the number it would make its call again with may soon be something else's.
+    pub fn end_waiters(&mut self, key: crate::kernel::WaitKey) {
+        let mut at = self.waiters.bucket(key).front();
+        while let Some(id) = at {
+            let Some(context) = self.contexts.get(id) else {
+                return;
+            };
+            at = context.queue.next();
+            if context.waiting_in == Some(WaitPlace::Object(key)) && context.wait == Wait::Retry {
+                self.wake_with(id, Err(EBADF));
             }
         }
     }

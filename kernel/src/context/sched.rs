@@ -90,6 +90,14 @@ impl Context {
         crate::entry::load(next, root);
     }
 
+    /// It has waited, in no queue any more, and goes on with this result.
+    #[inline(always)]
+    pub fn goes_on_with(&mut self, result: usize) {
+        self.wait = Wait::None;
+        self.status = Status::Ready;
+        self.state.frame.set_result(result);
+    }
+
     /// Makes it wait for messages.
     #[inline]
     pub fn await_messages(&mut self, read: SocketRead) {
@@ -303,10 +311,13 @@ impl Kernel {
 
     /// Leaves the CPU without a context.
     fn park(&mut self) {
-        let current = self.current.take().and_then(|id| self.contexts.get_mut(id));
-        if let Some(context) = current {
-            context.state.save();
-            context.meter.stop(arch::ticks());
+        if let Some(id) = self.current.take() {
+            let now = arch::ticks();
+            if let Some(context) = self.contexts.get_mut(id) {
+                context.state.save();
+                context.meter.stop(now);
+            }
+            self.idle.start(now);
         }
         self.arm();
     }
@@ -322,6 +333,8 @@ impl Kernel {
         if let Some(context) = self.this() {
             context.state.save();
             context.meter.stop(now);
+        } else {
+            self.idle.stop(now);
         }
         let Some(context) = self.contexts.get_mut(next) else {
             return;

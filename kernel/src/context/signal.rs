@@ -99,7 +99,7 @@ impl Kernel {
             crate::arch::serial::print(format_args!(
                 "kernel: {} (context {}, process {}): {}, code {code:#x}, address {address:#x}, \
                  ip {ip:#x}, sp {sp:#x}: ended\n",
-                printable(&name),
+                kernel_core::listing::Name(&name),
                 id.index(),
                 context.attrs.pid,
                 crate::arch::exception_name(kind),
@@ -107,15 +107,4 @@ impl Kernel {
         }
         self.kill(id);
     }
-}
-
-/// The text of a zero-padded name.
-pub fn printable(name: &[u8]) -> &str {
-    let end = name
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(name.len());
-    name.get(..end)
-        .and_then(|name| core::str::from_utf8(name).ok())
-        .unwrap_or("?")
 }

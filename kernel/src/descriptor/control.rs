@@ -241,6 +241,7 @@ impl Kernel {
                 }
             }
             F_SCHEME_DECLARE => self.declare(fd, argument),
+            F_SCHEME_OBJECT => self.own_object(fd, argument),
             _ => {
                 let entry = self.entry(fd, rights::fcntl(command))?;
                 match self.description(entry.desc)?.kind {
@@ -277,6 +278,22 @@ impl Kernel {
         }
         scheme.features = features;
         Ok(0)
+    }
+
+    /// `F_SCHEME_OBJECT`: which of a scheme's own objects a descriptor is of.
+    fn own_object(&mut self, socket: usize, fd: usize) -> Outcome {
+        let entry = self.entry(socket, Rights::empty())?;
+        let Kind::Socket(own) = self.description(entry.desc)?.kind else {
+            return fail(EINVAL);
+        };
+        let entry = self.entry(fd, Rights::empty())?;
+        match self.description(entry.desc)?.kind {
+            // What looks like an error as an answer is no number that a daemon could make use of.
+            Kind::User { scheme, number } if scheme == own && number.cast_signed() >= 0 => {
+                Ok(number as usize)
+            }
+            _ => fail(EXDEV),
+        }
     }
 
     /// `F_CAP_LEASE`: a copy that can be revoked, and the descriptor that revokes it.

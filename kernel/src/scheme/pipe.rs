@@ -135,7 +135,12 @@ impl Kernel {
         if !pipe.close(end) {
             return;
         }
-        if pipe.is_closed() {
+        let is_closed = pipe.is_closed();
+        self.end_waiters(match end {
+            End::Read => WaitKey::PipeRead(id),
+            End::Write => WaitKey::PipeWrite(id),
+        });
+        if is_closed {
             if let Some(mut pipe) = self.pipes.remove(id) {
                 pipe.dispose(&mut KernelPages);
             }

@@ -1,5 +1,7 @@
 //! The `sys` scheme: what the kernel tells of itself, and turning the machine off.
 
+mod contexts;
+
 use super::{Kind, ops::Opened};
 use crate::{
     arch,
@@ -8,6 +10,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use kernel_core::listing;
 use syscall::error::*;
 
 /// A file of the scheme.
@@ -21,8 +24,12 @@ pub enum File {
     Memory,
     /// The processor.
     Cpu,
-    /// Contexts, a line each.
+    /// Contexts; see [`kernel_core::listing`].
     Context,
+    /// What contexts wait for; likewise.
+    Waits,
+    /// What the processor has done, as Linux's `/proc/stat` has it.
+    Stat,
     /// Refused calls, by cause.
     Denials,
     /// Where the caller's program was found.
@@ -31,12 +38,14 @@ pub enum File {
     Random,
 }
 
-const FILES: [(&str, File); 8] = [
+const FILES: [(&str, File); 10] = [
     ("uname", File::Uname),
     ("objects", File::Objects),
     ("memory", File::Memory),
     ("cpu", File::Cpu),
     ("context", File::Context),
+    ("waits", File::Waits),
+    ("stat", File::Stat),
     ("denials", File::Denials),
     ("exe", File::Exe),
     ("random", File::Random),
@@ -126,27 +135,13 @@ impl Kernel {
             }
             File::Cpu => {
                 let mut name = [0; 48];
+                writeln!(text, "CPUs: 1")?;
                 writeln!(text, "model {}", arch::cpu_name(&mut name))?;
                 writeln!(text, "tsc_hz {}", arch::time::tsc_hz())?;
-                writeln!(text, "cpus 1")?;
                 writeln!(text, "switches {}", self.switches)?;
                 writeln!(text, "nmis {}", arch::nmi_count())?;
             }
-            File::Context => {
-                for (id, context) in self.contexts.iter() {
-                    let name = crate::context::signal::printable(&context.attrs.debug_name);
-                    writeln!(
-                        text,
-                        "{} {} {} {} {:?} {:?} {name}",
-                        id.index(),
-                        context.attrs.pid,
-                        context.attrs.euid,
-                        context.attrs.prio,
-                        context.status,
-                        context.wait,
-                    )?;
-                }
-            }
+            File::Stat => self.tell_stat(&mut text)?,
             File::Denials => {
                 let denials = self.denials;
                 writeln!(text, "right {}", denials.right)?;
@@ -159,15 +154,17 @@ impl Kernel {
                 let label = space.map_or(&[][..], |space| &space.label);
                 text.append(label)?;
             }
-            File::Random => {}
+            File::Context | File::Waits | File::Random => {}
         }
         Ok(text.bytes)
     }
 
     /// `read`.
     pub fn sys_file_read(&mut self, file: File, base: usize, len: usize, offset: u64) -> Outcome {
-        if file == File::Random {
-            return self.read_random(base, len);
+        match file {
+            File::Random => return self.read_random(base, len),
+            File::Context | File::Waits => return self.read_contexts(file, base, len, offset),
+            _ => {}
         }
         // What has ended does not count, although giving it back is put off.
         if matches!(file, File::Objects | File::Memory) && self.call_for_chores() {
@@ -202,6 +199,9 @@ impl Kernel {
 
     /// The size of a file.
     pub fn sys_file_size(&mut self, file: File) -> Outcome {
+        if matches!(file, File::Context | File::Waits) {
+            return Ok((self.context_lines() as usize).saturating_mul(listing::LINE));
+        }
         Ok(self.render(file).map_err(|_| Halt::Errno(ENOMEM))?.len())
     }
 

@@ -15,8 +15,7 @@ use crate::{
 };
 use cap_abi::{
     Rights,
-    resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK},
-    scheme::FEATURE_RESOLVE,
+    resolve::{RESOLVE_BENEATH, RESOLVE_MASK},
 };
 use kernel_core::{rights, slab::Id};
 use syscall::{error::*, flag::*, schemev2::Opcode};
@@ -28,20 +27,13 @@ pub const O_CLOEXEC: usize = 0x0100_0000;
 
 impl Kernel {
     /// Adds what the descriptor demands to resolution flags, and refuses flags that the scheme has
-    /// not declared to honour. What is asked for in-root stays inside as it is.
+    /// not declared to honour.
     #[inline]
     pub fn resolve_flags(&mut self, scheme: Id<Scheme>, entry: &Entry, flags: usize) -> Outcome {
-        let mut flags = flags;
-        if !entry.rights.contains(Rights::ESCAPE) && flags & RESOLVE_IN_ROOT == 0 {
-            flags |= RESOLVE_BENEATH;
-        }
+        let flags = rights::resolution(entry.rights, flags);
         if flags & RESOLVE_MASK != 0 {
-            let features = self
-                .schemes
-                .get(scheme)
-                .ok_or(Halt::Errno(ENODEV))?
-                .features;
-            if features & FEATURE_RESOLVE == 0 {
+            let scheme = self.schemes.get(scheme).ok_or(Halt::Errno(ENODEV))?;
+            if !scheme.honours(flags) {
                 return self.deny(Denial::Undeclared);
             }
         }

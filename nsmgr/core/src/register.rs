@@ -74,6 +74,19 @@ impl<R, L> Manager<R, L> {
         })
     }
 
+    /// Whether a handle of the manager's own may be bound: not one that keeps a namespace, which would never go.
+    ///
+    /// # Errors
+    /// `ELOOP`.
+    pub fn check_own_root(&mut self, handle: u64, own: u64, caller: Caller) -> Result<(), Error> {
+        let kept = self.handle(own).map(|handle| handle.kind.namespace());
+        let result = match kept {
+            Ok(Some(_)) => Err(Error::new(errno::ELOOP, Cause::WrongHandle)),
+            _ => Ok(()),
+        };
+        self.noting(result, handle, b"", caller)
+    }
+
     /// Binds the register handle's name, or its place. The handle is spent from now on.
     ///
     /// # Errors

@@ -57,6 +57,11 @@ pub trait Kernel {
     /// # Errors
     /// The kernel's error number.
     fn copy(&mut self, fd: &Self::Fd) -> Result<Self::Fd, i32>;
+    /// Which of the daemon's own objects a descriptor is of, if it is of one.
+    ///
+    /// # Errors
+    /// The kernel's error number.
+    fn own_object(&mut self, fd: &Self::Fd) -> Result<Option<u64>, i32>;
     /// A descriptor's number.
     fn number(&self, fd: &Self::Fd) -> usize;
 }
@@ -343,6 +348,11 @@ impl<K: Kernel> Server<K> {
             .begin_register(handle, caller)
             .map_err(number)?;
         let sent = kernel.receive(tag)?;
+        if let Some(own) = kernel.own_object(&sent)? {
+            self.manager
+                .check_own_root(handle, own, caller)
+                .map_err(number)?;
+        }
         let root = derive(kernel, &sent, ticket.rights)?;
         if ticket.beneath {
             kernel.beneath(&root.derived)?;

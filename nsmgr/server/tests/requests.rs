@@ -87,6 +87,32 @@ fn roots_and_the_capability_are_handed_out_as_copies() {
     );
 }
 
+/// A namespace that one of its own names kept would never go.
+#[test]
+fn what_keeps_a_namespace_is_not_bound() {
+    let mut world = World::new();
+    let open = world.sim.0.borrow().open.len();
+    let fork = world.dup(world.first, &api::fork_payload([])).unwrap();
+    let other = world.dup(fork, &api::fork_payload([])).unwrap();
+    let register = world.dup(fork, &api::issue_register_payload(b"x")).unwrap();
+    let watch = world.dup(fork, &api::watch_payload()).unwrap();
+    let status = world.server.status_root().unwrap();
+    for own in [fork, other, world.first, register, watch] {
+        for object in [
+            Object::Own(own),
+            Object::Copy(Box::new(Object::Own(own)), Rights::FULL),
+        ] {
+            assert_eq!(world.send_object(register, object), Err(ELOOP));
+        }
+    }
+    // The status scheme keeps none.
+    assert_eq!(world.send_object(register, Object::Own(status)), Ok(1));
+    for handle in [register, watch, other, fork, status] {
+        world.close(handle);
+    }
+    assert_eq!(world.sim.0.borrow().open.len(), open);
+}
+
 #[test]
 fn a_root_serves_as_long_as_its_name() {
     let mut world = World::new();

@@ -12,18 +12,42 @@ use crate::sys;
 /// Sleeps until woken, if `word` still is `expected`; `timeout` is an amount of time. Errors:
 /// `EAGAIN` when the word differs, `ETIMEDOUT`, `EINTR`.
 pub fn wait(word: &AtomicI32, expected: i32, timeout: Option<&TimeSpec>) -> Result<()> {
-    let timeout = timeout.map_or(0, |t| core::ptr::from_ref(t) as usize);
+    let deadline = timeout.map(after).transpose()?;
+    wait_until(word, expected, deadline.as_ref())
+}
+
+/// [`wait`] up to a time of the monotonic clock, which is what the kernel asks for.
+pub fn wait_until(word: &AtomicI32, expected: i32, deadline: Option<&TimeSpec>) -> Result<()> {
+    let deadline = deadline.map_or(0, |time| core::ptr::from_ref(time) as usize);
     // SAFETY: the word and the time are borrowed for the time of the call.
     unsafe {
         sys::futex(
             word.as_ptr(),
             syscall::FUTEX_WAIT,
             expected,
-            timeout,
+            deadline,
             core::ptr::null_mut(),
         )
     }
     .map(drop)
+}
+
+/// The time of the monotonic clock when so much has passed.
+pub fn after(amount: &TimeSpec) -> Result<TimeSpec> {
+    sys::clock_gettime(syscall::CLOCK_MONOTONIC).map(|now| sum(&now, amount))
+}
+
+/// The time so much later, or the last there is.
+fn sum(time: &TimeSpec, amount: &TimeSpec) -> TimeSpec {
+    const SECOND: i64 = 1_000_000_000;
+    let nanos = i64::from(time.tv_nsec) + i64::from(amount.tv_nsec);
+    TimeSpec {
+        tv_sec: time
+            .tv_sec
+            .saturating_add(amount.tv_sec)
+            .saturating_add(nanos.div_euclid(SECOND)),
+        tv_nsec: nanos.rem_euclid(SECOND) as i32,
+    }
 }
 
 /// Wakes up to `count` sleepers on `word` and answers how many there were. The word may be gone by

@@ -102,9 +102,10 @@ pub fn credentials() -> Result<ProcMeta> {
 /// Another process's identities, through a descriptor of the process manager's that may ask.
 pub fn credentials_of(fd: usize, pid: usize) -> Result<ProcMeta> {
     let mut words = [0u32; size_of::<ProcMeta>() / 4];
-    // SAFETY: integers as the bytes they are made of; any bytes make integers.
-    let bytes =
-        unsafe { core::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(&words)) };
+    let (at, len) = (words.as_mut_ptr().cast::<u8>(), size_of_val(&words));
+    // SAFETY: the bytes are exactly those of the array, which is used again only when the slice is not any more; bytes
+    // need no alignment, and whatever is written into them makes integers.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(at, len) };
     call_on(fd, ProcCall::GetProcCredentials, bytes, &[pid as u64])?;
     let [
         pid,

@@ -671,6 +671,8 @@ pub const CASES: &[Case] = &[
     fcntl(PipeRead, F_SCHEME_DECLARE, 0, Fails(EINVAL)),
     fcntl(Socket, F_SCHEME_DECLARE, 2, Fails(EINVAL)),
     fcntl(Socket, F_SCHEME_DECLARE, 1, Fails(EBUSY)),
+    fcntl(PipeRead, F_SCHEME_OBJECT, 0, Fails(EINVAL)),
+    fcntl(Socket, F_SCHEME_OBJECT, usize::MAX >> 8, Fails(EBADF)),
     case(
         SYS_FCNTL,
         [F(PipeRead), N(F_CAP_LEASE), ReadOnly, O, O],

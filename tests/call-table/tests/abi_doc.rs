@@ -262,6 +262,7 @@ fn fcntl_commands() {
         ("F_CAP_LEASE", fcntl::F_CAP_LEASE),
         ("F_CAP_REVOKE", fcntl::F_CAP_REVOKE),
         ("F_SCHEME_DECLARE", fcntl::F_SCHEME_DECLARE),
+        ("F_SCHEME_OBJECT", fcntl::F_SCHEME_OBJECT),
     ];
     let rows: Vec<_> = commands
         .iter()

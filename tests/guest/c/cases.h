@@ -4,7 +4,9 @@
 
 #include "test.h"
 
-extern const struct test_case thread_cases[], system_cases[];
-extern const unsigned thread_case_count, system_case_count;
+extern const struct test_case thread_cases[], process_cases[], user_cases[], network_cases[], signal_cases[], time_cases[],
+    machine_cases[], path_cases[], output_cases[];
+extern const unsigned thread_case_count, process_case_count, user_case_count, network_case_count, signal_case_count,
+    time_case_count, machine_case_count, path_case_count, output_case_count;
 
 #endif

@@ -20,6 +20,8 @@
 //! A panic in a case ends the program; whoever reads the output sees that cases of the plan are missing.
 #![no_std]
 
+pub mod contexts;
+
 use core::fmt::{self, Write};
 
 use redox_rt::futex::Mutex;

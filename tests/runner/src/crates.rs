@@ -41,6 +41,10 @@ struct Entry {
     /// Why only a part of its tests is run, if `args` say so.
     #[serde(default)]
     part: String,
+    /// Whether tests, and the standard library that is built for them, are optimised. Without, they take too long
+    /// where instructions are translated.
+    #[serde(default)]
+    release: bool,
     /// How many seconds each of its test programs may take.
     #[serde(default = "usual_limit")]
     time_limit: u32,
@@ -199,6 +203,7 @@ fn test(entry: &Entry, beside: &Path, folder: &Path) -> Result<Found> {
     }
     let output = Command::new(top.join("cook"))
         .args(["cargo", "test", "--no-fail-fast"])
+        .args(entry.release.then_some("--release"))
         .args(&entry.args)
         .current_dir(folder)
         .env(
@@ -331,6 +336,7 @@ test result: FAILED. 2 passed; 2 failed
             version: "1.0.0".into(),
             args: Vec::new(),
             part: String::new(),
+            release: false,
             time_limit: usual_limit(),
             memory: usual_memory(),
             image: usual_image(),

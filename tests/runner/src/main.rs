@@ -1,15 +1,19 @@
 //! `test-runner`: what `make test` and `make bench` call when everything is built.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use disk_image::{Numbers, power::State};
 use image::Programs;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use test_runner::bench::{self, Reference, Results};
 use test_runner::crates;
@@ -63,6 +67,9 @@ enum Command {
     Packages,
     /// Run the test suites, all or the named ones.
     Test {
+        /// How many machines run at once [default: one a processor, at most 4].
+        #[arg(long)]
+        jobs: Option<NonZeroUsize>,
         /// Which.
         names: Vec<String>,
     },
@@ -116,8 +123,9 @@ fn main() -> Result<ExitCode> {
             Ok(status(crates::run(&table, names, page, *again)?))
         }
         Command::Packages => packages(&suites()?, &args),
-        Command::Test { names } => {
-            let (_, failed) = run_all(&suites()?.select(false, names)?, &args)?;
+        Command::Test { jobs, names } => {
+            let jobs = jobs.map_or_else(processors, NonZeroUsize::get);
+            let (_, failed) = run_all(&suites()?.select(false, names)?, &args, jobs)?;
             Ok(status(failed))
         }
         Command::Bench {
@@ -130,7 +138,7 @@ fn main() -> Result<ExitCode> {
             if suites.is_empty() {
                 bail!("no suite has bench = true");
             }
-            let (found, failed) = run_all(&suites, &args)?;
+            let (found, failed) = run_all(&suites, &args, 1)?;
             if failed {
                 bail!(
                     "a benchmark failed; {} is left as it was",
@@ -155,24 +163,48 @@ fn packages(table: &Table, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the suites one after the other. Returns the benchmarks' results, and whether anything failed.
-fn run_all(suites: &[&Suite], args: &Args) -> Result<(Results, bool)> {
+/// How many machines this host runs well at once.
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get().min(4))
+}
+
+/// Runs the suites, so many at once, and tells of each when it has ended. Returns the benchmarks' results, and whether
+/// anything failed.
+fn run_all(suites: &[&Suite], args: &Args, at_once: usize) -> Result<(Results, bool)> {
     fs::create_dir_all(&args.logs)
         .with_context(|| format!("cannot create {}", args.logs.display()))?;
     let (mut passed, mut failed) = (0, 0);
     let mut results = Results::new();
-    for suite in suites {
-        let outcome = run(suite, args).with_context(|| format!("suite {}", suite.name))?;
-        describe(suite, args, &outcome);
-        passed += outcome.report.passed;
-        failed += outcome.report.failed();
-        results.extend(outcome.report.benches);
-    }
+    let bars = MultiProgress::new();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        for _ in 0..at_once {
+            let (tell, next, bars) = (tell.clone(), &next, &bars);
+            scope.spawn(move || {
+                while let Some(suite) = suites.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // Nobody listens any more after an error.
+                    if tell.send((suite, run(suite, args, bars))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(tell);
+        for (suite, outcome) in told {
+            let outcome = outcome.with_context(|| format!("suite {}", suite.name))?;
+            bars.suspend(|| describe(suite, args, &outcome));
+            passed += outcome.report.passed;
+            failed += outcome.report.failed();
+            results.extend(outcome.report.benches);
+        }
+        anyhow::Ok(())
+    })?;
     println!("{passed} passed, {failed} failed");
     Ok((results, failed > 0))
 }
 
-fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
+fn run(suite: &Suite, args: &Args, bars: &MultiProgress) -> Result<Outcome> {
     let folder = TempDir::new().context("cannot create a temporary folder")?;
     let own = |name: &str| folder.path().join(name);
     let (initfs, vars) = (own("initfs"), own("vars.fd"));
@@ -207,7 +239,7 @@ fn run(suite: &Suite, args: &Args) -> Result<Outcome> {
     };
 
     // Hidden by itself when the standard error output is no terminal.
-    let bar = ProgressBar::new(0);
+    let bar = bars.add(ProgressBar::new(0));
     bar.set_style(ProgressStyle::with_template(
         "{spinner} {msg} {pos}/{len} {elapsed}",
     )?);

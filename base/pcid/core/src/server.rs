@@ -272,11 +272,7 @@ impl<M: Machine> Server<M> {
             st_blksize: 4096,
             ..Stat::default()
         };
-        payload
-            .get_mut(..stat.len())
-            .ok_or(errno::EINVAL)?
-            .copy_from_slice(&stat);
-        Ok(0)
+        reply::stat(payload, &stat)
     }
 
     fn list(&self, handle: Handle, buffer: &mut [u8], header: u64, after: u64) -> Result<usize> {

@@ -58,6 +58,6 @@ pub mod start {
 
 pub use credentials::{Ids, SetIds};
 pub use handle::{Made, Ready};
-pub use manager::{Answer, Attributes, Data, Effect, Errno, Manager, Tag, World};
+pub use manager::{Answer, Attributes, Data, Effect, Errno, Manager, THREADS, Tag, World};
 pub use process::{Death, Limits, NAME_LEN, Pid, RESOURCES, State};
 pub use signal::{Action, SIGNALS, default_action};

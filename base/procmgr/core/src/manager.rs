@@ -154,6 +154,21 @@ pub struct Manager<T> {
     end_of_pids: Pid,
 }
 
+/// Most threads at once: an event queue watches no more contexts.
+pub const THREADS: usize = 16_000;
+/// Of the threads, and of the process numbers, the part (1 in so many) that is left to the privileged: whatever a
+/// user does, somebody can still log in and end it.
+const RESERVED: usize = 16;
+
+/// How many of `all` somebody may use up.
+const fn share(all: usize, privileged: bool) -> usize {
+    if privileged {
+        all
+    } else {
+        all.saturating_sub(all.div_ceil(RESERVED))
+    }
+}
+
 /// Init: it inherits orphans, and signals that would end or stop it do nothing.
 pub(crate) const INIT: Pid = 1;
 
@@ -192,15 +207,18 @@ impl<T> Manager<T> {
     /// Makes a child with one thread, not yet started.
     ///
     /// # Errors
-    /// `EAGAIN` beyond `RLIMIT_NPROC` or when no number is free; `ESRCH`, `ENOMEM`.
+    /// `EAGAIN` beyond `RLIMIT_NPROC`, or when no number or thread is left for this user; `ESRCH`, `ENOMEM`.
     pub fn fork(&mut self, parent: Pid) -> Result<(Pid, Key), Errno> {
         let parent = self.live(parent)?;
         let uid = parent.ids.ruid;
         let limit = parent.limit(NPROC);
         let count = self.per_user.get(&uid).copied().unwrap_or(0);
-        if count >= limit && !parent.ids.is_privileged() {
+        let privileged = parent.ids.is_privileged();
+        let numbers = share(self.end_of_pids.saturating_sub(INIT) as usize, privileged);
+        if count >= limit && !privileged || self.by_pid.len() >= numbers {
             return Err(Errno(errno::EAGAIN));
         }
+        self.leave_threads(privileged)?;
         let parent_pid = parent.pid;
         let pid = self.free_pid().ok_or(Errno(errno::EAGAIN))?;
         let child = self.live(parent_pid)?.child(pid);
@@ -212,9 +230,10 @@ impl<T> Manager<T> {
     /// Makes another thread of a process, not yet started.
     ///
     /// # Errors
-    /// `ESRCH`, `ENOMEM`.
+    /// `EAGAIN` when no thread is left for this user; `ESRCH`, `ENOMEM`.
     pub fn new_thread(&mut self, pid: Pid) -> Result<Key, Errno> {
         let key = self.live_key(pid)?;
+        self.leave_threads(self.live(pid)?.ids.is_privileged())?;
         let thread = self.threads.insert(key).map_err(|_| ENOMEM)?;
         self.live_mut(pid)?.threads.push(thread);
         Ok(thread)
@@ -299,6 +318,15 @@ impl<T> Manager<T> {
     /// The numbers of all processes that have not been waited for.
     pub fn pids(&self) -> impl Iterator<Item = Pid> {
         self.by_pid.keys().copied()
+    }
+
+    /// Fails when there are as many threads as this user may bring about.
+    fn leave_threads(&self, privileged: bool) -> Result<(), Errno> {
+        if self.threads.len() < share(THREADS, privileged) {
+            Ok(())
+        } else {
+            Err(Errno(errno::EAGAIN))
+        }
     }
 
     fn add(&mut self, process: Process) -> Result<(Pid, Key), Errno> {

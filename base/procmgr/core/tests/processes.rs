@@ -8,7 +8,7 @@ use cap_abi::process::{TIMES, WAIT_KEEP, WAIT_NOT_ENDED};
 use cap_abi::session::{CONTROL, Control, LEADER, control_word};
 use common::{Proc, Sim};
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
-use procmgr_core::{Action, Answer, Data, Death, Made, State, status};
+use procmgr_core::{Action, Answer, Data, Death, Made, State, THREADS, status};
 use syscall::{error::*, flag::EventFlags};
 
 const HUP: u8 = 1;
@@ -872,6 +872,47 @@ fn numbers_are_not_used_while_somebody_has_them() {
         let other = sim.fork_unstarted(init).unwrap();
         assert_ne!(other.pid, leader.pid);
         sim.close(other.handle);
+    }
+}
+
+/// A user that has made as many processes or threads as there can be keeps nobody privileged from making more.
+#[test]
+fn something_is_left_for_the_privileged() {
+    type Make = fn(&mut Sim, Proc) -> Result<(), i32>;
+    fn made(sim: &mut Sim, of: Proc, how: &[u8]) -> Result<(), i32> {
+        let made = sim.manager.dup(of.handle, how).map_err(|error| error.0)?;
+        let Made::NewThread { handle, thread } = made else {
+            panic!("{made:?}")
+        };
+        // It goes on by itself.
+        sim.machine.started.insert(thread);
+        sim.close(handle);
+        Ok(())
+    }
+    let fork: Make = |sim, of| made(sim, of, b"fork");
+    let thread: Make = |sim, of| made(sim, of, b"new-thread");
+    for (name, make) in [("processes", fork), ("threads", thread)] {
+        let (mut sim, init) = Sim::new();
+        let user = sim.fork(init);
+        let set = [ProcCall::SetResugid as u64, 0, 0];
+        sim.call_with(user.handle, set, &[7u32; 6].map(u32::to_ne_bytes).concat())
+            .unwrap();
+        let mut made = 0;
+        let refused = loop {
+            match make(&mut sim, user) {
+                Ok(()) => made += 1,
+                Err(errno) => break errno,
+            }
+            assert!(made <= THREADS, "{name} have no end");
+        };
+        assert_eq!(refused, EAGAIN, "{name}");
+        assert!(made > THREADS / 2, "{name}: {made}");
+        for _ in 0..100 {
+            assert_eq!(make(&mut sim, init), Ok(()), "{name}");
+        }
+        // The privileged have an end as well.
+        while make(&mut sim, init).is_ok() {}
+        assert_eq!(sim.manager.counts()[1], THREADS, "{name}");
     }
 }
 

@@ -411,11 +411,7 @@ impl<M: Memory> Object<M> {
             st_blocks: (self.len.div_ceil(512)) as u64,
             ..Stat::default()
         };
-        payload
-            .get_mut(..stat.len())
-            .ok_or(errno::EINVAL)?
-            .copy_from_slice(&stat);
-        Ok(0)
+        reply::stat(payload, &stat)
     }
 }
 

@@ -222,11 +222,7 @@ fn stat(payload: &mut [u8]) -> Result<usize> {
         st_blksize: 4096,
         ..Stat::default()
     };
-    payload
-        .get_mut(..stat.len())
-        .ok_or(errno::EINVAL)?
-        .copy_from_slice(&stat);
-    Ok(0)
+    reply::stat(payload, &stat)
 }
 
 /// Appends without aborting when there is no memory: then the bytes are lost.

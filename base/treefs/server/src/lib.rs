@@ -131,6 +131,7 @@ impl<S: Store> Server<S> {
     ) -> Option<Cqe> {
         let opcode = Opcode::try_from_raw(sqe.opcode);
         if let (Some(Opcode::CloseMsg), [handle, ..]) = (opcode, sqe.args) {
+            self.give_up_locks(handle as usize);
             self.unlock_all(handle as usize, Owner::Handle(handle as usize));
             self.close_pipe(handle as usize, requests);
             self.openers.remove(&(handle as usize));

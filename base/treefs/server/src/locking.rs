@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Waiting {
     tag: u32,
+    /// What it was asked through.
+    handle: usize,
     node: u64,
     lock: Lock,
 }
@@ -77,6 +79,7 @@ impl<S: Store> Server<S> {
                 }
                 self.waiting.push_back(Waiting {
                     tag: sqe.tag,
+                    handle,
                     node,
                     lock,
                 });
@@ -141,7 +144,7 @@ impl<S: Store> Server<S> {
             let answer = match self.locks.lock(node, request.lock) {
                 Err(Refused::Conflict) => return true,
                 Err(Refused::TooMany) => reply::value(request.tag, Err(errno::ENOLCK)),
-                // The handle is held open by its caller, who waits.
+                // Its handle is open: see `give_up_locks`.
                 Ok(()) if matches!(request.lock.owner, Owner::Process(_)) => {
                     reply::value_until_detached(request.tag, Ok(0))
                 }
@@ -151,6 +154,19 @@ impl<S: Store> Server<S> {
             false
         });
         self.waiting = waiting;
+    }
+
+    /// A handle is closed, perhaps by another thread of whoever waits for a lock through it: nobody could ever give
+    /// that back.
+    pub(crate) fn give_up_locks(&mut self, handle: usize) {
+        let ready = &mut self.ready;
+        self.waiting.retain(|waiting| {
+            let stays = waiting.handle != handle;
+            if !stays {
+                ready.push_back(reply::value(waiting.tag, Err(errno::EBADF)));
+            }
+            stays
+        });
     }
 
     /// Whoever asked does not wait any longer. Whether it was a request for a lock that waited.

@@ -324,3 +324,29 @@ fn locks_are_given_waited_for_and_lost() {
     message(&mut c, Opcode::CloseMsg, other, 5);
     assert_eq!(lock(&mut c, Lock, file, 6, [200 | FILE, 5 | EX]), Some(0));
 }
+
+/// One thread waits for a lock, and another of its process closes the file: whoever comes next must not find the
+/// file locked for ever.
+#[test]
+fn no_lock_is_given_through_a_handle_that_is_closed() {
+    use StdFsCallKind::{Lock, Unlock};
+    const EX: u64 = 1 << 63;
+    const FILE: u64 = 1 << 63;
+    let all_of_it = [("the file's", FILE), ("a process's", 0)];
+    for (what, whose) in all_of_it {
+        let mut c = Client::new();
+        let files = [(); 3].map(|()| c.open(c.root, "file", O_CREAT | O_RDWR | 0o644));
+        let [has, waits, next] = files;
+        let wanted = [whose, EX];
+        assert_eq!(lock(&mut c, Lock, has, 1, wanted), Some(0), "{what}");
+        let waiting = lock(&mut c, Lock, waits, 2, [whose, EX | LOCK_WAIT]);
+        assert_eq!(waiting, None, "{what}");
+        message(&mut c, Opcode::CloseMsg, waits, 2);
+        let told = c.server.next_ready().unwrap();
+        let answer = (told.tag, told.result as i64);
+        assert_eq!(answer, (2, -i64::from(errno::EBADF)), "{what}");
+        assert_eq!(lock(&mut c, Unlock, has, 1, [whose, 0]), Some(0), "{what}");
+        assert!(c.server.next_ready().is_none(), "{what}");
+        assert_eq!(lock(&mut c, Lock, next, 3, wanted), Some(0), "{what}");
+    }
+}

@@ -338,8 +338,9 @@ impl<S> Server<S> {
                 .handles
                 .iter()
                 .any(|(_, handle)| handle.terminal == Some(key))
+            && let Some(mut terminal) = self.terminals.remove(key)
         {
-            self.terminals.remove(key);
+            terminal.abandon(&mut self.effects);
         }
     }
 }

@@ -355,11 +355,7 @@ impl<S> Server<S> {
             st_blksize: 4096,
             ..Stat::default()
         };
-        payload
-            .get_mut(..stat.len())
-            .ok_or(errno::EINVAL)?
-            .copy_from_slice(&stat);
-        Ok(Said::Value(0))
+        reply::stat(payload, &stat).map(Said::Value)
     }
 
     fn chown(&mut self, target: Target, user: (u32, u32), uid: u32, gid: u32) -> Result<Said> {

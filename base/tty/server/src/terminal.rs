@@ -484,16 +484,30 @@ impl<S> Terminal<S> {
         }
     }
 
+    /// Nobody has it open any more; who waits nevertheless, in a thread whose process has closed it, is told so.
+    pub fn abandon(&mut self, effects: &mut Vec<Effect>) {
+        for one in self.waiting.drain(..) {
+            effects.push(given_up(one.tag, &one.what, errno::EBADF));
+        }
+    }
+
     /// Whoever asked does not wait any longer. Tells whether there was one.
     pub fn cancel(&mut self, tag: u32, effects: &mut Vec<Effect>) -> bool {
         let Some(place) = self.waiting.iter().position(|one| one.tag == tag) else {
             return false;
         };
-        let result = match self.waiting.remove(place).map(|one| one.what) {
-            Some(What::Write { done, .. }) if done > 0 => Ok(done),
-            _ => Err(errno::EINTR),
-        };
-        effects.push(Effect::Reply(tag, result, Vec::new()));
+        if let Some(one) = self.waiting.remove(place) {
+            effects.push(given_up(tag, &one.what, errno::EINTR));
+        }
         true
     }
+}
+
+/// The answer to a request that does not go on.
+const fn given_up(tag: u32, what: &What, error: i32) -> Effect {
+    let result = match what {
+        What::Write { done, .. } if *done > 0 => Ok(*done),
+        _ => Err(error),
+    };
+    Effect::Reply(tag, result, Vec::new())
 }

@@ -306,6 +306,27 @@ fn terminals_have_numbers_names_and_owners() {
     assert_eq!(&path[..len as usize], b"/scheme/pty/0");
 }
 
+/// One thread waits, and others of its process close both sides.
+#[test]
+fn what_waits_at_a_terminal_that_is_closed_has_its_answer() {
+    let mut world = World::pty();
+    let (master, slave) = world.pair();
+    let mut text = "x".repeat(1 << 20).into_bytes();
+    let writer = world.ask(Opcode::Write, [slave, 0, 0, 0, 0], &mut text);
+    let typist = world.ask(Opcode::Write, [master, 0, 0, 0, 0], &mut text);
+    world.close(slave);
+    world.close(master);
+    assert_eq!(world.server.counts(), (0, 1));
+    for waited in [writer, typist].into_iter().filter_map(Result::err) {
+        assert!(world.replies.contains_key(&waited));
+    }
+    assert!(writer.is_err(), "there is no end to the room");
+    let master = world.open("").unwrap();
+    let reader = world.read_later(master);
+    world.close(master);
+    assert_eq!(world.replies[&reader].0, Err(EBADF));
+}
+
 #[test]
 fn the_end_of_either_side() {
     let mut world = World::pty();

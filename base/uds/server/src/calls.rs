@@ -10,7 +10,7 @@ use crate::{
     Bound, Kind, Result, Server, World,
     inbox::{DATAGRAM, STREAM},
     socket::{Credentials, Role, Sending, Socket, State, What},
-    waiting::Step,
+    waiting::{Step, given_up},
 };
 
 /// Longest queue of connections.
@@ -81,6 +81,10 @@ impl<F> Server<F> {
         };
         if let Some(bound) = &socket.bound {
             self.bound.remove(bound);
+        }
+        // A thread may close what another of its process waits at.
+        for one in &socket.waiting {
+            self.effects.push(given_up(one, errno::EBADF));
         }
         let mut others = socket.interested;
         let name = socket.name;

@@ -223,10 +223,7 @@ impl<F> Server<F> {
             st_blksize: 4096,
             ..Stat::default()
         };
-        payload
-            .get_mut(..stat.len())
-            .ok_or(errno::EINVAL)?
-            .copy_from_slice(&stat);
-        Ok(Step::Done(Ok(0), Vec::new()))
+        let done = reply::stat(payload, &stat)?;
+        Ok(Step::Done(Ok(done), Vec::new()))
     }
 }

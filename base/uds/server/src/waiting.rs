@@ -422,7 +422,7 @@ const fn target<F>(one: &Waiting<F>) -> Option<Key> {
     }
 }
 
-fn given_up<F>(one: &Waiting<F>, error: i32) -> Effect {
+pub fn given_up<F>(one: &Waiting<F>, error: i32) -> Effect {
     let result = match &one.what {
         What::Send(sending) if sending.done > 0 => Ok(sending.done),
         _ => Err(error),

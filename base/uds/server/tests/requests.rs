@@ -457,6 +457,35 @@ fn writers_wait_for_room_and_time() {
     assert_eq!(world.replies[&reader].0, Err(EINTR));
 }
 
+/// One thread waits, and another of its process closes what it waits at.
+#[test]
+fn what_waits_at_a_socket_that_is_closed_has_its_answer() {
+    let mut world = World::new(Kind::Stream);
+    let (a, b) = world.pair();
+    let reader = world.read_later(a);
+    let writer = world.write(a, &"x".repeat(100_000), 0).unwrap_err();
+    let (listener, token) = world.listener(1);
+    let accepting = world.dup(listener, "accept").unwrap_err();
+    let (full, full_token) = world.listener(1);
+    let clients = [(); 3].map(|()| world.socket());
+    let connecting = clients.map(|client| world.connect(client, full_token, b"", 0));
+    let connecting: Vec<u32> = connecting.into_iter().filter_map(Result::err).collect();
+    assert!(!connecting.is_empty(), "{token:?}");
+    for handle in [a, listener].into_iter().chain(clients) {
+        world.close(handle);
+    }
+    assert_eq!(world.replies[&reader].0, Err(EBADF));
+    // Part of it is at the other side.
+    assert!(matches!(world.replies[&writer].0, Ok(count) if count < 100_000));
+    assert_eq!(world.replies[&accepting].0, Err(EBADF));
+    for tag in connecting {
+        assert_eq!(world.replies[&tag].0, Err(EBADF));
+    }
+    world.close(b);
+    world.close(full);
+    assert_eq!(world.server.counts(), (0, 1));
+}
+
 #[test]
 fn datagrams() {
     let mut world = World::new(Kind::Datagram);

@@ -106,6 +106,11 @@ impl AddrSpace {
         self.map.len()
     }
 
+    /// How many pages are mapped, touched or not.
+    pub const fn page_count(&self) -> usize {
+        self.map.pages()
+    }
+
     /// Whether all of a range is mapped with at least this protection.
     pub fn allows(&self, base: usize, size: usize, prot: Prot) -> bool {
         PageRange::of_bytes(base, size).is_some_and(|range| {

@@ -128,6 +128,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(pages(&map), model.clone());
+            prop_assert_eq!(map.pages(), model.len());
             for page in 0..SPAN + 12 {
                 let found = map.find(BASE + page).map(|grant| {
                     (grant.content.kind, grant.content.first + BASE + page - grant.range.start())
@@ -138,6 +139,7 @@ proptest! {
             }
             let copy = map.try_clone().unwrap();
             prop_assert_eq!(pages(&copy), model.clone());
+            prop_assert_eq!(copy.pages(), model.len());
         }
     }
 }

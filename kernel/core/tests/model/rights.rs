@@ -1,8 +1,9 @@
 use cap_abi::Rights;
 use cap_abi::fcntl as cap;
+use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use kernel_core::rights::{
     Missing, Requirement, SYSCALLS, call, check, child, dup, fcntl, map, map_limit, opcode, open,
-    positioned, redirected, std_fs, syscall,
+    positioned, redirected, resolution, std_fs, syscall,
 };
 use proptest::prelude::*;
 use syscall::flag::*;
@@ -101,6 +102,22 @@ fn opcodes() {
 }
 
 #[test]
+fn a_confined_descriptor_stays_so() {
+    let confined = Rights::FULL.difference(Rights::ESCAPE);
+    for (rights, flags, expected) in [
+        (Rights::FULL, O_RDONLY, O_RDONLY),
+        (Rights::FULL, RESOLVE_BENEATH, RESOLVE_BENEATH),
+        (Rights::FULL, RESOLVE_IN_ROOT, RESOLVE_IN_ROOT),
+        (confined, O_RDONLY, O_RDONLY | RESOLVE_BENEATH),
+        (confined, RESOLVE_BENEATH, RESOLVE_BENEATH),
+        (confined, RESOLVE_IN_ROOT, RESOLVE_IN_ROOT),
+        (Rights::empty(), 0, RESOLVE_BENEATH),
+    ] {
+        assert_eq!(resolution(rights, flags), expected, "{rights:?} {flags:#x}");
+    }
+}
+
+#[test]
 fn opening() {
     let lookup = Rights::LOOKUP;
     for (flags, expected) in [
@@ -185,6 +202,7 @@ fn commands_copies_and_calls() {
         cap::F_CAP_LEASE,
         cap::F_CAP_REVOKE,
         cap::F_SCHEME_DECLARE,
+        cap::F_SCHEME_OBJECT,
     ] {
         assert_eq!(fcntl(command), NO, "{command:#x}");
     }

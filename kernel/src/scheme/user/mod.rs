@@ -25,7 +25,7 @@ use crate::{
     scheme::memory::MapRecord,
 };
 use alloc::vec::Vec;
-use cap_abi::Rights;
+use cap_abi::{Rights, resolve::RESOLVE_MASK, scheme::FEATURE_RESOLVE};
 use kernel_core::{
     event::QueueId,
     lease::LeaseId,
@@ -75,6 +75,12 @@ pub struct Route {
 }
 
 impl Scheme {
+    /// Whether its daemon has declared that it honours what of these flags limits resolution.
+    #[inline(always)]
+    pub const fn honours(&self, flags: usize) -> bool {
+        flags & RESOLVE_MASK == 0 || self.features & FEATURE_RESOLVE != 0
+    }
+
     /// How a request can get to the daemon now.
     #[inline]
     pub fn route(&self) -> Route {

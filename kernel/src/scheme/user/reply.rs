@@ -11,11 +11,7 @@ use crate::{
     kernel::Kernel,
     scheme::Kind,
 };
-use cap_abi::{
-    Rights,
-    resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK},
-    scheme as protocol,
-};
+use cap_abi::{Rights, resolve::RESOLVE_BENEATH, scheme as protocol};
 use kernel_core::{
     lease::LeaseId,
     rights,
@@ -452,7 +448,7 @@ impl Kernel {
         }
         request.redirects = request.redirects.wrapping_add(1);
         let [_, _, _, flags, ..] = request.sqe.args;
-        let mut flags = flags as usize;
+        let flags = flags as usize;
         let need = if opening {
             rights::open(flags)
         } else {
@@ -463,10 +459,7 @@ impl Kernel {
             self.finish(caller, Err(EPERM));
             return Ok(());
         }
-        let beneath = !entry.rights.contains(Rights::ESCAPE) && flags & RESOLVE_IN_ROOT == 0;
-        if beneath {
-            flags |= RESOLVE_BENEATH;
-        }
+        let flags = rights::resolution(entry.rights, flags);
         // A path is not longer than a page, so that it is in a slot, if anywhere.
         if let Placed::Slot(index) = request.placed {
             request.placed = Placed::Nowhere;
@@ -506,7 +499,7 @@ impl Kernel {
         request.scheme = Some(next);
         request.sequence = request.sequence.wrapping_add(1) & 0xfff;
         request.sqe.tag = request.tag(caller.index());
-        if beneath {
+        if flags & RESOLVE_BENEATH != 0 {
             let bits = request.sqe.sqe_flags.bits() | protocol::SQE_BENEATH;
             request.sqe.sqe_flags = syscall::schemev2::SqeFlags::from_bits_retain(bits);
         }
@@ -529,7 +522,7 @@ impl Kernel {
             self.finish(caller, Err(ENODEV));
             return Ok(());
         };
-        if flags & RESOLVE_MASK != 0 && target.features & protocol::FEATURE_RESOLVE == 0 {
+        if !target.honours(flags) {
             let _ = self.deny::<()>(Denial::Undeclared);
             self.finish(caller, Err(EPERM));
             return Ok(());

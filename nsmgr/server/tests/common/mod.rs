@@ -26,7 +26,7 @@ pub struct Books {
     pub open: BTreeMap<usize, Object>,
     next: usize,
     /// Tags with a descriptor that waits to be received.
-    pub sent: BTreeMap<u32, u32>,
+    pub sent: BTreeMap<u32, Object>,
     pub revoked: usize,
     /// Schemes (by what was sent) that honour beneath.
     pub fail_next: Option<i32>,
@@ -67,8 +67,7 @@ impl Kernel for Sim {
     fn receive(&mut self, tag: u32) -> Result<Fd, i32> {
         self.failing()?;
         let sent = self.0.borrow_mut().sent.remove(&tag);
-        sent.map(|number| self.make(Object::Sent(number)))
-            .ok_or(syscall::EBADF)
+        sent.map(|object| self.make(object)).ok_or(syscall::EBADF)
     }
     fn lease(&mut self, fd: &Fd, rights: Rights) -> Result<(Fd, Fd), i32> {
         self.failing()?;
@@ -97,6 +96,16 @@ impl Kernel for Sim {
         self.failing()?;
         let copy = Object::Copy(Box::new(self.object(fd.0)), Rights::FULL);
         Ok(self.make(copy))
+    }
+    fn own_object(&mut self, fd: &Fd) -> Result<Option<u64>, i32> {
+        let mut object = Sim::object(self, fd.0);
+        while let Object::Copy(of, _) = object {
+            object = *of;
+        }
+        Ok(match object {
+            Object::Own(number) => Some(number),
+            _ => None,
+        })
     }
     fn number(&self, fd: &Fd) -> usize {
         fd.0
@@ -172,8 +181,12 @@ impl World {
     }
 
     pub fn send(&mut self, handle: u64, number: u32) -> Result<u64, i32> {
+        self.send_object(handle, Object::Sent(number))
+    }
+
+    pub fn send_object(&mut self, handle: u64, object: Object) -> Result<u64, i32> {
         let tag = self.tag + 1;
-        self.sim.0.borrow_mut().sent.insert(tag, number);
+        self.sim.0.borrow_mut().sent.insert(tag, object);
         let sent = self.value(Opcode::Sendfd, handle, [1, 0, UID], &mut []);
         // The kernel closes what was not received.
         self.sim.0.borrow_mut().sent.clear();

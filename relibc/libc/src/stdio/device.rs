@@ -67,11 +67,12 @@ impl Memory for Growing {
         self.size
     }
     fn load(&self, at: usize, out: &mut [u8]) {
-        // SAFETY: within the allocation.
+        // SAFETY: `Memory`'s callers stay below `capacity`, and the allocation has that many bytes and eight more.
         unsafe { core::ptr::copy(self.memory.add(at), out.as_mut_ptr(), out.len()) };
     }
     fn save(&mut self, at: usize, data: &[u8]) {
-        // SAFETY: within the allocation.
+        // SAFETY: as for `load`; the program may have told `write` to take its bytes from this very memory, which
+        // `copy` allows.
         unsafe { core::ptr::copy(data.as_ptr(), self.memory.add(at), data.len()) };
     }
     fn grow(&mut self, size: usize) -> Result<(), Errno> {
@@ -120,9 +121,11 @@ fn count(n: isize) -> Result<usize, Errno> {
 impl Device for Backend {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
         match self {
-            // SAFETY: the slice is valid for writing.
             Backend::Descriptor(fd) => {
-                count(unsafe { sys::read(*fd, buffer.as_mut_ptr().cast(), buffer.len()) })
+                let (at, len) = (buffer.as_mut_ptr().cast(), buffer.len());
+                // SAFETY: `at` and `len` are those of a slice that is borrowed for the call, which writes bytes there
+                // and keeps no pointer.
+                count(unsafe { sys::read(*fd, at, len) })
             }
             Backend::Fixed(m) => m.read(buffer),
             Backend::Growing(m) | Backend::Wide(m, _) => m.read(buffer),
@@ -131,9 +134,11 @@ impl Device for Backend {
     }
     fn write(&mut self, data: &[u8]) -> Result<usize, Errno> {
         match self {
-            // SAFETY: the slice is valid for reading.
             Backend::Descriptor(fd) => {
-                count(unsafe { sys::write(*fd, data.as_ptr().cast(), data.len()) })
+                let (at, len) = (data.as_ptr().cast(), data.len());
+                // SAFETY: `at` and `len` are those of a slice that is borrowed for the call, which only reads there and
+                // keeps no pointer.
+                count(unsafe { sys::write(*fd, at, len) })
             }
             Backend::Fixed(m) => m.write(data),
             Backend::Growing(m) => m.write(data),

@@ -52,6 +52,14 @@ pub(crate) fn open_resolving(
     })
 }
 
+/// Has all that was written to the files below `/` put on their disk. Files of other schemes have `fsync` of their
+/// own descriptors.
+pub(super) fn sync_files() -> Result<()> {
+    let root = namespace::open(b"/", O_RDONLY | O_DIRECTORY, sys::FD_ANY_UPPER)?;
+    let root = Fd::from_raw(root);
+    restartable(|| sys::fsync(root.raw())).map(drop)
+}
+
 /// `open`'s flags and mode as a scheme gets them.
 pub(crate) fn kernel_flags(flags: c_int, mode: c_int) -> Result<usize> {
     let flags = flags as u32;
@@ -497,7 +505,10 @@ c_api! {
             other => unit(other.map(drop)),
         }
     }
-    fn sync() {}
+    fn sync() {
+        // It has no way to say that it has failed.
+        let _ = sync_files();
+    }
     fn futimens(number: c_int, times: *const [Timespec; 2]) -> c_int {
         unit(fd(number).and_then(|n| path::set_times(n, times)))
     }

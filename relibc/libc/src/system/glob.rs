@@ -80,10 +80,11 @@ impl glob::Files for Search {
             Err(e) if matches!(e.errno, ENOENT | ENOTDIR) => Ok(Vec::new()),
             Err(e) => {
                 let path = with_zero(folder);
-                // SAFETY: the caller's function, with a path and a number as it expects.
-                let stop = self
-                    .report
-                    .is_some_and(|report| unsafe { report(path.as_ptr().cast(), e.errno) } != 0);
+                let stop = self.report.is_some_and(|report| {
+                    // SAFETY: the program gave the function to `glob` for calls of this form; the path ends with a zero
+                    // and lives until the function has returned.
+                    unsafe { report(path.as_ptr().cast(), e.errno) != 0 }
+                });
                 if stop || self.always {
                     Err(Aborted)
                 } else {

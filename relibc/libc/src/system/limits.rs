@@ -65,7 +65,7 @@ pub(crate) fn processors() -> c_long {
     let told = read_file(b"/scheme/sys/cpu").unwrap_or_default();
     let count = told
         .split(|&b| b == b'\n')
-        .find_map(|line| line.strip_prefix(b"cpus "))
+        .find_map(|line| line.strip_prefix(b"CPUs: "))
         .and_then(|count| core::str::from_utf8(count).ok()?.parse().ok());
     count.unwrap_or(1)
 }

@@ -5,8 +5,9 @@ use core::ffi::{c_char, c_int, c_void};
 use redox_rt::{Error, Result, sys};
 use rt_core::{PAGE_SIZE, page_ceil};
 use syscall::flag::MapFlags;
-use syscall::{EINVAL, ENOMEM, Map};
+use syscall::{EINVAL, EIO, ENOMEM, Map};
 
+use super::file::sync_files;
 use super::{fail, fd, unit};
 
 const KNOWN: c_int = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
@@ -84,11 +85,18 @@ c_api! {
         unit(whole(address, len).and_then(|(start, len)| sys::mprotect(start, len, protection(bits)?)))
     }
     fn msync(address: *mut c_void, len: usize, flags: c_int) -> c_int {
-        // What is mapped shared is the file's own pages: there is nothing to be written back here.
+        // What is mapped shared is the file's own pages, so that others see it at once; but they are on the disk
+        // only when they have been written there, with all else: which file they are of is not known here.
         let known = libc::MS_ASYNC | libc::MS_INVALIDATE | libc::MS_SYNC;
         let both = libc::MS_ASYNC | libc::MS_SYNC;
         unit(whole(address, len).and_then(|_| {
-            if flags & !known != 0 || flags & both == both { fail(EINVAL) } else { Ok(()) }
+            if flags & !known != 0 || flags & both == both { return fail(EINVAL); }
+            if flags & libc::MS_SYNC == 0 { return Ok(()); }
+            match sync_files() {
+                Err(error) if error.errno == EIO => Err(error),
+                // Who has no files has nothing to be written.
+                _ => Ok(()),
+            }
         }))
     }
     fn madvise(address: *mut c_void, len: usize, advice: c_int) -> c_int {

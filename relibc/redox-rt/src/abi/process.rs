@@ -104,10 +104,11 @@ pub unsafe extern "C" fn redox_mkns_v1(names: *const libc::iovec, count: usize, 
         // SAFETY: the caller's contract.
         unsafe { core::slice::from_raw_parts(names, count) }
     };
-    // SAFETY: as above.
-    let names = names
-        .iter()
-        .map(|v| unsafe { bytes(v.iov_base.cast(), v.iov_len) });
+    let names = names.iter().map(|name| {
+        // SAFETY: by the caller's contract each of the vectors is a name: so many readable bytes, for as long as the call
+        // takes, which keeps none of them.
+        unsafe { bytes(name.iov_base.cast(), name.iov_len) }
+    });
     mux(namespace::fork_namespace(current, names).map(Fd::into_raw))
 }
 

@@ -60,6 +60,7 @@ pub fn wait_for_unless(
     let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
     let area = &tcb.signal;
     let set = set & !rules::UNBLOCKABLE;
+    let deadline = limit.map(futex::after).transpose()?;
     inhibit(&tcb.control);
     let mask = current_mask(tcb);
     area.awaited.store(set as usize, Ordering::Relaxed);
@@ -70,7 +71,7 @@ pub fn wait_for_unless(
     let handlers = area.handlers.load(Ordering::Relaxed);
     let mut result = Ok(());
     while area.waiting.load(Ordering::Acquire) != 0 && result.is_ok() {
-        result = match futex::wait(&area.waiting, 1, limit) {
+        result = match futex::wait_until(&area.waiting, 1, deadline.as_ref()) {
             Err(e) if e.errno == syscall::ETIMEDOUT => Err(e),
             Err(e)
                 if e.errno == EINTR

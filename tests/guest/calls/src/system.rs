@@ -26,8 +26,8 @@ pub fn irq() -> i32 {
     ]
 }
 
-const FILES: [&str; 8] = [
-    "uname", "objects", "memory", "cpu", "context", "denials", "exe", "random",
+const FILES: [&str; 10] = [
+    "uname", "objects", "memory", "cpu", "context", "waits", "stat", "denials", "exe", "random",
 ];
 
 fn files_are_listed_and_have_sizes() -> Outcome {
@@ -95,12 +95,20 @@ fn numbers_are_consistent() -> Outcome {
 }
 
 fn contexts_are_told() -> Outcome {
-    let lines = sys_file(b"context")?;
-    check_eq!(lines.lines().count(), count(b"objects", "contexts")?);
-    check!(
-        lines.contains("test-calls") && lines.contains("bootstrap"),
-        "{lines}"
-    );
+    // The one that asks has the processor, and waits for nothing.
+    for (name, own) in [(&b"context"[..], "UR+"), (b"waits", "None")] {
+        let text = sys_file(name)?;
+        check!(text.starts_with("PID "), "{text}");
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+        check_eq!(
+            lines.clone().count(),
+            count(b"objects", "contexts")? + 1,
+            "{text}"
+        );
+        check!(lines.clone().any(|line| line.contains("bootstrap")));
+        let found = lines.find(|line| line.contains("test-calls") && line.contains(own));
+        check!(found.is_some(), "{text}");
+    }
     Ok(())
 }
 

@@ -161,10 +161,10 @@ fn the_root_is_another() {
 /// Its own signal handler has it end at the next request.
 fn it_ends() {
     let listed = fs::read_to_string("/scheme/sys/context").expect("contexts");
-    let line = listed.lines().find(|line| line.ends_with("redoxfs"));
-    let pid = line
-        .and_then(|line| line.split(' ').nth(1))
-        .and_then(|word| word.parse().ok());
+    let mut lines = listed.lines().map(str::split_ascii_whitespace);
+    let pid = lines
+        .find(|words| words.clone().next_back() == Some("redoxfs"))
+        .and_then(|mut words| words.next()?.parse().ok());
     // SAFETY: a signal to another process.
     let killed = unsafe { libc::kill(pid.expect("its process"), libc::SIGTERM) };
     same(killed, 0);

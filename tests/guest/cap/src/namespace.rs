@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
         a_directory_is_all_that_a_name_reaches,
     ),
     ("a_name_is_bound_again", a_name_is_bound_again),
+    ("a_namespace_is_bound_in_none", a_namespace_is_bound_in_none),
     (
         "what_is_bound_is_unbound_and_revoked",
         what_is_bound_is_unbound_and_revoked,
@@ -84,6 +85,17 @@ fn a_directory_is_all_that_a_name_reaches() {
     same(root.write("f", "x").err().map(|e| e.kind()), denied);
     let twice = fork.bind_dir("file", &dir, Rights::FULL).err();
     same(twice.map(|e| e.kind()), Some(ErrorKind::AlreadyExists));
+}
+
+fn a_namespace_is_bound_in_none() {
+    let fork = own().fork(["null"]).expect("a fork");
+    let other = own().fork(["null"]).expect("a fork");
+    for bound in [&fork, &other] {
+        let copy = bound.as_fd().try_clone_to_owned().expect("a copy");
+        let refused = fork.bind("it", copy).err().and_then(|e| e.raw_os_error());
+        same(refused, Some(libc::ELOOP));
+    }
+    same(fork.list().ok(), Some(vec!["null".to_owned()]));
 }
 
 fn a_name_is_bound_again() {

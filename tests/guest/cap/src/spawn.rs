@@ -90,7 +90,7 @@ struct Spawn {
 impl Spawn {
     fn new() -> Self {
         let (mut actions, mut attributes) = ([0; 2], [0; 8]);
-        // SAFETY: both have room.
+        // SAFETY: both are as large as the C library's, of which the header tells programs, and nobody else has them.
         unsafe {
             same(posix_spawn_file_actions_init(&mut actions), 0);
             same(posix_spawnattr_init(&mut attributes), 0);
@@ -102,23 +102,22 @@ impl Spawn {
     }
 
     fn close(&mut self, fd: c_int) {
-        // SAFETY: it has been initialised, here and below.
-        same(
-            unsafe { posix_spawn_file_actions_addclose(&mut self.actions, fd) },
-            0,
-        );
+        same(self.try_close(fd), 0);
+    }
+
+    fn try_close(&mut self, fd: c_int) -> c_int {
+        // SAFETY: `new` has initialised the actions; any number may be asked for.
+        unsafe { posix_spawn_file_actions_addclose(&mut self.actions, fd) }
     }
 
     fn dup2(&mut self, from: c_int, to: c_int) {
-        // SAFETY: as above.
-        same(
-            unsafe { posix_spawn_file_actions_adddup2(&mut self.actions, from, to) },
-            0,
-        );
+        // SAFETY: `new` has initialised the actions; any numbers may be asked for.
+        let error = unsafe { posix_spawn_file_actions_adddup2(&mut self.actions, from, to) };
+        same(error, 0);
     }
 
     fn open(&mut self, fd: c_int, path: &CStr, flags: c_int) {
-        // SAFETY: as above, and a C string.
+        // SAFETY: `new` has initialised the actions, and the path, a C string, is copied by the call.
         let error = unsafe {
             posix_spawn_file_actions_addopen(&mut self.actions, fd, path.as_ptr(), flags, 0o666)
         };
@@ -126,26 +125,46 @@ impl Spawn {
     }
 
     fn chdir(&mut self, path: &CStr) {
-        // SAFETY: as above, and a C string.
-        let error =
-            unsafe { posix_spawn_file_actions_addchdir_np(&mut self.actions, path.as_ptr()) };
+        let at = path.as_ptr();
+        // SAFETY: `new` has initialised the actions, and the path, a C string, is copied by the call.
+        let error = unsafe { posix_spawn_file_actions_addchdir_np(&mut self.actions, at) };
         same(error, 0);
     }
 
     fn fchdir(&mut self, fd: c_int) {
-        // SAFETY: as above.
-        same(
-            unsafe { posix_spawn_file_actions_addfchdir_np(&mut self.actions, fd) },
-            0,
-        );
+        // SAFETY: `new` has initialised the actions; any number may be asked for.
+        let error = unsafe { posix_spawn_file_actions_addfchdir_np(&mut self.actions, fd) };
+        same(error, 0);
     }
 
     fn flags(&mut self, flags: c_short) {
-        // SAFETY: as above.
-        same(
-            unsafe { posix_spawnattr_setflags(&mut self.attributes, flags) },
-            0,
-        );
+        same(self.try_flags(flags), 0);
+    }
+
+    fn try_flags(&mut self, flags: c_short) -> c_int {
+        // SAFETY: `new` has initialised the attributes; unknown flags are refused by the call.
+        unsafe { posix_spawnattr_setflags(&mut self.attributes, flags) }
+    }
+
+    fn group(&mut self, group: c_int) {
+        // SAFETY: `new` has initialised the attributes; the number is looked at when the child is made.
+        unsafe { posix_spawnattr_setpgroup(&mut self.attributes, group) };
+    }
+
+    fn signals(&mut self, default: u64, mask: u64) {
+        // SAFETY: `new` has initialised the attributes; the sets, 64 bits as in the C library, are copied.
+        unsafe {
+            posix_spawnattr_setsigdefault(&mut self.attributes, &default);
+            posix_spawnattr_setsigmask(&mut self.attributes, &mask);
+        }
+    }
+
+    fn scheduling(&mut self, policy: c_int, priority: c_int) {
+        // SAFETY: `new` has initialised the attributes; `sched_param` is one number, which is copied.
+        unsafe {
+            posix_spawnattr_setschedpolicy(&mut self.attributes, policy);
+            posix_spawnattr_setschedparam(&mut self.attributes, &priority);
+        }
     }
 
     /// The child's number, or an error's.
@@ -159,7 +178,8 @@ impl Spawn {
         let env = [c"MARK=set".as_ptr(), null()];
         let mut pid = -1;
         let call = if search { posix_spawnp } else { posix_spawn };
-        // SAFETY: everything has been initialised, arrays end with a null pointer.
+        // SAFETY: `new` has initialised actions and attributes; both arrays end with a null pointer, and what they
+        // point to lives until the call is over.
         let error = unsafe {
             call(
                 &mut pid,
@@ -185,7 +205,7 @@ impl Spawn {
 
 impl Drop for Spawn {
     fn drop(&mut self) {
-        // SAFETY: it has been initialised.
+        // SAFETY: `new` has initialised the actions, and nobody can use them after this.
         unsafe { posix_spawn_file_actions_destroy(&mut self.actions) };
     }
 }
@@ -193,8 +213,9 @@ impl Drop for Spawn {
 /// The exit code of a child, or a number beyond for a signal.
 fn wait(pid: c_int) -> c_int {
     let mut status = 0;
-    // SAFETY: room for the status.
-    same(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+    // SAFETY: the call writes one number, into `status`, and keeps no pointer.
+    let ended = unsafe { libc::waitpid(pid, &mut status, 0) };
+    same(ended, pid);
     if libc::WIFEXITED(status) {
         libc::WEXITSTATUS(status)
     } else {
@@ -208,12 +229,23 @@ pub fn posix_spawn_succeeds(args: &[&str]) {
     same(Spawn::new().job(args).map(wait), Ok(0));
 }
 
-/// The open numbers below 64, and what can be told about each.
+/// The flags of a descriptor, if the number is open.
+fn flags_of(fd: c_int) -> Option<c_int> {
+    // SAFETY: the command takes no argument and changes nothing; a number that is not open is an error.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    (flags != -1).then_some(flags)
+}
+
+/// Lets a descriptor, which Rust marks to be closed, survive an exec.
+fn let_survive(file: &File) {
+    // SAFETY: the command takes a mask and no pointer, and the number is the file's.
+    let set = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0) };
+    same(set, 0);
+}
+
+/// The open numbers below 64.
 fn open_numbers() -> Vec<c_int> {
-    // SAFETY: a command that takes nothing.
-    (0..64)
-        .filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } != -1)
-        .collect()
+    (0..64).filter(|fd| flags_of(*fd).is_some()).collect()
 }
 
 /// In a child: tells on descriptor 1 what it has.
@@ -227,7 +259,8 @@ pub fn child(args: &[String]) -> i32 {
                 .skip(1)
                 .filter_map(|fd| fd.parse::<c_int>().ok())
             {
-                // SAFETY: the number is open, and borrowed.
+                // SAFETY: nothing in this process owns the number, which the parent has given; it is not closed here,
+                // and should it not be open, what is asked of it below is an error.
                 let fd = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(fd) });
                 let rights = fd.rights().map(|rights| rights.bits()).unwrap_or(0);
                 out += &format!("{rights:x} ");
@@ -241,9 +274,9 @@ pub fn child(args: &[String]) -> i32 {
         }
         Some("read") => {
             let mut text = String::new();
-            // SAFETY: the number is given to this process.
-            let mut file =
-                unsafe { File::from_raw_fd(args.get(1).and_then(|n| n.parse().ok()).unwrap_or(0)) };
+            let number = args.get(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+            // SAFETY: the parent has given the number to this process, in which nothing else owns or uses it.
+            let mut file = unsafe { File::from_raw_fd(number) };
             if file.read_to_string(&mut text).is_err() {
                 return 1;
             }
@@ -255,7 +288,8 @@ pub fn child(args: &[String]) -> i32 {
         }
         Some("identity") => {
             let (mut blocked, mut ignored) = (0u64, String::new());
-            // SAFETY: calls on numbers, and room for a set and an action.
+            // SAFETY: without a new set or action the calls only write the present one, into a set of 64 bits and an
+            // action whose fields may all be zero; the others take and return numbers.
             unsafe {
                 sigprocmask(libc::SIG_BLOCK, null(), &mut blocked);
                 for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGHUP] {
@@ -307,11 +341,7 @@ fn program() -> File {
 fn a_child_has_what_it_is_given() {
     let mut out = paper("exact");
     let inherited = fs::File::open("/").expect("a descriptor");
-    // SAFETY: a command that takes a mask: it would survive an exec.
-    same(
-        unsafe { libc::fcntl(inherited.as_raw_fd(), libc::F_SETFD, 0) },
-        0,
-    );
+    let_survive(&inherited);
     let program = program();
     let numbers = |command: Command<'_>, out: &mut File| {
         out.set_len(0).expect("emptying");
@@ -443,17 +473,12 @@ fn a_child_inherits_what_is_not_marked() {
     let mut out = paper("inherit");
     let kept = fs::File::open("/").expect("a descriptor");
     let marked = fs::File::open("/").expect("a descriptor");
-    // SAFETY: a command that takes a mask.
-    same(
-        unsafe { libc::fcntl(kept.as_raw_fd(), libc::F_SETFD, 0) },
-        0,
-    );
+    let_survive(&kept);
     let mut spawn = Spawn::new();
     spawn.dup2(out.as_raw_fd(), 1);
     same(spawn.job(&["spawned", "numbers"]).map(wait), Ok(0));
     let mut want: Vec<c_int> = open_numbers();
-    // SAFETY: as above.
-    want.retain(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } & libc::FD_CLOEXEC == 0);
+    want.retain(|fd| flags_of(*fd).is_some_and(|flags| flags & libc::FD_CLOEXEC == 0));
     assert!(want.contains(&kept.as_raw_fd()) && !want.contains(&marked.as_raw_fd()));
     same(output(&mut out), format!("{want:?}"));
 }
@@ -581,14 +606,13 @@ fn groups_sessions_and_signals() {
     let told = |group: bool, session: bool, blocked: u64, actions: &str| {
         (Ok(0), format!("{group} {session} {blocked:x} {actions}"))
     };
-    // SAFETY: what is ignored here is not sent.
+    // SAFETY: no function is installed that a signal could call.
     unsafe { libc::signal(libc::SIGUSR1, libc::SIG_IGN) };
     same(run(&|_| ()), told(false, false, 0, "idd"));
     same(
         run(&|s| {
             s.flags(SETPGROUP);
-            // SAFETY: it has been initialised, here and below.
-            unsafe { posix_spawnattr_setpgroup(&mut s.attributes, 0) };
+            s.group(0);
         }),
         told(true, false, 0, "idd"),
     );
@@ -597,24 +621,16 @@ fn groups_sessions_and_signals() {
     same(
         run(&|s| {
             s.flags(SETSIGDEF | SETSIGMASK);
-            // SAFETY: as above.
-            unsafe {
-                posix_spawnattr_setsigdefault(&mut s.attributes, &set);
-                posix_spawnattr_setsigmask(&mut s.attributes, &set);
-            }
+            s.signals(set, set);
         }),
         told(false, false, set, "ddd"),
     );
-    // SAFETY: as above.
+    // SAFETY: no function is installed that a signal could call.
     unsafe { libc::signal(libc::SIGUSR1, libc::SIG_DFL) };
     let scheduled = |policy: c_int, priority: c_int| {
         move |s: &mut Spawn| {
             s.flags(SETSCHEDULER | SETSCHEDPARAM);
-            // SAFETY: as above.
-            unsafe {
-                posix_spawnattr_setschedpolicy(&mut s.attributes, policy);
-                posix_spawnattr_setschedparam(&mut s.attributes, &priority);
-            }
+            s.scheduling(policy, priority);
         }
     };
     same(run(&scheduled(0, 0)), told(false, false, 0, "ddd"));
@@ -622,8 +638,7 @@ fn groups_sessions_and_signals() {
     same(run(&scheduled(0, 5)).0, Err(libc::EINVAL));
     let bad = |s: &mut Spawn| {
         s.flags(SETPGROUP);
-        // SAFETY: as above.
-        unsafe { posix_spawnattr_setpgroup(&mut s.attributes, -5) };
+        s.group(-5);
     };
     same(run(&bad).0, Err(libc::EINVAL));
 }
@@ -643,7 +658,7 @@ fn search_and_scripts() {
     let start = |name, search| Spawn::new().start(name, &["script"], search).map(wait);
     same(start(script, false), Ok(world::SCRIPT));
     let former = std::env::var_os("PATH");
-    // SAFETY: there are no other threads.
+    // SAFETY: the cases run one after the other in the only thread, so that nobody reads the environment meanwhile.
     unsafe { std::env::set_var("PATH", format!("/no/such:{}", folder.display())) };
     same(
         Spawn::new().start("nosuch", &["x"], true),
@@ -654,9 +669,9 @@ fn search_and_scripts() {
     fs::set_permissions(folder.join("plain"), fs::Permissions::from_mode(0o644)).expect("a mode");
     same(Spawn::new().start("plain", &["x"], true), Err(libc::EACCES));
     match former {
-        // SAFETY: as above.
+        // SAFETY: the only thread is this one.
         Some(path) => unsafe { std::env::set_var("PATH", path) },
-        // SAFETY: as above.
+        // SAFETY: the only thread is this one.
         None => unsafe { std::env::remove_var("PATH") },
     }
 }
@@ -673,12 +688,8 @@ fn errors_come_from_the_call() {
     let mut spawn = Spawn::new();
     spawn.open(5, c"/no/such/file", libc::O_RDONLY);
     same(spawn.job(&["true"]), Err(libc::ENOENT));
-    // SAFETY: it has been initialised.
-    let bad = unsafe { posix_spawn_file_actions_addclose(&mut spawn.actions, -1) };
-    same(bad, libc::EBADF);
-    // SAFETY: as above.
-    let unknown = unsafe { posix_spawnattr_setflags(&mut spawn.attributes, 0x4000) };
-    same(unknown, libc::EINVAL);
+    same(spawn.try_close(-1), libc::EBADF);
+    same(spawn.try_flags(0x4000), libc::EINVAL);
 }
 
 fn a_failed_spawn_leaves_nothing() {
@@ -686,17 +697,14 @@ fn a_failed_spawn_leaves_nothing() {
     for _ in 0..50 {
         let mut spawn = Spawn::new();
         spawn.flags(SETPGROUP);
-        // SAFETY: it has been initialised.
-        unsafe { posix_spawnattr_setpgroup(&mut spawn.attributes, 999_999) };
+        spawn.group(999_999);
         // No such group in this session: the child has been made by then.
         assert!(spawn.job(&["true"]).is_err());
     }
     same(open_numbers(), before);
+    // SAFETY: without a place for the status the call writes nothing.
+    let child = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
     // There is no child to wait for.
-    // SAFETY: a call on numbers.
-    same(
-        unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) },
-        -1,
-    );
+    same(child, -1);
     same(c::errno(), libc::ECHILD);
 }

@@ -1,5 +1,6 @@
 //! Killing processes by their name, and waiting for what takes their place.
 
+use guest_test::contexts;
 use redox_rt::{
     Error, Result,
     process::{self, ProcKillTarget},
@@ -21,10 +22,8 @@ pub fn pause(milliseconds: i32) {
 /// The process with this name, as the kernel lists it.
 pub fn pid_of(name: &str) -> Result<Option<usize>> {
     let listed = text("/scheme/sys/context")?;
-    let line = listed.lines().find(|line| line.ends_with(name));
-    Ok(line
-        .and_then(|line| line.split(' ').nth(1))
-        .and_then(|word| word.parse().ok()))
+    let found = contexts::listed(&listed).find(|it| it.name == name && !it.ended);
+    Ok(found.map(|it| it.pid as usize))
 }
 
 /// How often something is looked for, 5 ms apart, before it is taken for missing.

@@ -3,7 +3,7 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
 use disk_image::Numbers;
-use guest_test::{Outcome, check_eq, run};
+use guest_test::{Outcome, check_eq, contexts, run};
 use redox_rt::{Error, Fd, Result, fs, sys};
 use syscall::{ENODEV, Map, error::EINTR, flag::*};
 
@@ -18,14 +18,10 @@ const ROUNDS: u32 = 6000;
 const DAEMONS: [&str; 4] = ["pcid", "virtio-blkd", "virtio-consoled", "virtio-rngd"];
 
 /// The daemons' processes.
-fn daemons() -> Result<Vec<String>> {
+fn daemons() -> Result<Vec<u32>> {
     let listed = text("/scheme/sys/context")?;
-    let lines = listed.lines().filter(|line| {
-        let name = line.rsplit(' ').next().unwrap_or("");
-        DAEMONS.contains(&name)
-    });
-    let pids = lines.filter_map(|line| line.split(' ').nth(1));
-    Ok(pids.map(String::from).collect())
+    let daemons = contexts::listed(&listed).filter(|it| DAEMONS.contains(&it.name) && !it.ended);
+    Ok(daemons.map(|it| it.pid).collect())
 }
 
 /// Something of everything that is served.

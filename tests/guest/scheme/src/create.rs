@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use cap_abi::Rights;
-use cap_abi::fcntl::F_SCHEME_DECLARE;
+use cap_abi::fcntl::{F_SCHEME_DECLARE, F_SCHEME_OBJECT};
 use cap_abi::scheme::{CREATE_SCHEME, FEATURE_RESOLVE};
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::fd::{create_scheme, create_scheme_fd};
@@ -20,7 +20,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 pub fn run() -> i32 {
     guest_test::run!["scheme.create" =>
-        sockets_need_the_capability, own_descriptors_are_checked, features_are_declared_first,
+        sockets_need_the_capability, own_descriptors_are_checked,
+        a_daemon_knows_its_own_objects, features_are_declared_first,
         several_requests_are_read_at_once, a_socket_need_not_block,
         bad_read_buffers_lose_nothing, replies_and_reads_combine, bad_completions_change_nothing,
         completions_come_in_batches, tags_belong_to_one_call,
@@ -195,6 +196,29 @@ fn own_descriptors_are_checked() -> Outcome {
         check_error!(sys::lseek(fd.raw(), 0, SEEK_CUR), ESPIPE);
         own.socket.limit(Rights::FULL.difference(Rights::DUP))?;
         check_error!(create_scheme_fd(&own.socket, 9, 0, O_RDONLY, 0), EPERM);
+        Ok(())
+    })
+}
+
+fn a_daemon_knows_its_own_objects() -> Outcome {
+    leaves_nothing(|| {
+        let sockets = [(); 2].map(|()| create_scheme(&world().capability, 0));
+        let [socket, other] = sockets;
+        let (socket, other) = (socket?, other?);
+        for number in [0, 7, 1 << 40] {
+            let object = create_scheme_fd(&socket, number, 0, O_RDONLY, 0)?;
+            let copy = object.dup(b"")?;
+            copy.limit(Rights::empty())?;
+            for fd in [&object, &copy] {
+                check_eq!(fcntl(socket.raw(), F_SCHEME_OBJECT, fd.raw())?, number);
+                check_error!(fcntl(other.raw(), F_SCHEME_OBJECT, fd.raw()), EXDEV);
+                check_error!(fcntl(fd.raw(), F_SCHEME_OBJECT, fd.raw()), EINVAL);
+            }
+        }
+        for fd in [&world().pipe, &socket, &other] {
+            check_error!(fcntl(socket.raw(), F_SCHEME_OBJECT, fd.raw()), EXDEV);
+        }
+        check_error!(fcntl(socket.raw(), F_SCHEME_OBJECT, usize::MAX >> 8), EBADF);
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
+use guest_test::contexts;
 use redox_rt::{
     Fd, Result, namespace as ns,
     process::{self, ProcKillTarget},
@@ -26,16 +27,13 @@ const OTHERS: [&str; 4] = ["init", "procmgr", "nsmgr", "bootstrap"];
 pub fn running() -> Result<Vec<Daemon>> {
     let text = read("/scheme/sys/context")?;
     let mut found: Vec<Daemon> = Vec::new();
-    for line in text.lines() {
-        let mut words = line.split_ascii_whitespace();
-        let pid = words.nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
-        let name = words.next_back().unwrap_or("");
-        let daemon = pid != 0 && !OTHERS.contains(&name) && !name.contains("test-soak");
-        let ended = line.contains("Dead") || line.contains("Ended");
-        if daemon && !ended && !found.iter().any(|other| other.pid == pid) {
+    for it in contexts::listed(&text) {
+        let daemon = it.pid != 0 && !OTHERS.contains(&it.name) && it.name != "test-soak";
+        let known = found.iter().any(|other| other.pid == it.pid);
+        if daemon && !it.ended && !known {
             found.push(Daemon {
-                pid,
-                name: name.into(),
+                pid: it.pid,
+                name: it.name.into(),
             });
         }
     }

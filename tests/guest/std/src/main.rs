@@ -3,6 +3,8 @@
 //! The first argument names the groups to run, separated by commas.
 
 mod alone;
+mod closing;
+mod durable;
 mod fifos;
 mod files;
 mod pipes;
@@ -28,7 +30,7 @@ fn main() {
     if let Some(code) = processes::child() {
         std::process::exit(code);
     }
-    let groups: [(&str, &[Case]); 7] = [
+    let groups: [(&str, &[Case]); 9] = [
         ("alone", alone::CASES),
         ("threads", threads::CASES),
         ("pipes", pipes::CASES),
@@ -36,6 +38,8 @@ fn main() {
         ("fifos", fifos::CASES),
         ("processes", processes::CASES),
         ("sockets", sockets::CASES),
+        ("closing", closing::CASES),
+        ("durable", durable::CASES),
     ];
     let chosen = std::env::args().nth(1).unwrap_or_default();
     let chosen: Vec<&str> = chosen.split(',').collect();

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec, vec::Vec};
 
 use cap_abi::Rights;
-use guest_test::{Outcome, check, check_eq, check_error};
+use guest_test::{Outcome, check, check_eq, check_error, contexts};
 use nsmgr_api::{self as api, ForkFlags, NsPermissions, UnbindFlags, Verb};
 use redox_rt::{
     Error, Fd, Result, event::Queue, fs, namespace as ns, process, process::Awaited, sys,
@@ -542,12 +542,12 @@ fn a_hundred_stuck_callers_delay_nobody() -> Outcome {
 
 /// How many contexts of this program wait for a scheme's answer.
 fn waiting_opens() -> Result<usize> {
-    let file = at(own()?, "/scheme/sys/context", O_RDONLY)?;
+    let file = at(own()?, "/scheme/sys/waits", O_RDONLY)?;
     let mut text = vec![0; 32 << 10];
     let len = file.read_full_at(&mut text, 0)?;
     let text = String::from_utf8_lossy(text.get(..len).unwrap_or(&[])).into_owned();
-    let own = |line: &&str| line.contains("test-user") && line.contains(" Request ");
-    Ok(text.lines().filter(own).count())
+    let own = contexts::waiting(&text).filter(|it| it.name == "test-user" && it.wait == "Request");
+    Ok(own.count())
 }
 
 fn a_greedy_client_hurts_only_itself() -> Outcome {

@@ -10,6 +10,9 @@ pub(super) const END: &str = "<!-- end -->";
 
 /// A crate's line of the page, and the reasons below it.
 fn row(entry: &Entry, found: &Found) -> String {
+    let optimised = entry.release.then_some("optimised");
+    let part = Some(entry.part.as_str()).filter(|part| !part.is_empty());
+    let remarks: Vec<&str> = optimised.into_iter().chain(part).collect();
     let mut text = format!(
         "| {} | {} | {} | {} | {} | {} |\n",
         entry.name,
@@ -17,7 +20,7 @@ fn row(entry: &Entry, found: &Found) -> String {
         found.passed,
         found.failed.len(),
         found.ignored,
-        entry.part
+        remarks.join("; ")
     );
     if entry.by_module {
         for (module, (passed, failed)) in &found.modules {

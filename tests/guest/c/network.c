@@ -1,0 +1,87 @@
+/* Sockets of this machine, and what is known of hosts and services. */
+#define _GNU_SOURCE
+#include "cases.h"
+#include "fixture.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void networks(void) {
+    mkdir("/etc", 0755);
+    write_file("/etc/services", "# name port\nhttp 80/tcp www\nhttp 80/udp\ndomain 53/udp\n");
+    write_file("/etc/protocols", "ip 0 IP\ntcp 6 TCP\nudp 17 UDP\n");
+    write_file("/etc/hosts", "127.0.0.1 localhost\n10.1.2.3 machine.example machine\n");
+    struct servent *s = getservbyname("www", "tcp");
+    CHECK(s && strcmp(s->s_name, "http") == 0 && s->s_port == htons(80) && strcmp(s->s_proto, "tcp") == 0 && strcmp(s->s_aliases[0], "www") == 0 && !s->s_aliases[1]);
+    CHECK(!getservbyname("www", "udp") && !getservbyname("none", 0));
+    s = getservbyport(htons(53), 0);
+    CHECK(s && strcmp(s->s_name, "domain") == 0);
+    struct protoent *p = getprotobyname("UDP");
+    CHECK(p && p->p_proto == 17 && strcmp(p->p_name, "udp") == 0);
+    p = getprotobynumber(6);
+    CHECK(p && strcmp(p->p_name, "tcp") == 0 && strcmp(p->p_aliases[0], "TCP") == 0);
+    CHECK(!getprotobynumber(200));
+    struct hostent *h = gethostbyname("machine");
+    CHECK(h && strcmp(h->h_name, "machine.example") == 0 && strcmp(h->h_aliases[0], "machine") == 0 && h->h_length == 4 && h->h_addrtype == AF_INET);
+    CHECK(memcmp(h->h_addr, "\x0a\x01\x02\x03", 4) == 0 && !h->h_addr_list[1]);
+    h = gethostbyaddr("\x0a\x01\x02\x03", 4, AF_INET);
+    CHECK(h && strcmp(h->h_name, "machine.example") == 0);
+    CHECK(!gethostbyname("no-such-machine")); SAME(h_errno, HOST_NOT_FOUND);
+    CHECK(hstrerror(h_errno)[0]);
+    herror("networks");
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *list;
+    SAME(getaddrinfo("machine", "http", &hints, &list), 0);
+    CHECK(((struct sockaddr_in *)list->ai_addr)->sin_port == htons(80) && !list->ai_next);
+    freeaddrinfo(list);
+    SAME(if_nametoindex("eth0"), 0); SAME(errno, ENODEV);
+    char name[IF_NAMESIZE];
+    CHECK(!if_indextoname(1, name)); SAME(errno, ENXIO);
+    struct if_nameindex *all = if_nameindex();
+    CHECK(all && all[0].if_index == 0);
+    if_freenameindex(all);
+}
+
+static volatile int broken;
+static void count(int number) { broken += number == SIGPIPE; }
+
+static void sockets(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/socket"}, other;
+    socklen_t size = sizeof other;
+    int server = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(server >= 0 && client >= 0);
+    SAME(bind(server, (struct sockaddr *)&address, sizeof address), 0);
+    SAME(listen(server, 4), 0);
+    SAME(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+    int end = accept(server, 0, 0);
+    CHECK(end >= 0);
+    SAME(getpeername(client, (struct sockaddr *)&other, &size), 0); CHECK(strcmp(other.sun_path, "/socket") == 0);
+    SAME(sockatmark(client), -1); SAME(sockatmark(0), -1);
+    SAME(accept(client, 0, 0), -1); SAME(errno, EINVAL);
+    SAME(accept(999, 0, 0), -1); SAME(errno, EBADF);
+    SAME(send(client, "x", 1, 0), 1);
+    close(end);
+    /* Nobody is at the other end: a signal, but not for those who do not want it. */
+    signal(SIGPIPE, count);
+    broken = 0;
+    SAME(send(client, "x", 1, MSG_NOSIGNAL), -1); SAME(errno, EPIPE); SAME(broken, 0);
+    SAME(send(client, "x", 1, 0), -1); SAME(errno, EPIPE); SAME(broken, 1);
+    struct iovec part = {"x", 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    SAME(sendmsg(client, &message, 0), -1); SAME(errno, EPIPE); SAME(broken, 2);
+    SAME(write(client, "x", 1), -1); SAME(errno, EPIPE); SAME(broken, 3);
+    signal(SIGPIPE, SIG_DFL);
+    close(server), close(client), unlink("/socket");
+}
+
+const struct test_case network_cases[] = {
+    {"networks", networks},
+    {"sockets", sockets},
+};
+const unsigned network_case_count = sizeof network_cases / sizeof *network_cases;

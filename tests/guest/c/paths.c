@@ -1,0 +1,159 @@
+/* Paths: the calls that take a directory, links from one scheme to another, FIFOs. */
+#define _GNU_SOURCE
+#include "cases.h"
+#include "fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/openat2.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void at_functions(void) {
+    SAME(mkdir("/at", 0755), 0);
+    int dir = open("/at", O_RDONLY | O_DIRECTORY);
+    write_file("/at/f", "text");
+    struct open_how how = {.flags = O_RDONLY, .resolve = RESOLVE_BENEATH};
+    int fd = openat2(dir, "f", &how, sizeof how);
+    CHECK(fd >= 0);
+    close(fd);
+    SAME(openat2(dir, "../at/f", &how, sizeof how), -1); SAME(errno, EPERM);
+    SAME(openat2(dir, "f", &how, 3), -1); SAME(errno, EINVAL);
+    SAME(mkdirat(dir, "d", 0755), 0); SAME(mkdirat2(dir, "../x", 0755, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    SAME(symlinkat("f", dir, "l"), 0); SAME(symlinkat2("f", dir, "../l", AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    char b[8] = "";
+    SAME(readlinkat(dir, "l", b, sizeof b), 1); SAME(b[0], 'f');
+    SAME(readlinkat2(dir, "../at/l", b, sizeof b, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    SAME(linkat(dir, "f", dir, "h", 0), 0); SAME(linkat(dir, "none", dir, "x", 0), -1); SAME(errno, ENOENT);
+    SAME(faccessat(dir, "f", R_OK, 0), 0); SAME(faccessat(dir, "none", F_OK, 0), -1); SAME(errno, ENOENT);
+    SAME(fchownat(dir, "f", -1, -1, 0), 0); SAME(fchownat(999, "f", -1, -1, 0), -1); SAME(errno, EBADF);
+    struct timespec times[2] = {{10, 0}, {20, 0}};
+    SAME(utimensat(dir, "f", times, 0), 0);
+    struct stat s;
+    SAME(stat("/at/f", &s), 0); SAME(s.st_mtime, 20); SAME(s.st_nlink, 2);
+    SAME(lchmod("/at/f", 0600), 0);
+    SAME(mkfifoat(dir, "p", 0600), 0); SAME(mkfifo("/at/p", 0600), -1); SAME(errno, EEXIST);
+    SAME(truncate("/at/p", 0), -1); SAME(errno, EINVAL);
+    SAME(mknod("/at/n", S_IFREG | 0600, 0), 0); SAME(mknodat(dir, "m", S_IFREG | 0600, 0), 0); SAME(mknodat(dir, "c", S_IFCHR | 0600, 1), -1); SAME(errno, EPERM);
+    close(dir);
+}
+
+static int confined_reads_link(void) {
+    if (fcntl(AT_FDCWD, F_CAP_BENEATH) != 0)
+        return 1;
+    if (open("across/passwd", O_RDONLY) != -1 || errno != EPERM)
+        return 2;
+    if (open("across/none/of/it", O_RDONLY) != -1 || errno != EPERM)
+        return 3;
+    return 0;
+}
+
+/* Links from one scheme's files to another's. */
+static void links_between_schemes(void) {
+    struct stat direct, s;
+    SAME(mkdir("/between", 0755), 0);
+    SAME(symlink("/scheme/initfs/etc", "/between/across"), 0);
+    SAME(symlink("across/passwd", "/between/twice"), 0);
+    SAME(symlink("/scheme/initfs/etc/passwd", "/between/file"), 0);
+    SAME(symlink("/scheme/nobody/x", "/between/nobody"), 0);
+    SAME(symlink("../between", "/between/same"), 0);
+    SAME(stat("/scheme/initfs/etc/passwd", &direct), 0);
+    static const char *const paths[] = {"/between/file", "/between/twice", "/between/across/passwd", "/between/same/same/twice", "/between/across/../etc/passwd"};
+    int dir = open("/between", O_RDONLY | O_DIRECTORY);
+    CHECK(dir >= 0);
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const char *relative = paths[i] + strlen("/between/");
+        SAME(stat(paths[i], &s), 0); CHECK(s.st_dev == direct.st_dev && s.st_ino == direct.st_ino);
+        SAME(fstatat(dir, relative, &s, 0), 0); CHECK(s.st_ino == direct.st_ino);
+        int fd = openat(dir, relative, O_RDONLY);
+        CHECK(fd >= 0); close(fd);
+        SAME(access(paths[i], R_OK), 0);
+        /* What may not leave does not. */
+        SAME(openat(dir, relative, O_RDONLY | O_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+        SAME(fstatat(dir, relative, &s, AT_RESOLVE_BENEATH), -1); SAME(errno, EPERM);
+    }
+    SAME(lstat("/between/file", &s), 0); CHECK(S_ISLNK(s.st_mode));
+    SAME(lstat("/between/across/passwd", &s), 0); CHECK(S_ISREG(s.st_mode));
+    SAME(open("/between/file", O_RDONLY | O_NOFOLLOW), -1); SAME(errno, ELOOP);
+    SAME(open("/between/nobody", O_RDONLY), -1); SAME(errno, ENODEV);
+    SAME(open("/between/across/none", O_RDONLY), -1); SAME(errno, ENOENT);
+    SAME(open("/between/across", O_RDONLY | O_CREAT | O_EXCL, 0600), -1); SAME(errno, EEXIST);
+    char b[64];
+    SAME(readlink("/between/file", b, sizeof b), (long)strlen("/scheme/initfs/etc/passwd"));
+    SAME(readlink("/between/across/passwd", b, sizeof b), -1); SAME(errno, EINVAL);
+    SAME(mkdir("/between/across/new", 0755), -1); CHECK(errno == EROFS || errno == EACCES || errno == EPERM);
+    SAME(unlink("/between/across/none"), -1); CHECK(errno != EXDEV);
+    DIR *list = opendir("/between/across");
+    CHECK(list); CHECK(readdir(list)); closedir(list);
+    SAME(rename("/between/across/passwd", "/between/taken"), -1); SAME(errno, EXDEV);
+    SAME(chdir("/between"), 0);
+    SAME(in_child(confined_reads_link), 0);
+    SAME(chdir("across"), 0);
+    int fd = open("passwd", O_RDONLY);
+    CHECK(fd >= 0); close(fd);
+    SAME(chdir("/"), 0);
+    int limited = openat(dir, ".", O_RDONLY | O_DIRECTORY);
+    CHECK(fcntl(limited, F_CAP_BENEATH) >= 0);
+    SAME(openat(limited, "file", O_RDONLY), -1); SAME(errno, EPERM);
+    close(limited), close(dir);
+    SAME(symlink("/scheme/initfs/bin", "/between/programs"), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        execl("/between/programs/test-c", self, "child", "exit", "6", (char *)0), _exit(99);
+    SAME(status_of(pid), 6);
+    SAME(unlink("/between/file"), 0); SAME(stat("/scheme/initfs/etc/passwd", &s), 0);
+}
+
+static volatile int broken, rang;
+static void count(int number) { broken += number == SIGPIPE; rang += number == SIGALRM; }
+
+static void fifos(void) {
+    SAME(mkfifo("/fifo", 0600), 0);
+    /* A signal ends the wait of an open, a read and a write. */
+    struct sigaction action = {.sa_handler = count};
+    SAME(sigaction(SIGALRM, &action, 0), 0);
+    ualarm(20000, 0);
+    SAME(open("/fifo", O_RDONLY), -1); SAME(errno, EINTR); SAME(rang, 1);
+    ualarm(20000, 0);
+    SAME(open("/fifo", O_WRONLY), -1); SAME(errno, EINTR); SAME(rang, 2);
+    SAME(open("/fifo", O_WRONLY | O_NONBLOCK), -1); SAME(errno, ENXIO);
+    int both = open("/fifo", O_RDWR);
+    CHECK(both >= 0);
+    char b[PIPE_BUF] = "";
+    ualarm(20000, 0);
+    SAME(read(both, b, sizeof b), -1); SAME(errno, EINTR); SAME(rang, 3);
+    for (int i = 0; i < 16; i++) SAME(write(both, b, sizeof b), sizeof b);
+    ualarm(20000, 0);
+    SAME(write(both, b, 1), -1); SAME(errno, EINTR); SAME(rang, 4);
+    SAME(read(both, b, 100), 100);
+    static char big[1000];
+    ualarm(20000, 0);
+    /* What is whole waits for all of its room. */
+    SAME(write(both, big, sizeof big), -1); SAME(errno, EINTR); SAME(rang, 5);
+    SAME(write(both, big, 100), 100);
+    signal(SIGALRM, SIG_DFL);
+    int to = open("/fifo", O_WRONLY);
+    close(both);
+    signal(SIGPIPE, count);
+    broken = 0;
+    SAME(write(to, "x", 1), -1); SAME(errno, EPIPE); SAME(broken, 1);
+    signal(SIGPIPE, SIG_DFL);
+    SAME(lseek(to, 0, SEEK_SET), -1); SAME(errno, ESPIPE);
+    SAME(fpathconf(to, _PC_PIPE_BUF), PIPE_BUF);
+    close(to);
+    SAME(unlink("/fifo"), 0);
+}
+
+const struct test_case path_cases[] = {
+    {"at_functions", at_functions},
+    {"links_between_schemes", links_between_schemes},
+    {"fifos", fifos},
+};
+const unsigned path_case_count = sizeof path_cases / sizeof *path_cases;

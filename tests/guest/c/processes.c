@@ -1,0 +1,196 @@
+/* Processes: how they begin, what they are told of each other's ends, commands of the shell. */
+#define _GNU_SOURCE
+#include "cases.h"
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static void executing(void) {
+    static char child[] = "child", exits[] = "exit", number[] = "7", variable[] = "env";
+    char *args[] = {self, child, exits, number, 0}, *asked[] = {self, child, variable, 0}, *env[] = {"GIVEN=12345", "PATH=/scheme/initfs/bin", 0};
+    for (int i = 0; i < 8; i++) {
+        pid_t pid = i % 2 ? vfork() : fork();
+        if (pid == 0) {
+            switch (i) {
+            case 0: execv(self, args); break;
+            case 1: execve(self, args, env); break;
+            case 2: execl(self, self, "child", "exit", "7", (char *)0); break;
+            case 3: execle(self, self, "child", "exit", "7", (char *)0, env); break;
+            case 4: setenv("PATH", "/nowhere:/scheme/initfs/bin", 1), execlp("test-c", "test-c", "child", "exit", "7", (char *)0); break;
+            case 5: fexecve(open(self, O_RDONLY), args, env); break;
+            case 6: environ = env, execvp("test-c", args); break;
+            case 7: execvpe("test-c", args, env), execve(self, args, env); break;
+            }
+            _exit(99);
+        }
+        SAME(status_of(pid), 7);
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        execve(self, asked, env), _exit(99);
+    SAME(status_of(pid), 5);
+    SAME(execl("/none", "none", (char *)0), -1); SAME(errno, ENOENT);
+    SAME(execv("/scheme/initfs/etc/passwd", args), -1); CHECK(errno == EACCES || errno == ENOEXEC);
+}
+
+static void spawning(void) {
+    static char child[] = "child", exits[] = "exit", number[] = "9", which[] = "fd", thirty[] = "30", where[] = "cwd", group[] = "group", mask[] = "mask";
+    char *args[] = {self, child, exits, number, 0}, *fd_args[] = {self, child, which, thirty, 0}, *cwd_args[] = {self, child, where, 0};
+    char *group_args[] = {self, child, group, 0}, *mask_args[] = {self, child, mask, 0};
+    pid_t pid;
+    SAME(posix_spawn(&pid, self, 0, 0, args, environ), 0);
+    SAME(status_of(pid), 9);
+    SAME(posix_spawn(&pid, "/none", 0, 0, args, environ), ENOENT);
+    SAME(setenv("PATH", "/scheme/initfs/bin", 1), 0);
+    SAME(posix_spawnp(&pid, "test-c", 0, 0, args, environ), 0);
+    SAME(status_of(pid), 9);
+    int program = open(self, O_RDONLY | O_CLOEXEC);
+    SAME(fspawn_np(&pid, program, 0, 0, args, environ), 0);
+    SAME(status_of(pid), 9);
+    close(program);
+
+    posix_spawn_file_actions_t actions;
+    SAME(posix_spawn_file_actions_init(&actions), 0);
+    SAME(posix_spawn_file_actions_addopen(&actions, 31, "/scheme/null", O_RDWR, 0), 0);
+    SAME(posix_spawn_file_actions_adddup2(&actions, 31, 30), 0);
+    SAME(posix_spawn_file_actions_addclose(&actions, 31), 0);
+    SAME(posix_spawn(&pid, self, &actions, 0, fd_args, environ), 0);
+    SAME(status_of(pid), 1);
+    SAME(posix_spawn_file_actions_addclose(&actions, 30), 0);
+    SAME(posix_spawn(&pid, self, &actions, 0, fd_args, environ), 0);
+    SAME(status_of(pid), 0);
+    SAME(posix_spawn_file_actions_addclose(&actions, -1), EBADF);
+    SAME(posix_spawn_file_actions_adddup2(&actions, -1, 3), EBADF);
+    SAME(posix_spawn_file_actions_destroy(&actions), 0);
+    SAME(posix_spawn_file_actions_init(&actions), 0);
+    SAME(posix_spawn_file_actions_addgrant_np(&actions, 1, 30, 0), 0);
+    SAME(posix_spawn(&pid, self, &actions, 0, fd_args, environ), 0);
+    SAME(status_of(pid), 1);
+    SAME(posix_spawn_file_actions_destroy(&actions), 0);
+
+    mkdir("/spawned", 0755);
+    int folder = open("/spawned", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 4; i++) {
+        SAME(posix_spawn_file_actions_init(&actions), 0);
+        SAME(i == 0   ? posix_spawn_file_actions_addchdir(&actions, "/spawned")
+             : i == 1 ? posix_spawn_file_actions_addchdir_np(&actions, "/spawned")
+             : i == 2 ? posix_spawn_file_actions_addfchdir(&actions, folder)
+                      : posix_spawn_file_actions_addfchdir_np(&actions, folder), 0);
+        SAME(posix_spawn(&pid, self, &actions, 0, cwd_args, environ), 0);
+        SAME(status_of(pid), 8);
+        SAME(posix_spawn_file_actions_destroy(&actions), 0);
+    }
+
+    posix_spawnattr_t a;
+    short flags = 9;
+    pid_t leader = 9;
+    int policy = 9;
+    struct sched_param priority = {9};
+    sigset_t set, got;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    SAME(posix_spawnattr_init(&a), 0);
+    SAME(posix_spawnattr_getflags(&a, &flags), 0); SAME(flags, 0);
+    SAME(posix_spawnattr_setflags(&a, POSIX_SPAWN_SETPGROUP), 0);
+    SAME(posix_spawnattr_setflags(&a, 0x7000), EINVAL);
+    SAME(posix_spawnattr_getflags(&a, &flags), 0); SAME(flags, POSIX_SPAWN_SETPGROUP);
+    SAME(posix_spawnattr_setpgroup(&a, 0), 0); SAME(posix_spawnattr_getpgroup(&a, &leader), 0); SAME(leader, 0);
+    SAME(posix_spawn(&pid, self, 0, &a, group_args, environ), 0);
+    SAME(status_of(pid), 1);
+    SAME(posix_spawnattr_setsigmask(&a, &set), 0); SAME(posix_spawnattr_getsigmask(&a, &got), 0); SAME(sigismember(&got, SIGUSR1), 1);
+    SAME(posix_spawnattr_setflags(&a, POSIX_SPAWN_SETSIGMASK), 0);
+    SAME(posix_spawn(&pid, self, 0, &a, mask_args, environ), 0);
+    SAME(status_of(pid), 1);
+    SAME(posix_spawnattr_setsigdefault(&a, &set), 0); SAME(posix_spawnattr_getsigdefault(&a, &got), 0); SAME(sigismember(&got, SIGUSR1), 1);
+    SAME(posix_spawnattr_getschedpolicy(&a, &policy), 0); SAME(policy, SCHED_OTHER); SAME(posix_spawnattr_setschedpolicy(&a, SCHED_OTHER), 0);
+    SAME(posix_spawnattr_getschedparam(&a, &priority), 0); SAME(priority.sched_priority, 0); SAME(posix_spawnattr_setschedparam(&a, &priority), 0);
+    SAME(posix_spawnattr_setdirectory_np(&a, folder), 0);
+    SAME(posix_spawnattr_setflags(&a, POSIX_SPAWN_SETDIRECTORY_NP), 0);
+    SAME(posix_spawn(&pid, self, 0, &a, cwd_args, environ), 0);
+    SAME(status_of(pid), 8);
+    /* Without a namespace it starts all the same, since its file is open by then; but it can name nothing. */
+    static char opens[] = "open";
+    char *open_args[] = {self, child, opens, 0};
+    SAME(posix_spawn(&pid, self, 0, 0, open_args, environ), 0);
+    SAME(status_of(pid), 1);
+    SAME(posix_spawnattr_setnamespace_np(&a, -1), 0);
+    SAME(posix_spawnattr_setflags(&a, POSIX_SPAWN_SETNAMESPACE_NP), 0);
+    SAME(posix_spawn(&pid, self, 0, &a, open_args, environ), 0);
+    SAME(status_of(pid), 0);
+    SAME(posix_spawnattr_destroy(&a), 0);
+    close(folder);
+}
+
+static void waiting(void) {
+    struct rusage usage;
+    siginfo_t info;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(3);
+    SAME(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0);
+    SAME(info.si_pid, pid); SAME(info.si_code, CLD_EXITED); SAME(info.si_status, 3); SAME(info.si_signo, SIGCHLD);
+    /* It will not stop any more. */
+    SAME(waitid(P_PID, pid, &info, WSTOPPED | WNOHANG), -1); SAME(errno, ECHILD);
+    SAME(waitid(P_ALL, 0, &info, WEXITED), 0);
+    SAME(info.si_pid, pid);
+    SAME(waitid(P_PID, pid, &info, WEXITED), -1); SAME(errno, ECHILD);
+    SAME(waitid(P_ALL, 0, &info, 0), -1); SAME(errno, EINVAL);
+    SAME(waitid((idtype_t)9, 0, &info, WEXITED), -1); SAME(errno, EINVAL);
+    pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    SAME(waitid(P_PID, pid, &info, WEXITED | WNOHANG), 0); SAME(info.si_pid, 0);
+    SAME(kill(pid, SIGSTOP), 0);
+    SAME(waitid(P_PID, pid, &info, WSTOPPED), 0); SAME(info.si_code, CLD_STOPPED); SAME(info.si_status, SIGSTOP);
+    SAME(kill(pid, SIGCONT), 0);
+    SAME(waitid(P_PID, pid, &info, WCONTINUED), 0); SAME(info.si_code, CLD_CONTINUED);
+    SAME(kill(pid, SIGTERM), 0);
+    SAME(waitid(P_PID, pid, &info, WEXITED), 0); SAME(info.si_code, CLD_KILLED); SAME(info.si_status, SIGTERM);
+    pid = fork();
+    if (pid == 0)
+        _exit(4);
+    SAME(wait3(&status, 0, &usage), pid); SAME(WEXITSTATUS(status), 4);
+    pid = fork();
+    if (pid == 0)
+        _exit(5);
+    SAME(wait4(pid, &status, 0, &usage), pid); SAME(WEXITSTATUS(status), 5);
+    SAME(wait(&status), -1); SAME(errno, ECHILD);
+}
+
+static void shell_commands(void) {
+    char b[64] = "";
+    SAME(mkdir("/bin", 0755), 0);
+    copy_file("/scheme/initfs/bin/sh0", "/bin/sh");
+    SAME(setenv("PATH", "/scheme/initfs/bin", 1), 0);
+    CHECK(system(0) != 0);
+    int status = system("exit 5");
+    CHECK(WIFEXITED(status)); SAME(WEXITSTATUS(status), 5);
+    FILE *f = popen("test-c child say", "r");
+    CHECK(f);
+    CHECK(fgets(b, sizeof b, f));
+    CHECK(strcmp(b, "said\n") == 0);
+    SAME(pclose(f), 0);
+    CHECK(!popen("true", "x")); SAME(errno, EINVAL);
+    SAME(pclose(stdin), -1); SAME(errno, ECHILD);
+}
+
+const struct test_case process_cases[] = {
+    {"executing", executing},
+    {"spawning", spawning},
+    {"waiting", waiting},
+    {"shell_commands", shell_commands},
+};
+const unsigned process_case_count = sizeof process_cases / sizeof *process_cases;

@@ -1,0 +1,101 @@
+/* Signals beyond the common ones, and waits with masks. */
+#define _GNU_SOURCE
+#include "cases.h"
+#include "fixture.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+static volatile int caught;
+static void catch(int number) { caught = number; }
+static volatile long value_caught;
+static void catch_info(int number, siginfo_t *info, void *context) {
+    (void)context;
+    caught = number;
+    value_caught = (long)info->si_value.sival_ptr;
+}
+static char *stack_used;
+static void on_stack(int number) {
+    char here;
+    stack_used = &here;
+    caught = number;
+}
+static int signal_group(void) {
+    setpgid(0, 0);
+    signal(SIGUSR1, catch);
+    killpg(getpgrp(), SIGUSR1);
+    return caught != SIGUSR1 || killpg(-3, 0) != -1 || errno != EINVAL;
+}
+
+static void more_signals(void) {
+    sigset_t set, old;
+    SAME(sigfillset(&set), 0); SAME(sigismember(&set, SIGUSR2), 1);
+    SAME(sigdelset(&set, SIGUSR2), 0); SAME(sigismember(&set, SIGUSR2), 0);
+    SAME(sigdelset(&set, 0), -1); SAME(errno, EINVAL);
+    SAME(sigaddset(&set, 65), -1); SAME(errno, EINVAL);
+    struct sigaction action = {.sa_handler = on_stack, .sa_flags = SA_ONSTACK};
+    static char memory[1 << 16];
+    stack_t stack = {memory, 0, sizeof memory}, before;
+    stack_t small = {memory, 0, 16};
+    SAME(sigaltstack(&small, 0), -1); SAME(errno, ENOMEM);
+    SAME(sigaltstack(&stack, &before), 0); SAME(before.ss_flags, SS_DISABLE);
+    SAME(sigaction(SIGUSR2, &action, 0), 0);
+    SAME(raise(SIGUSR2), 0);
+    CHECK(caught == SIGUSR2 && stack_used > memory && stack_used < memory + sizeof memory);
+    SAME(sigaltstack(&before, 0), 0);
+    /* With the value that was queued. */
+    action = (struct sigaction){.sa_sigaction = catch_info, .sa_flags = SA_SIGINFO};
+    SAME(sigaction(SIGRTMIN, &action, 0), 0);
+    SAME(sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_ptr = (void *)1234}), 0);
+    SAME(caught, SIGRTMIN); SAME(value_caught, 1234);
+    sigemptyset(&set), sigaddset(&set, SIGRTMIN + 1);
+    SAME(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    SAME(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){.sival_ptr = (void *)77}), 0);
+    siginfo_t info;
+    SAME(sigwaitinfo(&set, &info), SIGRTMIN + 1);
+    CHECK(info.si_value.sival_ptr == (void *)77 && info.si_pid == getpid());
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+    SAME(in_child(signal_group), 0);
+    SAME(siginterrupt(SIGALRM, 1), 0);
+    signal(SIGALRM, catch), siginterrupt(SIGALRM, 1);
+    caught = 0;
+    /* Blocked until the wait, so that it cannot come before. */
+    sigemptyset(&set), sigaddset(&set, SIGALRM);
+    SAME(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    alarm(1);
+    SAME(sigpause(SIGALRM), -1); SAME(errno, EINTR); SAME(caught, SIGALRM);
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+    psignal(SIGTERM, "psignal");
+    psiginfo(&info, "psiginfo");
+}
+
+static void waiting_with_masks(void) {
+    int ends[2];
+    SAME(pipe(ends), 0);
+    sigset_t mask;
+    sigemptyset(&mask);
+    struct timespec soon = {0, 1000000};
+    struct pollfd p = {ends[0], POLLIN, 0};
+    SAME(ppoll(&p, 1, &soon, &mask), 0);
+    fd_set set;
+    FD_ZERO(&set), FD_SET(ends[1], &set);
+    SAME(pselect(ends[1] + 1, 0, &set, 0, &soon, &mask), 1);
+    int queue = epoll_create(1);
+    CHECK(queue >= 0);
+    SAME(epoll_create(0), -1); SAME(errno, EINVAL);
+    struct epoll_event e = {.events = EPOLLOUT, .data.fd = 5}, got;
+    SAME(epoll_ctl(queue, EPOLL_CTL_ADD, ends[1], &e), 0);
+    SAME(epoll_pwait(queue, &got, 1, -1, &mask), 1); SAME(got.data.fd, 5);
+    close(queue), close(ends[0]), close(ends[1]);
+}
+
+const struct test_case signal_cases[] = {
+    {"more_signals", more_signals},
+    {"waiting_with_masks", waiting_with_masks},
+};
+const unsigned signal_case_count = sizeof signal_cases / sizeof *signal_cases;
