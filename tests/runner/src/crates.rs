@@ -245,6 +245,8 @@ fn read(said: &str) -> Found {
 /// What the test programs said.
 fn parse(text: &str) -> Found {
     let mut found = Found::default();
+    // A test without an outcome so far.
+    let mut begun = None;
     for line in text.lines() {
         let running = line
             .strip_prefix("running ")
@@ -252,11 +254,17 @@ fn parse(text: &str) -> Found {
         if let Some((count, "test" | "tests")) = running {
             found.planned += count.parse().unwrap_or(0);
         }
-        let Some((name, outcome)) = line
+        let outcome = line
             .strip_prefix("test ")
-            .and_then(|rest| rest.rsplit_once(" ... "))
-        else {
-            continue;
+            .and_then(|rest| rest.rsplit_once(" ... "));
+        let (name, outcome) = match (outcome, begun.take()) {
+            (Some((name, outcome)), _) => (name, outcome),
+            // What a test writes past the harness stands between its name and how it ended.
+            (None, Some(name)) if ["ok", "FAILED"].contains(&line) => (name, line),
+            (None, before) => {
+                begun = before;
+                continue;
+            }
         };
         // Behind the name of an example there can be how it is treated.
         let name = name.split(" - should panic").next().unwrap_or(name);
@@ -271,7 +279,10 @@ fn parse(text: &str) -> Found {
                 found.failed.insert(name.to_owned());
                 module.1 = 1;
             }
-            _ => {}
+            _ => {
+                begun = Some(name);
+                continue;
+            }
         }
         if let Some((name, _)) = name.split_once("::") {
             let counts = found.modules.entry(name.to_owned()).or_default();
@@ -363,6 +374,14 @@ test result: FAILED. 2 passed; 2 failed
         assert_eq!(failed, ["b::d", "src/lib.rs - f (line 3)"]);
         assert_eq!(found.planned, 5);
         assert_eq!(found.modules["b"], (1, 1));
+    }
+
+    #[test]
+    fn tests_may_write_between_name_and_outcome() {
+        let said = "running 3 tests\ntest a ... noise\nmore\nok\ntest b ... x\nFAILED\ntest c ... y\ntest d ... ok\nok\n";
+        let found = parse(said);
+        let failed: Vec<&str> = found.failed.iter().map(String::as_str).collect();
+        assert_eq!((found.passed, failed), (2, vec!["b"]));
     }
 
     #[test]
