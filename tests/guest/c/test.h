@@ -13,6 +13,8 @@ struct test_case {
 extern jmp_buf test_failed;
 extern char test_reason[256];
 extern int test_failures;
+/* The case that runs. */
+extern const char *test_running;
 
 /* Runs cases; those that fail are counted. */
 void test_run_all(const char *group, const struct test_case *tests, unsigned count);
