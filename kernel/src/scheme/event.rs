@@ -297,7 +297,6 @@ impl Kernel {
 
     /// The last descriptor of a queue is gone.
     pub fn event_close(&mut self, queue: QueueId) {
-        self.end_waiters(WaitKey::Event(queue));
         let timers = &mut self.timers;
         self.events.destroy_with(queue, |alarm| {
             if let Some(timer) = Id::from_raw(alarm) {
