@@ -137,7 +137,7 @@ static const struct {
     int (*call)(void);
     int rounds;
 } rows[] = {
-#define ROW(name) {#name, call_##name, 1000}
+#define ROW(name) {#name, call_##name, 60}
     ROW(kill), ROW(kill_parent), ROW(raise), ROW(setpgid), ROW(getpgid), ROW(setsid), ROW(getsid), ROW(setuid),
     ROW(setregid), ROW(getrusage), ROW(sigaction), ROW(sigprocmask), ROW(stat), ROW(stat_relative), ROW(lstat),
     ROW(fstat), ROW(access), ROW(readlink), ROW(chmod), ROW(chown), ROW(utimensat), ROW(statvfs), ROW(mkdir),
@@ -145,9 +145,9 @@ static const struct {
     ROW(readdir), ROW(lseek), ROW(dup), ROW(dup2), ROW(fcntl), ROW(pipe), ROW(mmap), ROW(getentropy), ROW(isatty),
     ROW(socketpair), ROW(getsockname),
 #undef ROW
-    {"pthread_create", call_pthread_create, 100},
-    {"fork", call_fork, 30},
-    {"posix_spawn", call_posix_spawn, 30},
+    {"pthread_create", call_pthread_create, 20},
+    {"fork", call_fork, 10},
+    {"posix_spawn", call_posix_spawn, 10},
 };
 
 /* Starts what goes on until it is killed. */
@@ -188,7 +188,7 @@ static int bombarded(void) {
             }
     fprintf(stderr, "%d interruptions\n", (int)interruptions);
     kill(bomber, SIGKILL), kill(others, SIGKILL);
-    return failures ? failures : interruptions < 1000 ? 101 : 0;
+    return failures ? failures : interruptions < 500 ? 101 : 0;
 }
 
 static void calls_under_signals(void) {

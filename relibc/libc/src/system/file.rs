@@ -222,7 +222,7 @@ unsafe fn control(number: c_int, command: c_int, argument: usize) -> Result<usiz
         {
             fail(EINVAL)
         }
-        _ => sys::fcntl(target, command as usize, argument),
+        _ => again(|| sys::fcntl(target, command as usize, argument)),
     }
 }
 
