@@ -138,15 +138,14 @@ impl Quota {
     /// # Errors
     /// `ENFILE`, or of descriptors `ETOOMANYREFS`: the user, or all together, hold as many as they may.
     pub fn charge(&mut self, uid: u32, of: Of) -> Result<Charge> {
+        if self.room(uid, of) == 0 {
+            return Err(of.refused());
+        }
         if !self.users.contains_key(&uid) {
             // Of users who hold nothing nothing is kept.
             self.users.retain(|_, held| Rc::strong_count(held) > 1);
         }
         let user = self.users.entry(uid).or_default();
-        let (of_all, of_user) = limits(uid, of);
-        if self.all.cell(of).get() >= of_all || user.cell(of).get() >= of_user {
-            return Err(of.refused());
-        }
         for held in [&*user, &self.all] {
             let cell = held.cell(of);
             cell.set(cell.get().saturating_add(1));
