@@ -5,6 +5,9 @@
 /// run-time closes what is marked.
 pub const FD_CLOEXEC: usize = 0x0100_0000;
 
+/// In the number that `SYS_DUP2` is to put a copy at: the copy has the mark from the beginning. Not with a payload.
+pub const DUP2_CLOEXEC: usize = 1 << 61;
+
 /// Returns the entry's [`crate::Rights`] bits. The argument is ignored.
 pub const F_CAP_GET_RIGHTS: usize = 0x4000;
 /// Intersects the entry's rights with the argument. Bits that are unknown are an error (`EINVAL`).

@@ -33,13 +33,16 @@
 //! reads and writes (`SYS_READ2`, `SYS_WRITE2`) copy memory at the offset. `read` lists `GrantDesc`s.
 //!
 //! `SYS_CALL` on a descriptor table with metadata `[FileTableVerb, …]`: `[Close, fd]`,
-//! `[Dup2, fd in the caller's table, number in the handle's table or FD_ANY, rights mask]`,
+//! `[Dup2, fd in the caller's table, number in the handle's table or FD_ANY, rights mask, GRANT_*]`,
 //! `[Move, …]` (the same, and closes the caller's), `[Swap, number, number]`.
 
 /// Operation on an address space: names the program in it. Ours, and so far from upstream's numbers.
 pub const ADDRSPACE_OP_LABEL: usize = 64;
 /// The longest such name in bytes; `ENAMETOOLONG` beyond.
 pub const LABEL_MAX: usize = 4096;
+
+/// `Dup2` and `Move` of a descriptor table: what is marked close-on-exec counts as not there (`EBADF`). Ours.
+pub const GRANT_UNMARKED: usize = 1;
 
 /// What `current-addrspace` takes: switch to another address space at a given place.
 #[repr(C)]

@@ -24,16 +24,25 @@ impl Kernel {
     /// `SYS_DUP_INTO`: with an empty payload another descriptor of the same description, otherwise
     /// whatever the object makes of the payload.
     pub fn sys_dup_into(&mut self, fd: usize, base: usize, len: usize, number: usize) -> Outcome {
-        self.duplicate(fd, number, base, len, false)
+        self.duplicate(fd, number, base, len, false, false)
     }
 
-    /// `SYS_DUP2`: the same, closing what is at the target.
+    /// `SYS_DUP2`: the same, closing what is at the target. With [`DUP2_CLOEXEC`] in the number the copy is marked.
     pub fn sys_dup2(&mut self, fd: usize, number: usize, base: usize, len: usize) -> Outcome {
+        let cloexec = number < cap_abi::FD_ANY_UPPER && number & DUP2_CLOEXEC != 0;
+        if cloexec && len != 0 {
+            return fail(EINVAL);
+        }
+        let number = if cloexec {
+            number & !DUP2_CLOEXEC
+        } else {
+            number
+        };
         if len == 0 && fd == number {
             self.entry(fd, Rights::empty())?;
             return Ok(fd);
         }
-        self.duplicate(fd, number, base, len, true)
+        self.duplicate(fd, number, base, len, true, cloexec)
     }
 
     fn duplicate(
@@ -43,11 +52,12 @@ impl Kernel {
         base: usize,
         len: usize,
         replace: bool,
+        cloexec: bool,
     ) -> Outcome {
         let table = self.current_table;
         if len == 0 {
             let mut entry = self.entry(fd, Rights::empty())?;
-            entry.cloexec = false;
+            entry.cloexec = cloexec;
             self.retain_entry(entry)?;
             return if replace {
                 self.replace_entry(table, number, entry)
@@ -144,11 +154,15 @@ impl Kernel {
         }
     }
 
-    /// Puts `entry` at `number`, closing what is there. The entry's references become the table's,
-    /// or are given up on failure.
+    /// Puts `entry` at `number`, closing what is there; at no moment is nothing there. The entry's
+    /// references become the table's, or are given up on failure.
     pub fn replace_entry(&mut self, table: Id<FileTable>, number: usize, entry: Entry) -> Outcome {
-        if number < cap_abi::FD_ANY_UPPER {
-            self.vacate(table, number, true)?;
+        if let Some(table) = self.tables.get_mut(table)
+            && let Some(old) = table.entries.replace(number, entry)
+        {
+            self.detach_here(old);
+            self.drop_entry(old);
+            return Ok(number);
         }
         self.place(table, number, entry)
             .inspect_err(|_| self.drop_entry(entry))

@@ -6,7 +6,7 @@ use crate::{
     error::{Halt, Outcome, fail},
     kernel::Kernel,
 };
-use cap_abi::Rights;
+use cap_abi::{Rights, proc::GRANT_UNMARKED};
 use core::mem::size_of;
 use kernel_core::slab::Id;
 use syscall::{error::*, flag::FileTableVerb};
@@ -75,7 +75,7 @@ impl Kernel {
         let Handle::Table(target) = handle else {
             return fail(EOPNOTSUPP);
         };
-        let [verb, a, b, rights, ..] = metadata.map(|word| word as usize);
+        let [verb, a, b, rights, how, ..] = metadata.map(|word| word as usize);
         let verb = u8::try_from(verb)
             .ok()
             .and_then(FileTableVerb::try_from_raw)
@@ -93,7 +93,13 @@ impl Kernel {
                     .ok()
                     .and_then(Rights::from_bits)
                     .ok_or(Halt::Errno(EINVAL))?;
+                if how & !GRANT_UNMARKED != 0 {
+                    return fail(EINVAL);
+                }
                 let mut entry = self.entry(a, Rights::TRANSFER)?;
+                if how & GRANT_UNMARKED != 0 && entry.cloexec {
+                    return fail(EBADF);
+                }
                 entry.rights &= rights;
                 entry.cloexec = false;
                 self.retain_entry(entry)?;
