@@ -138,6 +138,7 @@ fn start_program(
         args,
         env: &[],
         grants: grants.get(..count).unwrap_or(&[]),
+        inherited: &[],
         namespace: None,
         directory: None,
         process: None,

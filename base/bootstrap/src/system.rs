@@ -129,6 +129,7 @@ impl Starter<'_> {
             args: &[name.as_bytes()],
             env: &[],
             grants: list.get(..=grants.len()).unwrap_or(&[]),
+            inherited: &[],
             namespace: None,
             directory: None,
             process: process.map(|process| Role {
@@ -369,6 +370,7 @@ fn start_init(line: &CommandLine<'_>, process: Fd, names: &Fd) -> Result<Watched
         args: args.get(..=line.args().len()).unwrap_or(&[]),
         env: env.get(..count).unwrap_or(&[]),
         grants: &stdio,
+        inherited: &[],
         namespace: role(names),
         directory: role(&directory),
         process: None,

@@ -93,6 +93,7 @@ fn start(plan: &Plan<'_>, world: &World, program: &Fd, path: &[u8]) -> Result<u3
             args: &plan.command,
             env: &plan.env,
             grants: &grants,
+            inherited: &[],
             namespace: role(world.namespace.as_ref()),
             directory: role(world.directory.as_ref()),
             process: None,

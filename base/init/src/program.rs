@@ -167,6 +167,7 @@ impl<'a> Program<'a> {
             args: &args,
             env: &env,
             grants: &self.grants,
+            inherited: &[],
             namespace: self.namespace.as_ref().map(|names| role(names.raw())),
             directory: directory.as_ref().map(|fd| role(fd.raw())),
             process: None,

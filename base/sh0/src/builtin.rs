@@ -85,7 +85,7 @@ fn cat(_: &mut Shell, args: &[&str], out: usize) -> Result<()> {
 fn cd(shell: &mut Shell, args: &[&str], _: usize) -> Result<()> {
     let path = args.first().copied().unwrap_or("/");
     let directory = open(path, O_RDONLY | O_DIRECTORY)?;
-    drop(namespace::set_directory(Some(directory)));
+    namespace::set_directory(directory)?;
     shell.directory = sh0_core::joined(&shell.directory, path);
     Ok(())
 }

@@ -71,6 +71,7 @@ pub fn program(name: &str, args: &[&str], out: usize) -> Result<u8> {
         args: &words,
         env: &[],
         grants: &grants,
+        inherited: &[],
         namespace: role(namespace::namespace()),
         directory: role(namespace::directory()),
         process: None,

@@ -78,8 +78,9 @@ fn prepare(name: &str, wish: Wish) -> core::result::Result<Account, String> {
     };
     ask.write_exact(&request.to_bytes()).map_err(said)?;
     let names = ask.dup(NAMESPACE);
-    let names = names.map_err(|error| format!("{name}: the namespace of {target}: {error}"))?;
-    drop(namespace::set_namespace(Some(names)));
+    names
+        .and_then(namespace::set_namespace)
+        .map_err(|error| format!("{name}: the namespace of {target}: {error}"))?;
     let passwd = read_users("passwd").unwrap_or_default();
     accounts::find(&passwd, &target).ok_or_else(|| format!("{target}: there is no such user"))
 }
@@ -127,6 +128,7 @@ fn begin(account: &Account, start: &Start, command: &[&[u8]]) -> Error {
         args: &args,
         env: &variables,
         grants: &[],
+        inherited: &[],
         namespace: None,
         directory: None,
         process: None,

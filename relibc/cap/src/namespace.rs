@@ -202,7 +202,7 @@ impl Namespace {
     /// ended.
     ///
     /// # Errors
-    /// None that a caller could do anything about.
+    /// The namespace has ended.
     pub fn enter(self) -> Result<Option<Self>> {
         Ok(sys::set_namespace(self.0)?.map(Self))
     }

@@ -186,6 +186,12 @@ unsafe fn sort_by(
 }
 
 static RANDOM: Lock = Lock::new();
+
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+#[cfg(target_os = "redox")]
+pub(crate) fn hold() -> Option<impl Sized> {
+    RANDOM.try_hold()
+}
 static mut RAND48: Rand48 = Rand48 {
     multiplier: 0x5_DEEC_E66D,
     addend: 0xB,

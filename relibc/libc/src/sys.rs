@@ -145,16 +145,35 @@ impl Lock {
         Lock(core::sync::atomic::AtomicBool::new(false))
     }
 
+    /// Closes it if it is open, until what is answered is dropped.
+    pub fn try_hold(&self) -> Option<Holding<'_>> {
+        let closed = self.0.swap(true, core::sync::atomic::Ordering::Acquire);
+        (!closed).then_some(Holding(self))
+    }
+
+    /// Opens it, whoever has closed it.
+    pub fn open(&self) {
+        self.0.store(false, core::sync::atomic::Ordering::Release);
+    }
+
     /// Runs `section` alone.
     pub fn with<R>(&self, section: impl FnOnce() -> R) -> R {
-        use core::sync::atomic::Ordering::{Acquire, Release};
+        use core::sync::atomic::Ordering::Acquire;
         while self.0.swap(true, Acquire) {
             // SAFETY: no preconditions.
             unsafe { sched_yield() };
         }
-        let result = section();
-        self.0.store(false, Release);
-        result
+        let _holding = Holding(self);
+        section()
+    }
+}
+
+/// A closed [`Lock`], which is opened when this is dropped.
+pub struct Holding<'a>(&'a Lock);
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 

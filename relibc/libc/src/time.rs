@@ -39,6 +39,13 @@ pub static mut timezone: c_long = 0;
 pub static mut daylight: c_int = 0;
 
 static LOCK: Lock = Lock::new();
+
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+#[cfg(target_os = "redox")]
+pub(crate) fn hold() -> Option<impl Sized> {
+    LOCK.try_hold()
+}
+
 static mut ZONE: Option<Zone> = None;
 static mut SETTING: Option<Vec<u8>> = None;
 /// Zone names live for ever: `tm_zone` and `tzname` point to them. There are few.

@@ -1,7 +1,7 @@
 //! The kernel's contexts, address spaces and descriptor tables as descriptors (`cap_abi::proc`).
 
 use cap_abi::Rights;
-use cap_abi::proc::{ADDRSPACE_OP_LABEL, SwitchAddrSpace, TIME_LEN};
+use cap_abi::proc::{ADDRSPACE_OP_LABEL, GRANT_UNMARKED, SwitchAddrSpace, TIME_LEN};
 use syscall::error::{Error, Result};
 use syscall::flag::{ContextStatus, ContextVerb, FileTableVerb, MapFlags};
 use syscall::{
@@ -135,6 +135,13 @@ impl ContextRef {
     /// Sets its integer registers; it must not be running.
     pub fn set_int_registers(self, regs: &IntRegisters) -> Result<()> {
         self.handle(b"regs/int")?.write_exact(regs)
+    }
+
+    /// Its FS and GS base.
+    pub fn env_registers(self) -> Result<EnvRegisters> {
+        let mut regs = EnvRegisters::default();
+        self.handle(b"regs/env")?.read_exact(&mut regs)?;
+        Ok(regs)
     }
 
     /// Sets FS and GS base; of a context that does not run, or of the caller.
@@ -349,6 +356,18 @@ impl FileTable {
             fd as u64,
             number as u64,
             u64::from(rights.bits()),
+        ])
+    }
+
+    /// Puts a copy of the caller's `fd` there as the same number. `EBADF` if it is closed or marked
+    /// close-on-exec.
+    pub fn inherit(&self, fd: usize) -> Result<usize> {
+        self.0.call(&[
+            FileTableVerb::Dup2 as u64,
+            fd as u64,
+            fd as u64,
+            u64::from(Rights::FULL.bits()),
+            GRANT_UNMARKED as u64,
         ])
     }
 

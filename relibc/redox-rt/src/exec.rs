@@ -12,14 +12,15 @@ use syscall::error::{Error, Result};
 use syscall::flag::UPPER_FDTBL_TAG;
 use syscall::{ESRCH, F_GETFD};
 
-use crate::context::SwitchHandle;
-use crate::spawn::{Command, Numbers, load};
+use crate::context::{AddressSpace, SwitchHandle};
+use crate::spawn::{Command, Entry, Numbers, load};
 use crate::tcb::Tcb;
-use crate::{namespace, process, signal, sys};
+use crate::{namespace, process, signal, sys, thread};
 
 /// Runs another program here. Of `command`, what concerns descriptors and identity (`grants`, `namespace`,
-/// `directory`, `process`, `attributes`) does not count: the process keeps what it has. Other threads must have
-/// ended. Comes back only with an error; if that is from the last step, what was marked is closed already.
+/// `directory`, `process`, `attributes`) does not count: the process keeps what it has, except for its other
+/// threads, which end. Comes back only with an error; if that is from the last steps, they have ended, and what was
+/// marked is closed already.
 pub fn exec(command: &Command<'_>) -> Error {
     match try_exec(command) {
         Ok(never) => match never {},
@@ -68,15 +69,27 @@ fn try_exec(command: &Command<'_>) -> Result<core::convert::Infallible> {
         Some(space.fd().raw()),
         Some(switch.raw()),
     ];
-    // Their numbers are private ones, too: nobody may use them when this fails later.
-    namespace::forget_roots();
-    close_marked(own.file_table()?, &keep)?;
+    signal::without_delivery(|| {
+        // From here on nobody gives a lock back, so that none is taken, nor may a handler want one.
+        thread::end_others()?;
+        // Their numbers are private ones, too: nobody may use them when this fails later.
+        namespace::forget_copies();
+        close_marked(own.file_table()?, &keep)?;
+        leave(&space, &switch, entry)
+    })
+}
+
+fn leave(
+    space: &AddressSpace,
+    switch: &SwitchHandle,
+    entry: Entry,
+) -> Result<core::convert::Infallible> {
     if process::process_fd().is_some() {
         // The manager forgets this program's signal pages.
         process::call(ProcCall::DisableSetpgid, &mut [], &[])?;
     }
     // With the address space the kernel forgets this program's signal handlers.
-    switch.switch(&space, entry.sp, entry.ip)?;
+    switch.switch(space, entry.sp, entry.ip)?;
     Err(Error::new(syscall::EIO))
 }
 

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::fd::Fd;
 use crate::signal::again;
 use crate::tcb::Tcb;
-use crate::{process, signal};
+use crate::{namespace, process, signal};
 
 /// Which of the two processes this is.
 #[derive(Debug)]
@@ -30,25 +30,26 @@ struct Job<'a> {
 /// process: its memory copied on write, its descriptors, this thread's registers. `process` is the
 /// child's process descriptor, if there is a manager; the child has it where the parent has its own.
 ///
-/// The child has one thread, the calling one; what other threads held stays held in it.
+/// The child has one thread, the calling one; what other threads held stays held in it, except for this
+/// crate's own locks.
 pub fn fork_into(context: &Context, process: Option<&Fd>) -> Result<Forked> {
+    signal::without_delivery(|| {
+        let _held = (namespace::hold(), signal::hold());
+        copy_here(context, process)
+    })
+}
+
+fn copy_here(context: &Context, process: Option<&Fd>) -> Result<Forked> {
     let mut job = Job {
         context,
         process,
         result: Ok(()),
     };
-    let inhibited = Tcb::current().is_some_and(signal::is_inhibited);
     // SAFETY: `copy` is called with the job, which outlives the call.
     let answer = unsafe { fork_point(copy, &raw mut job) };
     if answer == 0 {
         // The child's descriptors have the parent's numbers; only cached facts differ.
         process::set_process_fd(process::process_fd());
-        if let Some(tcb) = Tcb::current()
-            && !inhibited
-        {
-            // The copy was made while nothing could be delivered.
-            signal::allow_delivery(tcb);
-        }
         return Ok(Forked::Child);
     }
     job.result.map(|()| Forked::Parent)
@@ -103,7 +104,7 @@ unsafe extern "C" {
 unsafe extern "C" fn copy(job: *mut Job<'_>, sp: usize) {
     // SAFETY: the caller's contract; in the child's copy of memory this reference is not used.
     let job = unsafe { &mut *job };
-    job.result = signal::without_delivery(|| copy_process(job.context, job.process, sp));
+    job.result = copy_process(job.context, job.process, sp);
 }
 
 fn copy_process(context: &Context, process: Option<&Fd>, sp: usize) -> Result<()> {

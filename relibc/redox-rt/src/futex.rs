@@ -162,6 +162,21 @@ impl<T> Mutex<T> {
         self.lock.acquire();
         MutexGuard(self)
     }
+
+    /// Takes it if it is free.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.lock.try_acquire().then(|| MutexGuard(self))
+    }
+
+    /// Makes it free, with another value; the former one is forgotten.
+    ///
+    /// # Safety
+    /// Nobody may have a guard of it: this thread has none, and others, which may have had one, are no more.
+    pub unsafe fn renew(&self, value: T) {
+        // SAFETY: by the caller's contract nobody else uses the value.
+        unsafe { self.value.get().write(value) };
+        self.lock.0.store(FREE, Ordering::Release);
+    }
 }
 
 /// Access to a [`Mutex`]'s value until it is dropped.

@@ -1,8 +1,9 @@
 //! The namespace and the current directory: two descriptors that belong to the process.
 //!
 //! Both come from the auxiliary vector and may be absent: a process without a namespace can name
-//! nothing, one without a current directory has no relative paths. Both numbers are owned here; what
-//! replaces them is dropped only when the caller takes it.
+//! nothing, one without a current directory has no relative paths. Each keeps its number for good
+//! ([`Role`]): another directory is put at the number of the former one, so that a thread which has read
+//! the number and has not used it yet finds the one or the other there, and never something else.
 //!
 //! An absolute path is asked of the namespace, which sends the question on to the scheme. The roots of
 //! schemes that are used again and again are asked for and held (`rt_core::root_cache`), so that the
@@ -17,50 +18,188 @@ use libredox::protocol::NsDup;
 use rt_core::path::{self, Own, Route};
 use rt_core::root_cache::{Held, Lookup, RootCache};
 use syscall::error::{Error, Result};
-use syscall::flag::{CallFlags, O_DIRECTORY, O_STAT};
-use syscall::{E2BIG, ENAMETOOLONG, ENODEV, ENOENT, ENXIO, ESTALE};
+use syscall::flag::{CallFlags, O_DIRECTORY, O_STAT, UPPER_FDTBL_TAG};
+use syscall::{E2BIG, EBADF, ENAMETOOLONG, ENODEV, ENOENT, ENXIO, ESRCH, ESTALE};
 
+use crate::context::AddressSpace;
 use crate::fd::Fd;
-use crate::signal::again;
+use crate::futex::{Mutex, MutexGuard};
+use crate::signal::{again, without_delivery};
 use crate::sys;
-use crate::tcb::NONE;
+use crate::tcb::{NONE, Tcb};
 
-static NAMESPACE: AtomicUsize = AtomicUsize::new(NONE);
-static DIRECTORY: AtomicUsize = AtomicUsize::new(NONE);
+static NAMESPACE: Role = Role::none();
+static DIRECTORY: Role = Role::none();
+/// The copy of the namespace that the program was told of, which may get it back. Nothing here is asked of it.
+static TOLD: AtomicUsize = AtomicUsize::new(NONE);
 /// Whether the current directory may not be left: its descriptor lacks `Rights::ESCAPE`.
 static CONFINED: AtomicBool = AtomicBool::new(false);
+/// Held by whoever changes one of these.
+static CHANGING: Mutex<()> = Mutex::new(());
 /// Roots of the namespace's schemes.
 static ROOTS: RootCache = RootCache::new(|root| {
     // Nobody could do anything about an error.
     let _ = sys::close(root);
 });
 
-fn load(slot: &AtomicUsize) -> Option<usize> {
-    match slot.load(Ordering::Acquire) {
-        NONE => None,
-        fd => Some(fd),
+/// A descriptor with a purpose. Its number is read without a lock, so that it is never free again once it
+/// was in use: what was opened there meanwhile would be taken for it.
+struct Role {
+    number: AtomicUsize,
+    /// The number when there is no such descriptor any more; nothing can be done with what is there.
+    kept: AtomicUsize,
+}
+
+impl Role {
+    const fn none() -> Self {
+        Self {
+            number: AtomicUsize::new(NONE),
+            kept: AtomicUsize::new(NONE),
+        }
+    }
+
+    fn get(&self) -> Option<usize> {
+        match self.number.load(Ordering::Acquire) {
+            NONE => None,
+            number => Some(number),
+        }
+    }
+
+    /// Puts another descriptor in the former one's place. To be called by who holds [`CHANGING`], as the
+    /// next one.
+    fn put(&self, fd: &Fd) -> Result<()> {
+        let kept = self.kept.load(Ordering::Relaxed);
+        let number = match self.get().unwrap_or(kept) {
+            NONE => sys::dup(fd.raw(), b"", sys::FD_ANY_UPPER)?,
+            number => sys::dup2(fd.raw(), number, b"")?,
+        };
+        self.number.store(number, Ordering::Release);
+        Ok(())
+    }
+
+    fn clear(&self) {
+        let number = self.number.swap(NONE, Ordering::AcqRel);
+        if number == NONE {
+            return;
+        }
+        self.kept.store(number, Ordering::Relaxed);
+        // What cannot be done is no worse than a descriptor without rights that stays open.
+        let _ = sys::limit(number, Rights::empty());
+        let _ = nothing().and_then(|space| sys::dup2(space.fd().raw(), number, b""));
     }
 }
 
-fn swap(slot: &AtomicUsize, fd: Option<Fd>) -> Option<Fd> {
-    match slot.swap(fd.map_or(NONE, Fd::into_raw), Ordering::AcqRel) {
-        NONE => None,
-        old => Some(Fd::from_raw(old)),
+/// An address space with nothing in it, that nothing can be done with.
+fn nothing() -> Result<AddressSpace> {
+    let thread = Tcb::current()
+        .and_then(Tcb::thread_fd)
+        .ok_or(Error::new(ESRCH))?;
+    let space = thread.address_space()?.new_empty()?;
+    space.fd().limit(Rights::empty())?;
+    Ok(space)
+}
+
+/// Changes the roles. No handler comes in between, which might want to do the same.
+fn changing<T>(change: impl FnOnce() -> T) -> T {
+    without_delivery(|| {
+        let _guard = CHANGING.lock();
+        change()
+    })
+}
+
+/// Takes what the program was started with. No other thread exists yet.
+pub(crate) fn init(namespace: Option<usize>, directory: Option<usize>) {
+    for (role, number) in [(&NAMESPACE, namespace), (&DIRECTORY, directory)] {
+        role.number.store(number.unwrap_or(NONE), Ordering::Release);
     }
+    look_at_confinement();
+}
+
+/// Nobody changes the roles until the guard is dropped: for a fork, whose child has the lock as it is.
+pub(crate) fn hold() -> MutexGuard<'static, ()> {
+    CHANGING.lock()
 }
 
 /// The namespace's descriptor.
 #[must_use]
 pub fn namespace() -> Option<usize> {
-    load(&NAMESPACE)
+    NAMESPACE.get()
 }
 
-/// Replaces the namespace and hands the former one back.
-pub fn set_namespace(fd: Option<Fd>) -> Option<Fd> {
-    let old = swap(&NAMESPACE, fd);
+/// Makes another namespace the process's.
+pub fn set_namespace(fd: Fd) -> Result<()> {
+    changing(|| {
+        put_namespace(&fd)?;
+        drop(take_told());
+        Ok(())
+    })
+}
+
+fn put_namespace(fd: &Fd) -> Result<()> {
+    NAMESPACE.put(fd)?;
     // After the exchange: a root that is asked for from now on is the new one's.
     ROOTS.begin_epoch();
-    old
+    Ok(())
+}
+
+/// [`set_namespace`] that hands the former one back, if there was one that has not ended. It hands `fd` back
+/// when that cannot be the namespace.
+pub fn exchange_namespace(fd: Fd) -> core::result::Result<Option<Fd>, (Error, Fd)> {
+    changing(|| {
+        let former = match take_told() {
+            None => namespace().and_then(|number| copy_of(number).ok()),
+            told => told,
+        };
+        if let Err(e) = put_namespace(&fd) {
+            TOLD.store(former.map_or(NONE, Fd::into_raw), Ordering::Relaxed);
+            return Err((e, fd));
+        }
+        if fd.raw() & UPPER_FDTBL_TAG != 0 {
+            TOLD.store(fd.into_raw(), Ordering::Relaxed);
+        }
+        Ok(former)
+    })
+}
+
+/// From now on the process has no namespace.
+pub fn drop_namespace() {
+    changing(|| {
+        NAMESPACE.clear();
+        drop(take_told());
+        ROOTS.begin_epoch();
+    });
+}
+
+fn take_told() -> Option<Fd> {
+    match TOLD.swap(NONE, Ordering::Relaxed) {
+        NONE => None,
+        told => Some(Fd::from_raw(told)),
+    }
+}
+
+fn copy_of(number: usize) -> Result<Fd> {
+    sys::dup(number, b"", sys::FD_ANY_UPPER).map(Fd::from_raw)
+}
+
+/// The number of the namespace for the program to know. It is not the one that paths are asked of:
+/// whoever takes another namespace may close this one, or keep it and take it again. `EBADF` without a
+/// namespace.
+pub fn told_namespace() -> Result<usize> {
+    changing(|| {
+        let number = namespace().ok_or(Error::new(EBADF))?;
+        let told = match take_told() {
+            Some(told) => told,
+            None => copy_of(number)?,
+        };
+        TOLD.store(told.raw(), Ordering::Relaxed);
+        Ok(told.into_raw())
+    })
+}
+
+/// Closes what is held besides the two descriptors: the schemes' roots, the namespace's copy. It takes no lock.
+pub(crate) fn forget_copies() {
+    drop(take_told());
+    forget_roots();
 }
 
 /// Closes the schemes' roots that are held.
@@ -71,22 +210,47 @@ pub fn forget_roots() {
 /// The current directory's descriptor.
 #[must_use]
 pub fn directory() -> Option<usize> {
-    load(&DIRECTORY)
+    DIRECTORY.get()
 }
 
-/// Replaces the current directory and hands the former one back.
-pub fn set_directory(fd: Option<Fd>) -> Option<Fd> {
-    let old = swap(&DIRECTORY, fd);
-    look_at_confinement();
-    old
+/// Makes another directory the current one, whatever the former one was.
+pub fn set_directory(fd: Fd) -> Result<()> {
+    changing(|| {
+        let put = DIRECTORY.put(&fd);
+        look_at_confinement();
+        put
+    })
+}
+
+/// Makes another directory the current one. In a process that may not leave its current directory it
+/// cannot be left either.
+pub fn enter(fd: Fd) -> Result<()> {
+    changing(|| {
+        if is_confined() {
+            fd.limit_beneath()?;
+        }
+        let put = DIRECTORY.put(&fd);
+        look_at_confinement();
+        put
+    })
+}
+
+/// From now on there is no current directory.
+pub fn drop_directory() {
+    changing(|| {
+        DIRECTORY.clear();
+        look_at_confinement();
+    });
 }
 
 /// Makes resolution beneath sticky on the current directory, for good: absolute paths, too, are
 /// refused from now on. `ENOENT` without one.
 pub fn confine_directory() -> Result<()> {
-    sys::limit_beneath(directory().ok_or(Error::new(ENOENT))?)?;
-    look_at_confinement();
-    Ok(())
+    changing(|| {
+        sys::limit_beneath(directory().ok_or(Error::new(ENOENT))?)?;
+        look_at_confinement();
+        Ok(())
+    })
 }
 
 /// Whether the current directory may not be left.
@@ -95,8 +259,8 @@ pub fn is_confined() -> bool {
     CONFINED.load(Ordering::Relaxed)
 }
 
-/// Asks for the current directory's rights, which only [`set_directory`] and [`confine_directory`]
-/// change. A descriptor that cannot be asked counts as confined.
+/// Asks for the current directory's rights, which change only here. A descriptor that cannot be asked
+/// counts as confined.
 fn look_at_confinement() {
     let confined = directory()
         .is_some_and(|fd| !sys::rights(fd).is_ok_and(|rights| rights.contains(Rights::ESCAPE)));

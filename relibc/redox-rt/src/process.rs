@@ -6,7 +6,7 @@ use libredox::protocol::{ProcCall, ProcMeta};
 pub use libredox::protocol::{ProcKillTarget, WaitFlags};
 use syscall::error::{Error, Result};
 use syscall::flag::CallFlags;
-use syscall::{EINVAL, ENOSYS, ESRCH};
+use syscall::{EINVAL, ENOENT, ENOSYS, ESRCH};
 
 use crate::context::{AddressSpace, Context};
 use crate::fd::Fd;
@@ -170,6 +170,33 @@ fn own() -> Result<usize> {
 
 fn ask(process: usize, what: &[u8]) -> Result<Fd> {
     again(|| sys::dup(process, what, sys::FD_ANY_UPPER)).map(Fd::from_raw)
+}
+
+/// One thread of a process, by its place in the manager's list; `None` behind the last.
+pub(crate) fn nth_thread(process: usize, index: usize) -> Result<Option<Context>> {
+    const NAME: &[u8] = b"context-";
+    const DIGITS: usize = 20;
+    let mut digits = [0u8; DIGITS];
+    let (mut first, mut rest) = (DIGITS, index);
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        first -= 1;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let digits = digits.get(first..).unwrap_or(&[]);
+    let mut name = [0u8; NAME.len() + DIGITS];
+    for (place, byte) in name.iter_mut().zip(NAME.iter().chain(digits)) {
+        *place = *byte;
+    }
+    let name = name.get(..NAME.len() + digits.len()).unwrap_or(&[]);
+    match ask(process, name) {
+        Ok(context) => Ok(Some(Context::from_fd(context))),
+        Err(e) if e.errno == ENOENT => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// The main thread of the process behind a descriptor from the process manager.

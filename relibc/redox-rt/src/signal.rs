@@ -28,7 +28,7 @@ pub use wait::{sigsuspend, sigsuspend_unless, wait_for, wait_for_unless};
 
 use crate::context::{AddressSpace, ContextRef};
 use crate::fd::Fd;
-use crate::futex::Mutex;
+use crate::futex::{Mutex, MutexGuard};
 use crate::memory::Mapping;
 use crate::tcb::{SignalArea, Tcb};
 use crate::{process, sys};
@@ -49,6 +49,12 @@ static PROCESS: SigProcControl = SigProcControl {
 };
 /// Held by whoever changes an action.
 static CHANGING: Mutex<()> = Mutex::new(());
+
+/// Nobody changes an action until the guard is dropped: for a fork, whose child has the lock as it is.
+pub(crate) fn hold() -> MutexGuard<'static, ()> {
+    CHANGING.lock()
+}
+
 /// Whether [`init`] was called.
 static READY: AtomicU8 = AtomicU8::new(0);
 
@@ -181,17 +187,6 @@ fn inhibit(control: &Sigcontrol) {
         flags | SigcontrolFlags::INHIBIT_DELIVERY.bits(),
         Ordering::Release,
     );
-}
-
-/// Whether nothing is delivered to a thread now.
-pub(crate) fn is_inhibited(tcb: &Tcb) -> bool {
-    let flags = tcb.control.control_flags.load(Ordering::Relaxed);
-    flags & SigcontrolFlags::INHIBIT_DELIVERY.bits() != 0
-}
-
-/// Allows delivery in the child of a fork, and delivers what has come since it was started.
-pub(crate) fn allow_delivery(tcb: &Tcb) {
-    uninhibit(&tcb.control);
 }
 
 /// Allows delivery again, and delivers what has become deliverable meanwhile.

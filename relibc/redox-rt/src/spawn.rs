@@ -10,7 +10,7 @@ use rt_core::stack::{Blob, Content};
 use rt_core::{PAGE_SIZE, page_floor};
 use syscall::error::{Error, Result};
 use syscall::flag::{MapFlags, UPPER_FDTBL_TAG};
-use syscall::{E2BIG, EINVAL, ENOEXEC, ProcSchemeAttrs};
+use syscall::{E2BIG, EBADF, EINVAL, ENOEXEC, ESTALE, ProcSchemeAttrs};
 
 use crate::context::{AddressSpace, Context, FileTable};
 use crate::fd::Fd;
@@ -117,6 +117,10 @@ pub struct Command<'a> {
     /// Descriptors. A number named twice is an error (`EINVAL`), as is a private number below
     /// [`FIRST_FREE`].
     pub grants: &'a [Grant],
+    /// Descriptors that it has as this process has them, at the same numbers. One that is closed by now,
+    /// revoked or marked close-on-exec, is left out: other threads open and close while this one starts a program. No
+    /// grant may have one of these numbers.
+    pub inherited: &'a [usize],
     /// The namespace, if it shall have one.
     pub namespace: Option<Role>,
     /// The current directory, if it shall have one.
@@ -190,6 +194,12 @@ fn grant_all(table: &FileTable, command: &Command<'_>) -> Result<()> {
             return Err(Error::new(EINVAL));
         }
         table.grant(grant.from, grant.to, grant.rights)?;
+    }
+    for &number in command.inherited {
+        match table.inherit(number) {
+            Err(e) if matches!(e.errno, EBADF | ESTALE) => {}
+            done => drop(done?),
+        }
     }
     for (role, number) in [
         (command.process, PROCESS),

@@ -140,10 +140,8 @@ impl Start {
 pub unsafe fn init(start: &Start) -> Result<()> {
     let thread = start.aux(auxv::AT_REDOX_THR_FD).unwrap_or(NONE);
     process::set_process_fd(start.aux(auxv::AT_REDOX_PROC_FD).filter(|&fd| fd != thread));
-    let owned = |tag| start.aux(tag).map(Fd::from_raw);
-    // Nothing was set before, so nothing is dropped.
-    let _ = namespace::set_namespace(owned(auxv::AT_REDOX_NS_FD));
-    let _ = namespace::set_directory(owned(auxv::AT_REDOX_CWD_FD));
+    let [namespace, directory] = [auxv::AT_REDOX_NS_FD, auxv::AT_REDOX_CWD_FD];
+    namespace::init(start.aux(namespace), start.aux(directory));
     crate::roots::set(start);
     for (_, left_over) in start
         .auxv()

@@ -6,7 +6,7 @@
 //! the next thread to be started.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
 use rt_core::PAGE_SIZE;
 use syscall::error::{Error, Result};
@@ -34,6 +34,8 @@ const ENDING: i32 = 3;
 
 /// Threads that have not ended, the main thread among them.
 static LIVE: AtomicUsize = AtomicUsize::new(1);
+/// Whether another thread than the first one was ever started here.
+static STARTED: AtomicBool = AtomicBool::new(false);
 /// Detached threads that have ended, linked through their `start_argument`.
 static ENDED_DETACHED: AtomicPtr<Tcb> = AtomicPtr::new(core::ptr::null_mut());
 /// What ended threads wait on: it never changes.
@@ -165,6 +167,7 @@ pub unsafe fn spawn_on(
     if let Some(thread) = &thread {
         crate::signal::tell_manager_of_thread(thread, new)?;
     }
+    STARTED.store(true, Ordering::Relaxed);
     LIVE.fetch_add(1, Ordering::Relaxed);
     if let Err(e) = context.get().start() {
         LIVE.fetch_sub(1, Ordering::Relaxed);
@@ -298,11 +301,46 @@ impl Drop for Thread {
     }
 }
 
+/// Whether there is no other thread than the calling one.
+#[must_use]
+pub fn is_alone() -> bool {
+    LIVE.load(Ordering::Acquire) == 1
+}
+
 /// In the child of a fork: the calling thread is the only one there is.
 pub fn forget_others() {
     LIVE.store(1, Ordering::Relaxed);
+    STARTED.store(false, Ordering::Relaxed);
     // Their contexts are not this process's; what memory they had stays as it is.
     ENDED_DETACHED.store(core::ptr::null_mut(), Ordering::Relaxed);
+}
+
+/// Ends every other thread of the process, also those that wait to be joined, before another program takes its
+/// place. What they held stays held.
+pub(crate) fn end_others() -> Result<()> {
+    let Some(process) = process::process_fd().filter(|_| STARTED.load(Ordering::Relaxed)) else {
+        return Ok(());
+    };
+    let own = Tcb::current().ok_or(Error::new(ESRCH))?.address() as u64;
+    // The manager's list has those that have ended until it learns of it, and grows as long as one can start others.
+    loop {
+        let mut alone = true;
+        for index in 0.. {
+            let Some(context) = process::nth_thread(process, index)? else {
+                break;
+            };
+            let base = context.get().env_registers().map(|env| env.fsbase);
+            if base != Ok(own) {
+                alone = false;
+                // It may have ended meanwhile.
+                let _ = context.get().tell(ContextVerb::ForceKill);
+            }
+        }
+        if alone {
+            return Ok(());
+        }
+        sys::sched_yield();
+    }
 }
 
 /// Address and length of a thread's stack; of the main thread's, which its starter made.

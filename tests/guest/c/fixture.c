@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -31,6 +32,17 @@ void copy_file(const char *from, const char *to) {
     for (ssize_t n; (n = read(in, b, sizeof b)) > 0;)
         SAME(write(out, b, n), n);
     close(in), close(out);
+}
+
+int status_in_time(pid_t pid) {
+    for (int waited = 0; waited < 30000; waited++) {
+        siginfo_t info = {0};
+        if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid)
+            return status_of(pid);
+        usleep(1000);
+    }
+    kill(pid, SIGKILL);
+    return status_of(pid);
 }
 
 int in_child(int (*run)(void)) {

@@ -151,6 +151,28 @@ static void fifos(void) {
     SAME(unlink("/fifo"), 0);
 }
 
+/* What is no link is not read, nor waited for. */
+static void no_links(void) {
+    static const char *const paths[] = {
+        "/", "/no-links/file", "/no-links/fifo", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/stdout",
+        "/scheme/file", "/scheme/rand", "/scheme/initfs/etc/passwd",
+    };
+    char b[16];
+    SAME(mkdir("/no-links", 0755), 0);
+    write_file("/no-links/file", "text");
+    SAME(mkfifo("/no-links/fifo", 0600), 0);
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+        errno = 0;
+        if (readlink(paths[i], b, sizeof b) != -1 || errno != EINVAL) {
+            snprintf(test_reason, sizeof test_reason, "readlink(\"%s\"): errno %d", paths[i], errno);
+            longjmp(test_failed, 1);
+        }
+    }
+    SAME(readlink("/no-links/none", b, sizeof b), -1); SAME(errno, ENOENT);
+    SAME(readlink("/dev/fd/99", b, sizeof b), -1); SAME(errno, EBADF);
+    SAME(unlink("/no-links/file"), 0); SAME(unlink("/no-links/fifo"), 0); SAME(rmdir("/no-links"), 0);
+}
+
 /* What realpath and getcwd say leads to the same file again, whichever scheme it is of. */
 static void full_paths(void) {
     static const struct { const char *path, *full; } rows[] = {
@@ -183,5 +205,6 @@ const struct test_case path_cases[] = {
     {"at_functions", at_functions},
     {"links_between_schemes", links_between_schemes},
     {"fifos", fifos},
+    {"no_links", no_links},
 };
 const unsigned path_case_count = sizeof path_cases / sizeof *path_cases;

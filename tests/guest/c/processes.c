@@ -5,14 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -187,10 +192,146 @@ static void shell_commands(void) {
     SAME(pclose(stdin), -1); SAME(errno, ECHILD);
 }
 
+/* A fork while other threads are in the library, holding its locks: the child is not to wait for them. */
+static volatile int forks_done;
+static FILE *shared_stream, *silent_stream;
+
+static void at_end(void) {}
+
+static int use_library(int is_alone) {
+    static int keys;
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    char place[64];
+    time_t now = 86400;
+    struct tm tm;
+    pthread_key_t key;
+    free(malloc(100));
+    int right = fprintf(shared_stream, "%d\n", 1) > 0 && fflush(shared_stream) == 0;
+    FILE *other = fopen("/dev/null", "w");
+    right &= other && fclose(other) == 0;
+    right &= setenv("FORKS", "1", 1) == 0;
+    right &= chdir(".") == 0 && getcwd(place, sizeof place) != 0;
+    right &= sigaction(SIGUSR2, &action, 0) == 0 && (!is_alone || localtime_r(&now, &tm) != 0);
+    random();
+    int queue = epoll_create1(0), copy = dup(queue);
+    right &= queue >= 0 && close(copy) == 0 && close(queue) == 0;
+    getpwuid(0);
+    if (keys++ < 100)
+        right &= pthread_key_create(&key, 0) == 0 && pthread_key_delete(key) == 0;
+    return right;
+}
+
+static void *use_until_done(void *wrong) {
+    while (!forks_done)
+        /* What reads the environment may not run beside `setenv`. */
+        if (!use_library(0))
+            *(int *)wrong = 1;
+    return 0;
+}
+
+static void *read_silence(void *unused) {
+    fgetc(silent_stream);
+    return unused;
+}
+
+static void forks_among_threads(void) {
+    pthread_t users[3], reader;
+    int wrong[3] = {0}, silence[2];
+    SAME(pipe(silence), 0);
+    CHECK((silent_stream = fdopen(silence[0], "r")) && (shared_stream = fopen("/forks", "w")));
+    forks_done = 0;
+    for (int i = 0; i < 3; i++)
+        SAME(pthread_create(&users[i], 0, use_until_done, &wrong[i]), 0);
+    SAME(pthread_create(&reader, 0, read_silence, 0), 0);
+    usleep(10000);
+    int failed = 0;
+    for (int i = 0; i < 30 && !failed; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            /* Also the stream that a thread of the parent's waits with. */
+            int right = use_library(1) && fclose(silent_stream) == 0 && atexit(at_end) == 0;
+            exit(right ? 0 : 1);
+        }
+        failed = status_in_time(pid);
+    }
+    forks_done = 1;
+    for (int i = 0; i < 3; i++)
+        SAME(pthread_join(users[i], 0), 0);
+    SAME(write(silence[1], "", 1), 1);
+    SAME(pthread_join(reader, 0), 0);
+    SAME(failed, 0);
+    SAME(wrong[0] + wrong[1] + wrong[2], 0);
+    fclose(silent_stream), fclose(shared_stream), close(silence[1]);
+    SAME(unlink("/forks"), 0);
+}
+
+/* A program in the place of another one is alone: what threads that had is not there any more. */
+static volatile unsigned *counters;
+
+static void *count(void *which) {
+    for (;;)
+        counters[(long)which]++;
+    return 0;
+}
+
+static void *end_at_once(void *unused) { return unused; }
+
+static void *execute(void *unused) {
+    execl(self, self, "child", "wait", (char *)0);
+    _exit(99);
+    return unused;
+}
+
+static void execute_among_threads(int by_thread) {
+    pthread_t t;
+    for (long i = 0; i < 2; i++)
+        pthread_create(&t, 0, count, (void *)i);
+    /* It waits to be joined. */
+    pthread_create(&t, 0, end_at_once, 0);
+    while (!counters[0] || !counters[1])
+        usleep(1000);
+    if (by_thread && pthread_create(&t, 0, execute, 0) == 0)
+        count((void *)2);
+    execute(0);
+}
+
+static void executing_among_threads(void) {
+    counters = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(counters != MAP_FAILED);
+    for (int by_thread = 0; by_thread < 2; by_thread++) {
+        int in[2], out[2];
+        char c;
+        memset((void *)counters, 0, 4096);
+        SAME(pipe(in), 0); SAME(pipe(out), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            dup2(in[0], 0), dup2(out[1], 1), close(in[1]);
+            execute_among_threads(by_thread);
+        }
+        close(in[0]), close(out[1]);
+        SAME(read(out[0], &c, 1), 1);
+        unsigned before[3], after[3];
+        for (int i = 0; i < 3; i++)
+            before[i] = counters[i];
+        usleep(20000);
+        for (int i = 0; i < 3; i++)
+            after[i] = counters[i];
+        close(in[1]), close(out[0]);
+        SAME(status_in_time(pid), 0);
+        for (int i = 0; i < 3; i++)
+            SAME(after[i], before[i]);
+        CHECK(after[0] && after[1]);
+        SAME(after[2] != 0, by_thread);
+    }
+    munmap((void *)counters, 4096);
+}
+
 const struct test_case process_cases[] = {
     {"executing", executing},
     {"spawning", spawning},
     {"waiting", waiting},
     {"shell_commands", shell_commands},
+    {"forks_among_threads", forks_among_threads},
+    {"executing_among_threads", executing_among_threads},
 };
 const unsigned process_case_count = sizeof process_cases / sizeof *process_cases;

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static volatile int caught;
@@ -94,8 +96,71 @@ static void waiting_with_masks(void) {
     close(queue), close(ends[0]), close(ends[1]);
 }
 
+/* A handler may come while what it calls is going on. */
+static volatile int used, wrong;
+static int queue_used;
+static void use_in_handler(int number) {
+    (void)number;
+    int errno_before = errno;
+    struct sigaction action;
+    struct itimerval left;
+    /* Nothing runs here: `execve` is what may be called, and it allocates. */
+    char *const none[] = {0};
+    wrong |= execve("/no-such-program", none, none) != -1 || errno != ENOENT;
+    wrong |= chdir(".") != 0 || close(dup(0)) != 0 || sigaction(SIGUSR2, 0, &action) != 0;
+    wrong |= getitimer(ITIMER_REAL, &left) != 0;
+    used++;
+    errno = errno_before;
+}
+static int use_and_be_interrupted(void) {
+    struct itimerval often = {{0, 1000}, {0, 1000}}, never = {0}, left;
+    struct sigaction action = {.sa_handler = use_in_handler, .sa_flags = SA_RESTART}, other;
+    struct epoll_event e = {.events = EPOLLIN};
+    int ends[2];
+    char place[64];
+    queue_used = epoll_create1(0);
+    if (queue_used < 0 || pipe(ends) != 0 || sigaction(SIGALRM, &action, 0) != 0 || setitimer(ITIMER_REAL, &often, 0) != 0)
+        return 1;
+    while (used < 200) {
+        free(malloc(64));
+        if (chdir(".") != 0 || !getcwd(place, sizeof place) || sigaction(SIGUSR1, 0, &other) != 0 || getitimer(ITIMER_REAL, &left) != 0)
+            return 2;
+        if (epoll_ctl(queue_used, EPOLL_CTL_ADD, ends[0], &e) != 0 || epoll_ctl(queue_used, EPOLL_CTL_DEL, ends[0], &e) != 0)
+            return 3;
+    }
+    return setitimer(ITIMER_REAL, &never, 0) != 0 || wrong;
+}
+static void handlers_use_what_they_interrupt(void) {
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(use_and_be_interrupted());
+    SAME(status_in_time(pid), 0);
+}
+
+static int alarm_after_fork(void) {
+    /* That of the parent is not this process's. */
+    if (alarm(0) != 0)
+        return 1;
+    signal(SIGALRM, catch);
+    caught = 0;
+    ualarm(1000, 0);
+    while (caught != SIGALRM)
+        usleep(1000);
+    return 0;
+}
+static void a_child_has_its_own_alarm(void) {
+    SAME(alarm(1000), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(alarm_after_fork());
+    SAME(status_in_time(pid), 0);
+    CHECK(alarm(0) > 900);
+}
+
 const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
     {"waiting_with_masks", waiting_with_masks},
+    {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
+    {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},
 };
 const unsigned signal_case_count = sizeof signal_cases / sizeof *signal_cases;

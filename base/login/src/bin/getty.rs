@@ -76,6 +76,7 @@ fn session(path: &[u8]) -> Result<()> {
         args: &[b"login"],
         env: &[],
         grants: &grants,
+        inherited: &[],
         namespace: role(namespace::namespace()),
         directory: role(namespace::directory()),
         process: None,

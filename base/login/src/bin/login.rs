@@ -138,6 +138,7 @@ fn begin(account: &Account) -> Error {
                 args: &[name.as_bytes()],
                 env: &variables,
                 grants: &[],
+                inherited: &[],
                 namespace: None,
                 directory: None,
                 process: None,
@@ -155,8 +156,8 @@ fn prepare(account: &Account) -> Result<(Fd, String)> {
     let names = namespace_of("login", account)?;
     // The terminal is the user's while the session lasts. What is no terminal has no owner to change.
     let _ = sys::fchown(0, account.uid, account.gid);
-    drop(namespace::set_namespace(Some(names)));
-    drop(namespace::set_directory(None));
+    namespace::set_namespace(names)?;
+    namespace::drop_directory();
     let (user, group) = (Some(account.uid), Some(account.gid));
     process::set_ids([user, user, user, group, group, group])?;
     let flags = O_RDONLY | O_DIRECTORY;
@@ -167,7 +168,7 @@ fn prepare(account: &Account) -> Result<(Fd, String)> {
             open_first(HOMES, flags)?
         }
     };
-    drop(namespace::set_directory(Some(home)));
+    namespace::set_directory(home)?;
     let own = Some(account.shell.as_str()).filter(|shell| !shell.is_empty());
     for path in own.into_iter().chain(SHELLS) {
         if let Ok(shell) = open_first([path], O_RDONLY) {

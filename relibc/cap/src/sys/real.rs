@@ -185,8 +185,9 @@ pub fn current_namespace() -> Result<OwnedFd> {
 }
 
 pub fn set_namespace(fd: OwnedFd) -> Result<Option<OwnedFd>> {
-    // SAFETY: it becomes the library's.
-    let old = demux(unsafe { redox_setns_v0(number(fd.into_raw_fd())?) })?;
+    // SAFETY: it becomes the library's, unless there is an error.
+    let old = demux(unsafe { redox_setns_v0(number(fd.as_raw_fd())?) })?;
+    let _ = fd.into_raw_fd();
     if old == 0 {
         return Ok(None);
     }

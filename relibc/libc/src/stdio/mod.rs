@@ -149,6 +149,66 @@ pub(crate) unsafe fn locked<R>(file: *mut FILE, action: impl FnOnce(&mut FILE) -
     result
 }
 
+/// Calls `each` with every open stream, the standard ones first. The list's lock must be held.
+#[cfg(target_os = "redox")]
+unsafe fn for_each(mut each: impl FnMut(&FILE)) {
+    for file in [&raw const INPUT, &raw const OUTPUT, &raw const ERROR] {
+        each(&*file);
+    }
+    let mut at = FIRST;
+    while !at.is_null() {
+        each(&*at);
+        at = (*at).next;
+    }
+}
+
+/// The streams, locked as far as that was possible: for a fork.
+#[cfg(target_os = "redox")]
+pub(crate) struct Held(Option<crate::sys::Holding<'static>>);
+
+/// Locks the list of streams and each of them. `patiently` tells whether something came true that may do so
+/// when it is tried again.
+#[cfg(target_os = "redox")]
+pub(crate) fn hold(patiently: impl Fn(&dyn Fn() -> bool) -> bool) -> Held {
+    let list = core::cell::Cell::new(None);
+    let have_list = || {
+        let held = LIST.try_hold();
+        let is_held = held.is_some();
+        list.set(held);
+        is_held
+    };
+    if patiently(&have_list) {
+        // SAFETY: the list is locked. What a locked stream is found out by is atomic.
+        unsafe {
+            for_each(|file| {
+                patiently(&|| file.try_acquire());
+            });
+        }
+    }
+    Held(list.take())
+}
+
+#[cfg(target_os = "redox")]
+impl Held {
+    /// Unlocks them; in the child also what threads had locked that are not in it.
+    pub(crate) fn release(self, in_child: bool) {
+        if self.0.is_none() {
+            return;
+        }
+        let me = thread();
+        let unlock = |file: &FILE| match file.owner.load(Ordering::Relaxed) {
+            owner if owner == me => file.release(),
+            _ if in_child => {
+                file.depth.store(0, Ordering::Relaxed);
+                file.owner.store(0, Ordering::Release);
+            }
+            _ => {}
+        };
+        // SAFETY: the list is still locked, and has the streams that it had.
+        unsafe { for_each(unlock) };
+    }
+}
+
 /// Every open stream, the standard ones first.
 pub(crate) unsafe fn all() -> alloc::vec::Vec<*mut FILE> {
     let mut files = alloc::vec![&raw mut INPUT, &raw mut OUTPUT, &raw mut ERROR];

@@ -7,9 +7,8 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int};
 
 use cap_abi::auxv;
-use libredox::protocol::O_CLOEXEC;
 use redox_rt::futex::Mutex;
-use redox_rt::signal::again;
+use redox_rt::signal::{again, without_delivery};
 use redox_rt::start::Start;
 use redox_rt::{Error, Fd, Result, namespace, sys};
 use syscall::flag::{O_DIRECTORY, O_STAT};
@@ -24,6 +23,16 @@ pub(crate) fn set(start: &Start) {
     if let Some(bytes) = start.aux_bytes(auxv::AT_REDOX_CWD_PTR, auxv::AT_REDOX_CWD_LEN) {
         *TEXT.lock() = bytes.to_vec();
     }
+}
+
+/// Uses the text. A handler that changes the directory, as POSIX allows, has to wait for the end.
+fn texts<T>(then: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    without_delivery(|| then(&mut TEXT.lock()))
+}
+
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+pub(crate) fn hold() -> Option<impl Sized> {
+    TEXT.try_lock()
 }
 
 /// The text, for a program that is started; empty when there is none.
@@ -46,27 +55,26 @@ pub(crate) fn path_of(number: usize) -> Result<Vec<u8>> {
 
 fn shown() -> Result<Vec<u8>> {
     let directory = namespace::directory().ok_or(Error::new(ENOENT))?;
-    let mut cached = TEXT.lock();
-    if cached.is_empty() {
-        *cached = path_of(directory)?;
-    }
-    Ok(cached.clone())
+    texts(|cached| {
+        if cached.is_empty() {
+            *cached = path_of(directory)?;
+        }
+        Ok(cached.clone())
+    })
 }
 
 /// Makes a directory the current one.
 fn change_to(directory: Fd) -> Result<()> {
-    // Kept over exec.
-    // SAFETY: the argument is a mask.
-    unsafe { sys::fcntl(directory.raw(), libc::F_SETFD as usize, 0) }?;
     let text = path_of(directory.raw()).unwrap_or_default();
-    let mut cached = TEXT.lock();
-    drop(namespace::set_directory(Some(directory)));
-    *cached = text;
-    Ok(())
+    let former = texts(|cached| {
+        namespace::enter(directory)?;
+        Ok(core::mem::replace(cached, text))
+    });
+    former.map(drop)
 }
 
 pub(crate) fn change(path: &[u8]) -> Result<()> {
-    let raw = O_DIRECTORY | O_STAT | O_CLOEXEC;
+    let raw = O_DIRECTORY | O_STAT;
     let open = |base, rest: &[u8]| named(base, rest, raw);
     change_to(Fd::from_raw(at(
         libc::AT_FDCWD,
@@ -82,12 +90,8 @@ pub(crate) fn change_fd(number: c_int) -> Result<()> {
     if again(|| sys::fstat(number))?.st_mode & syscall::MODE_TYPE != syscall::MODE_DIR {
         return fail(syscall::ENOTDIR);
     }
-    // A confined process stays so: it may not take a directory that leads further than its own.
-    let copy = Fd::from_raw(sys::dup(number, b"", sys::FD_ANY_UPPER)?);
-    if namespace::is_confined() {
-        copy.limit_beneath()?;
-    }
-    change_to(copy)
+    let copy = sys::dup(number, b"", sys::FD_ANY_UPPER)?;
+    change_to(Fd::from_raw(copy))
 }
 
 unsafe fn current(buffer: *mut c_char, len: usize) -> Result<*mut c_char> {

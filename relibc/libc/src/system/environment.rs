@@ -22,6 +22,11 @@ pub static mut environ: *mut *mut c_char = null_mut();
 /// The array that `environ` names if it is ours, its null pointer included.
 static OWN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+pub(crate) fn hold() -> Option<impl Sized> {
+    OWN.try_lock()
+}
+
 pub(crate) unsafe fn set(start: &Start) {
     environ = start.envp().cast_mut().cast();
 }

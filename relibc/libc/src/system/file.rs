@@ -38,13 +38,9 @@ pub(crate) fn open_resolving(
     let inside = raw & (RESOLVE_BENEATH | RESOLVE_IN_ROOT) != 0;
     // What a resolution flag speaks of has no path to be resolved.
     if raw & RESOLVE_MASK == 0
-        && let Some(own) = namespace::open_own(path, sys::FD_ANY)
+        && let Some(own) = namespace::open_own(path, sys::FD_ANY_UPPER)
     {
-        let own = own?;
-        if flags & libc::O_CLOEXEC != 0 {
-            control_cloexec(own as c_int, true)?;
-        }
-        return Ok(own);
+        return to_lowest(&Fd::from_raw(own?), flags & libc::O_CLOEXEC != 0);
     }
     restartable(|| {
         at(dir, path, inside, Last::of(raw), |base, rest| {
@@ -98,6 +94,27 @@ pub(crate) unsafe fn unlink_shared(name: *const c_char) -> c_int {
     unit(shared_path(name).and_then(|p| path::unlink_at(libc::AT_FDCWD, &p, 0)))
 }
 
+/// Makes a descriptor at the lowest free number. If it is to be closed by `exec`, it has its number not a moment
+/// without being marked: another thread may be starting a program.
+pub(super) fn lowest(cloexec: bool, make: impl FnOnce(usize) -> Result<usize>) -> Result<Fd> {
+    if !cloexec {
+        return make(sys::FD_ANY).map(Fd::from_raw);
+    }
+    let private = Fd::from_raw(make(sys::FD_ANY_UPPER)?);
+    to_lowest(&private, true).map(Fd::from_raw)
+}
+
+/// A copy at the lowest free number, which is marked from the beginning if `cloexec` says so.
+fn to_lowest(private: &Fd, cloexec: bool) -> Result<usize> {
+    let command = if cloexec {
+        libc::F_DUPFD_CLOEXEC
+    } else {
+        libc::F_DUPFD
+    };
+    // SAFETY: the argument is a number.
+    unsafe { sys::fcntl(private.raw(), command as usize, 0) }
+}
+
 /// A pipe's two ends, reading end first.
 pub(crate) fn make_pipe(flags: c_int) -> Result<[Fd; 2]> {
     if flags & !(libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
@@ -105,18 +122,14 @@ pub(crate) fn make_pipe(flags: c_int) -> Result<[Fd; 2]> {
     }
     let root = open_scheme(b"/scheme/pipe", O_RDONLY)?;
     let status = (flags & libc::O_NONBLOCK) as usize;
-    let reader = Fd::from_raw(sys::dup(root.raw(), b"", sys::FD_ANY)?);
+    let cloexec = flags & libc::O_CLOEXEC != 0;
+    let reader = lowest(cloexec, |at| sys::dup(root.raw(), b"", at))?;
     drop(root);
-    let writer = Fd::from_raw(sys::dup(reader.raw(), b"write", sys::FD_ANY)?);
+    let writer = lowest(cloexec, |at| sys::dup(reader.raw(), b"write", at))?;
     for end in [&reader, &writer] {
-        // SAFETY: both commands take a mask.
-        unsafe {
-            if flags & libc::O_CLOEXEC != 0 {
-                sys::fcntl(end.raw(), libc::F_SETFD as usize, caps::FD_CLOEXEC)?;
-            }
-            if status != 0 {
-                sys::fcntl(end.raw(), libc::F_SETFL as usize, status)?;
-            }
+        if status != 0 {
+            // SAFETY: the command takes a mask.
+            unsafe { sys::fcntl(end.raw(), libc::F_SETFL as usize, status) }?;
         }
     }
     Ok([reader, writer])
@@ -134,10 +147,8 @@ unsafe fn duplicate(old: c_int, new: c_int, flags: c_int) -> Result<usize> {
     if flags & !libc::O_CLOEXEC != 0 {
         return fail(EINVAL);
     }
-    sys::dup2(old, new, b"")?;
-    let mark = if flags != 0 { caps::FD_CLOEXEC } else { 0 };
-    sys::fcntl(new, libc::F_SETFD as usize, mark)?;
-    Ok(new)
+    let mark = if flags != 0 { caps::DUP2_CLOEXEC } else { 0 };
+    sys::dup2(old, new | mark, b"")
 }
 
 /// An operation on a range of vectors, piece by piece until one is short.

@@ -9,6 +9,7 @@ use core::ptr::null_mut;
 
 use redox_rt::futex::Mutex;
 use redox_rt::memory::map_anonymous;
+use redox_rt::signal::without_delivery;
 use redox_rt::sys;
 use relibc_core::errno::{EINVAL, ENOMEM};
 use rt_core::PAGE_SIZE;
@@ -45,7 +46,15 @@ unsafe impl Source for Anonymous {
     }
 }
 
-static HEAP: Mutex<Talc<Anonymous, talc::DefaultBinning>> = Mutex::new(Talc::new(Anonymous));
+type Heap = Talc<Anonymous, talc::DefaultBinning>;
+
+static HEAP: Mutex<Heap> = Mutex::new(Talc::new(Anonymous));
+
+/// Changes the heap. A handler that comes in between would wait for its own thread if it allocated, as `execve`
+/// does, which it may call.
+fn with_heap<T>(change: impl FnOnce(&mut Heap) -> T) -> T {
+    without_delivery(|| change(&mut HEAP.lock()))
+}
 
 /// What stands in front of a block.
 #[repr(C)]
@@ -76,8 +85,7 @@ unsafe fn allocate(size: usize, align: usize) -> *mut c_void {
     let base = if is_large(layout) {
         map_anonymous(layout.size()).map_or(null_mut(), |memory| memory.as_ptr().cast::<u8>())
     } else {
-        let mut heap = HEAP.lock();
-        heap.allocate(layout).map_or(null_mut(), |p| p.as_ptr())
+        with_heap(|heap| heap.allocate(layout).map_or(null_mut(), |p| p.as_ptr()))
     };
     if base.is_null() {
         return null_mut();
@@ -96,8 +104,7 @@ fn or_no_memory(block: *mut c_void) -> *mut c_void {
 
 /// Runs a fork, which must not allocate, while no thread changes the heap.
 pub(crate) fn while_quiet<T>(fork: impl FnOnce() -> T) -> T {
-    let _guard = HEAP.lock();
-    fork()
+    with_heap(|_| fork())
 }
 
 c_api! {
@@ -113,7 +120,7 @@ c_api! {
         if is_large(layout) {
             let _ = sys::funmap(base as usize, layout.size().next_multiple_of(PAGE_SIZE));
         } else {
-            HEAP.lock().deallocate(base, layout);
+            with_heap(|heap| heap.deallocate(base, layout));
         }
     }
     fn calloc(count: usize, size: usize) -> *mut c_void {
@@ -135,7 +142,7 @@ c_api! {
         let base = block.cast::<u8>().sub(offset);
         let old_layout = Layout::from_size_align_unchecked(old + offset, offset);
         if let Some(new_layout) = outer(size, offset) && !is_large(old_layout) && !is_large(new_layout) {
-            let in_place = HEAP.lock().try_realloc_in_place(base, old_layout, new_layout.size());
+            let in_place = with_heap(|heap| heap.try_realloc_in_place(base, old_layout, new_layout.size()));
             if in_place {
                 (*head(block)).size = size;
                 return block;

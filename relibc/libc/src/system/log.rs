@@ -30,6 +30,11 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     log: None,
 });
 
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+pub(crate) fn hold() -> Option<impl Sized> {
+    SETTINGS.try_lock()
+}
+
 const LEVELS: [&[u8]; 8] = [
     b"emergency",
     b"alert",

@@ -8,6 +8,7 @@ mod cwd;
 mod directory;
 mod environment;
 mod file;
+mod fork;
 mod glob;
 mod heap;
 mod limits;

@@ -440,9 +440,20 @@ unsafe fn readlink_at(
     if len == 0 {
         return fail(EINVAL);
     }
-    let raw = O_SYMLINK | O_RDONLY | resolve_bits(flags);
+    let path = text(path)?;
+    if !is_beneath(flags)
+        && let Some(own) = namespace::open_own(path, sys::FD_ANY_UPPER)
+    {
+        drop(Fd::from_raw(own?));
+        return fail(EINVAL);
+    }
+    // A scheme need not know `O_SYMLINK`: its named pipes are not waited for, its devices not read from.
+    let raw = O_SYMLINK | O_RDONLY | O_NONBLOCK | resolve_bits(flags);
     let open = |base, rest: &[u8]| named(base, rest, raw);
-    let link = Fd::from_raw(at(dir, text(path)?, is_beneath(flags), Last::Itself, open)?);
+    let link = Fd::from_raw(at(dir, path, is_beneath(flags), Last::Itself, open)?);
+    if link.stat()?.st_mode & syscall::MODE_TYPE != syscall::MODE_SYMLINK {
+        return fail(EINVAL);
+    }
     let out = bytes_mut(out.cast(), len)?;
     again(|| link.read(out))
 }
@@ -701,7 +712,7 @@ c_api! {
         }))
     }
     fn utimensat(dir: c_int, path: *const c_char, times: *const [Timespec; 2], flags: c_int) -> c_int {
-        if path.is_null() {
+        if path.is_null() && dir != CWD {
             return super::file::futimens(dir, times);
         }
         unit(times_at(dir, path, times, flags))

@@ -3,9 +3,11 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_short};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use redox_rt::futex::Mutex;
-use redox_rt::{Error, Fd, Result, sys};
+use redox_rt::signal::without_delivery;
+use redox_rt::{Error, Result, sys};
 use syscall::flag::{EVENT_TIMEOUT_ID, EventFlags, O_NONBLOCK, O_RDWR};
 use syscall::{EAGAIN, EBADF, EEXIST, EINVAL, ENOENT, EPERM, Event, TimeSpec};
 
@@ -246,18 +248,34 @@ struct Interest {
 
 /// Queues by descriptor number. A number that was closed behind the library's back is forgotten when
 /// it is used again.
-static QUEUES: Mutex<BTreeMap<c_int, BTreeMap<c_int, Interest>>> = Mutex::new(BTreeMap::new());
+static QUEUES: Mutex<Queues> = Mutex::new(BTreeMap::new());
+
+type Queues = BTreeMap<c_int, BTreeMap<c_int, Interest>>;
+
+/// Whether there ever was a queue.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+/// Uses the queues. A handler that closes a descriptor, as POSIX allows, has to wait for the end.
+fn queues<T>(then: impl FnOnce(&mut Queues) -> T) -> T {
+    without_delivery(|| then(&mut QUEUES.lock()))
+}
+
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+pub(crate) fn hold() -> Option<impl Sized> {
+    QUEUES.try_lock()
+}
 
 /// A descriptor is about to be closed: queues forget it, as the kernel does.
 pub(crate) fn forget(number: c_int) {
-    let mut queues = QUEUES.lock();
-    if queues.is_empty() {
+    if !ANY.load(Ordering::Acquire) {
         return;
     }
-    queues.remove(&number);
-    for interests in queues.values_mut() {
-        interests.remove(&number);
-    }
+    queues(|queues| {
+        queues.remove(&number);
+        for interests in queues.values_mut() {
+            interests.remove(&number);
+        }
+    });
 }
 
 fn of_epoll(events: u32) -> EventFlags {
@@ -270,10 +288,10 @@ fn create_queue(flags: c_int) -> Result<usize> {
     }
     let queue = open_scheme(QUEUE, O_RDWR)?;
     set_nonblocking(queue.raw())?;
-    let lower = Fd::from_raw(sys::dup(queue.raw(), b"", sys::FD_ANY)?);
-    super::file::control_cloexec(lower.raw() as c_int, flags != 0)?;
+    let lower = super::file::lowest(flags != 0, |at| sys::dup(queue.raw(), b"", at))?;
     let number = lower.into_raw();
-    QUEUES.lock().insert(number as c_int, BTreeMap::new());
+    ANY.store(true, Ordering::Release);
+    queues(|queues| queues.insert(number as c_int, BTreeMap::new()));
     Ok(number)
 }
 
@@ -288,8 +306,31 @@ unsafe fn change(
         return fail(EINVAL);
     }
     sys::rights(target)?;
-    let mut queues = QUEUES.lock();
-    let interests = queues.get_mut(&queue).ok_or(Error::new(EINVAL))?;
+    of_queue(queue, |interests| {
+        change_in(interests, queue_fd, operation, number, event)
+    })
+}
+
+/// Uses what is watched by a queue.
+fn of_queue<T>(
+    queue: c_int,
+    then: impl FnOnce(&mut BTreeMap<c_int, Interest>) -> Result<T>,
+) -> Result<T> {
+    queues(|queues| match queues.get_mut(&queue) {
+        Some(interests) => then(interests),
+        // Something else, or nothing at all.
+        None => sys::rights(fd(queue)?).and(fail(EINVAL)),
+    })
+}
+
+unsafe fn change_in(
+    interests: &mut BTreeMap<c_int, Interest>,
+    queue_fd: usize,
+    operation: c_int,
+    number: c_int,
+    event: *const libc::epoll_event,
+) -> Result<()> {
+    let target = fd(number)?;
     let present = interests.contains_key(&number);
     match operation {
         libc::EPOLL_CTL_DEL if present => {
@@ -320,20 +361,20 @@ unsafe fn change(
 
 /// Asks again for what was told and is level-triggered: it comes at once if it still holds.
 fn ask_again(queue: c_int) -> Result<()> {
-    let mut queues = QUEUES.lock();
-    let interests = queues.get_mut(&queue).ok_or(Error::new(EINVAL))?;
-    for (&number, interest) in interests.iter_mut() {
-        if interest.told && !interest.disabled && interest.events & libc::EPOLLET as u32 == 0 {
-            interest.told = false;
-            watch(
-                queue as usize,
-                number as usize,
-                of_epoll(interest.events),
-                number as usize,
-            )?;
+    of_queue(queue, |interests| {
+        for (&number, interest) in interests.iter_mut() {
+            if interest.told && !interest.disabled && interest.events & libc::EPOLLET as u32 == 0 {
+                interest.told = false;
+                watch(
+                    queue as usize,
+                    number as usize,
+                    of_epoll(interest.events),
+                    number as usize,
+                )?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Reads what the queue has, without waiting.
@@ -350,10 +391,20 @@ fn collect(queue: c_int, out: &mut [libc::epoll_event]) -> Result<usize> {
         Err(e) if e.errno == EAGAIN => return Ok(0),
         other => other?,
     };
-    let mut queues = QUEUES.lock();
-    let interests = queues.get_mut(&queue).ok_or(Error::new(EINVAL))?;
+    let events = &events[..count.min(room)];
+    of_queue(queue, |interests| {
+        collect_from(interests, queue, events, out)
+    })
+}
+
+fn collect_from(
+    interests: &mut BTreeMap<c_int, Interest>,
+    queue: c_int,
+    events: &[Event],
+    out: &mut [libc::epoll_event],
+) -> Result<usize> {
     let mut filled = 0;
-    for event in &events[..count.min(room)] {
+    for event in events {
         let number = event.id as c_int;
         let Some(interest) = interests.get_mut(&number).filter(|i| !i.disabled) else {
             continue;

@@ -11,16 +11,21 @@ use redox_rt::spawn::{self, Command, Image};
 use redox_rt::{Error, Fd, Result, process, sys};
 use rt_core::stack::Blob;
 use syscall::flag::{O_NONBLOCK, O_RDONLY};
-use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
+use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENAMETOOLONG, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
 use super::path::{at_directory, named};
 use super::restartable;
-use super::{environment, fail, int, text, thread, unit};
+use super::{environment, fail, int, text, unit};
 
 type Handler = unsafe extern "C" fn();
 
 /// What `pthread_atfork` has registered: before, in the parent, in the child.
 static HANDLERS: Mutex<Vec<[Option<Handler>; 3]>> = Mutex::new(Vec::new());
+
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+pub(crate) fn hold() -> Option<impl Sized> {
+    HANDLERS.try_lock()
+}
 
 /// A new process with one thread, a copy of the calling one. Answers the child's number, 0 in it.
 pub(crate) unsafe fn fork_process() -> Result<usize> {
@@ -28,14 +33,9 @@ pub(crate) unsafe fn fork_process() -> Result<usize> {
     for before in handlers.iter().rev().filter_map(|h| h[0]) {
         before();
     }
-    let mut clocks = thread::clocks::hold();
-    let result = super::heap::while_quiet(process::fork);
-    let which = if matches!(result, Ok(None)) { 2 } else { 1 };
-    if which == 2 {
-        thread::alone();
-        clocks.clear();
-    }
-    drop(clocks);
+    let is_child = |result: &Result<_>| matches!(result, Ok(None));
+    let result = super::fork::quietly(process::fork, is_child);
+    let which = if is_child(&result) { 2 } else { 1 };
     for after in handlers.iter().filter_map(|h| h[which]) {
         after();
     }
@@ -166,6 +166,9 @@ impl Program {
         if file.contains(&b'/') {
             return or_script(file);
         }
+        if file.len() > NAME_MAX {
+            return fail(ENAMETOOLONG);
+        }
         // SAFETY: the environment's strings are valid as C's rule has it.
         let search = unsafe { environment::get(b"PATH") }.unwrap_or(DEFAULT_PATH);
         let mut result = Error::new(ENOENT);
@@ -201,6 +204,7 @@ impl Program {
             args: &args,
             env,
             grants: &[],
+            inherited: &[],
             namespace: None,
             directory: None,
             process: None,
@@ -240,6 +244,8 @@ impl Program {
     }
 }
 
+/// The longest name of a file: no folder has a longer one.
+const NAME_MAX: usize = 255;
 /// Where programs are looked for without a PATH.
 pub(crate) const DEFAULT_PATH: &[u8] = b"/usr/bin:/bin";
 const SHELL: &[u8] = b"/bin/sh";

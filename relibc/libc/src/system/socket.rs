@@ -246,11 +246,9 @@ unsafe fn accept_from(
         0 => b"accept",
         _ => b"accept-nonblock",
     };
-    let new = restartable(|| sys::dup(number, how, sys::FD_ANY));
-    let new = Fd::from_raw(of_socket(number, new)?);
-    if flags & libc::SOCK_CLOEXEC != 0 {
-        file::control_cloexec(new.raw() as c_int, true)?;
-    }
+    let new = file::lowest(flags & libc::SOCK_CLOEXEC != 0, |at| {
+        of_socket(number, restartable(|| sys::dup(number, how, at)))
+    })?;
     if flags & libc::SOCK_NONBLOCK != 0 {
         let status = libc::O_NONBLOCK as usize;
         sys::fcntl(new.raw(), libc::F_SETFL as usize, status)?;
@@ -597,10 +595,9 @@ unsafe fn make_pair(
     pair: *mut [c_int; 2],
 ) -> Result<()> {
     let one = Fd::from_raw(make(family, kind, protocol)?);
-    let two = Fd::from_raw(again(|| sys::dup(one.raw(), b"pair", sys::FD_ANY))?);
-    if kind & libc::SOCK_CLOEXEC != 0 {
-        file::control_cloexec(two.raw() as c_int, true)?;
-    }
+    let two = file::lowest(kind & libc::SOCK_CLOEXEC != 0, |at| {
+        again(|| sys::dup(one.raw(), b"pair", at))
+    })?;
     if kind & libc::SOCK_NONBLOCK != 0 {
         sys::fcntl(two.raw(), libc::F_SETFL as usize, libc::O_NONBLOCK as usize)?;
     }

@@ -13,6 +13,7 @@ use core::ffi::{CStr, c_char, c_int, c_short, c_uint};
 use cap_abi::Rights;
 use cap_abi::auxv::{AT_REDOX_SIGIGN, AT_REDOX_SIGPROCMASK, AT_REDOX_UMASK};
 use libredox::protocol::ProcCall;
+use redox_rt::context::FileTable;
 use redox_rt::spawn::{Command, Grant, Role};
 use redox_rt::tcb::Tcb;
 use redox_rt::{Error, Fd, Result, namespace, process as rt, signal, sys};
@@ -156,6 +157,24 @@ impl SpawnAttributes {
 struct Entry {
     grant: Grant,
     cloexec: bool,
+    /// As this process has it then; no action has named it.
+    inherited: bool,
+}
+
+/// The numbers that POSIX knows of. They are read at once: other threads open and close meanwhile.
+fn open_numbers(table: &FileTable) -> Result<Vec<usize>> {
+    let mut numbers = Vec::new();
+    for len in (0..).map(|doubled| 64usize << doubled) {
+        numbers.try_reserve(len).map_err(|_| Error::new(ENOMEM))?;
+        numbers.resize(len, 0);
+        let count = table.numbers(&mut numbers, 0)?;
+        let private = numbers.iter().position(|n| n & UPPER_FDTBL_TAG != 0);
+        if count < len || private.is_some() {
+            numbers.truncate(private.unwrap_or(count).min(count));
+            break;
+        }
+    }
+    Ok(numbers)
 }
 
 /// What the child will have, as the file actions change it.
@@ -181,30 +200,28 @@ impl World {
             .and_then(Tcb::thread_fd)
             .ok_or(Error::new(ESRCH))?;
         let table = own.file_table()?;
-        let mut skip = 0;
-        loop {
-            let mut numbers = [0usize; 64];
-            let count = table.numbers(&mut numbers, skip)?;
-            skip += count;
-            let batch = numbers.get(..count).unwrap_or(&[]);
-            for &number in batch.iter().filter(|&&n| n & UPPER_FDTBL_TAG == 0) {
-                // SAFETY: the command takes no argument.
-                let flags = unsafe { sys::fcntl(number, libc::F_GETFD as usize, 0) };
-                // Another thread may have closed it since.
-                if let Ok(flags) = flags {
-                    let cloexec = nothing || flags & cap_abi::fcntl::FD_CLOEXEC != 0;
-                    world.put(number, number, Rights::FULL, cloexec)?;
-                }
-            }
-            if count < numbers.len() || batch.iter().any(|n| n & UPPER_FDTBL_TAG != 0) {
-                return Ok(world);
+        for number in open_numbers(&table)? {
+            // SAFETY: the command takes no argument.
+            let flags = unsafe { sys::fcntl(number, libc::F_GETFD as usize, 0) };
+            // Another thread may have closed it since.
+            if let Ok(flags) = flags {
+                let cloexec = nothing || flags & cap_abi::fcntl::FD_CLOEXEC != 0;
+                world.put(number, number, Rights::FULL, cloexec)?;
             }
         }
+        for entry in &mut world.entries {
+            entry.inherited = true;
+        }
+        Ok(world)
     }
 
     fn put(&mut self, from: usize, to: usize, rights: Rights, cloexec: bool) -> Result<()> {
         let grant = Grant { from, to, rights };
-        let entry = Entry { grant, cloexec };
+        let entry = Entry {
+            grant,
+            cloexec,
+            inherited: false,
+        };
         if let Some(old) = self.entries.iter_mut().find(|e| e.grant.to == to) {
             *old = entry;
             return Ok(());
@@ -339,7 +356,10 @@ pub(crate) unsafe fn start(
     }
     let program = place.find(world.directory.as_ref(), &args)?;
     world.entries.retain(|entry| !entry.cloexec);
-    let grants: Vec<Grant> = world.entries.iter().map(|entry| entry.grant).collect();
+    let (inherited, others): (Vec<_>, Vec<_>) =
+        world.entries.iter().partition(|entry| entry.inherited);
+    let inherited: Vec<usize> = inherited.iter().map(|entry| entry.grant.to).collect();
+    let grants: Vec<Grant> = others.iter().map(|entry| entry.grant).collect();
     let namespace = if attributes.has(SETNAMESPACE) {
         named(attributes.namespace)?
     } else {
@@ -361,6 +381,7 @@ pub(crate) unsafe fn start(
     program.with_command(&env, &shown, |command| {
         let command = Command {
             grants: &grants,
+            inherited: &inherited,
             namespace: namespace.map(role),
             directory: directory.map(role),
             auxv: &auxv,

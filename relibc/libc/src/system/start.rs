@@ -93,6 +93,19 @@ static AT_QUICK_EXIT: Mutex<Vec<Last>> = Mutex::new(Vec::new());
 /// Held by the thread that ends the process.
 static ENDING: Lock = Lock::new();
 
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+pub(crate) fn hold() -> Option<impl Sized> {
+    AT_EXIT.try_lock().zip(AT_QUICK_EXIT.try_lock())
+}
+
+/// In the child of a fork: the thread that ended the process is not in it.
+///
+/// # Safety
+/// There is no other thread.
+pub(crate) unsafe fn forget_ending() {
+    ENDING.open();
+}
+
 fn add(list: &Mutex<Vec<Last>>, last: Last) -> c_int {
     let mut list = list.lock();
     if list.try_reserve(1).is_err() {

@@ -6,6 +6,7 @@ use core::ffi::{c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicI32, Ordering};
 
 use redox_rt::futex::{self, Mutex};
+use redox_rt::signal::without_delivery;
 use redox_rt::{Result, process};
 use syscall::{EAGAIN, EINVAL, ETIMEDOUT, TimeSpec};
 
@@ -40,7 +41,6 @@ enum Notice {
     Call(unsafe extern "C" fn(usize), usize),
 }
 
-#[derive(Clone, Copy)]
 struct State {
     /// When it is due, in nanoseconds of the clock; `None` when it is not set.
     due: Option<i128>,
@@ -48,6 +48,15 @@ struct State {
     /// How often it was due without anybody being told, since the last notice.
     overruns: c_int,
     ended: bool,
+}
+
+impl State {
+    const NEW: Self = Self {
+        due: None,
+        interval: 0,
+        overruns: 0,
+        ended: false,
+    };
 }
 
 pub struct Timer {
@@ -75,16 +84,10 @@ fn timespec(n: i128) -> Timespec {
 
 impl Timer {
     const fn new(clock: c_int, notice: Notice) -> Self {
-        let state = State {
-            due: None,
-            interval: 0,
-            overruns: 0,
-            ended: false,
-        };
         Self {
             clock,
             notice,
-            state: Mutex::new(state),
+            state: Mutex::new(State::NEW),
             changes: AtomicI32::new(0),
             thread: Mutex::new(None),
         }
@@ -111,6 +114,11 @@ impl Timer {
             // SAFETY: the owner's function and its argument.
             Notice::Call(function, value) => unsafe { function(value) },
         }
+    }
+
+    /// Uses its state. A handler that does so, as POSIX allows, has to wait for the end.
+    fn state<T>(&self, then: impl FnOnce(&mut State) -> T) -> T {
+        without_delivery(|| then(&mut self.state.lock()))
     }
 
     /// The thread of the timer.
@@ -164,12 +172,13 @@ impl Timer {
     fn set(&self, new: &Setting, absolute: bool) -> Result<Setting> {
         let (value, interval) = (nanoseconds(&new.value)?, nanoseconds(&new.interval)?);
         let now = self.now()?;
-        let mut state = self.state.lock();
-        let old = self.setting(&state)?;
-        state.due = (value > 0).then_some(if absolute { value } else { now + value });
-        state.interval = interval;
-        state.overruns = 0;
-        drop(state);
+        let old = self.state(|state| -> Result<Setting> {
+            let old = self.setting(state)?;
+            state.due = (value > 0).then_some(if absolute { value } else { now + value });
+            state.interval = interval;
+            state.overruns = 0;
+            Ok(old)
+        })?;
         self.changed();
         Ok(old)
     }
@@ -177,6 +186,10 @@ impl Timer {
     /// Starts the thread if it does not run yet. It takes no signals, so that the program's handlers
     /// run on the program's threads.
     unsafe fn ensure_thread(&self) -> Result<()> {
+        without_delivery(|| self.start())
+    }
+
+    unsafe fn start(&self) -> Result<()> {
         let mut thread = self.thread.lock();
         if thread.is_some() {
             return Ok(());
@@ -201,6 +214,18 @@ unsafe extern "C" fn begin(timer: *mut c_void) -> *mut c_void {
 /// The timer behind `alarm` and `setitimer(ITIMER_REAL)`.
 static ALARM: Timer = Timer::new(libc::CLOCK_MONOTONIC, Notice::Signal(libc::SIGALRM));
 
+/// In the child of a fork: neither the alarm nor its thread are there.
+///
+/// # Safety
+/// There is no other thread, and this one is not about to change the alarm.
+pub(crate) unsafe fn forget_alarm() {
+    // SAFETY: as the caller says.
+    unsafe {
+        ALARM.state.renew(State::NEW);
+        ALARM.thread.renew(None);
+    }
+}
+
 unsafe fn create(clock: c_int, event: *const Event) -> Result<*mut Timer> {
     if !matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC) {
         return fail(EINVAL);
@@ -223,7 +248,7 @@ unsafe fn create(clock: c_int, event: *const Event) -> Result<*mut Timer> {
 }
 
 unsafe fn delete(timer: *mut Timer) -> Result<()> {
-    (*timer).state.lock().ended = true;
+    (*timer).state(|state| state.ended = true);
     (*timer).changed();
     let thread = *(*timer).thread.lock();
     if let Some(thread) = thread {
@@ -279,10 +304,9 @@ c_api! {
         unit((*timer).set(&*new, flags & 1 != 0).map(|before| if !old.is_null() { old.write(before) }))
     }
     fn timer_gettime(timer: *mut Timer, out: *mut Setting) -> c_int {
-        let state = *(*timer).state.lock();
-        unit((*timer).setting(&state).map(|now| out.write(now)))
+        unit((*timer).state(|state| (*timer).setting(state)).map(|now| out.write(now)))
     }
-    fn timer_getoverrun(timer: *mut Timer) -> c_int { (*timer).state.lock().overruns }
+    fn timer_getoverrun(timer: *mut Timer) -> c_int { (*timer).state(|state| state.overruns) }
     fn alarm(seconds: c_uint) -> c_uint {
         let left = alarm_in(Timespec { tv_sec: i64::from(seconds), tv_nsec: 0 }, Timespec::default());
         left.tv_sec as c_uint + c_uint::from(left.tv_nsec > 0)
@@ -298,8 +322,7 @@ c_api! {
         })
     }
     fn getitimer(which: c_int, out: *mut libc::itimerval) -> c_int {
-        let state = *ALARM.state.lock();
-        unit(if which != 0 { fail(EINVAL) } else { ALARM.setting(&state).map(|now| out.write(to_itimer(&now))) })
+        unit(if which != 0 { fail(EINVAL) } else { ALARM.state(|state| ALARM.setting(state)).map(|now| out.write(to_itimer(&now))) })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Processes, namespaces, time and texts.
 
 use libredox::protocol::{ProcCall, ProcMeta};
-use syscall::error::Error;
 use syscall::{EBADF, EINVAL, ENOSYS};
 
 use super::{Raw, bytes, bytes_mut, err, mux, mux_unit};
@@ -51,7 +50,7 @@ pub extern "C" fn redox_get_ens_v0() -> Raw {
 /// The namespace's descriptor; `EBADF` when the process has none.
 #[unsafe(no_mangle)]
 pub extern "C" fn redox_get_ns_v0() -> Raw {
-    mux(namespace::namespace().ok_or(Error::new(EBADF)))
+    mux(namespace::told_namespace())
 }
 
 /// # Safety
@@ -80,8 +79,8 @@ pub extern "C" fn redox_setrens_v1(rns: usize, ens: usize) -> Raw {
     mux(match (rns, ens) {
         (usize::MAX, usize::MAX) => Ok(0),
         (0, 0) => {
-            drop(namespace::set_namespace(None));
-            drop(namespace::set_directory(None));
+            namespace::drop_namespace();
+            namespace::drop_directory();
             Ok(0)
         }
         _ => err(EINVAL),
@@ -113,10 +112,17 @@ pub unsafe extern "C" fn redox_mkns_v1(names: *const libc::iovec, count: usize, 
 }
 
 /// Takes another namespace, and answers the former one's descriptor, which is the caller's from now
-/// on; 0 when there was none (a namespace is never descriptor 0: it is a private one).
+/// on; 0 when there was none (a namespace is never descriptor 0: it is a private one). On an error `fd` stays
+/// the caller's.
 #[unsafe(no_mangle)]
 pub extern "C" fn redox_setns_v0(fd: usize) -> Raw {
-    namespace::set_namespace(Some(Fd::from_raw(fd))).map_or(0, Fd::into_raw)
+    mux(match namespace::exchange_namespace(Fd::from_raw(fd)) {
+        Ok(former) => Ok(former.map_or(0, Fd::into_raw)),
+        Err((error, fd)) => {
+            let _ = fd.into_raw();
+            Err(error)
+        }
+    })
 }
 
 /// # Safety

@@ -27,6 +27,49 @@ unsafe extern "C" {
     fn mkfifo(path: *const c_char, mode: c_int) -> c_int;
     fn pathconf(path: *const c_char, name: c_int) -> i64;
     fn lchown(path: *const c_char, user: c_int, group: c_int) -> c_int;
+    fn mkfifoat(dir: c_int, path: *const c_char, mode: c_int) -> c_int;
+    fn openat2(dir: c_int, path: *const c_char, how: *const c_void, size: usize) -> c_int;
+    fn statfs(path: *const c_char, out: *mut [u64; 16]) -> c_int;
+    fn lutimes(path: *const c_char, times: *const [libc::timeval; 2]) -> c_int;
+    fn lchmod(path: *const c_char, mode: c_int) -> c_int;
+    fn nftw(path: *const c_char, each: Visit, depth: c_int, flags: c_int) -> c_int;
+    fn scandir(
+        path: *const c_char,
+        list: *mut *mut *mut libc::dirent,
+        filter: usize,
+        order: usize,
+    ) -> c_int;
+    fn fexecve(fd: c_int, args: *const *const c_char, env: *const *const c_char) -> c_int;
+    fn fspawn_np(
+        pid: *mut c_int,
+        fd: c_int,
+        actions: *const [usize; 2],
+        attributes: *const [u64; 8],
+        args: *const *const c_char,
+        env: *const *const c_char,
+    ) -> c_int;
+    fn fdatasync(fd: c_int) -> c_int;
+    fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int;
+    fn posix_fadvise(fd: c_int, at: i64, len: i64, advice: c_int) -> c_int;
+    fn posix_fallocate(fd: c_int, at: i64, len: i64) -> c_int;
+    fn popen(command: *const c_char, mode: *const c_char) -> *mut libc::FILE;
+}
+
+type Visit = extern "C" fn(*const c_char, *const libc::stat, c_int, *mut c_void) -> c_int;
+
+/// Goes on after what is told to be there, and stops at everything else, with its error.
+extern "C" fn visit(_: *const c_char, _: *const libc::stat, kind: c_int, _: *mut c_void) -> c_int {
+    const NO_STAT: c_int = 3;
+    if kind == NO_STAT { -1 } else { 0 }
+}
+
+/// An address at which nobody listens.
+fn unix_address() -> libc::sockaddr_un {
+    // SAFETY: all bytes zero is an address without a family.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as _;
+    address.sun_path[0] = b'x' as _;
+    address
 }
 
 /// Rows of a table: a name, marks, and a call of the C library in terms of its argument.
@@ -104,6 +147,31 @@ const ON_PATH: &[OnPath] = &calls![|p: path|
     "realpath": pointer(libc::realpath(p, null_mut())),
     "pathconf": pathconf(p, libc::_PC_NAME_MAX) as c_int,
     "fopen": pointer(libc::fopen(p, c"r".as_ptr())),
+    "creat": libc::creat(p, 0o600),
+    "openat2": openat2(c::CWD, p, [libc::O_RDONLY as u64, 0, 0].as_ptr().cast(), size_of::<[u64; 3]>()),
+    "statfs": statfs(p, &mut [0; 16]),
+    "faccessat": libc::faccessat(c::CWD, p, libc::F_OK, 0),
+    "mkdirat": libc::mkdirat(c::CWD, p, 0o700),
+    "mkfifoat": mkfifoat(c::CWD, p, 0o700),
+    "mknod": libc::mknod(p, libc::S_IFREG as _, 0),
+    "unlinkat": libc::unlinkat(c::CWD, p, 0),
+    "renameat, old": libc::renameat(c::CWD, p, c::CWD, c"new".as_ptr()),
+    "renameat, new": libc::renameat(c::CWD, c"file".as_ptr(), c::CWD, p),
+    "linkat, old": libc::linkat(c::CWD, p, c::CWD, c"new".as_ptr(), 0),
+    "linkat, new": libc::linkat(c::CWD, c"file".as_ptr(), c::CWD, p, 0),
+    "symlinkat": libc::symlinkat(c"x".as_ptr(), c::CWD, p),
+    "readlinkat": {
+        libc::readlinkat(c::CWD, p, [0; 8].as_mut_ptr(), 8) as c_int
+    },
+    "fchmodat": libc::fchmodat(c::CWD, p, 0o600, 0),
+    "lchmod": lchmod(p, 0o600),
+    "fchownat": libc::fchownat(c::CWD, p, !0, !0, 0),
+    "utimensat": libc::utimensat(c::CWD, p, [libc::timespec { tv_sec: 1, tv_nsec: 0 }; 2].as_ptr(), 0),
+    "utime": libc::utime(p, null()),
+    "lutimes": lutimes(p, null()),
+    "scandir": scandir(p, &mut null_mut(), 0, 0),
+    "nftw": nftw(p, visit, 4, 1),
+    "execvp": libc::execvp(p, [null::<c_char>()].as_ptr()),
     "execv": libc::execv(p, [null::<c_char>()].as_ptr()),
     "posix_spawn": {
         let none = [null()].as_ptr();
@@ -225,6 +293,59 @@ const ON_FD: &[OnFd] = &calls![|fd: number|
     "renameat": libc::renameat(fd, c"x".as_ptr(), fd, c"y".as_ptr()),
     "fdopendir": pointer(libc::fdopendir(fd)),
     "fdopen": pointer(libc::fdopen(fd, c"r".as_ptr())),
+    "readv": {
+        libc::readv(fd, [libc::iovec { iov_base: [0u8; 4].as_mut_ptr().cast(), iov_len: 4 }].as_ptr(), 1) as c_int
+    },
+    "writev": {
+        libc::writev(fd, [libc::iovec { iov_base: [0u8; 4].as_mut_ptr().cast(), iov_len: 4 }].as_ptr(), 1) as c_int
+    },
+    "fdatasync": fdatasync(fd),
+    "futimens": libc::futimens(fd, null()),
+    "flock": libc::flock(fd, libc::LOCK_SH),
+    "lockf": libc::lockf(fd, libc::F_TLOCK, 0),
+    "posix_fadvise": code(posix_fadvise(fd, 0, 0, 0)),
+    "posix_fallocate": code(posix_fallocate(fd, 0, 1)),
+    "dup3": dup3(fd, 60, 0),
+    "fcntl, a copy": libc::fcntl(fd, libc::F_DUPFD, 0),
+    "fpathconf": libc::fpathconf(fd, libc::_PC_PIPE_BUF) as c_int,
+    "tcgetattr": libc::tcgetattr(fd, MaybeUninit::uninit().as_mut_ptr()),
+    "tcgetpgrp": libc::tcgetpgrp(fd),
+    "ttyname_r": code(libc::ttyname_r(fd, [0; 64].as_mut_ptr(), 64)),
+    "epoll_ctl": {
+        libc::epoll_ctl(fd, libc::EPOLL_CTL_ADD, 1, &mut libc::epoll_event { events: 0, u64: 0, _pad: 0 })
+    },
+    "epoll_wait": {
+        libc::epoll_wait(fd, &mut libc::epoll_event { events: 0, u64: 0, _pad: 0 }, 1, 0)
+    },
+    "fexecve": fexecve(fd, [null()].as_ptr(), [null()].as_ptr()),
+    "fspawn_np": code(fspawn_np(&mut 0, fd, null(), null(), [null()].as_ptr(), [null()].as_ptr())),
+    "bind": libc::bind(fd, std::ptr::from_ref(&unix_address()).cast(), size_of::<libc::sockaddr_un>() as u32),
+    "connect": libc::connect(fd, std::ptr::from_ref(&unix_address()).cast(), size_of::<libc::sockaddr_un>() as u32),
+    "listen": libc::listen(fd, 1),
+    "accept": libc::accept(fd, null_mut(), null_mut()),
+    "getsockname": libc::getsockname(fd, std::ptr::from_mut(&mut unix_address()).cast(), &mut 110),
+    "getpeername": libc::getpeername(fd, std::ptr::from_mut(&mut unix_address()).cast(), &mut 110),
+    "getsockopt": libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, std::ptr::from_mut(&mut 0i32).cast(), &mut 4),
+    "setsockopt": libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, std::ptr::from_ref(&0i32).cast(), 4),
+    "shutdown": libc::shutdown(fd, libc::SHUT_RD),
+    "recv": {
+        libc::recv(fd, [0u8; 4].as_mut_ptr().cast(), 4, 0) as c_int
+    },
+    "send": {
+        libc::send(fd, [0u8; 4].as_ptr().cast(), 4, 0) as c_int
+    },
+    "fstatat": libc::fstatat(fd, c"x".as_ptr(), MaybeUninit::uninit().as_mut_ptr(), 0),
+    "faccessat": libc::faccessat(fd, c"x".as_ptr(), libc::F_OK, 0),
+    "fchmodat": libc::fchmodat(fd, c"x".as_ptr(), 0o600, 0),
+    "fchownat": libc::fchownat(fd, c"x".as_ptr(), !0, !0, 0),
+    "utimensat": libc::utimensat(fd, c"x".as_ptr(), null(), 0),
+    "linkat": libc::linkat(fd, c"x".as_ptr(), fd, c"y".as_ptr(), 0),
+    "symlinkat": libc::symlinkat(c"x".as_ptr(), fd, c"y".as_ptr()),
+    "readlinkat": {
+        libc::readlinkat(fd, c"x".as_ptr(), [0; 8].as_mut_ptr(), 8) as c_int
+    },
+    "mkfifoat": mkfifoat(fd, c"x".as_ptr(), 0o600),
+    "openat2": openat2(fd, c"x".as_ptr(), [libc::O_RDONLY as u64, 0, 0].as_ptr().cast(), size_of::<[u64; 3]>()),
     "mmap": {
         let at = libc::mmap(null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0);
         if at == libc::MAP_FAILED { -1 } else { 0 }
@@ -256,6 +377,16 @@ const ON_FULL: &[OnNothing] = &calls![||
     },
     "fopen" true: pointer(libc::fopen(c"/tmp/full".as_ptr(), c"w".as_ptr())),
     "epoll_create1" true: libc::epoll_create1(0),
+    "socket" true: libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0),
+    "socketpair" true: {
+        libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, [0; 2].as_mut_ptr())
+    },
+    "mkstemp" true: libc::mkstemp(c"/tmp/full-XXXXXX".to_owned().into_raw()),
+    "tmpfile" true: pointer(libc::tmpfile()),
+    "popen" true: pointer(popen(c"true".as_ptr(), c"r".as_ptr())),
+    "shm_open" true: libc::shm_open(c"/full".as_ptr(), libc::O_CREAT | libc::O_RDWR, 0o600),
+    "fcntl, a copy" true: libc::fcntl(1, libc::F_DUPFD, 0),
+    "dup2" false: libc::dup2(1, 99),
     "opendir" false: {
         let stream = libc::opendir(c"/tmp".as_ptr());
         if !stream.is_null() {

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use cuprite_cap::{Command, Dir, Rights};
 
@@ -20,6 +22,10 @@ pub const CASES: &[Case] = &[
     ),
     ("a_removed_directory_is_empty", a_removed_directory_is_empty),
     ("fchdir_needs_no_path", fchdir_needs_no_path),
+    (
+        "threads_open_while_it_changes",
+        threads_open_while_it_changes,
+    ),
     (
         "it_survives_fork_exec_and_spawn",
         it_survives_fork_exec_and_spawn,
@@ -115,6 +121,44 @@ fn fchdir_needs_no_path() {
         let file = File::open("file").expect("the file");
         same(c::fchdir(file.as_raw_fd()), Err(libc::ENOTDIR));
         same(c::fchdir(-1), Err(libc::EBADF));
+    });
+}
+
+/// Whoever opens below the current directory while it changes finds what is in the one or in the other, and
+/// nothing of what is opened elsewhere at the same time.
+fn threads_open_while_it_changes() {
+    let top = world::folder("cwd-threads");
+    for folder in ["a", "b"] {
+        fs::create_dir(top.join(folder)).expect("a folder");
+        fs::write(top.join(folder).join("file"), folder).expect("a file");
+    }
+    fs::create_dir(top.join("elsewhere")).expect("a folder");
+    within(&top.join("a"), || {
+        let done = AtomicBool::new(false);
+        let open = || {
+            while !done.load(Ordering::Relaxed) {
+                let text = fs::read_to_string("file");
+                assert!(matches!(text.as_deref(), Ok("a" | "b")), "{text:?}");
+                let size = fs::metadata("file").map(|file| file.len());
+                assert!(matches!(size, Ok(1)), "{size:?}");
+            }
+        };
+        let elsewhere = || {
+            while !done.load(Ordering::Relaxed) {
+                fs::metadata(top.join("elsewhere")).expect("the folder elsewhere");
+            }
+        };
+        thread::scope(|scope| {
+            let threads = [scope.spawn(open), scope.spawn(open), scope.spawn(elsewhere)];
+            for round in 0..1500 {
+                let to = if round % 2 == 0 { "../b" } else { "../a" };
+                std::env::set_current_dir(to).expect("chdir");
+            }
+            done.store(true, Ordering::Relaxed);
+            for thread in threads {
+                thread.join().expect("a thread");
+            }
+        });
     });
 }
 

@@ -34,6 +34,10 @@ pub const CASES: &[Case] = &[
     ),
     ("threads_while_a_name_changes", threads_while_a_name_changes),
     (
+        "threads_while_the_namespace_changes",
+        threads_while_the_namespace_changes,
+    ),
+    (
         "an_open_goes_to_the_scheme_at_once",
         an_open_goes_to_the_scheme_at_once,
     ),
@@ -336,6 +340,39 @@ fn threads_while_a_name_changes() {
             done.store(true, Ordering::Relaxed);
             for reader in readers {
                 reader.join().expect("a reader");
+            }
+        });
+    });
+}
+
+/// Whoever opens while another namespace is entered, and the former one closed, is answered by one of them.
+fn threads_while_the_namespace_changes() {
+    let (path, a) = place("root-a");
+    in_a_fork(|ns| {
+        ns.bind_dir("here", &a, Rights::FULL).expect("binding");
+        let done = AtomicBool::new(false);
+        let open = || {
+            while !done.load(Ordering::Relaxed) {
+                // The namespace is asked for this whatever roots are held.
+                let root = fs::metadata("/scheme/here");
+                assert!(root.as_ref().is_ok_and(|file| file.is_dir()), "{root:?}");
+                same(which("here").ok().as_deref(), Some("root-a"));
+            }
+        };
+        let elsewhere = || {
+            while !done.load(Ordering::Relaxed) {
+                fs::metadata(&path).expect("the folder");
+            }
+        };
+        thread::scope(|scope| {
+            let threads = [scope.spawn(open), scope.spawn(open), scope.spawn(elsewhere)];
+            for _ in 0..400 {
+                let next = ns.fork(["*"]).expect("a fork");
+                drop(next.enter().expect("entering"));
+            }
+            done.store(true, Ordering::Relaxed);
+            for thread in threads {
+                thread.join().expect("a thread");
             }
         });
     });

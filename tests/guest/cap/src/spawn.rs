@@ -4,7 +4,10 @@ use std::ffi::{CStr, CString, c_char, c_int, c_short};
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::ptr::null;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use cuprite_cap::{Command, Dir, Limit, Namespace, Rights};
 
@@ -18,6 +21,10 @@ pub const CASES: &[Case] = &[
     (
         "a_child_inherits_what_is_not_marked",
         a_child_inherits_what_is_not_marked,
+    ),
+    (
+        "a_child_is_started_while_threads_open",
+        a_child_is_started_while_threads_open,
     ),
     ("file_actions_in_order", file_actions_in_order),
     ("directories", directories),
@@ -72,6 +79,7 @@ unsafe extern "C" {
     fn posix_spawnattr_setschedparam(attributes: *mut Attributes, priority: *const c_int) -> c_int;
     fn sigprocmask(how: c_int, set: *const u64, old: *mut u64) -> c_int;
     fn getsid(pid: c_int) -> c_int;
+    fn dup3(from: c_int, to: c_int, flags: c_int) -> c_int;
 }
 
 const SETPGROUP: c_short = 2;
@@ -252,6 +260,20 @@ fn open_numbers() -> Vec<c_int> {
 pub fn child(args: &[String]) -> i32 {
     let mut out = String::new();
     match args.first().map(String::as_str) {
+        Some("without") => {
+            let path = args.get(1).map_or("", String::as_str);
+            let unwanted = fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+            let has_it = open_numbers().into_iter().any(|fd| {
+                // SAFETY: nothing else in this process uses the number, and it is not closed here.
+                let file = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
+                file.metadata().is_ok_and(|file| {
+                    let kind = file.file_type();
+                    let end = fd > 2 && (kind.is_fifo() || kind.is_socket());
+                    end || Some((file.dev(), file.ino())) == unwanted
+                })
+            });
+            return i32::from(has_it || unwanted.is_none());
+        }
         Some("numbers") => out = format!("{:?}", open_numbers()),
         Some("rights") => {
             for fd in args
@@ -481,6 +503,47 @@ fn a_child_inherits_what_is_not_marked() {
     want.retain(|fd| flags_of(*fd).is_some_and(|flags| flags & libc::FD_CLOEXEC == 0));
     assert!(want.contains(&kept.as_raw_fd()) && !want.contains(&marked.as_raw_fd()));
     same(output(&mut out), format!("{want:?}"));
+}
+
+/// Whatever other threads open and close meanwhile: a child can be started, and has nothing that is marked.
+fn a_child_is_started_while_threads_open() {
+    let folder = world::folder("spawn-threads");
+    let (plain, marked) = (folder.join("plain"), folder.join("marked"));
+    fs::write(&plain, "").expect("a file");
+    fs::write(&marked, "").expect("a file");
+    let done = AtomicBool::new(false);
+    let open_and_close = || {
+        while !done.load(Ordering::Relaxed) {
+            let file = File::open(&plain).expect("the plain file");
+            let_survive(&file);
+            drop(file);
+            let file = File::open(&marked).expect("the marked file");
+            // Whatever makes a marked descriptor makes it marked.
+            // SAFETY: the calls take numbers, and room for two; what they make is closed here.
+            unsafe {
+                let copy = dup3(file.as_raw_fd(), 50, libc::O_CLOEXEC);
+                let mut ends = [-1; 4];
+                libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC);
+                let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+                libc::socketpair(libc::AF_UNIX, kind, 0, ends[2..].as_mut_ptr());
+                for fd in ends.into_iter().chain([copy]).filter(|fd| *fd >= 0) {
+                    libc::close(fd);
+                }
+            }
+        }
+    };
+    let path = marked.to_str().expect("a path in UTF-8");
+    let ends: Vec<_> = thread::scope(|scope| {
+        let threads = [scope.spawn(open_and_close), scope.spawn(open_and_close)];
+        let child = |_| Spawn::new().job(&["spawned", "without", path]).map(wait);
+        let ends = (0..30).map(child).collect();
+        done.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().expect("a thread");
+        }
+        ends
+    });
+    same(ends, vec![Ok(0); 30]);
 }
 
 fn file_actions_in_order() {

@@ -9,13 +9,14 @@ use alloc::{format, string::String, vec, vec::Vec};
 use cap_abi::Rights;
 use guest_test::{Outcome, check, check_eq};
 use redox_rt::{
-    Fd, Result, namespace as ns,
+    Error, Fd, Result, namespace as ns,
     process::{self, Awaited, ProcKillTarget, WaitFlags},
     spawn::{self, Command, Grant, Image, Role},
     start::Start,
     sys,
 };
 use rt_core::wait;
+use syscall::ENOENT;
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR};
 
 redox_rt::entry!(main);
@@ -66,6 +67,7 @@ fn start(args: &[&str], out: usize) -> Result<u32> {
             grant(2, 2),
             grant(secret.raw(), 7),
         ],
+        inherited: &[],
         namespace: role(ns::namespace()),
         directory: role(ns::directory()),
         process: None,
@@ -272,10 +274,10 @@ fn the_environment_is_what_is_said() -> Outcome {
 
 fn where_it_stands() -> Outcome {
     make_files()?;
-    let stand = |path: &str| -> Result<Option<Fd>> {
-        Ok(ns::set_directory(Some(open(path, O_RDONLY | O_DIRECTORY)?)))
-    };
-    let before = stand("/c/mine/in")?;
+    let stand = |path: &str| ns::set_directory(open(path, O_RDONLY | O_DIRECTORY)?);
+    let own = ns::directory().ok_or(Error::new(ENOENT))?;
+    let before = Fd::from_raw(sys::dup(own, b"", sys::FD_ANY_UPPER)?);
+    stand("/c/mine/in")?;
     let within = inside(
         DIRS,
         &[
@@ -286,12 +288,12 @@ fn where_it_stands() -> Outcome {
         ],
     );
     // A path that is not absolute is taken from here.
-    drop(stand("/c/mine")?);
+    stand("/c/mine")?;
     let relative = inside(
         &["--dir", "."],
         &["stands||/scheme/file", "read|/c/mine/file|mine"],
     );
-    drop(stand("/c/secret")?);
+    stand("/c/secret")?;
     let without = inside(
         DIRS,
         &[
@@ -300,7 +302,7 @@ fn where_it_stands() -> Outcome {
             "read|c/shared/file|shared",
         ],
     );
-    drop(ns::set_directory(before));
+    ns::set_directory(before)?;
     within.and(relative).and(without)
 }
 

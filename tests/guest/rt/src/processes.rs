@@ -199,6 +199,7 @@ fn child_command<'a>(args: &'a [&'a [u8]], grants: &'a [Grant]) -> Command<'a> {
         args,
         env: &[b"COLOUR=green", b"EMPTY="],
         grants,
+        inherited: &[],
         namespace: None,
         directory: None,
         process: None,

@@ -122,10 +122,22 @@ fn what_is_not_bound_is_no_device() -> Outcome {
 }
 
 fn without_a_namespace_nothing_is_found() -> Outcome {
-    let kept = ns::set_namespace(None);
+    let own = ns::namespace().ok_or(Error::new(ENOENT))?;
+    let kept = Fd::from_raw(sys::dup(own, b"", sys::FD_ANY_UPPER)?);
+    ns::drop_namespace();
     let absent = ns::open(b"/scheme/zero", O_RDONLY, sys::FD_ANY_UPPER);
     let file = ns::open(b"/", O_RDONLY, sys::FD_ANY_UPPER);
-    check!(ns::set_namespace(kept).is_none());
+    let gone = ns::namespace().is_none();
+    // Its number is nobody else's, and nothing can be done with what is there.
+    let other = Fd::from_raw(sys::dup(kept.raw(), b"", sys::FD_ANY_UPPER)?);
+    let there = sys::rights(own);
+    let asked = sys::openat(own, b"/scheme/zero", O_RDONLY, sys::FD_ANY_UPPER);
+    ns::set_namespace(kept)?;
+    check!(gone);
+    check!(other.raw() != own);
+    check_eq!(there?, cap_abi::Rights::empty());
+    check_error!(asked, syscall::EPERM);
+    check_eq!(ns::namespace(), Some(own));
     check_error!(absent, ENOENT);
     check_error!(file, ENOENT);
     check!(

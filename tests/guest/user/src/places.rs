@@ -217,10 +217,15 @@ fn what_leads_there_is_a_directory() -> Outcome {
     check_error!(at(&home, "you/file", O_RDONLY), ENOENT);
     check_error!(home.write(b"x"), syscall::EBADF);
     // As a current directory.
-    let before = ns::set_directory(Some(home));
+    let before = Fd::from_raw(sys::dup(
+        ns::directory().ok_or(Error::new(ENOENT))?,
+        b"",
+        sys::FD_ANY_UPPER,
+    )?);
+    ns::set_directory(home)?;
     let file = ns::open(b"me/in/../file", O_RDONLY, sys::FD_ANY_UPPER).map(Fd::from_raw);
     let missing = ns::open(b"you", O_RDONLY, sys::FD_ANY_UPPER).map(Fd::from_raw);
-    drop(ns::set_directory(before));
+    ns::set_directory(before)?;
     check_eq!(read(&file?)?, "mine");
     check_error!(missing, ENOENT);
     Ok(())

@@ -71,9 +71,19 @@ pub(super) fn forget(thread: &Thread) {
 /// Held during a fork.
 pub(crate) struct Held(MutexGuard<'static, Vec<Clock>>);
 
-/// Keeps the clocks as they are.
-pub(crate) fn hold() -> Held {
-    Held(CLOCKS.lock())
+/// Keeps the clocks as they are. `None` while somebody changes them.
+pub(crate) fn hold() -> Option<Held> {
+    CLOCKS.try_lock().map(Held)
+}
+
+/// In the child of a fork that could not hold them.
+///
+/// # Safety
+/// There is no other thread, and this one is not about to change them.
+pub(crate) unsafe fn forget_all() {
+    // SAFETY: as the caller says.
+    unsafe { CLOCKS.renew(Vec::new()) };
+    COUNT.store(0, Ordering::Release);
 }
 
 impl Held {

@@ -27,6 +27,11 @@ static KEYS: Mutex<Vec<Key>> = Mutex::new(Vec::new());
 #[thread_local]
 static mut VALUES: Vec<(u32, *mut c_void)> = Vec::new();
 
+/// What nobody changes until it is dropped: for a fork. `None` while somebody does.
+pub(crate) fn hold() -> Option<impl Sized> {
+    KEYS.try_lock()
+}
+
 fn find(key: usize) -> Option<Key> {
     let keys = KEYS.lock();
     keys.get(key.checked_sub(1)?).copied().filter(|k| k.used)

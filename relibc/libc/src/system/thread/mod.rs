@@ -5,7 +5,7 @@ mod barrier;
 pub(crate) mod cancel;
 pub(crate) mod clocks;
 mod condition;
-mod key;
+pub(crate) mod key;
 mod mutex;
 mod once;
 mod rwlock;
@@ -110,6 +110,16 @@ pub(crate) fn adopt_main() {
 /// In a forked child: the calling thread is the only one.
 pub(crate) fn alone() {
     RUNNING.store(1, Ordering::Relaxed);
+    let own = current();
+    let is_named = own.name.try_lock().is_some();
+    // SAFETY: this is the only thread, which is in no function that uses them. What is forgotten is the
+    // descriptor's number of a thread that only its parent has.
+    unsafe {
+        own.handle.renew(None);
+        if !is_named {
+            own.name.renew([0; NAME_LEN]);
+        }
+    }
     rt::forget_others();
 }
 
