@@ -139,6 +139,9 @@ endif
 ifneq ($(filter ports%,$(or $(SUITES),ports)),)
 	$(Q)$(MAKE) --no-print-directory ports
 endif
+ifneq ($(filter ports-tcl,$(SUITES)),)
+	$(Q)./cook cook tcl
+endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
@@ -170,10 +173,13 @@ soak: deps test-programs c-programs kernel
 	$(call say,soak test in QEMU)
 	$(Q)$(RUNNER) test soak-full power-cut-full
 
+# Of programs of others those that only suites on request test: `make test` does not build them.
+PORTS_ON_REQUEST := tcl
+
 # Packages of programs of others; `make test` has their tests, and this is those alone.
 ports: deps
 	$(call say,ports)
-	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
+	$(Q)./cook cook $(filter-out $(PORTS_ON_REQUEST),$(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml))))
 
 test-ports:
 	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/suites.toml)'
