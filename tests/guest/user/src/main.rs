@@ -2,7 +2,7 @@
 //!
 //! The first argument picks a group: `names` (the namespace manager and places), `processes` (the process
 //! manager), `files` (path resolution in the file systems), `cut` (files, and the machine's end in the middle of things), `greedy` (what users leave to others). `hold` is no test: it says so and waits to be
-//! ended by a key; `notify` is the daemon of `tests/units/notify.service`; `second` ends after one; `leave` leaves a file behind; `power` writes until the machine is ended.
+//! ended by a key; `notify`, `hang` and `early` are the daemons of those units in `tests/units`; `second` ends after one; `leave` leaves a file behind; `power` writes until the machine is ended.
 #![no_std]
 #![no_main]
 
@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod files;
 mod greedy;
+mod hang;
 mod hold;
 mod listing;
 mod names;
@@ -34,6 +35,8 @@ fn main(start: &Start) -> i32 {
         Some(b"hold") => hold::run(),
         Some(b"second") => hold::second(),
         Some(b"leave") => files::leave(),
+        Some(b"hang") => hang::run(),
+        Some(b"early") => hang::run_after(),
         Some(b"notify") => notify::run(start),
         Some(b"power") => power::run(start),
         other => {
