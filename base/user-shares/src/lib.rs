@@ -107,12 +107,14 @@ impl Shares {
 
     /// Takes so much from a user.
     pub fn give_back(&mut self, user: u32, count: u64) {
-        let of_user = self.held_by(user);
-        let count = count.min(of_user);
+        let Some(of_user) = self.users.get_mut(&user) else {
+            return;
+        };
+        let count = count.min(*of_user);
+        *of_user = of_user.saturating_sub(count);
         self.held = self.held.saturating_sub(count);
-        match of_user.saturating_sub(count) {
-            0 => drop(self.users.remove(&user)),
-            rest => drop(self.users.insert(user, rest)),
+        if *of_user == 0 {
+            self.users.remove(&user);
         }
     }
 }
