@@ -12,7 +12,12 @@ use crate::{
         Memory,
         space::{AddrSpace, Copying},
     },
-    scheme::{memory::MapRecord, pipe::Pipe, user::Scheme},
+    scheme::{
+        Kind,
+        memory::MapRecord,
+        pipe::{End, Pipe},
+        user::Scheme,
+    },
 };
 use alloc::vec::Vec;
 use kernel_core::{
@@ -118,6 +123,20 @@ pub enum WaitKey {
     Console,
     /// Nothing but a signal or a kill ends it.
     Never,
+}
+
+impl WaitKey {
+    /// What a call through a descriptor of this kind waits for, if any does.
+    pub const fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Pipe(pipe, End::Read) => Some(Self::PipeRead(pipe)),
+            Kind::Pipe(pipe, End::Write) => Some(Self::PipeWrite(pipe)),
+            Kind::Event(queue) => Some(Self::Event(queue)),
+            Kind::Irq(line) => Some(Self::Irq(line)),
+            Kind::Debug => Some(Self::Console),
+            _ => None,
+        }
+    }
 }
 
 const BUCKETS: usize = 256;

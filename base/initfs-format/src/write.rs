@@ -41,7 +41,8 @@ impl fmt::Display for WriteError {
             ),
             Self::Conflict(path) => write!(f, "initfs: {path:?} is already something else"),
             Self::TooBig(path) => write!(f, "initfs: {path:?} is larger than 4 GiB"),
-            Self::Io(path, error) => write!(f, "initfs: {path}: {error}"),
+            // Why is its source's to tell.
+            Self::Io(path, _) => write!(f, "initfs: cannot read {path}"),
         }
     }
 }

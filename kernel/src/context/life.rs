@@ -4,11 +4,12 @@ use super::{Context, Status, Wait, WaitPlace};
 use crate::{
     arch::{self, UserState},
     descriptor::FileTable,
-    error::{Halt, Outcome, mux},
-    kernel::{Kernel, Space},
+    error::{Halt, Outcome, fail, mux},
+    kernel::{Kernel, Space, WaitKey},
     memory::space::AddrSpace,
     scheme::user::{Request, Stage},
 };
+use cap_abi::Rights;
 use kernel_core::{
     list::Link,
     machine::Machine,
@@ -37,7 +38,7 @@ impl Kernel {
                     status: Status::New,
                     stopped: false,
                     wait: Wait::None,
-                    retry: false,
+                    repeats: None,
                     interrupted: false,
                     space: None,
                     root: 0,
@@ -170,7 +171,7 @@ impl Kernel {
         let pid = context.attrs.pid;
         context.status = Status::Dead;
         context.wait = Wait::None;
-        context.retry = false;
+        context.repeats = None;
         let (space, table, signal) = (
             context.space.take(),
             context.table.take(),
@@ -243,13 +244,13 @@ impl Kernel {
         };
         context.state.frame.set_result(mux(result));
         context.wait = Wait::None;
-        context.retry = false;
+        context.repeats = None;
         context.status = Status::Ready;
         self.enqueue_ready(id);
     }
 
     /// Makes the running context wait for `key` and then make its call again.
-    pub fn wait_for<T>(&mut self, key: crate::kernel::WaitKey) -> Outcome<T> {
+    pub fn wait_for<T>(&mut self, key: WaitKey) -> Outcome<T> {
         let Some(id) = self.current else {
             return Err(Halt::Errno(ESRCH));
         };
@@ -264,7 +265,7 @@ impl Kernel {
     }
 
     /// Lets every context that waits for `key` make its call again.
-    pub fn wake_waiters(&mut self, key: crate::kernel::WaitKey) {
+    pub fn wake_waiters(&mut self, key: WaitKey) {
         let mut at = self.waiters.bucket(key).front();
         while let Some(id) = at {
             let Some(context) = self.contexts.get(id) else {
@@ -275,7 +276,7 @@ impl Kernel {
                 self.leave_wait(id);
                 if let Some(context) = self.contexts.get_mut(id) {
                     context.wait = Wait::None;
-                    context.retry = true;
+                    context.repeats = Some(key);
                     context.status = Status::Ready;
                 }
                 self.enqueue_ready(id);
@@ -283,18 +284,21 @@ impl Kernel {
         }
     }
 
-    /// Ends the wait of every context that waits for `key` with `EBADF`: another thread has closed what it waits
-    /// at, and the number it would make its call again with may soon be something else's.
-    pub fn end_waiters(&mut self, key: crate::kernel::WaitKey) {
-        let mut at = self.waiters.bucket(key).front();
-        while let Some(id) = at {
-            let Some(context) = self.contexts.get(id) else {
-                return;
-            };
-            at = context.queue.next();
-            if context.waiting_in == Some(WaitPlace::Object(key)) && context.wait == Wait::Retry {
-                self.wake_with(id, Err(EBADF));
-            }
+    /// Looks whether the running context can make the call again that it waited with for a change of `key`: another
+    /// thread may have closed what it waited at, and given the number to something else.
+    ///
+    /// # Errors
+    /// `EBADF` when the number is not that of something whose `key` it is.
+    pub fn check_repeated(&mut self, key: WaitKey) -> Outcome<()> {
+        let Some(context) = self.this() else {
+            return fail(ESRCH);
+        };
+        let [fd, ..] = context.state.frame.args();
+        let entry = self.entry(fd, Rights::empty())?;
+        if WaitKey::of(self.description(entry.desc)?.kind) == Some(key) {
+            Ok(())
+        } else {
+            fail(EBADF)
         }
     }
 

@@ -11,7 +11,7 @@ pub mod signal;
 use crate::{
     arch::UserState,
     descriptor::FileTable,
-    kernel::Space,
+    kernel::{Space, WaitKey},
     memory::Frame,
     scheme::user::{Node, Request},
 };
@@ -119,8 +119,8 @@ pub struct Context {
     pub stopped: bool,
     /// What it waits for.
     pub wait: Wait,
-    /// Make the system call again before returning to user mode.
-    pub retry: bool,
+    /// Make the system call again before returning to user mode: this has changed, which it waited for.
+    pub repeats: Option<WaitKey>,
     /// Look for deliverable signals before returning to user mode.
     pub interrupted: bool,
     /// Its address space.
@@ -163,7 +163,7 @@ pub enum WaitPlace {
     /// Readers of a scheme socket.
     Socket(Id<crate::scheme::user::Scheme>),
     /// Waiters of a kernel object.
-    Object(crate::kernel::WaitKey),
+    Object(WaitKey),
 }
 
 impl kernel_core::list::HasLink<0> for Context {

@@ -9,7 +9,7 @@ use crate::{
     arch,
     descriptor::FileTable,
     error::{Halt, Outcome, mux},
-    kernel::{Kernel, Space},
+    kernel::{Kernel, Space, WaitKey},
     scheme::user::Scheme,
 };
 use kernel_core::{slab::Id, timer};
@@ -75,7 +75,7 @@ impl Context {
     #[inline(always)]
     pub fn could_go_on(&self) -> Option<Loaded> {
         let (space, table) = (self.space?, self.table?);
-        let free = !(self.stopped | self.retry | self.interrupted);
+        let free = !(self.stopped | self.repeats.is_some() | self.interrupted);
         free.then_some(Loaded { space, table })
     }
 
@@ -217,8 +217,8 @@ impl Kernel {
             let Some(context) = self.contexts.get_mut(next) else {
                 continue;
             };
-            if context.retry {
-                self.make_call_again(next);
+            if let Some(key) = context.repeats.take() {
+                self.make_call_again(next, key);
                 if self.attention {
                     continue;
                 }
@@ -234,20 +234,18 @@ impl Kernel {
     }
 
     /// Repeats the call that a context waited with, unless a signal is to come first.
-    fn make_call_again(&mut self, id: Id<Context>) {
+    fn make_call_again(&mut self, id: Id<Context>, key: WaitKey) {
         let interrupted = self
             .contexts
             .get(id)
             .is_some_and(|context| context.interrupted)
             && self.signal_deliverable(id);
-        let Some(context) = self.contexts.get_mut(id) else {
-            return;
-        };
-        context.retry = false;
         if interrupted {
-            context.state.frame.set_result(mux(Err(EINTR)));
+            if let Some(context) = self.contexts.get_mut(id) {
+                context.state.frame.set_result(mux(Err(EINTR)));
+            }
         } else {
-            self.repeat_call();
+            self.repeat_call(key);
         }
     }
 

@@ -6,10 +6,7 @@ use crate::{
     kernel::Kernel,
     scheme::{
         Kind,
-        user::{
-            Open, Then,
-            payload::{Direction, Payload},
-        },
+        user::{Call, Open, Then, payload::Direction},
     },
     syscall::open::{O_CLOEXEC, PATH_MAX},
 };
@@ -82,22 +79,16 @@ impl Kernel {
                     return fail(ENOMEM);
                 };
                 let args = [object, 0, 0, 0, 0, 0];
-                let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Dup, args);
-                call.payload = Payload::Bytes {
-                    base,
-                    len,
-                    direction: Direction::In,
-                    text: false,
-                };
-                call.then = Then::Open(Open {
+                let call = Call::plain(scheme, &entry, Opcode::Dup, args);
+                let call = call.with(base, len, Direction::In);
+                self.call_scheme(call.then(Then::Open(Open {
                     number,
                     replace,
                     description,
                     rights: entry.rights,
                     lease,
                     cloexec: false,
-                });
-                self.call_scheme(call)
+                })))
             }
             Kind::SchemeCapability => {
                 self.expect_payload(base, len, CREATE_SCHEME)?;
@@ -247,7 +238,7 @@ impl Kernel {
                 match self.description(entry.desc)?.kind {
                     Kind::User { scheme, number } => {
                         let args = [number, command as u64, argument as u64, 0, 0, 0];
-                        let call = crate::syscall::file::plain(scheme, &entry, Opcode::Fcntl, args);
+                        let call = Call::plain(scheme, &entry, Opcode::Fcntl, args);
                         self.call_scheme(call)
                     }
                     _ => fail(EINVAL),

@@ -6,7 +6,7 @@
 use super::{
     Kind,
     ops::Opened,
-    user::{Scheme, Then, Watch},
+    user::{Call, Scheme, Then, Watch},
 };
 use crate::{
     context::sched::Alarm,
@@ -178,14 +178,13 @@ impl Kernel {
             return Ok(EVENT);
         }
         let args = [object, interest.bits() as u64, 0, 0, 0, 0];
-        let mut call = crate::syscall::file::plain(scheme, &entry, Opcode::Fevent, args);
-        call.then = Then::Watch(Watch {
+        let call = Call::plain(scheme, &entry, Opcode::Fevent, args);
+        self.call_scheme(call.then(Then::Watch(Watch {
             description: id,
             queue,
             number,
             previous,
-        });
-        self.call_scheme(call)
+        })))
     }
 
     /// The scheme has said what is possible at a description that a queue now watches.
@@ -297,7 +296,6 @@ impl Kernel {
 
     /// The last descriptor of a queue is gone.
     pub fn event_close(&mut self, queue: QueueId) {
-        self.end_waiters(WaitKey::Event(queue));
         let timers = &mut self.timers;
         self.events.destroy_with(queue, |alarm| {
             if let Some(timer) = Id::from_raw(alarm) {

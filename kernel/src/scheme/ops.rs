@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     descriptor::{Description, Entry},
     error::{Outcome, fail},
-    kernel::{Kernel, Space},
+    kernel::{Kernel, Space, WaitKey},
 };
 use core::mem::size_of;
 use kernel_core::slab::Id;
@@ -295,8 +295,12 @@ impl Kernel {
         }
     }
 
-    /// The last description of a kernel object is gone.
+    /// A description of a kernel object is gone. Another thread may wait at it, whose wait ends when it makes its call
+    /// again.
     pub fn kernel_close(&mut self, kind: Kind) {
+        if let Some(key) = WaitKey::of(kind) {
+            self.wake_waiters(key);
+        }
         match kind {
             Kind::Pipe(pipe, end) => self.pipe_close(pipe, end),
             Kind::Event(queue) => self.event_close(queue),

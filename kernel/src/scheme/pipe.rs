@@ -136,10 +136,6 @@ impl Kernel {
             return;
         }
         let is_closed = pipe.is_closed();
-        self.end_waiters(match end {
-            End::Read => WaitKey::PipeRead(id),
-            End::Write => WaitKey::PipeWrite(id),
-        });
         if is_closed {
             if let Some(mut pipe) = self.pipes.remove(id) {
                 pipe.dispose(&mut KernelPages);

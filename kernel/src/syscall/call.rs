@@ -9,7 +9,7 @@ use crate::{
         user::{
             Call, RecvIntent, Scheme, Then,
             fds::{FD_SIZE, MAX_TRANSFER},
-            payload::{Direction, Payload},
+            payload::Direction,
         },
     },
 };
@@ -137,27 +137,21 @@ impl Kernel {
         flags: CallFlags,
         [a, mut b, c]: [u64; SQE_METADATA],
     ) -> Outcome {
-        let (opcode, direction, text, beneath) = if flags.contains(CallFlags::STD_FS) {
+        let mut takes_path = false;
+        let (opcode, direction) = if flags.contains(CallFlags::STD_FS) {
             let kind = StdFsCallKind::try_from_raw(a as u8).ok_or(Halt::Errno(EOPNOTSUPP))?;
             self.require(entry, rights::std_fs(kind))?;
             if matches!(kind, StdFsCallKind::Frenameat | StdFsCallKind::Flinkat) {
                 return fail(EINVAL);
             }
-            let takes_path = kind == StdFsCallKind::Unlinkat;
-            let mut beneath = !entry.rights.contains(Rights::ESCAPE);
+            takes_path = kind == StdFsCallKind::Unlinkat;
             if takes_path {
                 b = self.resolve_flags(scheme, entry, b as usize)? as u64;
-                beneath = b as usize & RESOLVE_BENEATH != 0;
-                if beneath {
+                if b as usize & RESOLVE_BENEATH != 0 {
                     b |= u64::from(AT_FLAG_BENEATH);
                 }
             }
-            (
-                Opcode::StdFsCall,
-                direction_of(kind, len)?,
-                takes_path,
-                beneath,
-            )
+            (Opcode::StdFsCall, direction_of(kind, len)?)
         } else {
             self.require(entry, Rights::CALL)?;
             let direction = match (
@@ -168,24 +162,14 @@ impl Kernel {
                 (true, false) => Direction::OutAll,
                 (false, true) => Direction::In,
             };
-            let beneath = !entry.rights.contains(Rights::ESCAPE);
-            (Opcode::Call, direction, false, beneath)
+            (Opcode::Call, direction)
         };
-        self.call_scheme(Call {
-            scheme,
-            opcode,
-            args: [number, 0, 0, a, b, c],
-            credentials: false,
-            multiple_ids: false,
-            beneath,
-            payload: Payload::Bytes {
-                base,
-                len,
-                direction,
-                text,
-            },
-            then: answer_of(direction),
-        })
+        let mut call =
+            Call::verb(scheme, entry, opcode, number, [a, b, c]).with(base, len, direction);
+        if takes_path {
+            call = call.on_path(b as usize, base, len);
+        }
+        self.call_scheme(call.then(answer_of(direction)))
     }
 
     /// Fails, and counts it, unless the entry has the right.
@@ -261,21 +245,11 @@ impl Kernel {
                 argument |= u64::from(AT_FLAG_BENEATH);
             }
         }
-        self.call_scheme(Call {
-            scheme,
-            opcode,
-            args: [number, 0, 0, kind, argument, second],
-            credentials: false,
-            multiple_ids: true,
-            beneath,
-            payload: Payload::Bytes {
-                base,
-                len,
-                direction,
-                text: false,
-            },
-            then: answer_of(direction),
-        })
+        let words = [kind, argument, second];
+        let mut call = Call::verb(scheme, &a, opcode, number, words).with(base, len, direction);
+        call.multiple_ids = true;
+        call.beneath = beneath;
+        self.call_scheme(call.then(answer_of(direction)))
     }
 
     /// Sends descriptors to an object, or receives some from it.
@@ -322,13 +296,8 @@ impl Kernel {
                 if let Some(context) = self.this() {
                     context.request.transfer = entries;
                 }
-                let mut call = super::file::plain(
-                    scheme,
-                    &entry,
-                    Opcode::Sendfd,
-                    [number, send.bits() as u64, a, fds as u64, 0, 0],
-                );
-                call.then = Then::SendFd;
+                let args = [number, send.bits() as u64, a, fds as u64, 0, 0];
+                let call = Call::plain(scheme, &entry, Opcode::Sendfd, args).then(Then::SendFd);
                 let caller = self.current;
                 self.call_scheme(call).inspect_err(|halt| {
                     if let (Halt::Errno(_), Some(caller)) = (halt, caller) {
@@ -351,12 +320,8 @@ impl Kernel {
                     self.release_lease(lease);
                     return fail(ENOMEM);
                 };
-                let mut call = super::file::plain(
-                    scheme,
-                    &entry,
-                    Opcode::Recvfd,
-                    [number, receive.bits() as u64, fds as u64, a, b, 0],
-                );
+                let args = [number, receive.bits() as u64, fds as u64, a, b, 0];
+                let mut call = Call::plain(scheme, &entry, Opcode::Recvfd, args);
                 call.credentials = false;
                 call.then = Then::RecvFd(RecvIntent {
                     buffer: base,

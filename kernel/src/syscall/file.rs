@@ -8,10 +8,7 @@ use crate::{
     scheme::{
         Kind,
         ops::At,
-        user::{
-            Call, Scheme, Then,
-            payload::{Direction, Payload},
-        },
+        user::{Call, Scheme, Then, payload::Direction},
     },
 };
 use cap_abi::Rights;
@@ -22,20 +19,6 @@ use syscall::{data::Stat, error::*, flag::*, schemev2::Opcode};
 /// Longest single read or write; more is done in part, as POSIX allows. It bounds how many pages are lent
 /// without a pause.
 const MAX_TRANSFER: usize = 32 << 20;
-
-/// A call of a user scheme through a descriptor, with everything else at its most common.
-pub const fn plain(scheme: Id<Scheme>, entry: &Entry, opcode: Opcode, args: [u64; 6]) -> Call {
-    Call {
-        scheme,
-        opcode,
-        args,
-        credentials: true,
-        multiple_ids: false,
-        beneath: !entry.rights.contains(Rights::ESCAPE),
-        payload: Payload::None,
-        then: Then::Value,
-    }
-}
 
 impl Kernel {
     /// `SYS_READ`.
@@ -137,25 +120,13 @@ impl Kernel {
             }
             return Ok(count);
         };
-        let opcode = if direction == Direction::In {
-            Opcode::Write
-        } else {
-            Opcode::Read
-        };
-        let flags = (status & O_FCNTL_MASK) as u64;
-        let mut call = plain(scheme, &entry, opcode, [number, 0, 0, offset, flags, 0]);
-        call.payload = Payload::Bytes {
-            base,
-            len,
-            direction,
-            text: false,
-        };
-        call.then = if moves {
+        let at = (offset, status);
+        let call = Call::transfer(scheme, &entry, number, at, (base, len), direction);
+        self.call_scheme(call.then(if moves {
             Then::Advance(entry.desc)
         } else {
             Then::Count
-        };
-        self.call_scheme(call)
+        }))
     }
 
     /// `SYS_LSEEK`.
@@ -175,9 +146,8 @@ impl Kernel {
                     let size = self.kernel_size(kind)?;
                     return self.seek_to_end(entry.desc, size, displacement);
                 };
-                let mut call = plain(scheme, &entry, Opcode::Fsize, [number, 0, 0, 0, 0, 0]);
-                call.then = Then::SeekEnd(entry.desc, displacement);
-                return self.call_scheme(call);
+                let call = Call::plain(scheme, &entry, Opcode::Fsize, [number, 0, 0, 0, 0, 0]);
+                return self.call_scheme(call.then(Then::SeekEnd(entry.desc, displacement)));
             }
             _ => return fail(EINVAL),
         };
@@ -217,14 +187,14 @@ impl Kernel {
     pub fn sys_fchown(&mut self, fd: usize, uid: usize, gid: usize) -> Outcome {
         let (scheme, number, entry) = self.user_object(fd, Rights::ATTR)?;
         let args = [number, uid as u64, gid as u64, 0, 0, 0];
-        self.call_scheme(plain(scheme, &entry, Opcode::Fchown, args))
+        self.call_scheme(Call::plain(scheme, &entry, Opcode::Fchown, args))
     }
 
     /// `SYS_FSYNC`.
     pub fn sys_fsync(&mut self, fd: usize) -> Outcome {
         let entry = self.entry(fd, Rights::SYNC)?;
         match self.description(entry.desc)?.kind {
-            Kind::User { scheme, number } => self.call_scheme(plain(
+            Kind::User { scheme, number } => self.call_scheme(Call::plain(
                 scheme,
                 &entry,
                 Opcode::Fsync,
@@ -242,14 +212,8 @@ impl Kernel {
         let entry = self.entry(fd, Rights::STAT)?;
         match self.description(entry.desc)?.kind {
             Kind::User { scheme, number } => {
-                let mut call = plain(scheme, &entry, Opcode::Fstat, [number, 0, 0, 0, 0, 0]);
-                call.payload = Payload::Bytes {
-                    base,
-                    len: size_of::<Stat>(),
-                    direction: Direction::OutAll,
-                    text: false,
-                };
-                self.call_scheme(call)
+                let call = Call::plain(scheme, &entry, Opcode::Fstat, [number, 0, 0, 0, 0, 0]);
+                self.call_scheme(call.with(base, size_of::<Stat>(), Direction::OutAll))
             }
             kind => {
                 let stat = self.kernel_stat(kind)?;
@@ -262,16 +226,9 @@ impl Kernel {
     /// `SYS_FPATH`.
     pub fn sys_fpath(&mut self, fd: usize, base: usize, len: usize) -> Outcome {
         let (scheme, number, entry) = self.user_object(fd, Rights::STAT)?;
-        let mut call = plain(scheme, &entry, Opcode::Fpath, [number, 0, 0, 0, 0, 0]);
-        let len = len.min(PATH_MAX);
-        call.payload = Payload::Bytes {
-            base,
-            len,
-            direction: Direction::Out,
-            text: false,
-        };
-        call.then = Then::Count;
-        self.call_scheme(call)
+        let call = Call::plain(scheme, &entry, Opcode::Fpath, [number, 0, 0, 0, 0, 0]);
+        let call = call.with(base, len.min(PATH_MAX), Direction::Out);
+        self.call_scheme(call.then(Then::Count))
     }
 
     /// `SYS_FLINK` and `SYS_FRENAME`, whose path the scheme resolves from its own root. A beneath-limited
@@ -281,14 +238,8 @@ impl Kernel {
             return fail(ENAMETOOLONG);
         }
         let (scheme, number, entry) = self.user_object(fd, Rights::RENAME | Rights::ESCAPE)?;
-        let mut call = plain(scheme, &entry, opcode, [number, 0, 0, 0, 0, 0]);
-        call.payload = Payload::Bytes {
-            base,
-            len,
-            direction: Direction::In,
-            text: true,
-        };
-        self.call_scheme(call)
+        let call = Call::plain(scheme, &entry, opcode, [number, 0, 0, 0, 0, 0]);
+        self.call_scheme(call.with_path(base, len))
     }
 
     /// `SYS_FLINK`.
@@ -308,7 +259,7 @@ impl Kernel {
         match self.description(entry.desc)?.kind {
             Kind::User { scheme, number } => {
                 let args = [number, flags.bits() as u64, 0, 0, 0, 0];
-                self.call_scheme(plain(scheme, &entry, Opcode::Fevent, args))
+                self.call_scheme(Call::plain(scheme, &entry, Opcode::Fevent, args))
             }
             kind => Ok((self.kernel_readiness(entry.desc, kind) & flags).bits()),
         }

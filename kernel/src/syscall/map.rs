@@ -7,7 +7,7 @@ use crate::{
     scheme::{
         Kind,
         memory::MapRecord,
-        user::{MapIntent, Then},
+        user::{Call, MapIntent, Then},
     },
 };
 use core::mem::size_of;
@@ -63,14 +63,13 @@ impl Kernel {
             0,
             0,
         ];
-        let mut call = super::file::plain(scheme, &entry, Opcode::MmapPrep, args);
-        call.then = Then::Map(MapIntent {
+        let call = Call::plain(scheme, &entry, Opcode::MmapPrep, args);
+        self.call_scheme(call.then(Then::Map(MapIntent {
             record,
             address: map.address,
             size: map.size,
             flags: map.flags,
-        });
-        self.call_scheme(call)
+        })))
     }
 
     /// Maps what the daemon has prepared at `source` in its own space into the caller's.

@@ -9,18 +9,21 @@ pub mod time;
 
 use crate::{
     error::{Halt, Outcome, fail, mux},
-    kernel::Kernel,
+    kernel::{Kernel, WaitKey},
 };
 use syscall::{error::ENOSYS, number::*};
 
 impl Kernel {
-    /// Performs again the system call that the running context's registers still describe, and stores its
-    /// result unless the context waits once more.
-    pub fn repeat_call(&mut self) {
+    /// Performs again the system call that the running context's registers still describe, and that it waited with
+    /// for a change of `key`, and stores its result unless the context waits once more.
+    pub fn repeat_call(&mut self, key: WaitKey) {
         let Some(context) = self.this() else { return };
         let number = context.state.frame.number();
         let [a, b, c, d, e, _] = context.state.frame.args();
-        let outcome = self.dispatch(number, a, b, c, d, e);
+        let outcome = match self.check_repeated(key) {
+            Ok(()) => self.dispatch(number, a, b, c, d, e),
+            Err(halt) => Err(halt),
+        };
         let result = match outcome {
             Ok(value) => value,
             Err(Halt::Errno(errno)) => mux(Err(errno)),

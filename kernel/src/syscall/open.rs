@@ -7,10 +7,7 @@ use crate::{
     kernel::Kernel,
     scheme::{
         Kind,
-        user::{
-            Call, Open, Scheme, Then,
-            payload::{Direction, Payload},
-        },
+        user::{Call, Open, Scheme, Then},
     },
 };
 use cap_abi::{
@@ -107,28 +104,15 @@ impl Kernel {
             self.release_lease(lease);
             return fail(ENOMEM);
         };
-        self.call_scheme(Call {
-            scheme,
-            opcode: Opcode::OpenAt,
-            args: [object, 0, 0, flags as u64, status as u64, 0],
-            credentials: true,
-            multiple_ids: false,
-            beneath: flags & RESOLVE_BENEATH != 0,
-            payload: Payload::Bytes {
-                base: path,
-                len,
-                direction: Direction::In,
-                text: true,
-            },
-            then: Then::Open(Open {
-                number,
-                replace: false,
-                description,
-                rights: entry.rights,
-                lease,
-                cloexec: flags & O_CLOEXEC != 0,
-            }),
-        })
+        let call = Call::open(scheme, &entry, object, (flags, status), (path, len));
+        self.call_scheme(call.then(Then::Open(Open {
+            number,
+            replace: false,
+            description,
+            rights: entry.rights,
+            lease,
+            cloexec: flags & O_CLOEXEC != 0,
+        })))
     }
 
     /// Fails early when a demanded number is taken.
@@ -215,21 +199,9 @@ impl Kernel {
             return fail(EPERM);
         };
         let flags = self.resolve_flags(scheme, &entry, flags)?;
-        self.call_scheme(Call {
-            scheme,
-            opcode: Opcode::UnlinkAt,
-            args: [number, 0, 0, flags as u64, 0, 0],
-            credentials: true,
-            multiple_ids: false,
-            beneath: flags & RESOLVE_BENEATH != 0,
-            payload: Payload::Bytes {
-                base: path,
-                len,
-                direction: Direction::In,
-                text: true,
-            },
-            then: Then::Value,
-        })
+        let args = [number, 0, 0, flags as u64, 0, 0];
+        let call = Call::plain(scheme, &entry, Opcode::UnlinkAt, args);
+        self.call_scheme(call.on_path(flags, path, len))
     }
 
     /// Refuses a beneath-limited call that takes a path, when the scheme has not declared that it

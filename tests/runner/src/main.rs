@@ -107,8 +107,15 @@ enum Command {
     },
 }
 
-fn main() -> Result<ExitCode> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    carry_out(&Args::parse()).unwrap_or_else(|error| {
+        // Without the backtrace that a `Result` would be shown with: what is wrong is the caller's.
+        eprintln!("test-runner: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn carry_out(args: &Args) -> Result<ExitCode> {
     let status = |failed| ExitCode::from(u8::from(failed));
     let suites = || Table::read_all(&args.suites);
     match &args.command {
@@ -122,10 +129,10 @@ fn main() -> Result<ExitCode> {
             let table = crates::Table::read(table)?;
             Ok(status(crates::run(&table, names, page, *again)?))
         }
-        Command::Packages => packages(&suites()?, &args),
+        Command::Packages => packages(&suites()?, args),
         Command::Test { jobs, names } => {
             let jobs = jobs.map_or_else(processors, NonZeroUsize::get);
-            let (_, failed) = run_all(&suites()?.select(false, names)?, &args, jobs)?;
+            let (_, failed) = run_all(&suites()?.select(false, names)?, args, jobs)?;
             Ok(status(failed))
         }
         Command::Bench {
@@ -138,7 +145,7 @@ fn main() -> Result<ExitCode> {
             if suites.is_empty() {
                 bail!("no suite has bench = true");
             }
-            let (found, failed) = run_all(&suites, &args, 1)?;
+            let (found, failed) = run_all(&suites, args, 1)?;
             if failed {
                 bail!(
                     "a benchmark failed; {} is left as it was",

@@ -1,6 +1,7 @@
 //! `mkinitfs`: writes an initial file system from host files and folders.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -17,8 +18,17 @@ struct Args {
     inputs: Vec<String>,
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match make(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mkinitfs: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make(args: &Args) -> Result<()> {
     let mut builder = initfs::Builder::new();
     for input in &args.inputs {
         let (host, name) = match input.split_once('=') {

@@ -9,7 +9,8 @@ use uds_api::{Address, TOKEN, flag, option, verb};
 use crate::{
     Bound, Kind, Result, Server, World,
     inbox::{DATAGRAM, STREAM},
-    socket::{Credentials, Role, Sending, Socket, State, What},
+    quota::{Of, Passed},
+    socket::{Credentials, Handle, Role, Sending, Socket, State, What},
     waiting::{Step, given_up},
 };
 
@@ -18,20 +19,21 @@ const BACKLOG: usize = 128;
 
 impl<F> Server<F> {
     pub(crate) fn new_socket(&mut self, owner: Credentials) -> Result<Key> {
-        if self.sockets.len() >= crate::SOCKETS {
-            return Err(errno::ENFILE);
-        }
+        let charge = self.charge(owner.uid, Of::Socket)?;
         self.sockets
-            .insert(Socket::new(owner))
+            .insert(Socket::new(owner, charge))
             .map_err(|_| errno::ENOMEM)
     }
 
-    pub(crate) fn open_handle(&mut self, role: Role<F>) -> Result<u64> {
-        if self.handles.len() >= crate::HANDLES {
-            return Err(errno::ENFILE);
-        }
+    /// A handle of a user's.
+    pub(crate) fn open_handle(&mut self, uid: u32, role: Role<F>) -> Result<u64> {
+        let charge = self.charge(uid, Of::Handle)?;
+        let handle = Handle {
+            role,
+            _charge: charge,
+        };
         self.handles
-            .insert(role)
+            .insert(handle)
             .map(Key::raw)
             .map_err(|_| errno::ENOMEM)
     }
@@ -39,7 +41,7 @@ impl<F> Server<F> {
     /// A socket with a handle.
     pub(crate) fn open_socket(&mut self, owner: Credentials) -> Result<(Key, u64)> {
         let key = self.new_socket(owner)?;
-        match self.open_handle(Role::Socket(key)) {
+        match self.open_handle(owner.uid, Role::Socket(key)) {
             Ok(handle) => {
                 if let Some(socket) = self.sockets.get_mut(key) {
                     socket.handle = Some(handle);
@@ -53,7 +55,7 @@ impl<F> Server<F> {
         }
     }
 
-    fn socket(&mut self, key: Key) -> Result<&mut Socket<F>> {
+    pub(crate) fn socket(&mut self, key: Key) -> Result<&mut Socket<F>> {
         self.sockets.get_mut(key).ok_or(errno::EBADF)
     }
 
@@ -296,7 +298,7 @@ impl<F> Server<F> {
         &mut self,
         key: Key,
         payload: &[u8],
-        fds: Vec<F>,
+        fds: Vec<Passed<F>>,
         tag: u32,
         wait: bool,
         now: u64,
@@ -331,7 +333,7 @@ impl<F> Server<F> {
         key: Key,
         to: Key,
         bytes: &[u8],
-        fds: Vec<F>,
+        fds: Vec<Passed<F>>,
         tag: u32,
         wait: bool,
         now: u64,

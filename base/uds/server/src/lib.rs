@@ -21,6 +21,7 @@ extern crate alloc;
 
 mod calls;
 mod inbox;
+mod quota;
 mod request;
 mod socket;
 mod waiting;
@@ -34,7 +35,8 @@ use gen_slab::{Key, Slab};
 use syscall::flag::EventFlags;
 use uds_api::Token;
 
-use socket::{Role, Socket};
+use quota::{Of, Quota};
+use socket::{Handle, Role, Socket};
 
 type Result<T> = core::result::Result<T, i32>;
 
@@ -100,16 +102,12 @@ enum Bound {
     Abstract(Vec<u8>),
 }
 
-/// Most sockets at once.
-const SOCKETS: usize = 1 << 14;
-/// Most handles at once.
-const HANDLES: usize = 1 << 15;
-
 /// Sockets and their handles.
 pub struct Server<F> {
     kind: Kind,
     sockets: Slab<Socket<F>>,
-    handles: Slab<Role<F>>,
+    handles: Slab<Handle<F>>,
+    quota: Quota,
     bound: BTreeMap<Bound, Key>,
     /// Sockets about which something has changed.
     changed: VecDeque<Key>,
@@ -120,11 +118,12 @@ pub struct Server<F> {
 impl<F> Server<F> {
     /// Without sockets.
     #[must_use]
-    pub const fn new(kind: Kind) -> Self {
+    pub fn new(kind: Kind) -> Self {
         Self {
             kind,
             sockets: Slab::new(),
             handles: Slab::new(),
+            quota: Quota::default(),
             bound: BTreeMap::new(),
             changed: VecDeque::new(),
             effects: Vec::new(),
@@ -137,7 +136,7 @@ impl<F> Server<F> {
     /// # Errors
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64> {
-        self.open_handle(Role::Root)
+        self.open_handle(0, Role::Root)
     }
 
     /// What is to be said since this was last asked.
@@ -162,6 +161,11 @@ impl<F> Server<F> {
             .collect();
         self.changed.extend(due);
         self.settle(now);
+    }
+
+    /// Counts one thing more for a user.
+    pub(crate) fn charge(&mut self, uid: u32, of: Of) -> Result<quota::Charge> {
+        self.quota.charge(uid, of)
     }
 
     /// How many sockets and handles there are.

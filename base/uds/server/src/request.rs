@@ -13,7 +13,8 @@ use uds_api::{DESCRIPTORS, flag, verb};
 
 use crate::{
     Result, Server, World,
-    socket::{Credentials, Role, What},
+    quota::{Of, Passed},
+    socket::{Credentials, Handle, Role, What},
     waiting::Step,
 };
 
@@ -78,7 +79,8 @@ impl<F> Server<F> {
     }
 
     fn target(&self, handle: u64) -> Result<Target> {
-        Ok(match self.handles.get(Key::from_raw(handle)) {
+        let handle = self.handles.get(Key::from_raw(handle));
+        Ok(match handle.map(|handle| &handle.role) {
             Some(Role::Root) => Target::Root,
             Some(Role::Socket(key)) => Target::Socket(*key),
             Some(Role::Ticket(key, _)) => Target::Ticket(*key),
@@ -88,7 +90,8 @@ impl<F> Server<F> {
     }
 
     fn close(&mut self, handle: u64) {
-        if let Some(Role::Socket(key)) = self.handles.remove(Key::from_raw(handle)) {
+        let handle = self.handles.remove(Key::from_raw(handle));
+        if let Some(Role::Socket(key)) = handle.map(|handle| handle.role) {
             self.end_socket(key);
         }
     }
@@ -126,10 +129,16 @@ impl<F> Server<F> {
                 b"accept" => self.start(key, tag, What::Accept, true, now),
                 b"accept-nonblock" => self.start(key, tag, What::Accept, false, now),
                 b"pair" => self.pair(key, caller).map(Step::Opened),
-                b"ticket" => self
-                    .open_handle(Role::Ticket(key, Vec::new()))
-                    .map(Step::Opened),
-                b"nread" => self.open_handle(Role::Available(key)).map(Step::Opened),
+                b"ticket" => {
+                    let uid = self.socket(key)?.owner.uid;
+                    let opened = self.open_handle(uid, Role::Ticket(key, Vec::new()));
+                    opened.map(Step::Opened)
+                }
+                b"nread" => {
+                    let uid = self.socket(key)?.owner.uid;
+                    let opened = self.open_handle(uid, Role::Available(key));
+                    opened.map(Step::Opened)
+                }
                 _ => Err(errno::EINVAL),
             },
             (Opcode::Read, Target::Socket(key)) => {
@@ -151,22 +160,24 @@ impl<F> Server<F> {
                 self.call(key, [a, b, ids], payload, caller, tag, now, world)
             }
             (Opcode::Call, Target::Ticket(key)) if a == verb::SEND => {
-                let fds = match self.handles.get_mut(Key::from_raw(handle)) {
-                    Some(Role::Ticket(_, fds)) => core::mem::take(fds),
-                    _ => return Err(errno::EBADF),
-                };
+                let fds = core::mem::take(self.ticket(handle)?);
                 let wait = b & flag::NONBLOCK == 0;
                 self.send_call(key, payload, fds, tag, wait, now)
             }
-            (Opcode::Sendfd, Target::Ticket(_)) => {
+            (Opcode::Sendfd, Target::Ticket(key)) => {
                 let count = usize::try_from(a).map_err(|_| errno::EINVAL)?;
-                let Some(Role::Ticket(_, fds)) = self.handles.get_mut(Key::from_raw(handle)) else {
-                    return Err(errno::EBADF);
-                };
-                if count.saturating_add(fds.len()) > DESCRIPTORS {
+                if count.saturating_add(self.ticket(handle)?.len()) > DESCRIPTORS {
                     return Err(errno::EINVAL);
                 }
-                fds.extend(world.obtain(tag, count)?);
+                let uid = self.socket(key)?.owner.uid;
+                let charges: Result<Vec<_>> = (0..count)
+                    .map(|_| self.charge(uid, Of::Descriptor))
+                    .collect();
+                let charges = charges?.into_iter();
+                let fds = world.obtain(tag, count)?.into_iter();
+                let passed = fds.zip(charges);
+                self.ticket(handle)?
+                    .extend(passed.map(|(fd, charge)| Passed::new(fd, charge)));
                 value(count)
             }
             (Opcode::Fevent, Target::Socket(key)) => {
@@ -205,8 +216,20 @@ impl<F> Server<F> {
         if count == 0 {
             return Err(errno::EINVAL);
         }
+        let fds = fds.into_iter().map(|passed| passed.fd).collect();
         world.give(sqe.tag, fds)?;
         Ok(count)
+    }
+
+    /// The descriptors that will go with a message.
+    fn ticket(&mut self, handle: u64) -> Result<&mut Vec<Passed<F>>> {
+        match self.handles.get_mut(Key::from_raw(handle)) {
+            Some(Handle {
+                role: Role::Ticket(_, fds),
+                ..
+            }) => Ok(fds),
+            _ => Err(errno::EBADF),
+        }
     }
 
     fn stat(&self, target: Target, payload: &mut [u8]) -> Result<Step> {

@@ -5,7 +5,17 @@ use alloc::{collections::VecDeque, vec::Vec};
 use gen_slab::Key;
 use syscall::flag::EventFlags;
 
-use crate::{Bound, inbox::Inbox};
+use crate::{
+    Bound,
+    inbox::Inbox,
+    quota::{Charge, Passed},
+};
+
+/// What a descriptor of the scheme's stands for.
+pub struct Handle<F> {
+    pub role: Role<F>,
+    pub _charge: Charge,
+}
 
 /// What a handle is.
 pub enum Role<F> {
@@ -14,7 +24,7 @@ pub enum Role<F> {
     /// A socket.
     Socket(Key),
     /// Descriptors that will go with a message of this socket.
-    Ticket(Key, Vec<F>),
+    Ticket(Key, Vec<Passed<F>>),
     /// How much waits to be received.
     Available(Key),
 }
@@ -61,20 +71,21 @@ pub enum What<F> {
 pub struct Sending<F> {
     pub bytes: Vec<u8>,
     pub done: usize,
-    pub fds: Vec<F>,
+    pub fds: Vec<Passed<F>>,
     pub to: Key,
 }
 
 /// A socket.
 pub struct Socket<F> {
     pub owner: Credentials,
+    pub _charge: Charge,
     /// None while the connection has not been accepted.
     pub handle: Option<u64>,
     pub state: State,
     pub name: Vec<u8>,
     pub bound: Option<Bound>,
     pub mode: u16,
-    pub inbox: Inbox<F>,
+    pub inbox: Inbox<Passed<F>>,
     /// Who is at the other side.
     pub peer: Credentials,
     /// What the other side was called, when it is gone.
@@ -88,13 +99,14 @@ pub struct Socket<F> {
     pub receive_time: u64,
     pub send_time: u64,
     /// What came with the last message, and by which number it is fetched.
-    pub taken: (u32, Vec<F>),
+    pub taken: (u32, Vec<Passed<F>>),
 }
 
 impl<F> Socket<F> {
-    pub fn new(owner: Credentials) -> Self {
+    pub fn new(owner: Credentials, charge: Charge) -> Self {
         Self {
             owner,
+            _charge: charge,
             handle: None,
             state: State::Idle,
             name: Vec::new(),

@@ -102,6 +102,7 @@ impl<F> Server<F> {
         let Some(socket) = self.sockets.get_mut(key) else {
             return Step::failed(errno::EBADF);
         };
+        let uid = socket.owner.uid;
         let State::Listening { queue, .. } = &mut socket.state else {
             return Step::failed(errno::EINVAL);
         };
@@ -109,7 +110,7 @@ impl<F> Server<F> {
             return Step::Waits;
         };
         self.changed.extend(socket.interested.drain(..));
-        match self.open_handle(Role::Socket(new)) {
+        match self.open_handle(uid, Role::Socket(new)) {
             Ok(handle) => {
                 if let Some(socket) = self.sockets.get_mut(new) {
                     socket.handle = Some(handle);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use syscall::{
     EACCES, EADDRINUSE, EAGAIN, EBADF, ECONNREFUSED, EDESTADDRREQ, EINTR, EINVAL, EISCONN,
-    EMSGSIZE, ENOENT, ENOTCONN, EPIPE, Stat,
+    EMSGSIZE, ENFILE, ENOENT, ENOTCONN, EPIPE, ETOOMANYREFS, Stat,
     flag::{EventFlags, O_NONBLOCK, O_RDWR},
     schemev2::{Opcode, Sqe, SqeFlags},
 };
@@ -206,7 +206,11 @@ impl World {
         let ticket = done(self.dup(handle, "ticket")).unwrap();
         self.outside.coming = fds.to_vec();
         let args = [ticket, 0, 0, fds.len() as u64, 0, 0];
-        done(self.ask(Opcode::Sendfd, args, &mut [])).unwrap();
+        if let Err(error) = done(self.ask(Opcode::Sendfd, args, &mut [])) {
+            self.outside.coming.clear();
+            self.close(ticket);
+            return Ok(Err(error));
+        }
         let mut payload = address([0; TOKEN], b"");
         payload.extend_from_slice(text.as_bytes());
         let answer = self.call(ticket, [verb::SEND, flag::NONBLOCK, 0], &mut payload);
@@ -643,4 +647,71 @@ fn malformed_requests_are_refused() {
             assert_eq!(done(world.call(one, metadata, &mut [0; 10])), Ok(0));
         }
     }
+}
+
+/// Opens sockets for a user until there is an error.
+fn sockets_of(world: &mut World, uid: u32) -> (Vec<u64>, i32) {
+    world.uid = uid;
+    let ids = u64::from(uid) | u64::from(uid) << 32;
+    let args = [world.root, 0, 0, O_RDWR as u64, 0, ids];
+    let mut handles = Vec::new();
+    loop {
+        match done(world.ask(Opcode::OpenAt, args, &mut [])) {
+            Ok(handle) => handles.push(handle),
+            Err(error) => return (handles, error),
+        }
+    }
+}
+
+#[test]
+fn a_greedy_user_leaves_sockets_to_others() {
+    let mut world = World::new(Kind::Stream);
+    let (greedy, error) = sockets_of(&mut world, 1000);
+    assert_eq!((greedy.len(), error), (1 << 12, ENFILE));
+    assert_eq!(done(world.dup(greedy[0], "pair")), Err(ENFILE));
+    for uid in [0, 1001] {
+        world.uid = uid;
+        let handle = world.socket();
+        done(world.dup(handle, "pair")).unwrap();
+    }
+    let handles = world.server.counts().1;
+    for handle in &greedy {
+        world.close(*handle);
+    }
+    assert_eq!(world.server.counts().1, handles - greedy.len());
+    assert_eq!(sockets_of(&mut world, 1000).0.len(), 1 << 12);
+}
+
+#[test]
+fn a_greedy_user_leaves_descriptors_to_others() {
+    let mut world = World::new(Kind::Datagram);
+    let pair_of = |world: &mut World, uid| {
+        world.uid = uid;
+        world.pair()
+    };
+    let sixteen: Vec<u32> = (0..16).collect();
+    let mut pairs = Vec::new();
+    let refused = loop {
+        let (from, to) = pair_of(&mut world, 1000);
+        pairs.push((from, to));
+        let sent = (0..8).find_map(|_| done(world.send_with(from, "x", &sixteen)).err());
+        if let Some(error) = sent {
+            break error;
+        }
+    };
+    assert_eq!((refused, pairs.len()), (ETOOMANYREFS, 9));
+    for uid in [0, 1001] {
+        let (from, to) = pair_of(&mut world, uid);
+        assert_eq!(done(world.send_with(from, "x", &sixteen)), Ok(1));
+        let (_, numbers) = world.receive(to, 100, 16).unwrap();
+        assert_eq!(world.fetch(to, numbers[3], 16), Ok(sixteen.clone()));
+    }
+    // What is received counts no longer, and neither does what goes with its socket.
+    let (from, to) = pairs[0];
+    let (_, numbers) = world.receive(to, 100, 16).unwrap();
+    world.fetch(to, numbers[3], 16).unwrap();
+    assert_eq!(done(world.send_with(from, "x", &sixteen)), Ok(1));
+    world.close(pairs[1].1);
+    let (other, _) = pairs[2];
+    assert_eq!(done(world.send_with(other, "x", &sixteen)), Ok(1));
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -61,8 +62,18 @@ enum Initfs {
     },
 }
 
-fn main() -> Result<()> {
-    match Args::parse() {
+fn main() -> ExitCode {
+    match carry_out(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mkimage: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(args: Args) -> Result<()> {
+    match args {
         Args::Disk {
             output,
             config,

@@ -8,6 +8,7 @@
 //! waits in the scheme's queue, or, when a thread of the daemon is waiting, goes straight to that
 //! thread, which then runs next. When the socket closes, every caller is answered `ENODEV`.
 
+pub mod call;
 pub mod direct;
 pub mod fds;
 pub mod payload;
@@ -25,6 +26,7 @@ use crate::{
     scheme::memory::MapRecord,
 };
 use alloc::vec::Vec;
+pub use call::Call;
 use cap_abi::{Rights, resolve::RESOLVE_MASK, scheme::FEATURE_RESOLVE};
 use kernel_core::{
     event::QueueId,
@@ -34,10 +36,7 @@ use kernel_core::{
     slab::{Id, Slab},
 };
 use payload::{Payload, Placed};
-use syscall::{
-    flag::EventFlags,
-    schemev2::{Opcode, Sqe},
-};
+use syscall::{flag::EventFlags, schemev2::Sqe};
 
 /// A scheme whose daemon holds its socket.
 pub struct Scheme {
@@ -341,23 +340,3 @@ pub const TAG_INDEX_BITS: u32 = 20;
 pub const TAG_INDEX_MASK: u32 = (1 << TAG_INDEX_BITS) - 1;
 /// How many contexts there can be, so that every index fits a tag.
 pub const MAX_CONTEXTS: u32 = 1 << TAG_INDEX_BITS;
-
-/// A call as system calls describe it to [`submit`].
-pub struct Call {
-    /// Of which scheme.
-    pub scheme: Id<Scheme>,
-    /// What.
-    pub opcode: Opcode,
-    /// The words of the submission entry; those that the payload fills are overwritten.
-    pub args: [u64; 6],
-    /// Put the caller's user and group into the sixth word.
-    pub credentials: bool,
-    /// The sixth word is a second object number.
-    pub multiple_ids: bool,
-    /// The descriptor is beneath-limited.
-    pub beneath: bool,
-    /// The caller's buffer.
-    pub payload: Payload,
-    /// What to do with the answer.
-    pub then: Then,
-}

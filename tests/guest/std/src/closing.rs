@@ -20,6 +20,10 @@ pub const CASES: &[Case] = &[
     ("a_read_at_a_pipe", a_read_at_a_pipe),
     ("a_write_to_a_pipe", a_write_to_a_pipe),
     ("a_lock", a_lock),
+    (
+        "a_number_given_to_another_pipe",
+        a_number_given_to_another_pipe,
+    ),
 ];
 
 const EBADF: i32 = 9;
@@ -35,6 +39,7 @@ unsafe extern "C" {
     fn close(fd: c_int) -> c_int;
     fn flock(fd: c_int, how: c_int) -> c_int;
     fn accept(fd: c_int, address: *mut u8, len: *mut u32) -> c_int;
+    fn dup2(fd: c_int, to: c_int) -> c_int;
     fn mkfifo(path: *const c_char, mode: c_int) -> c_int;
     fn read(fd: c_int, into: *mut u8, len: usize) -> isize;
     fn write(fd: c_int, from: *const u8, len: usize) -> isize;
@@ -184,4 +189,38 @@ fn a_lock() {
     let next = open();
     same(lock(next.as_raw_fd(), LOCK_EX | LOCK_NB), Ok(0));
     fs::remove_file(path).expect("remove");
+}
+
+/// The first byte of what there is.
+fn read_one(fd: c_int) -> isize {
+    let mut byte = 0;
+    // SAFETY: there is room for the one byte.
+    match unsafe { read(fd, &raw mut byte, 1) } {
+        1 => byte.into(),
+        other => other,
+    }
+}
+
+/// Before a thread goes on that waited, the number of what it waited at is given to something else. It may have read
+/// before that, but never from the other.
+fn a_number_given_to_another_pipe() {
+    for _ in 0..5 {
+        let (from, mut to) = io::pipe().expect("a pipe");
+        let (mut other, mut to_other) = io::pipe().expect("another pipe");
+        to_other.write_all(b"other").expect("room");
+        let from = number(from);
+        let reads = waiting(read_one, from);
+        to.write_all(b"x").expect("room");
+        // SAFETY: both are open descriptors.
+        same(unsafe { dup2(other.as_raw_fd(), from) }, from);
+        match answer(&reads) {
+            Ok(byte) => same(byte, b'x'.into()),
+            Err(error) => same(error, EBADF),
+        }
+        shut(from);
+        drop(to_other);
+        let mut left = String::new();
+        other.read_to_string(&mut left).expect("read");
+        same(left.as_str(), "other");
+    }
 }

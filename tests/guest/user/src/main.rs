@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod files;
 mod hold;
+mod listing;
 mod names;
 mod notify;
 mod places;

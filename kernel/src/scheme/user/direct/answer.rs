@@ -77,7 +77,7 @@ impl Kernel {
             return None;
         }
         let (free, table) = (
-            !(caller.stopped | caller.retry | caller.interrupted),
+            !(caller.stopped | caller.repeats.is_some() | caller.interrupted),
             caller.table?,
         );
         if !free {

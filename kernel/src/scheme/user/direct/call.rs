@@ -15,7 +15,7 @@ use crate::{
     },
     syscall::open::{O_CLOEXEC, PATH_MAX},
 };
-use cap_abi::{Rights, resolve::RESOLVE_BENEATH, scheme::SQE_BENEATH};
+use cap_abi::{Rights, scheme::SQE_BENEATH};
 use core::mem::size_of;
 use kernel_core::{lease::LeaseId, queue::Queue, rights, wire::sqe_words};
 use syscall::{
@@ -68,21 +68,7 @@ impl Kernel {
             return None;
         }
         let flags = rights::resolution(entry.rights, flags);
-        let call = Call {
-            scheme,
-            opcode: Opcode::OpenAt,
-            args: [object, 0, 0, flags as u64, status as u64, 0],
-            credentials: true,
-            multiple_ids: false,
-            beneath: flags & RESOLVE_BENEATH != 0,
-            payload: Payload::Bytes {
-                base: path,
-                len,
-                direction: Direction::In,
-                text: true,
-            },
-            then: Then::Value,
-        };
+        let call = Call::open(scheme, &entry, object, (flags, status), (path, len));
         let opens = Opens {
             number,
             mode: (flags & O_ACCMODE) | status,
@@ -147,21 +133,8 @@ impl Kernel {
         if !entry.rights.contains(Rights::DUP) {
             return None;
         }
-        let call = Call {
-            scheme,
-            opcode: Opcode::Dup,
-            args: [object, 0, 0, 0, 0, 0],
-            credentials: true,
-            multiple_ids: false,
-            beneath: !entry.rights.contains(Rights::ESCAPE),
-            payload: Payload::Bytes {
-                base,
-                len,
-                direction: Direction::In,
-                text: false,
-            },
-            then: Then::Value,
-        };
+        let args = [object, 0, 0, 0, 0, 0];
+        let call = Call::plain(scheme, &entry, Opcode::Dup, args).with(base, len, Direction::In);
         let opens = Opens {
             number,
             mode: status,
@@ -201,7 +174,7 @@ impl Kernel {
                 if !entry.rights.contains(Rights::CALL) {
                     return None;
                 }
-                let [a, b, c] = match count {
+                let words = match count {
                     0 => [0; 3],
                     3 => {
                         let space = self.spaces.get_mut(self.current_space)?;
@@ -215,21 +188,8 @@ impl Kernel {
                     // What only comes back begins as zeros.
                     _ => return None,
                 };
-                let call = Call {
-                    scheme,
-                    opcode: Opcode::Call,
-                    args: [number, 0, 0, a, b, c],
-                    credentials: false,
-                    multiple_ids: false,
-                    beneath: !entry.rights.contains(Rights::ESCAPE),
-                    payload: Payload::Bytes {
-                        base,
-                        len,
-                        direction,
-                        text: false,
-                    },
-                    then: Then::Value,
-                };
+                let call = Call::verb(scheme, &entry, Opcode::Call, number, words);
+                let call = call.with(base, len, direction);
                 self.call_at_once(call, 0, None)
             }
             _ => None,
@@ -247,9 +207,9 @@ impl Kernel {
         (offset, flags): (usize, usize),
         direction: Direction,
     ) -> Option<()> {
-        let (opcode, right) = match direction {
-            Direction::In => (Opcode::Write, Rights::WRITE),
-            _ => (Opcode::Read, Rights::READ),
+        let right = match direction {
+            Direction::In => Rights::WRITE,
+            _ => Rights::READ,
         };
         if flags != usize::MAX {
             return None;
@@ -262,28 +222,14 @@ impl Kernel {
         if !entry.rights.contains(rights::positioned(right, offset)) {
             return None;
         }
-        let status = description.flags as usize & O_FCNTL_MASK;
+        let status = description.flags as usize;
         let (mut at, mut then) = (offset as u64, Then::Count);
         if description.positioned && at == u64::MAX {
             at = description.offset;
             then = Then::Advance(entry.desc);
         }
-        let call = Call {
-            scheme,
-            opcode,
-            args: [number, 0, 0, at, status as u64, 0],
-            credentials: true,
-            multiple_ids: false,
-            beneath: !entry.rights.contains(Rights::ESCAPE),
-            payload: Payload::Bytes {
-                base,
-                len,
-                direction,
-                text: false,
-            },
-            then,
-        };
-        self.call_at_once(call, 0, None)
+        let call = Call::transfer(scheme, &entry, number, (at, status), (base, len), direction);
+        self.call_at_once(call.then(then), 0, None)
     }
 
     /// Makes a call, of which at most a page has to be copied, of a scheme that one thread waits for, and lets
