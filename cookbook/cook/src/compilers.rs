@@ -157,6 +157,7 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
     let program = std::path::absolute(program).context("the program's path")?;
     let path = text(&program)?;
     let mut options = crate::exec::Options::from_environment()?;
+    let mut kept = None;
     if is_test(&program) {
         let package = std::env::current_dir().context("no current folder")?;
         let package = text(&package)?;
@@ -173,7 +174,12 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
             }
             options.env.push(format!("{name}={value}"));
         }
-        options.files.push(format!("{path}:{}", text(&place)?));
+        let stripped = without_debugging(&program)?;
+        let file = stripped.as_ref().map_or(&*program, |file| file.path());
+        options
+            .files
+            .push(format!("{}:{}", text(file)?, text(&place)?));
+        kept = stripped;
         options.folder = Some(package.to_owned());
         options.without = WITHOUT.map(str::to_owned).to_vec();
         options.command = vec![place.into_os_string()];
@@ -183,7 +189,29 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
         options.command = vec![Path::new("/root").join(name).into_os_string()];
     }
     options.command.extend_from_slice(args);
-    Ok(crate::exec::run(tree, &options))
+    // What `kept` names is gone when it is.
+    let status = crate::exec::run(tree, &options);
+    drop(kept);
+    Ok(status)
+}
+
+/// The size from which a test goes into the guest without what only debuggers read: files there are in memory,
+/// on the way even twice.
+const LARGE: u64 = 32 << 20;
+
+/// A large program without its debugging information.
+fn without_debugging(program: &Path) -> Result<Option<tempfile::NamedTempFile>> {
+    let reading = || program.display().to_string();
+    if fs::metadata(program).with_context(reading)?.len() < LARGE {
+        return Ok(None);
+    }
+    let tool = toolchain::find("llvm-strip");
+    let tool =
+        tool.context("stripping programs needs llvm-strip, which is not installed (make deps)")?;
+    let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let words = ["-o".as_ref(), file.path().as_os_str(), program.as_os_str()];
+    crate::process::output(&tool, &words)?;
+    Ok(Some(file))
 }
 
 fn text(path: &Path) -> Result<&str> {
