@@ -174,7 +174,7 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
             }
             options.env.push(format!("{name}={value}"));
         }
-        let stripped = without_debugging(&program)?;
+        let stripped = without_debugging(&program, LARGE)?;
         let file = stripped.as_ref().map_or(&*program, |file| file.path());
         options
             .files
@@ -199,10 +199,10 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
 /// on the way even twice.
 const LARGE: u64 = 32 << 20;
 
-/// A large program without its debugging information.
-fn without_debugging(program: &Path) -> Result<Option<tempfile::NamedTempFile>> {
+/// A program without its debugging information, if it has as many bytes as are `large`.
+fn without_debugging(program: &Path, large: u64) -> Result<Option<tempfile::NamedTempFile>> {
     let reading = || program.display().to_string();
-    if fs::metadata(program).with_context(reading)?.len() < LARGE {
+    if fs::metadata(program).with_context(reading)?.len() < large {
         return Ok(None);
     }
     let tool = toolchain::find("llvm-strip");
@@ -276,6 +276,28 @@ mod tests {
         for (path, test) in rows {
             assert_eq!(is_test(Path::new(path)), test, "{path}");
         }
+    }
+
+    #[test]
+    fn a_large_test_is_stripped() {
+        let program = std::env::current_exe().unwrap();
+        let whole = fs::metadata(&program).unwrap();
+        assert!(
+            without_debugging(&program, whole.len() + 1)
+                .unwrap()
+                .is_none()
+        );
+        let stripped = without_debugging(&program, whole.len()).unwrap().unwrap();
+        let less = stripped.as_file().metadata().unwrap();
+        assert!(less.len() < whole.len() / 2, "{} of {}", less.len(), whole.len());
+        // It is still a program, and this one.
+        let output = Command::new(stripped.path()).arg("--list").output().unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        assert!(listed.contains("a_large_test_is_stripped: test\n"), "{listed}");
+        let path = stripped.path().to_owned();
+        drop(stripped);
+        assert!(!path.exists());
+        assert!(without_debugging(Path::new("/nothing"), 0).is_err());
     }
 
     #[test]
