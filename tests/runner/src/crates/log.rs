@@ -104,22 +104,17 @@ pub(super) fn done_in_part(part: &str) -> impl Iterator<Item = String> {
 
 /// The tests in the list with which the log of a run in parts begins.
 pub(super) fn listed(said: &str) -> Vec<String> {
-    let (list, _) = split(said);
+    let list = said.split(STATUS).next().unwrap_or(said);
     let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
     names.map(str::to_owned).collect()
 }
 
-/// The list in the log of a run in parts, and the rest.
-fn split(said: &str) -> (&str, &str) {
-    let (list, rest) = said.split_once(STATUS).unwrap_or((said, ""));
-    (list, rest.split_once('\n').map_or("", |(_, rest)| rest))
-}
-
 /// What the parts of a run said.
 fn parts(said: &str) -> impl Iterator<Item = &str> {
-    let parts = split(said).1.split(STATUS);
-    // Behind each status that of the next part.
-    parts.filter(|part| part.lines().count() > 1)
+    // The list, and each part behind how the one before it ended.
+    let parts = said.split(STATUS).skip(1);
+    let parts = parts.filter_map(|part| part.split_once('\n').map(|(_, part)| part));
+    parts.filter(|part| !part.trim().is_empty())
 }
 
 fn outcomes(part: &str) -> Vec<(String, Outcome)> {
