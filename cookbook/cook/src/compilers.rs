@@ -289,11 +289,22 @@ mod tests {
         );
         let stripped = without_debugging(&program, whole.len()).unwrap().unwrap();
         let less = stripped.as_file().metadata().unwrap();
-        assert!(less.len() < whole.len() / 2, "{} of {}", less.len(), whole.len());
+        assert!(
+            less.len() < whole.len() / 2,
+            "{} of {}",
+            less.len(),
+            whole.len()
+        );
         // It is still a program, and this one.
-        let output = Command::new(stripped.path()).arg("--list").output().unwrap();
+        let output = Command::new(stripped.path())
+            .arg("--list")
+            .output()
+            .unwrap();
         let listed = String::from_utf8(output.stdout).unwrap();
-        assert!(listed.contains("a_large_test_is_stripped: test\n"), "{listed}");
+        assert!(
+            listed.contains("a_large_test_is_stripped: test\n"),
+            "{listed}"
+        );
         let path = stripped.path().to_owned();
         drop(stripped);
         assert!(!path.exists());

@@ -248,7 +248,8 @@ fn test(entry: &Entry, beside: &Path, folder: &Path, words: &[&str]) -> Result<S
     for (name, value) in &entry.env {
         options += &format!(" --env {name}={value}");
     }
-    let separator = (!words.is_empty() && !entry.args.iter().any(|arg| arg == "--")).then_some("--");
+    let separator =
+        (!words.is_empty() && !entry.args.iter().any(|arg| arg == "--")).then_some("--");
     let output = Command::new(top.join("cook"))
         .args(["cargo", "test", "--no-fail-fast"])
         .args(entry.release.then_some("--release"))
@@ -303,9 +304,9 @@ fn judge(entry: &Entry, found: &Found) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::page::{BEGIN, END, update};
     use super::log::read;
     use super::log::tests::SAID;
+    use super::page::{BEGIN, END, update};
     use super::*;
 
     fn entry(fails: &[&str]) -> Entry {

@@ -223,7 +223,9 @@ impl Run<'_> {
         let limit = time("--timeout", self.options.timeout)?.map(|time| started + time);
         let silence = time("--silence", self.options.silence)?;
         loop {
-            let silent = silence.filter(|_| self.greeted).map(|time| self.heard + time);
+            let silent = silence
+                .filter(|_| self.greeted)
+                .map(|time| self.heard + time);
             let boot = (!self.greeted).then_some(started + BOOT);
             let stop = self.stopping.map(|(_, when)| when);
             let next = [limit, silent, boot, stop].into_iter().flatten().min();

@@ -124,7 +124,6 @@ fn outcomes(part: &str) -> Vec<(String, Outcome)> {
     said.tests
 }
 
-
 /// The last lines.
 fn end(said: &str) -> String {
     let last: Vec<&str> = said.trim_end().lines().rev().take(12).collect();
@@ -224,7 +223,8 @@ test result: FAILED. 2 passed; 2 failed
 
     #[test]
     fn parts_are_joined() {
-        const LIST: &str = "a::x: test\na::y: test\nb: test\nc: test\n\n4 tests, 0 benchmarks\n   Compiling\n";
+        const LIST: &str =
+            "a::x: test\na::y: test\nb: test\nc: test\n\n4 tests, 0 benchmarks\n   Compiling\n";
         let status = |status: i32| format!("\n{STATUS}{status}\n");
         // The machine of the first part ended with a test.
         let first = "running 3 tests\ntest a::x ... ok\ntest a::y ...    Running t\ncook exec: the time is up\n";
