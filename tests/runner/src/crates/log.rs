@@ -76,12 +76,15 @@ pub(super) fn read(said: &str) -> Found {
 
 /// What the log of a run in parts says: a list of the tests, and what each part said. A test with which a part came to
 /// its end has failed; of one that was run again the last outcome counts.
-pub(super) fn read_parts(said: &str) -> Found {
+pub(super) fn read_parts(said: &str, skip: &[String]) -> Found {
+    let tests: BTreeSet<String> = listed(said, skip).into_iter().collect();
     let mut found = Found {
-        planned: listed(said).len() as u64,
+        planned: tests.len() as u64,
         ..Found::default()
     };
-    let outcomes: BTreeMap<String, Outcome> = parts(said).flat_map(outcomes).collect();
+    let outcomes = parts(said).flat_map(outcomes);
+    let outcomes: BTreeMap<String, Outcome> =
+        outcomes.filter(|(name, _)| tests.contains(name)).collect();
     for (name, outcome) in &outcomes {
         found.add(name, *outcome);
     }
@@ -102,11 +105,12 @@ pub(super) fn done_in_part(part: &str) -> impl Iterator<Item = String> {
     outcomes(part).into_iter().map(|(name, _)| name)
 }
 
-/// The tests in the list with which the log of a run in parts begins.
-pub(super) fn listed(said: &str) -> Vec<String> {
+/// The tests in the list with which the log of a run in parts begins, but for those whose names begin as one of `skip`.
+pub(super) fn listed(said: &str, skip: &[String]) -> Vec<String> {
     let list = said.split(STATUS).next().unwrap_or(said);
     let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
-    names.map(str::to_owned).collect()
+    let kept = |name: &&str| !skip.iter().any(|prefix| name.starts_with(prefix));
+    names.filter(kept).map(str::to_owned).collect()
 }
 
 /// What the parts of a run said.
@@ -231,21 +235,28 @@ test result: FAILED. 2 passed; 2 failed
         let second = "running 2 tests\ntest b ... ok\ntest c ... ignored\n";
         let third = "running 1 test\ntest b ... FAILED\n";
         let log = [LIST, &status(0), first, &status(101), second, &status(0)].concat();
-        assert_eq!(listed(&log), ["a::x", "a::y", "b", "c"]);
-        let found = read_parts(&log);
+        assert_eq!(listed(&log, &[]), ["a::x", "a::y", "b", "c"]);
+        let found = read_parts(&log, &[]);
         assert_eq!((found.planned, found.passed, found.ignored), (4, 2, 1));
         assert_eq!(names(&found.failed), ["a::y"]);
         assert_eq!(found.modules["a"], (1, 1));
         assert_eq!(found.broken, None);
         assert_eq!(done(&log).len(), 4);
+        let some = read_parts(&log, &["a::y".into(), "b".into()]);
+        assert_eq!((some.planned, some.passed, some.failed.len()), (2, 1, 0));
         // What was run once more counts as it ended then.
-        let found = read_parts(&[&log, third, &status(101)].concat());
+        let found = read_parts(&[&log, third, &status(101)].concat(), &[]);
         assert_eq!((found.passed, names(&found.failed)), (1, vec!["a::y", "b"]));
         // A machine that came to no test, and a list of nothing but errors.
-        let found = read_parts(&[&log, "no machine\n", &status(101)].concat());
+        let found = read_parts(&[&log, "no machine\n", &status(101)].concat(), &[]);
         assert_eq!(found.broken.as_deref(), Some("no machine"));
         let none = ["error: no such thing\n", &status(101)].concat();
-        assert_eq!((listed(&none).len(), done(&none).len()), (0, 0));
-        assert!(read_parts(&none).broken.unwrap().contains("no such thing"));
+        assert_eq!((listed(&none, &[]).len(), done(&none).len()), (0, 0));
+        assert!(
+            read_parts(&none, &[])
+                .broken
+                .unwrap()
+                .contains("no such thing")
+        );
     }
 }

@@ -19,18 +19,19 @@ pub enum Which {
     Only(Vec<String>),
 }
 
-/// Runs tests, `size` at a time, with what the log of a run before says, if that counts. `run` is given words for the
+/// Runs tests, `size` at a time, but those whose names begin as one of `skip`, with what the log of a run before says, if that counts. `run` is given words for the
 /// test program, and answers what was said, which the log gets.
 pub(super) fn run(
     which: &Which,
     size: usize,
+    skip: &[String],
     before: &str,
     mut run: impl FnMut(&[&str]) -> Result<String>,
 ) -> Result<()> {
     let tests = if *which == Which::All {
-        log::listed(&run(&["--list"])?)
+        log::listed(&run(&["--list"])?, skip)
     } else {
-        log::listed(before)
+        log::listed(before, skip)
     };
     if tests.is_empty() {
         bail!("there is no list of its tests, which a whole run begins with");
@@ -69,7 +70,7 @@ mod tests {
     fn suite(which: &Which, size: usize, before: &str) -> (Vec<String>, String) {
         let mut runs = Vec::new();
         let mut all = before.to_owned();
-        run(which, size, before, |words| {
+        run(which, size, &[], before, |words| {
             runs.push(words.join(" "));
             let mut said = String::new();
             if words == ["--list"] {
@@ -107,7 +108,7 @@ mod tests {
                 format!("{words} c d::e"),
             ]
         );
-        let found = log::read_parts(&said);
+        let found = log::read_parts(&said, &[]);
         assert_eq!((found.planned, found.passed), (4, 3));
         assert_eq!(found.failed, BTreeSet::from(["b".to_owned()]));
     }
@@ -124,13 +125,13 @@ mod tests {
         assert_eq!(runs[0], format!("{words} b d::e"));
         assert!(suite(&Which::None, 9, &cut).0.is_empty());
         let never = |_: &[&str]| -> Result<String> { unreachable!() };
-        assert!(run(&Which::Rest, 9, "", never).is_err());
+        assert!(run(&Which::Rest, 9, &[], "", never).is_err());
     }
 
     #[test]
     fn two_machines_that_fail_end_it() {
         let mut runs = 0;
-        let failed = run(&Which::All, 1, "", |words| {
+        let failed = run(&Which::All, 1, &[], "", |words| {
             runs += 1;
             let list = if words == ["--list"] { "a: test\n" } else { "" };
             Ok(format!("{list}oh\n{}1\n", log::STATUS))
