@@ -43,7 +43,7 @@ struct Entry {
     /// Further words for `cargo test`.
     #[serde(default)]
     args: Vec<String>,
-    /// Why only a part of its tests is run, if `args` or `skip` say so.
+    /// Why only a part of its tests is run, if `args` or `only` say so.
     #[serde(default)]
     part: String,
     /// Whether tests, and the standard library that is built for them, are optimised. Without, they take too long
@@ -56,9 +56,9 @@ struct Entry {
     /// How many of its tests a machine runs, one after the other, before another one takes over. There is a machine
     /// for each test program otherwise.
     part_size: Option<NonZeroUsize>,
-    /// Beginnings of the names of tests that are not run so.
+    /// Beginnings of the names of those tests that are run so, if not all are.
     #[serde(default)]
-    skip: Vec<String>,
+    only: Vec<String>,
     /// After how many seconds without a word such a machine is stopped; it has failed the test that it was at.
     #[serde(default = "usual_silence")]
     silence: u32,
@@ -142,9 +142,9 @@ impl Table {
         let mut table: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
         table.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         for entry in &table.crates {
-            if (entry.args.is_empty() && entry.skip.is_empty()) != entry.part.is_empty() {
+            if (entry.args.is_empty() && entry.only.is_empty()) != entry.part.is_empty() {
                 bail!(
-                    "{}: `{}`: `args` or `skip`, and `part`, go together",
+                    "{}: `{}`: `args` or `only`, and `part`, go together",
                     path.display(),
                     entry.name
                 );
@@ -223,14 +223,14 @@ fn found(table: &Table, entry: &Entry, which: &Which) -> Result<Found> {
         };
         match entry.part_size {
             None => run(&[]).map(drop)?,
-            Some(size) => parts::run(which, size.get(), &entry.skip, &before, run)?,
+            Some(size) => parts::run(which, size.get(), &entry.only, &before, run)?,
         }
     }
     let said = fs::read(&path).with_context(name)?;
     let said = String::from_utf8_lossy(&said);
     Ok(match entry.part_size {
         None => log::read(&said),
-        Some(_) => log::read_parts(&said, &entry.skip),
+        Some(_) => log::read_parts(&said, &entry.only),
     })
 }
 
@@ -321,7 +321,7 @@ mod tests {
             release: false,
             time_limit: usual_limit(),
             part_size: None,
-            skip: Vec::new(),
+            only: Vec::new(),
             silence: usual_silence(),
             env: BTreeMap::new(),
             memory: usual_memory(),

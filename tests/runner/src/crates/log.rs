@@ -76,8 +76,8 @@ pub(super) fn read(said: &str) -> Found {
 
 /// What the log of a run in parts says: a list of the tests, and what each part said. A test with which a part came to
 /// its end has failed; of one that was run again the last outcome counts.
-pub(super) fn read_parts(said: &str, skip: &[String]) -> Found {
-    let tests: BTreeSet<String> = listed(said, skip).into_iter().collect();
+pub(super) fn read_parts(said: &str, only: &[String]) -> Found {
+    let tests: BTreeSet<String> = listed(said, only).into_iter().collect();
     let mut found = Found {
         planned: tests.len() as u64,
         ..Found::default()
@@ -105,11 +105,11 @@ pub(super) fn done_in_part(part: &str) -> impl Iterator<Item = String> {
     outcomes(part).into_iter().map(|(name, _)| name)
 }
 
-/// The tests in the list with which the log of a run in parts begins, but for those whose names begin as one of `skip`.
-pub(super) fn listed(said: &str, skip: &[String]) -> Vec<String> {
+/// The tests in the list with which the log of a run in parts begins: all, or those whose names begin as one of `only`.
+pub(super) fn listed(said: &str, only: &[String]) -> Vec<String> {
     let list = said.split(STATUS).next().unwrap_or(said);
     let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
-    let kept = |name: &&str| !skip.iter().any(|prefix| name.starts_with(prefix));
+    let kept = |name: &&str| only.is_empty() || only.iter().any(|prefix| name.starts_with(prefix));
     names.filter(kept).map(str::to_owned).collect()
 }
 
@@ -242,7 +242,7 @@ test result: FAILED. 2 passed; 2 failed
         assert_eq!(found.modules["a"], (1, 1));
         assert_eq!(found.broken, None);
         assert_eq!(done(&log).len(), 4);
-        let some = read_parts(&log, &["a::y".into(), "b".into()]);
+        let some = read_parts(&log, &["a::x".into(), "c".into()]);
         assert_eq!((some.planned, some.passed, some.failed.len()), (2, 1, 0));
         // What was run once more counts as it ended then.
         let found = read_parts(&[&log, third, &status(101)].concat(), &[]);

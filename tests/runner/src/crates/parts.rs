@@ -19,19 +19,20 @@ pub enum Which {
     Only(Vec<String>),
 }
 
-/// Runs tests, `size` at a time, but those whose names begin as one of `skip`, with what the log of a run before says, if that counts. `run` is given words for the
-/// test program, and answers what was said, which the log gets.
+/// Runs tests, `size` at a time: all of the list, or those whose names begin as one of `only`. `before` is what the log of
+/// a run before says, if that counts. `run` is given words for the test program, and answers what was said, which the
+/// log gets.
 pub(super) fn run(
     which: &Which,
     size: usize,
-    skip: &[String],
+    only: &[String],
     before: &str,
     mut run: impl FnMut(&[&str]) -> Result<String>,
 ) -> Result<()> {
     let tests = if *which == Which::All {
-        log::listed(&run(&["--list"])?, skip)
+        log::listed(&run(&["--list"])?, only)
     } else {
-        log::listed(before, skip)
+        log::listed(before, only)
     };
     if tests.is_empty() {
         bail!("there is no list of its tests, which a whole run begins with");
