@@ -50,7 +50,7 @@ struct Entry {
     /// where instructions are translated.
     #[serde(default)]
     release: bool,
-    /// How many seconds each of its test programs may take.
+    /// How many seconds each of its test programs, or parts, may take.
     #[serde(default = "usual_limit")]
     time_limit: u32,
     /// How many of its tests a machine runs, one after the other, before another one takes over. There is a machine
@@ -59,9 +59,6 @@ struct Entry {
     /// Beginnings of the names of those tests that are run so, if not all are.
     #[serde(default)]
     only: Vec<String>,
-    /// After how many seconds without a word such a machine is stopped; it has failed the test that it was at.
-    #[serde(default = "usual_silence")]
-    silence: u32,
     /// The environment of its tests.
     #[serde(default)]
     env: BTreeMap<String, String>,
@@ -108,10 +105,6 @@ struct Group {
 
 const fn usual_limit() -> u32 {
     600
-}
-
-const fn usual_silence() -> u32 {
-    120
 }
 
 const fn usual_memory() -> u32 {
@@ -245,9 +238,6 @@ fn test(entry: &Entry, beside: &Path, folder: &Path, words: &[&str]) -> Result<S
         "--config {image} --timeout {} --mem {}",
         entry.time_limit, entry.memory
     );
-    if entry.part_size.is_some() {
-        options += &format!(" --silence {}", entry.silence);
-    }
     for (name, value) in &entry.env {
         options += &format!(" --env {name}={value}");
     }
@@ -322,7 +312,6 @@ mod tests {
             time_limit: usual_limit(),
             part_size: None,
             only: Vec::new(),
-            silence: usual_silence(),
             env: BTreeMap::new(),
             memory: usual_memory(),
             image: usual_image(),

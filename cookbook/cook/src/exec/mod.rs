@@ -55,9 +55,6 @@ pub struct Options {
     /// Stop the machine after so many seconds, with status 124.
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<f64>,
-    /// Stop the machine when the command has said nothing for so many seconds, with status 124.
-    #[arg(long, value_name = "SECONDS")]
-    pub silence: Option<f64>,
     /// Memory in MiB.
     #[arg(long, default_value_t = 512, value_name = "MIB")]
     pub mem: u32,
@@ -190,7 +187,6 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
         input: None,
         sender,
         greeted: false,
-        heard: Instant::now(),
         stopping: None,
     };
     run.attend(&events)
@@ -207,8 +203,6 @@ struct Run<'a> {
     input: Option<Sender<()>>,
     sender: Sender<Event>,
     greeted: bool,
-    /// When the agent or the command said something.
-    heard: Instant,
     /// The signal after which the machine is stopped, and when.
     stopping: Option<(i32, Instant)>,
 }
@@ -216,19 +210,17 @@ struct Run<'a> {
 impl Run<'_> {
     fn attend(&mut self, events: &Receiver<Event>) -> Result<End> {
         let started = Instant::now();
-        let time = |name, seconds: Option<f64>| {
-            let time = seconds.map(Duration::try_from_secs_f64).transpose();
-            time.with_context(|| format!("{name}: no such time"))
+        let limit = match self.options.timeout {
+            Some(seconds) => Some(
+                started
+                    + Duration::try_from_secs_f64(seconds).context("--timeout: no such time")?,
+            ),
+            None => None,
         };
-        let limit = time("--timeout", self.options.timeout)?.map(|time| started + time);
-        let silence = time("--silence", self.options.silence)?;
         loop {
-            let silent = silence
-                .filter(|_| self.greeted)
-                .map(|time| self.heard + time);
             let boot = (!self.greeted).then_some(started + BOOT);
             let stop = self.stopping.map(|(_, when)| when);
-            let next = [limit, silent, boot, stop].into_iter().flatten().min();
+            let next = [limit, boot, stop].into_iter().flatten().min();
             let wait = next.map_or(Duration::from_secs(3600), |at| {
                 at.saturating_duration_since(Instant::now())
             });
@@ -244,10 +236,6 @@ impl Run<'_> {
                     }
                     if limit.is_some_and(|limit| now >= limit) {
                         eprintln!("cook exec: the time is up");
-                        return Ok(End::Status(TIMED_OUT));
-                    }
-                    if silent.is_some_and(|silent| now >= silent) {
-                        eprintln!("cook exec: the command has been silent for too long");
                         return Ok(End::Status(TIMED_OUT));
                     }
                     if boot.is_some_and(|boot| now >= boot) {
@@ -324,7 +312,6 @@ impl Run<'_> {
         let end = match message {
             ToHost::Hello(VERSION) => {
                 self.greeted = true;
-                self.heard = Instant::now();
                 self.read_input();
                 None
             }
@@ -338,14 +325,8 @@ impl Run<'_> {
                 }
                 None
             }
-            ToHost::Output(bytes) => {
-                self.heard = Instant::now();
-                show(&mut io::stdout(), &bytes)?
-            }
-            ToHost::Error(bytes) => {
-                self.heard = Instant::now();
-                show(&mut io::stderr(), &bytes)?
-            }
+            ToHost::Output(bytes) => show(&mut io::stdout(), &bytes)?,
+            ToHost::Error(bytes) => show(&mut io::stderr(), &bytes)?,
             ToHost::Exited(code) => Some(End::Status(low(code))),
             ToHost::Killed(signal) => Some(End::Status(low(128 + signal))),
             ToHost::NotFound(why) => {
