@@ -46,7 +46,7 @@ help:
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
 	@echo 'make test-crates  tests of published crates in the guest (long)'
 	@echo 'make soak    a million paths beside Linux, a million opens while daemons are killed,'
-	@echo '             a thousand power cuts (long)'
+	@echo '             a thousand power cuts, a greedy user (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
 	@echo 'make bench   instructions per operation, compared with bench/baseline.json'
 	@echo 'make check   before a commit: formatting, clippy, tests on this host'
@@ -139,6 +139,9 @@ endif
 ifneq ($(filter ports%,$(or $(SUITES),ports)),)
 	$(Q)$(MAKE) --no-print-directory ports
 endif
+ifneq ($(filter ports-tcl,$(SUITES)),)
+	$(Q)./cook cook tcl
+endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
 
@@ -164,17 +167,20 @@ test-crates: tools
 	$(Q)$(RUNNER) crates $(if $(AGAIN),--again) $(if $(REST),--rest) $(ONLY:%=--only %) $(CRATES)
 
 # Long: a million random paths and renames, on this host; a million opens while daemons are killed; the power
-# goes a thousand times.
+# goes a thousand times; one user takes all of everything that it gets.
 soak: deps test-programs c-programs kernel
 	$(call say,a million paths beside this host)
 	$(Q)CASES=1000000 RACES=200000 $(HOST_CARGO) test --quiet -p cwd-cap --test differential --test races -- --nocapture
 	$(call say,soak test in QEMU)
-	$(Q)$(RUNNER) test soak-full power-cut-full
+	$(Q)$(RUNNER) test soak-full power-cut-full greedy
+
+# Of programs of others those that only suites on request test: `make test` does not build them.
+PORTS_ON_REQUEST := tcl
 
 # Packages of programs of others; `make test` has their tests, and this is those alone.
 ports: deps
 	$(call say,ports)
-	$(Q)./cook cook $(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml)))
+	$(Q)./cook cook $(filter-out $(PORTS_ON_REQUEST),$(notdir $(patsubst %/recipe.toml,%,$(wildcard recipes/ports/*/recipe.toml))))
 
 test-ports:
 	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/suites.toml)'

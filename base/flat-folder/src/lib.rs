@@ -16,17 +16,18 @@
 )]
 
 use gen_slab::{Key, Slab};
-use scheme_core::{Incoming, incoming, listing, reply};
+use scheme_core::{Incoming, incoming, listing, reply, user_of};
 use syscall::{
     error as errno,
     flag::{O_DIRECTORY, O_WRONLY},
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
+use user_shares::{SUPERUSER, Shares};
 
 type Result<T> = core::result::Result<T, i32>;
 
 /// Most handles at once.
-pub const HANDLES: usize = 1 << 12;
+pub const HANDLES: u64 = 1 << 12;
 
 /// What a descriptor refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,9 @@ pub enum Begun {
 /// The folder's handles.
 #[derive(Debug)]
 pub struct Folder<F> {
-    handles: Slab<Handle<F>>,
+    /// Each with the user who opened it.
+    handles: Slab<(Handle<F>, u32)>,
+    shares: Shares,
     /// What new descriptors are.
     flags: NewFdFlags,
 }
@@ -64,6 +67,7 @@ impl<F> Folder<F> {
     pub const fn new(positioned: bool) -> Self {
         Self {
             handles: Slab::new(),
+            shares: Shares::new(HANDLES),
             flags: if positioned {
                 NewFdFlags::POSITIONED
             } else {
@@ -75,19 +79,22 @@ impl<F> Folder<F> {
     /// Makes a handle of the folder.
     ///
     /// # Errors
-    /// `EMFILE`, `ENOMEM`.
+    /// `ENFILE`, `ENOMEM`.
     pub fn root(&mut self) -> Result<u64> {
-        self.insert(Handle::Root)
+        self.insert(Handle::Root, SUPERUSER)
     }
 
-    fn insert(&mut self, handle: Handle<F>) -> Result<u64> {
-        if self.handles.len() >= HANDLES {
-            return Err(errno::EMFILE);
+    fn insert(&mut self, handle: Handle<F>, user: u32) -> Result<u64> {
+        if !self.shares.take(user, 1) {
+            return Err(errno::ENFILE);
         }
         self.handles
-            .insert(handle)
+            .insert((handle, user))
             .map(Key::raw)
-            .map_err(|_| errno::ENOMEM)
+            .map_err(|_| {
+                self.shares.give_back(user, 1);
+                errno::ENOMEM
+            })
     }
 
     /// Takes a request as far as no file is needed. `find` answers what is to be kept of a file that is opened.
@@ -101,7 +108,9 @@ impl<F> Folder<F> {
         let opcode = match incoming(sqe) {
             Incoming::Cancelled(tag) => return Begun::Cancel(tag),
             Incoming::Closed(handle) => {
-                self.handles.remove(Key::from_raw(handle));
+                if let Some((_, user)) = self.handles.remove(Key::from_raw(handle)) {
+                    self.shares.give_back(user, 1);
+                }
                 return Begun::Nothing;
             }
             Incoming::Unmapped(_) | Incoming::Message => return Begun::Nothing,
@@ -109,10 +118,12 @@ impl<F> Folder<F> {
         };
         let refused = |error| Begun::Answer(reply::value(sqe.tag, Err(error)));
         match opcode {
-            Ok(Opcode::OpenAt) => match self.open(handle, payload, flags as usize, find) {
-                Ok(number) => Begun::Answer(reply::opened(sqe.tag, number, self.flags)),
-                Err(error) => refused(error),
-            },
+            Ok(Opcode::OpenAt) => {
+                match self.open(handle, payload, flags as usize, user_of(sqe).0, find) {
+                    Ok(number) => Begun::Answer(reply::opened(sqe.tag, number, self.flags)),
+                    Err(error) => refused(error),
+                }
+            }
             Ok(opcode) => Begun::Goes(opcode),
             Err(error) => refused(error),
         }
@@ -123,6 +134,7 @@ impl<F> Folder<F> {
         dir: u64,
         path: &[u8],
         flags: usize,
+        user: u32,
         find: impl FnOnce(&str, usize) -> Result<F>,
     ) -> Result<u64> {
         if !matches!(self.get(dir)?, Handle::Root) {
@@ -131,7 +143,7 @@ impl<F> Folder<F> {
         let path = core::str::from_utf8(path).map_err(|_| errno::EINVAL)?;
         if path.is_empty() || path == "." {
             return if flags & O_WRONLY == 0 {
-                self.root()
+                self.insert(Handle::Root, user)
             } else {
                 Err(errno::EISDIR)
             };
@@ -140,7 +152,7 @@ impl<F> Folder<F> {
         if flags & O_DIRECTORY == O_DIRECTORY {
             return Err(errno::ENOTDIR);
         }
-        self.insert(Handle::File(file))
+        self.insert(Handle::File(file), user)
     }
 
     /// What a descriptor refers to.
@@ -149,7 +161,8 @@ impl<F> Folder<F> {
     /// `EBADF`.
     pub fn get(&self, number: u64) -> Result<&Handle<F>> {
         let key = Key::from_raw(number);
-        self.handles.get(key).ok_or(errno::EBADF)
+        let handle = self.handles.get(key).map(|(handle, _)| handle);
+        handle.ok_or(errno::EBADF)
     }
 
     /// The same, to change it.
@@ -158,14 +171,15 @@ impl<F> Folder<F> {
     /// `EBADF`.
     pub fn get_mut(&mut self, number: u64) -> Result<&mut Handle<F>> {
         let key = Key::from_raw(number);
-        self.handles.get_mut(key).ok_or(errno::EBADF)
+        let handle = self.handles.get_mut(key).map(|(handle, _)| handle);
+        handle.ok_or(errno::EBADF)
     }
 
     /// Every file that is open, with its handle's number.
     pub fn files(&self) -> impl Iterator<Item = (u64, &F)> {
         self.handles
             .iter()
-            .filter_map(|(key, handle)| match handle {
+            .filter_map(|(key, (handle, _))| match handle {
                 Handle::Root => None,
                 Handle::File(file) => Some((key.raw(), file)),
             })
@@ -206,12 +220,24 @@ mod tests {
     }
 
     fn open(folder: &mut Folder<u8>, dir: u64, path: &[u8], flags: usize) -> Result<u64> {
+        open_as(folder, 0, dir, path, flags)
+    }
+
+    fn open_as(
+        folder: &mut Folder<u8>,
+        user: u32,
+        dir: u64,
+        path: &[u8],
+        flags: usize,
+    ) -> Result<u64> {
         let find = |name: &str, _: usize| match name {
             "a" => Ok(1),
             "closed" => Err(errno::EACCES),
             _ => Err(errno::ENOENT),
         };
-        match folder.begin(&sqe(Opcode::OpenAt, dir, flags), path, find) {
+        let mut sqe = sqe(Opcode::OpenAt, dir, flags);
+        sqe.args[5] = user.into();
+        match folder.begin(&sqe, path, find) {
             Begun::Answer(cqe) if (cqe.result as i64) < 0 => Err(-(cqe.result as i64) as i32),
             Begun::Answer(cqe) => Ok(cqe.result),
             other => panic!("{other:?}"),
@@ -256,10 +282,19 @@ mod tests {
         assert_eq!(folder.get(file), Err(errno::EBADF));
         // Closing it again harms nobody.
         assert!(matches!(folder.begin(&close, b"", none), Begun::Nothing));
-        for _ in 1..HANDLES {
-            open(&mut folder, root, b"a", 0).unwrap();
+        let mut opened = Vec::new();
+        for (user, most) in [(5, HANDLES / 4), (6, HANDLES / 4), (0, HANDLES / 2 - 1)] {
+            for _ in 0..most {
+                opened.push(open_as(&mut folder, user, root, b"a", 0).unwrap());
+            }
+            let refused = open_as(&mut folder, user, root, b"", O_DIRECTORY);
+            assert_eq!(refused, Err(errno::ENFILE), "{user}");
         }
-        assert_eq!(open(&mut folder, root, b"a", 0), Err(errno::EMFILE));
+        for handle in opened {
+            close.args[0] = handle;
+            folder.begin(&close, b"", none);
+        }
+        assert!(open_as(&mut folder, 5, root, b"a", 0).is_ok());
     }
 
     #[test]

@@ -14,8 +14,6 @@ use redox_rt::{
 };
 use syscall::flag::O_RDONLY;
 
-use crate::watch::Running;
-
 /// Longest list of functions in bytes.
 const LONGEST: u64 = 1 << 16;
 const SIGKILL: i32 = 9;
@@ -35,6 +33,7 @@ pub fn drivers(unit: &Unit) -> Vec<Unit> {
     let mut drivers = init_core::drivers(bus, &list);
     for driver in &mut drivers {
         driver.initial = unit.initial;
+        driver.requires.clone_from(&unit.requires);
     }
     drivers
 }
@@ -49,19 +48,8 @@ pub fn is_driver(bus: &Unit, unit: &Unit) -> bool {
     device.is_some_and(|path| path.starts_with(&prefix))
 }
 
-/// Ends the drivers of a bus that has ended.
-pub fn end_drivers(bus: &Unit, running: &mut Vec<Running>, wait: fn(u32) -> Result<u32>) {
-    running.retain(|driver| {
-        let of_bus = is_driver(bus, &driver.unit);
-        if of_bus && let Err(error) = end(driver.pid).and_then(|()| wait(driver.pid)) {
-            eprintln!("init: {}: ending it: {error}", driver.unit.name);
-        }
-        !of_bus
-    });
-}
-
 /// Kills a child.
-fn end(pid: u32) -> Result<()> {
+pub fn end(pid: u32) -> Result<()> {
     process::kill(ProcKillTarget::SingleProc(pid as usize), SIGKILL)
 }
 

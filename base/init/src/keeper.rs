@@ -1,11 +1,13 @@
-//! The thread that looks after units whose programs are among the initial files.
+//! The thread that looks after units, and those that it is told things by.
 //!
-//! It waits for no other files, since it may be the one to bring back what they are on: a disk's driver, or their
-//! daemon. Whoever starts a program from them waits in the main thread, and is told of its children from here.
+//! It asks nobody anything that could wait: a unit is started by a thread of its own (`start`), and the ends of
+//! children are waited for by another. So a daemon that hangs keeps only its own unit from being started, and those
+//! that require it.
 
-use alloc::{boxed::Box, vec::Vec};
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use alloc::{boxed::Box, collections::VecDeque, string::String};
+use core::sync::atomic::{AtomicI32, Ordering};
 
+use init_core::Unit;
 use redox_rt::{
     Error, Result, eprintln,
     futex::{self, Mutex},
@@ -15,14 +17,45 @@ use redox_rt::{
 };
 use syscall::{ECHILD, EINTR, TimeSpec};
 
-use crate::watch::Watch;
+use crate::{
+    start::Made,
+    watch::{Watch, now},
+};
 
-/// Children that have ended and are not the keeper's, the first first.
-static ENDED: Mutex<Vec<(u32, u32)>> = Mutex::new(Vec::new());
-/// Counts changes of [`ENDED`].
-static CHANGES: AtomicI32 = AtomicI32::new(0);
-/// Whether there is a keeper.
-static STARTED: AtomicBool = AtomicBool::new(false);
+/// What a thread is told.
+pub enum Event {
+    /// A child has ended, with its status word.
+    Ended(u32, u32),
+    /// A unit is to be started and looked after; what comes earlier has the lower number.
+    Add(Box<Unit>, usize),
+    /// What the start of a unit with this number has come to.
+    Start(u64, Made),
+    /// What has become of a unit of this name that was to be started.
+    Report(String, Report),
+}
+
+/// What has become of a unit that was to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It counts as started, and so does what it lists.
+    Up,
+    /// It is not started.
+    Failed,
+    /// Its time is over; it is tried again, and reported again then.
+    Late,
+}
+
+/// Where a thread is told things.
+pub struct Channel {
+    events: Mutex<VecDeque<Event>>,
+    /// Counts what was put in.
+    changes: AtomicI32,
+}
+
+/// The keeper's.
+pub static KEEPER: Channel = Channel::new();
+/// The main thread's, which is told of every child's end too, and of what it has had added.
+pub static MAIN: Channel = Channel::new();
 
 const STACK: usize = 256 << 10;
 /// How long there may be no child, and then be one.
@@ -31,113 +64,88 @@ const PAUSE: TimeSpec = TimeSpec {
     tv_nsec: 50_000_000,
 };
 
-/// Has units looked after from now on. Nobody else may wait for children after this; see [`wait_for`].
-pub fn start(units: Watch) -> Result<()> {
-    STARTED.store(true, Ordering::Release);
-    let units = Box::into_raw(Box::new(units));
-    let argument = units.expose_provenance();
-    // SAFETY: `run` takes the address of a box, which is its from now on.
-    let started = unsafe { thread::spawn_raw(Source::Manager, STACK, run, argument) };
-    if started.is_err() {
-        // SAFETY: it is the box of above, which nobody else has.
-        drop(unsafe { Box::from_raw(units) });
+impl Channel {
+    const fn new() -> Self {
+        Self {
+            events: Mutex::new(VecDeque::new()),
+            changes: AtomicI32::new(0),
+        }
     }
-    started.map(drop)
+
+    /// Says something to the thread whose this is.
+    pub fn tell(&self, event: Event) {
+        self.events.lock().push_back(event);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        futex::wake(&raw const self.changes, i32::MAX);
+    }
+
+    /// The next event, if there is one.
+    pub fn next(&self) -> Option<Event> {
+        self.events.lock().pop_front()
+    }
+
+    /// Waits for the next event, at the latest until a time in milliseconds.
+    pub fn wait(&self, until: Option<u64>) -> Option<Event> {
+        let until = until.map(|until| TimeSpec {
+            tv_sec: (until / 1000) as i64,
+            tv_nsec: (until % 1000) as i32 * 1_000_000,
+        });
+        loop {
+            let seen = self.changes.load(Ordering::Acquire);
+            let next = self.next();
+            if next.is_some() {
+                return next;
+            }
+            match futex::wait_until(&self.changes, seen, until.as_ref()) {
+                // Woken, changed or interrupted: in every case look again.
+                Ok(()) => {}
+                Err(error) if error.errno == syscall::ETIMEDOUT => return self.next(),
+                Err(_) => {}
+            }
+        }
+    }
 }
 
-extern "C" fn run(units: usize) {
-    // SAFETY: `start` made this address from a box, for this thread only.
-    let mut units =
-        unsafe { Box::from_raw(core::ptr::with_exposed_provenance_mut::<Watch>(units)) };
+/// Starts the keeper, and the thread that waits for children, which nobody else may do from now on.
+pub fn start() -> Result<()> {
+    // SAFETY: neither takes anything.
+    unsafe {
+        thread::spawn_raw(Source::Manager, STACK, reap, 0)?;
+        thread::spawn_raw(Source::Manager, STACK, keep, 0)?;
+    }
+    Ok(())
+}
+
+extern "C" fn reap(_: usize) {
     loop {
-        // Of daemons that end while nothing is started, nothing is kept.
-        redox_rt::namespace::forget_roots();
-        // All who have ended are known before the first is started again.
-        let flags = if units.is_settled() {
-            WaitFlags::empty()
-        } else {
-            WaitFlags::WNOHANG
-        };
-        match process::wait(Awaited::Any, flags) {
+        match process::wait(Awaited::Any, WaitFlags::empty()) {
             Ok(Some((pid, word))) => {
-                if !units.ended(pid, word) {
-                    tell(pid, word);
-                }
-                continue;
+                KEEPER.tell(Event::Ended(pid, word));
+                MAIN.tell(Event::Ended(pid, word));
             }
-            Ok(None) => {}
-            Err(Error { errno: EINTR }) => continue,
-            Err(Error { errno: ECHILD }) => {
-                // A signal makes the pause shorter, which is no longer than it takes to look again.
-                let _ = sys::nanosleep(&PAUSE);
-            }
-            Err(error) => {
-                eprintln!("init: waiting: {error}");
-                // As above; the children that have ended stay until they are waited for.
-                let _ = sys::nanosleep(&PAUSE);
-            }
-        }
-        units.start_one();
-    }
-}
-
-fn tell(pid: u32, word: u32) {
-    ENDED.lock().push((pid, word));
-    CHANGES.fetch_add(1, Ordering::AcqRel);
-    futex::wake(&raw const CHANGES, i32::MAX);
-}
-
-/// The next child that has ended and is not the keeper's, if there is one.
-pub fn next() -> Option<(u32, u32)> {
-    let mut ended = ENDED.lock();
-    (!ended.is_empty()).then(|| ended.remove(0))
-}
-
-/// Waits until there is something for [`next`].
-pub fn wait() {
-    while_not(|ended| !ended.is_empty());
-}
-
-/// Waits for the end of one child, in any thread but the keeper's; answers its status word.
-///
-/// # Errors
-/// Those of waiting, as long as there is no keeper.
-pub fn wait_for(pid: u32) -> Result<u32> {
-    if !STARTED.load(Ordering::Acquire) {
-        return wait_here(pid);
-    }
-    let mut word = 0;
-    while_not(|ended| match ended.iter().position(|one| one.0 == pid) {
-        Some(place) => {
-            word = ended.remove(place).1;
-            true
-        }
-        None => false,
-    });
-    Ok(word)
-}
-
-/// The same in the keeper's thread, or before there is one.
-///
-/// # Errors
-/// Those of waiting.
-pub fn wait_here(pid: u32) -> Result<u32> {
-    loop {
-        match process::wait(Awaited::Child(pid), WaitFlags::empty()) {
-            Ok(Some((_, word))) => return Ok(word),
             Ok(None) | Err(Error { errno: EINTR }) => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                if error.errno != ECHILD {
+                    eprintln!("init: waiting: {error}");
+                }
+                // A signal makes the pause shorter, which is no longer than it takes to look again. The children
+                // that have ended stay until they are waited for.
+                let _ = sys::nanosleep(&PAUSE);
+            }
         }
     }
 }
 
-fn while_not(mut is_there: impl FnMut(&mut Vec<(u32, u32)>) -> bool) {
+extern "C" fn keep(_: usize) {
+    let mut watch = Watch::default();
     loop {
-        let seen = CHANGES.load(Ordering::Acquire);
-        if is_there(&mut ENDED.lock()) {
-            return;
+        // All that is known is known before the first unit is started again.
+        while let Some(event) = KEEPER.next() {
+            watch.take(event);
         }
-        // Woken, changed or interrupted: in every case look again.
-        let _ = futex::wait(&CHANGES, seen, None);
+        watch.go_on(now());
+        if let Some(event) = KEEPER.wait(watch.next_time()) {
+            watch.take(event);
+        }
     }
 }

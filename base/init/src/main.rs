@@ -13,25 +13,21 @@ mod bus;
 mod keeper;
 mod program;
 mod ready;
+mod start;
 mod units;
 mod watch;
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 
 use init_core::{Kind, Unit};
 use redox_rt::{Error, Result, eprintln, start::Start, sys};
 use rt_core::wait;
-use syscall::flag::{CLOCK_MONOTONIC, O_DIRECTORY, O_RDONLY};
+use syscall::flag::{O_DIRECTORY, O_RDONLY};
 
+use keeper::{Event, KEEPER, MAIN, Report};
 use program::Program;
-use watch::Watch;
 
 redox_rt::entry!(main);
-
-fn now() -> u64 {
-    // Without a clock nothing is ever forgiven.
-    sys::clock_gettime(CLOCK_MONOTONIC).map_or(0, |time| time.tv_sec.max(0) as u64)
-}
 
 fn main(start: &Start) -> i32 {
     let command: Vec<&[u8]> = start
@@ -50,19 +46,15 @@ fn main(start: &Start) -> i32 {
         verbose: variable("VERBOSE").is_some(),
         ..System::default()
     };
-    // First what is needed to reach the files, then what they say.
-    system.bring_up_all(units::first(), &variable, command.is_empty());
-    let initial = system.watch.split(units::is_among_the_initial_files);
-    if let Err(error) = keeper::start(initial) {
-        eprintln!("init: a thread that looks after units: {error}");
+    if let Err(error) = keeper::start() {
+        eprintln!("init: threads that look after units: {error}");
         return 126;
     }
-    system.bring_up_all(units::of_the_files(), &variable, command.is_empty());
-    let System {
-        mut watch,
-        consoles,
-        ..
-    } = system;
+    // First what is needed to reach the files, then what they say.
+    system.add(units::first(), &variable);
+    system.until_settled();
+    system.add(units::of_the_files(), &variable);
+    system.until_tried();
     let mut last = Vec::new();
     if let Some((name, args)) = command.split_first() {
         let started = match core::str::from_utf8(name) {
@@ -74,17 +66,8 @@ fn main(start: &Start) -> i32 {
             Err(error) => eprintln!("init: {}: {error}", name.escape_ascii()),
         }
     }
-    for unit in consoles {
-        match Program::console(&unit).and_then(|program| program.start()) {
-            Ok(pid) => last.push(pid),
-            Err(error) => eprintln!("init: {}: {error}", unit.name),
-        }
-    }
-    if last.is_empty() {
-        eprintln!("init: there is nothing to run");
-        return 127;
-    }
-    let code = supervise(&mut watch, &last);
+    system.no_consoles = !command.is_empty();
+    let code = system.run(last);
     write_files_back();
     code
 }
@@ -103,12 +86,21 @@ fn write_files_back() {
 /// What has been started, and what could not be.
 #[derive(Default)]
 struct System {
-    watch: Watch,
+    /// How many units the keeper has been given.
+    count: usize,
     /// Units that are the last to be started.
     consoles: Vec<Unit>,
+    /// Whether those are not to be started at all.
+    no_consoles: bool,
     /// Units that count as started.
     started: Vec<String>,
     missing: Vec<String>,
+    /// Units that the keeper has been given and that are neither yet.
+    begun: Vec<String>,
+    /// Those of them that did not start in their time and are tried again.
+    late: Vec<String>,
+    /// Units that wait for others, in their order.
+    waiting: Vec<Unit>,
     /// Every unit so far.
     units: Vec<Unit>,
     /// Whether to say what is started.
@@ -116,14 +108,9 @@ struct System {
 }
 
 impl System {
-    /// Starts units, after those that they require; of two of a name the later is meant, unless the other has
-    /// been started.
-    fn bring_up_all<'a>(
-        &mut self,
-        units: Vec<Unit>,
-        variable: &dyn Fn(&str) -> Option<&'a str>,
-        with_consoles: bool,
-    ) {
+    /// Adds units and starts what they require nothing more for; of two of a name the later is meant, unless the
+    /// other has been started.
+    fn add<'a>(&mut self, units: Vec<Unit>, variable: &dyn Fn(&str) -> Option<&'a str>) {
         if units.is_empty() {
             return;
         }
@@ -140,114 +127,138 @@ impl System {
                 self.missing.push(unit.name);
             }
         }
-        for unit in units {
+        self.waiting = units;
+        self.waiting.retain(|unit| {
             let known = |names: &[String]| names.contains(&unit.name);
-            if known(&self.started) || known(&self.missing) {
+            !known(&self.started) && !known(&self.missing) && !known(&self.begun)
+        });
+        self.go_on();
+    }
+
+    /// Starts every unit that waits for no other any more.
+    fn go_on(&mut self) {
+        let mut place = 0;
+        while let Some(unit) = self.waiting.get(place) {
+            // One that it only wishes to come after may wait for it in turn; the later of two is the one that waits.
+            let unsettled = |name: &String| {
+                let mut earlier = self.waiting.iter().take(place);
+                self.begun.contains(name) || earlier.any(|other| other.name == *name)
+            };
+            let others = [&unit.requires, &unit.requires_weak, &unit.unless];
+            if others.iter().any(|names| names.iter().any(unsettled)) {
+                place += 1;
                 continue;
             }
-            if unit.unless.iter().any(|name| self.started.contains(name)) {
-                self.started.push(unit.name);
-                continue;
+            let unit = self.waiting.remove(place);
+            self.begin(unit);
+            // What has settled may be what one before it waits for.
+            place = 0;
+        }
+    }
+
+    /// Starts a unit whose requirements have been tried.
+    fn begin(&mut self, unit: Unit) {
+        if unit.unless.iter().any(|name| self.started.contains(name)) {
+            self.started.push(unit.name);
+            return;
+        }
+        let needed = unit
+            .requires
+            .iter()
+            .find(|name| self.missing.contains(name));
+        if let Some(needed) = needed {
+            if !unit.optional {
+                eprintln!("init: {}: not started: `{needed}` has failed", unit.name);
             }
-            let needed = unit
-                .requires
-                .iter()
-                .find(|name| self.missing.contains(name));
-            if let Some(needed) = needed {
-                if !unit.optional {
-                    eprintln!("init: {}: not started: `{needed}` has failed", unit.name);
-                }
-                self.missing.push(unit.name);
-                continue;
-            }
-            if unit.service.kind == Kind::Console {
-                if with_consoles {
-                    self.consoles.retain(|other| other.name != unit.name);
-                    self.consoles.push(unit);
-                }
-                continue;
-            }
-            match bring_up(&unit) {
-                Ok(pid) => {
-                    if self.verbose {
-                        eprintln!("init: {}: started", unit.name);
-                    }
-                    self.started.push(unit.name.clone());
-                    if let Some(pid) = pid {
-                        self.watch.add(unit, pid, self.started.len());
-                        self.watch.settle();
-                    }
-                }
-                Err(()) => self.missing.push(unit.name),
+            self.missing.push(unit.name);
+            return;
+        }
+        if unit.service.kind == Kind::Console {
+            self.consoles.retain(|other| other.name != unit.name);
+            self.consoles.push(unit);
+            return;
+        }
+        self.count += 1;
+        self.begun.push(unit.name.clone());
+        KEEPER.tell(Event::Add(Box::new(unit), self.count));
+    }
+
+    /// Goes on until nothing is being started but what is late.
+    fn until_tried(&mut self) {
+        while self.begun.iter().any(|name| !self.late.contains(name)) {
+            self.take_report();
+        }
+    }
+
+    /// Goes on until every unit counts as started or missing, but for those that are late and that none waits for.
+    fn until_settled(&mut self) {
+        self.until_tried();
+        while !self.waiting.is_empty() {
+            self.take_report();
+            self.until_tried();
+        }
+    }
+
+    /// Waits for what the keeper says next of a unit. Of children nothing is of interest yet.
+    fn take_report(&mut self) {
+        loop {
+            if let Some(Event::Report(name, report)) = MAIN.wait(None) {
+                return self.note(name, report);
             }
         }
     }
-}
 
-/// Starts a unit that is no console, until it counts as started. Answers its process, if it is to be
-/// looked after.
-fn bring_up(unit: &Unit) -> core::result::Result<Option<u32>, ()> {
-    let name = &unit.name;
-    match &unit.service.kind {
-        Kind::Scheme(scheme) | Kind::Bus(scheme) => match ready::start_scheme(unit, scheme) {
-            Ok(pid) => Ok(Some(pid)),
-            Err(error) => {
-                if !unit.optional {
-                    eprintln!("init: {name}: scheme `{scheme}`: {error}");
+    /// Takes note of what has become of a unit, and starts what has waited for that.
+    fn note(&mut self, name: String, report: Report) {
+        self.late.retain(|other| *other != name);
+        let list = match report {
+            Report::Up => {
+                if self.verbose {
+                    eprintln!("init: {name}: started");
                 }
-                Err(())
+                // Of daemons that have ended meanwhile nothing is kept.
+                redox_rt::namespace::forget_roots();
+                &mut self.started
             }
-        },
-        Kind::Daemon | Kind::Console => match Program::service(unit).and_then(|p| p.start()) {
-            Ok(pid) => Ok(Some(pid)),
-            Err(error) => {
-                eprintln!("init: {name}: {error}");
-                Err(())
+            Report::Failed => &mut self.missing,
+            Report::Late => &mut self.late,
+        };
+        list.push(name.clone());
+        if report != Report::Late {
+            self.begun.retain(|other| *other != name);
+            self.go_on();
+        }
+    }
+
+    /// Starts the consoles, and waits until one of them or of these processes has ended; answers its exit code as a
+    /// shell would show it. What is late meanwhile becomes what it may.
+    fn run(&mut self, mut last: Vec<u32>) -> i32 {
+        loop {
+            self.start_consoles(&mut last);
+            if last.is_empty() && self.waiting.is_empty() {
+                eprintln!("init: there is nothing to run");
+                return 127;
             }
-        },
-        Kind::Notify => match ready::start_notifying(unit) {
-            Ok(pid) => Ok(Some(pid)),
-            Err(error) => {
-                if !unit.optional {
-                    eprintln!("init: {name}: {error}");
+            match MAIN.wait(None) {
+                Some(Event::Ended(pid, word)) if last.contains(&pid) => {
+                    return i32::from(wait::shell_code(word));
                 }
-                Err(())
-            }
-        },
-        Kind::Oneshot => {
-            let ended = Program::service(unit)
-                .and_then(|program| program.start())
-                .and_then(keeper::wait_for);
-            match ended {
-                Ok(word) if word == wait::exited(0) => Ok(None),
-                Ok(word) => {
-                    eprintln!("init: {name}: {}", Ended(word));
-                    Err(())
-                }
-                Err(error) => {
-                    eprintln!("init: {name}: {error}");
-                    Err(())
-                }
+                Some(Event::Report(name, report)) => self.note(name, report),
+                // A unit's process, or an orphan.
+                _ => {}
             }
         }
     }
-}
 
-/// Looks after units until one of `last` has ended; answers its exit code as a shell would show it.
-fn supervise(watch: &mut Watch, last: &[u32]) -> i32 {
-    loop {
-        while let Some((pid, word)) = keeper::next() {
-            if last.contains(&pid) {
-                return i32::from(wait::shell_code(word));
+    fn start_consoles(&mut self, last: &mut Vec<u32>) {
+        for unit in core::mem::take(&mut self.consoles) {
+            if self.no_consoles {
+                continue;
             }
-            // If it is none of the units', it was an orphan.
-            watch.ended(pid, word);
-        }
-        if watch.is_settled() {
-            keeper::wait();
-        } else {
-            redox_rt::namespace::forget_roots();
-            watch.start_one();
+            match Program::console(&unit).and_then(|program| program.start()) {
+                Ok(pid) => last.push(pid),
+                Err(error) => eprintln!("init: {}: {error}", unit.name),
+            }
         }
     }
 }

@@ -18,7 +18,8 @@ const EVENTS: &[u8] = b"/scheme/event";
 const PIPES: &[u8] = b"/scheme/pipe";
 
 /// Starts a unit's daemon and waits until its scheme can be named, or it has ended (`ENODEV`).
-pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
+/// `made` is told its process in between.
+pub fn start_scheme(unit: &Unit, scheme: &str, made: &dyn Fn(u32)) -> Result<()> {
     let names = namespace()?;
     vacate(names, scheme)?;
     let open = |path, flags| ns::open(path, flags, sys::FD_ANY_UPPER).map(Fd::from_raw);
@@ -40,6 +41,7 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
         program = program.give(device, DEVICE);
     }
     let pid = program.start()?;
+    made(pid);
     // Its end is the scheme's: nobody else holds the socket.
     drop((program, socket, register, device));
     let daemon = process::reference(Some(pid))?;
@@ -49,7 +51,7 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
         // With this flag the namespace answers, and does not ask the scheme.
         match open(root.as_bytes(), O_RDONLY | O_DIRECTORY) {
             Err(error) if error.errno == ENODEV => {}
-            Ok(_) => return Ok(pid),
+            Ok(_) => return Ok(()),
             Err(error) => return Err(error),
         }
         if queue.next()?.data == 1 {
@@ -66,21 +68,37 @@ pub fn start_scheme(unit: &Unit, scheme: &str) -> Result<u32> {
 /// The first descriptor behind the usual ones.
 const FIRST: usize = 3;
 
-/// Starts a unit's daemon and waits until it has written to the pipe that it is told of, or has closed it: it has
-/// ended then, or never will be ready (`EPIPE`).
-pub fn start_notifying(unit: &Unit) -> Result<u32> {
-    let root = Fd::from_raw(ns::open(PIPES, O_RDONLY, sys::FD_ANY_UPPER)?);
-    let pipe = root.dup(b"")?;
+/// Starts a unit's daemon and waits until it has written to the pipe that it is told of, or never will: it has closed it
+/// or ended (`EPIPE`). `made` is told its process in between.
+pub fn start_notifying(unit: &Unit, made: &dyn Fn(u32)) -> Result<()> {
+    let open = |path| ns::open(path, O_RDONLY, sys::FD_ANY_UPPER).map(Fd::from_raw);
+    let pipe = open(PIPES)?.dup(b"")?;
     let end = pipe.dup(b"write")?;
+    let queue = Queue::from_fd(open(EVENTS)?);
+    queue.watch(pipe.raw(), EventFlags::EVENT_READ, 0)?;
     let program = Program::service(unit)?
         .give(&end, FIRST)
         .tell(format!("{NOTIFY}={FIRST}"));
     let pid = program.start()?;
-    drop((program, end, root));
+    made(pid);
+    drop((program, end));
+    let daemon = process::reference(Some(pid))?;
+    queue.watch(daemon.fd().raw(), EventFlags::EVENT_READ, 1)?;
+    // Whoever it has started may hold the pipe too, and say so.
+    let ready = loop {
+        match queue.next() {
+            Ok(event) => break event.data == 0,
+            Err(error) if error.errno == EINTR => {}
+            Err(error) => return Err(error),
+        }
+    };
+    if !ready {
+        return Err(Error::new(EPIPE));
+    }
     loop {
         match pipe.read(&mut [0]) {
             Ok(0) => return Err(Error::new(EPIPE)),
-            Ok(_) => return Ok(pid),
+            Ok(_) => return Ok(()),
             Err(error) if error.errno == EINTR => {}
             Err(error) => return Err(error),
         }

@@ -9,7 +9,6 @@ use syscall::{
     flag::{O_DIRECTORY, O_RDONLY},
 };
 
-const FILES: &str = "/scheme/initfs/";
 const FIRST: &[u8] = b"/scheme/initfs/etc/init.d";
 /// Of two units of a name, the later folder's is meant.
 const OF_THE_FILES: [&[u8]; 2] = [b"/usr/lib/init.d", b"/etc/init.d"];
@@ -23,17 +22,6 @@ pub fn first() -> Vec<Unit> {
         unit.initial = true;
     }
     units
-}
-
-/// Whether a unit's program is found without any other files.
-pub fn is_among_the_initial_files(unit: &Unit) -> bool {
-    let first = unit.programs().into_iter().next();
-    first.is_some_and(|path| {
-        path.starts_with(FILES)
-            && namespace::open(path.as_bytes(), O_RDONLY, sys::FD_ANY_UPPER)
-                .map(Fd::from_raw)
-                .is_ok()
-    })
 }
 
 /// The units of the files, if they have any.

@@ -6,7 +6,7 @@ use gen_slab::Key;
 use libredox::protocol::{ProcCall, ThreadCall};
 use procmgr_core::{Answer, Data, Effect, Errno, Made, Manager, Pid, State};
 use redox_rt::{Error, Result, event::Queue, fd::Fd, sys};
-use scheme_core::reply;
+use scheme_core::{reply, user_of};
 use scheme_loop::{Answers, Handler, Parked};
 use syscall::{
     error as errno,
@@ -66,9 +66,9 @@ impl<'a> Service<'a> {
             return Err(errno::EOPNOTSUPP);
         }
         match opcode {
-            Opcode::Dup => self.dup(handle, payload),
+            Opcode::Dup => self.dup(handle, payload, user_of(sqe).0),
             Opcode::OpenAt => {
-                let opened = self.manager.open_named(handle, payload);
+                let opened = self.manager.open_named(handle, payload, user_of(sqe).0);
                 opened.map(Said::Opened).map_err(number)
             }
             Opcode::Call if handle == notice::HANDLE => {
@@ -119,8 +119,8 @@ impl<'a> Service<'a> {
         Ok(Fd::from_raw(fd))
     }
 
-    fn dup(&mut self, handle: u64, name: &[u8]) -> Step<Said> {
-        match self.manager.dup(handle, name).map_err(number)? {
+    fn dup(&mut self, handle: u64, name: &[u8], user: u32) -> Step<Said> {
+        match self.manager.dup(handle, name, user).map_err(number)? {
             Made::Handle(handle) => Ok(Said::Opened(handle)),
             Made::NewThread { handle, thread } => {
                 let made = match self.manager.attributes(thread) {
@@ -164,7 +164,7 @@ impl<'a> Service<'a> {
                 self.machine.executed(pid);
             }
         } else if verb == ThreadCall::SyncSigTctl as u64
-            && let Ok(Made::Context(thread)) = self.manager.dup(handle, b"context")
+            && let Ok(Made::Context(thread)) = self.manager.dup(handle, b"context", 0)
         {
             return self
                 .machine

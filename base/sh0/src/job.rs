@@ -97,6 +97,8 @@ pub fn stopped() -> Option<u32> {
 pub fn go_on(pid: u32) -> Result<u32> {
     let group = process::group(pid)?;
     in_foreground(group, || {
+        // From here on keys are the command's, and not before.
+        redox_rt::println!("{pid} goes on");
         process::kill(ProcKillTarget::ProcGroup(group as usize), SIGCONT.into())?;
         wait_for(pid)
     })

@@ -42,6 +42,16 @@ pub trait FileData: Default {
     /// [`Error::ReadOnly`].
     fn set_size(&mut self, size: u64) -> Result<(), Error>;
 
+    /// How many bytes of memory more it takes when it is made `size` bytes long.
+    fn cost_of_size(&self, _size: u64) -> u64 {
+        0
+    }
+
+    /// How many bytes of memory more it takes, or may come to take, when this of it is mapped.
+    fn cost_of_map(&self, _offset: u64, _len: u64) -> u64 {
+        0
+    }
+
     /// See [`crate::Store::map`].
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub struct Dir {
 struct Slot {
     node: NodeId,
     cookie: u64,
+    payer: u32,
 }
 
 impl Dir {
@@ -55,23 +56,29 @@ impl Dir {
         self.entries.len()
     }
 
-    /// Puts an entry in; one of the same name keeps its cookie and is returned.
-    pub fn insert(&mut self, name: Arc<str>, node: NodeId) -> Option<NodeId> {
+    /// Puts an entry in, which counts for a user; one of the same name keeps its cookie and whom it counts for, and
+    /// is returned.
+    pub fn insert(&mut self, name: Arc<str>, node: NodeId, payer: u32) -> Option<NodeId> {
         if let Some(slot) = self.entries.get_mut(&name) {
             return Some(core::mem::replace(&mut slot.node, node));
         }
         self.last_cookie = self.last_cookie.saturating_add(1);
         let cookie = self.last_cookie;
         self.order.insert(cookie, Arc::clone(&name));
-        self.entries.insert(name, Slot { node, cookie });
+        let slot = Slot {
+            node,
+            cookie,
+            payer,
+        };
+        self.entries.insert(name, slot);
         None
     }
 
-    /// Takes an entry out.
-    pub fn remove(&mut self, name: &str) -> Option<NodeId> {
+    /// Takes an entry out; what it named, and whom it counts for.
+    pub fn remove(&mut self, name: &str) -> Option<(NodeId, u32)> {
         let slot = self.entries.remove(name)?;
         self.order.remove(&slot.cookie);
-        Some(slot.node)
+        Some((slot.node, slot.payer))
     }
 
     /// Entries after the one with cookie `after`, in order.

@@ -11,6 +11,7 @@ use syscall::flag::{
     MODE_DIR, MODE_FIFO, MODE_FILE, MODE_SOCK, MODE_SYMLINK, MODE_TYPE, O_CREAT, O_DIRECTORY,
     O_EXCL, O_NOFOLLOW, O_RDONLY, O_STAT, O_SYMLINK, O_TRUNC, O_WRONLY,
 };
+use user_shares::{SUPERUSER, Shares};
 
 use crate::access::{Caller, READ, WRITE};
 use crate::data::{FileData, SparsePages};
@@ -47,6 +48,8 @@ struct Handle {
     unwritten: bool,
     /// It is an end of a named pipe.
     pipe: bool,
+    /// Whom it counts for.
+    payer: u32,
 }
 
 /// A tree and the handles on it.
@@ -57,6 +60,7 @@ struct Handle {
 pub struct Fs<S = Tree<SparsePages>> {
     pub(crate) store: S,
     handles: Slots<Handle>,
+    of_handles: Shares,
     /// Mappings made through handles, which may be closed since: the node and how many.
     maps: BTreeMap<usize, (NodeId, u64)>,
 }
@@ -99,7 +103,7 @@ impl<D: FileData> Fs<Tree<D>> {
         if self.entry(parent.dir, name)?.is_some() {
             return Err(Error::Exists);
         }
-        if data.allocated() > self.store.budget() {
+        if data.allocated() > self.store.budget(caller.uid) {
             return Err(Error::NoSpace);
         }
         let node = self.create(parent.dir, name, MODE_FILE, mode, caller, now)?;
@@ -113,8 +117,9 @@ impl<D: FileData> Fs<Tree<D>> {
 
 impl<S: Store> Fs<S> {
     /// A file system over a store.
-    pub const fn over(store: S) -> Self {
+    pub fn over(store: S) -> Self {
         Self {
+            of_handles: Shares::new(store.config().max_handles),
             store,
             handles: Slots::new(),
             maps: BTreeMap::new(),
@@ -141,15 +146,19 @@ impl<S: Store> Fs<S> {
     }
 
     fn insert(&mut self, handle: Handle) -> Result<Opened, Error> {
-        if self.handles.len() >= self.store.config().max_handles {
+        let kind = self.store.attr(handle.node)?.kind();
+        if !self.of_handles.take(handle.payer, 1) {
             return Err(Error::TooManyHandles);
         }
-        let kind = self.store.attr(handle.node)?.kind();
-        self.store.opened(handle.node)?;
-        let Some(number) = self.handles.insert(handle) else {
-            self.store.closed(handle.node);
-            return Err(Error::NoMemory);
-        };
+        let opened = self.store.opened(handle.node);
+        let number = opened.and_then(|()| {
+            let number = self.handles.insert(handle);
+            number.ok_or_else(|| {
+                self.store.closed(handle.node);
+                Error::NoMemory
+            })
+        });
+        let number = number.inspect_err(|_| self.of_handles.give_back(handle.payer, 1))?;
         Ok(Opened {
             handle: number as usize,
             node: handle.node,
@@ -169,16 +178,17 @@ impl<S: Store> Fs<S> {
             write: false,
             unwritten: false,
             pipe: false,
+            payer: SUPERUSER,
         })
     }
 
-    /// Another handle like this one.
+    /// Another handle like this one, which counts for a user.
     ///
     /// # Errors
     /// [`Error::TooManyHandles`], [`Error::NoMemory`].
-    pub fn dup(&mut self, handle: usize) -> Result<Opened, Error> {
-        let copy = *self.handle(handle)?;
-        self.insert(copy)
+    pub fn dup(&mut self, handle: usize, payer: u32) -> Result<Opened, Error> {
+        let handle = *self.handle(handle)?;
+        self.insert(Handle { payer, ..handle })
     }
 
     /// The handle is gone; so is its node, if nothing else holds that. A link that was made through
@@ -187,6 +197,7 @@ impl<S: Store> Fs<S> {
         let Some(handle) = self.handles.remove(handle as u64) else {
             return;
         };
+        self.of_handles.give_back(handle.payer, 1);
         if handle.unwritten {
             self.withdraw_link(handle.node);
         }
@@ -233,7 +244,7 @@ impl<S: Store> Fs<S> {
         now: TimeSpec,
     ) -> Result<Opened, Error> {
         let start = self.handle(handle)?.node;
-        if self.handles.len() >= self.store.config().max_handles {
+        if self.of_handles.room(caller.uid) == 0 {
             return Err(Error::TooManyHandles);
         }
         let has = |bits: usize| flags & bits == bits;
@@ -270,6 +281,7 @@ impl<S: Store> Fs<S> {
                     write: is_file && has(O_WRONLY) && !has(O_STAT),
                     unwritten: what == MODE_SOCK && has(O_WRONLY) && !has(O_STAT),
                     pipe: false,
+                    payer: caller.uid,
                 })
             }
         }
@@ -323,6 +335,7 @@ impl<S: Store> Fs<S> {
             write: write && !as_socket,
             unwritten: false,
             pipe,
+            payer: caller.uid,
         })?;
         if truncate && opened.kind == Kind::File {
             let done = self.set_size(node, 0, caller, now);
@@ -373,6 +386,7 @@ impl<S: Store> Fs<S> {
             write: false,
             unwritten: !directory,
             pipe: false,
+            payer: caller.uid,
         })
     }
 

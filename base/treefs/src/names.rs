@@ -244,7 +244,7 @@ impl<S: Store> Fs<S> {
             u32::MAX => return Err(Error::TooManyLinks),
             _ => {}
         }
-        self.store.link((parent.dir, name), target, now)
+        self.store.link((parent.dir, name), target, caller.uid, now)
     }
 
     /// Whether `dir` is `above` or below it.

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use syscall::data::TimeSpec;
 use syscall::flag::{MODE_DIR, MODE_FILE, MODE_SYMLINK, MODE_TYPE};
 
+use crate::data::FileData;
 use crate::dir::Dir;
 
 /// Number of an inode; what `stat` reports. Never used twice.
@@ -122,6 +123,18 @@ impl<D> Inode<D> {
         match &mut self.body {
             Body::Dir(dir) => Some(dir),
             _ => None,
+        }
+    }
+
+    /// Memory that its content takes, besides the entries of a directory.
+    pub fn content_bytes(&self) -> u64
+    where
+        D: FileData,
+    {
+        match &self.body {
+            Body::File(data) | Body::Special(data) => data.allocated(),
+            Body::Link(target) => target.len() as u64,
+            Body::Dir(_) => 0,
         }
     }
 

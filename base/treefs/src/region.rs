@@ -43,12 +43,13 @@ impl Region for NoRegion {
     fn write(&mut self, _: usize, _: &[u8]) {}
 }
 
+const PAGE_MASK: u64 = PAGE as u64 - 1;
 /// Least that a region holds, so that a file can grow under its mappings.
 const LEAST: u64 = 1 << 20;
 /// A region holds so many times what is mapped first.
 const ROOM: u64 = 8;
-/// Most of a file that can be mapped.
-const MOST: u64 = 1 << 40;
+/// Longest file that can be mapped: all of it is looked through when it is, and nobody else is served meanwhile.
+const MOST: u64 = 1 << 30;
 
 /// The beginning of a file while it is mapped.
 ///
@@ -58,6 +59,8 @@ const MOST: u64 = 1 << 40;
 pub struct Window<R> {
     region: R,
     maps: u64,
+    /// Behind this nobody can have written: there are zeros, and nothing is looked at, so that it costs nothing.
+    touched: u64,
 }
 
 impl<R: Region> Window<R> {
@@ -72,7 +75,11 @@ impl<R: Region> Window<R> {
         let len = end.saturating_mul(ROOM).clamp(LEAST, MOST);
         let len = len.next_multiple_of(PAGE as u64) as usize;
         let region = R::reserve(len).ok_or(Error::NoMemory)?;
-        Ok(Self { region, maps: 0 })
+        Ok(Self {
+            region,
+            maps: 0,
+            touched: 0,
+        })
     }
 
     /// The end of what it holds of the file.
@@ -80,14 +87,18 @@ impl<R: Region> Window<R> {
         self.region.capacity() as u64
     }
 
+    /// The end of what may be other than zeros.
+    pub const fn touched(&self) -> u64 {
+        self.touched
+    }
+
     /// One more mapping; its address.
     ///
     /// # Errors
     /// [`Error::NoMemory`] beyond its end.
     pub fn map(&mut self, offset: u64, len: u64) -> Result<usize, Error> {
-        if offset.checked_add(len).is_none_or(|end| end > self.end()) {
-            return Err(Error::NoMemory);
-        }
+        let end = offset.checked_add(len).filter(|end| *end <= self.end());
+        self.touched = self.touched.max(end.ok_or(Error::NoMemory)?);
         self.maps = self.maps.saturating_add(1);
         Ok(self.region.address().wrapping_add(offset as usize))
     }
@@ -106,15 +117,25 @@ impl<R: Region> Window<R> {
 
     /// Copies out.
     pub fn read(&self, offset: u64, buf: &mut [u8]) {
-        if offset < self.end() {
-            self.region.read(offset as usize, buf);
+        let held = self.holds(offset, buf.len());
+        let held = buf.get_mut(..held).unwrap_or_default();
+        let there = self.touched.saturating_sub(offset).min(held.len() as u64);
+        let (there, zeros) = held
+            .split_at_mut_checked(there as usize)
+            .unwrap_or_default();
+        if !there.is_empty() {
+            self.region.read(offset as usize, there);
         }
+        zeros.fill(0);
     }
 
     /// Copies in.
     pub fn write(&mut self, offset: u64, data: &[u8]) {
-        if offset < self.end() {
+        let held = self.holds(offset, data.len());
+        if held > 0 {
             self.region.write(offset as usize, data);
+            let end = offset.saturating_add(held as u64);
+            self.touched = self.touched.max(end);
         }
     }
 
@@ -122,7 +143,7 @@ impl<R: Region> Window<R> {
     pub fn cut(&mut self, size: u64, old_size: u64) {
         let zeros = [0; PAGE];
         let mut at = size;
-        let end = old_size.min(self.end());
+        let end = old_size.min(self.touched);
         while at < end {
             let len = (end.saturating_sub(at)).min(PAGE as u64);
             self.write(at, zeros.get(..len as usize).unwrap_or(&zeros));
@@ -149,6 +170,13 @@ impl<R> Default for MappedPages<R> {
 }
 
 impl<R: Region> MappedPages<R> {
+    /// How much of the window the file reaches.
+    fn counted(&self) -> u64 {
+        let window = self.window.as_ref().map_or(0, Window::end);
+        let size = self.pages.size().checked_next_multiple_of(PAGE as u64);
+        window.min(size.unwrap_or(u64::MAX))
+    }
+
     /// Moves what is in the window back to single pages, holes left out.
     fn close_window(&mut self) -> Result<(), Error> {
         let Some(window) = self.window.take() else {
@@ -157,7 +185,7 @@ impl<R: Region> MappedPages<R> {
         let mut page = [0; PAGE];
         let size = self.pages.size();
         let mut at = 0;
-        while at < size.min(window.end()) {
+        while at < size.min(window.touched()) {
             let len = size.saturating_sub(at).min(PAGE as u64) as usize;
             let bytes = page.get_mut(..len).unwrap_or_default();
             window.read(at, bytes);
@@ -176,9 +204,7 @@ impl<R: Region> FileData for MappedPages<R> {
     }
 
     fn allocated(&self) -> u64 {
-        let window = self.window.as_ref().map_or(0, Window::end);
-        let there = window.min(self.size().next_multiple_of(PAGE as u64));
-        self.pages.allocated().saturating_add(there)
+        self.pages.allocated().saturating_add(self.counted())
     }
 
     fn read(&self, offset: u64, buf: &mut [u8]) -> usize {
@@ -191,10 +217,40 @@ impl<R: Region> FileData for MappedPages<R> {
     }
 
     fn fits(&self, offset: u64, len: usize, budget: u64) -> usize {
-        let held = self.window.as_ref().map_or(0, |w| w.holds(offset, len));
-        let rest = len.saturating_sub(held);
+        let Some(window) = &self.window else {
+            return self.pages.fits(offset, len, budget);
+        };
+        // Of the window, what the file reaches is counted.
+        let end = self.counted().saturating_add(budget & !PAGE_MASK);
+        let held = window.holds(offset, len);
+        let fitting = end.saturating_sub(offset).min(held as u64) as usize;
+        if fitting < held {
+            return fitting;
+        }
         let after = offset.saturating_add(held as u64);
-        held.saturating_add(self.pages.fits(after, rest, budget))
+        let left = budget.saturating_sub(self.cost_of_size(after));
+        let rest = len.saturating_sub(held);
+        held.saturating_add(self.pages.fits(after, rest, left))
+    }
+
+    fn cost_of_size(&self, size: u64) -> u64 {
+        let Some(window) = &self.window else {
+            return 0;
+        };
+        let size = size.checked_next_multiple_of(PAGE as u64);
+        let end = size.unwrap_or(u64::MAX).min(window.end());
+        end.saturating_sub(self.counted())
+    }
+
+    fn cost_of_map(&self, offset: u64, len: u64) -> u64 {
+        if self.window.is_some() {
+            return 0;
+        }
+        // Whoever maps it may write to all of the pages, also to those behind the file's end.
+        let end = offset.saturating_add(len).max(self.size());
+        end.checked_next_multiple_of(PAGE as u64)
+            .unwrap_or(u64::MAX)
+            .saturating_sub(self.pages.allocated())
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), Error> {
@@ -255,6 +311,8 @@ impl<R: Region> FileData for MappedPages<R> {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -330,6 +388,110 @@ mod tests {
         assert!(mapped.window.is_none());
         assert_eq!(content(&mapped), content(&plain));
         assert_eq!(mapped.allocated(), plain.allocated());
+    }
+
+    #[test]
+    fn mapped_files_take_no_more_than_there_is() {
+        use crate::{Caller, Config, Fs, TimeSpec, Tree};
+        use syscall::flag::{O_CREAT, O_RDWR};
+        const MAX: u64 = 16 * PAGE as u64;
+        let now = TimeSpec::default();
+        let user = Caller { uid: 5, gid: 5 };
+        // A user has half.
+        for (caller, pages) in [(Caller::SUPERUSER, 15), (user, 7)] {
+            let room = pages * PAGE as u64;
+            let config = Config {
+                max_bytes: MAX,
+                root_mode: 0o777,
+                ..Config::default()
+            };
+            let mut fs: Fs<Tree<MappedPages<Own>>> =
+                Fs::new(config, Caller::SUPERUSER, now).unwrap();
+            let root = fs.open_root().unwrap().handle;
+            let flags = O_CREAT | O_RDWR | 0o600;
+            let file = fs.openat(root, "f", flags, caller, now).unwrap().handle;
+            let used = fs.usage().0.bytes;
+            // Holes take nothing until they are mapped.
+            fs.ftruncate(file, 100 * PAGE as u64, caller, now).unwrap();
+            assert_eq!(fs.mmap(file, 0, 1, true), Err(Error::NoMemory));
+            fs.ftruncate(file, 100, caller, now).unwrap();
+            // Nor may what is behind the end take more.
+            assert_eq!(fs.mmap(file, 0, room + 1, true), Err(Error::NoMemory));
+            fs.mmap(file, 0, room, true).unwrap();
+            assert_eq!(fs.usage().0.bytes, used + PAGE as u64);
+            // What is in the window is there when the file reaches it.
+            fs.ftruncate(file, room, caller, now).unwrap();
+            assert_eq!(fs.usage().0.bytes, used + room);
+            let more = fs.ftruncate(file, room + 1, caller, now);
+            assert_eq!(more, Err(Error::NoSpace));
+            let more = fs.write(file, b"x", room, 0, caller, now);
+            assert_eq!(more, Err(Error::NoSpace));
+            fs.ftruncate(file, 0, caller, now).unwrap();
+            let long = vec![1; room as usize + 10];
+            let written = fs.write(file, &long, 0, 0, caller, now);
+            assert_eq!(written, Ok(room as usize));
+            fs.munmap(file).unwrap();
+            assert_eq!(fs.usage().0.bytes, used + room);
+            fs.ftruncate(file, 0, caller, now).unwrap();
+            assert_eq!(fs.usage().0.bytes, used);
+        }
+    }
+
+    std::thread_local! {
+        static REACHED: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+    }
+
+    /// Memory that tells how far somebody has looked at it or written to it.
+    struct Watched(Own);
+
+    fn reach(at: usize, len: usize) {
+        REACHED.set(REACHED.get().max(at + len));
+    }
+
+    impl Region for Watched {
+        fn reserve(len: usize) -> Option<Self> {
+            Own::reserve(len).map(Self)
+        }
+
+        fn address(&self) -> usize {
+            self.0.address()
+        }
+
+        fn capacity(&self) -> usize {
+            self.0.capacity()
+        }
+
+        fn read(&self, at: usize, buf: &mut [u8]) {
+            reach(at, buf.len());
+            self.0.read(at, buf);
+        }
+
+        fn write(&mut self, at: usize, data: &[u8]) {
+            reach(at, data.len());
+            self.0.write(at, data);
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_mapped_or_written_is_not_touched() {
+        let mut mapped = MappedPages::<Watched>::default();
+        mapped.set_size(100 * PAGE as u64).unwrap();
+        mapped.write(2 * PAGE as u64, &[7; 10]).unwrap();
+        mapped.map(0, PAGE as u64).unwrap();
+        let mut wanted = vec![0; 100 * PAGE];
+        wanted[2 * PAGE..][..10].fill(7);
+        assert_eq!(content(&mapped), wanted);
+        for size in [90, 100] {
+            mapped.set_size(size * PAGE as u64).unwrap();
+        }
+        assert_eq!(content(&mapped), wanted);
+        assert_eq!(REACHED.get(), 3 * PAGE);
+        mapped.write(5 * PAGE as u64, &[8]).unwrap();
+        wanted[5 * PAGE] = 8;
+        assert_eq!(content(&mapped), wanted);
+        mapped.unmapped().unwrap();
+        assert_eq!(content(&mapped), wanted);
+        assert!(REACHED.get() <= 6 * PAGE);
     }
 
     #[test]

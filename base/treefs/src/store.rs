@@ -160,11 +160,17 @@ pub trait Store: cwd_cap::Tree<Node = NodeId, Caller = Caller> {
     /// [`Error::NoSpace`], [`Error::NoMemory`].
     fn create(&mut self, place: Place<'_>, new: New, now: TimeSpec) -> Result<NodeId, Error>;
 
-    /// Gives a node that is no directory another name, which is free.
+    /// Gives a node that is no directory another name, which is free and counts for a user.
     ///
     /// # Errors
     /// [`Error::NoSpace`].
-    fn link(&mut self, place: Place<'_>, node: NodeId, now: TimeSpec) -> Result<(), Error>;
+    fn link(
+        &mut self,
+        place: Place<'_>,
+        node: NodeId,
+        payer: u32,
+        now: TimeSpec,
+    ) -> Result<(), Error>;
 
     /// Takes a name away, and frees what it named if nothing else holds that.
     ///

@@ -8,6 +8,7 @@ use cwd_cap::{Errno, NodeKind};
 use syscall::data::{StatVfs, TimeSpec};
 use syscall::error::{EIO, ENOENT};
 use syscall::flag::{MODE_DIR, MODE_FILE, MODE_SYMLINK, MODE_TYPE};
+use user_shares::{SUPERUSER, Shares};
 
 use crate::access::{Caller, SEARCH};
 use crate::data::{FileData, PAGE};
@@ -17,18 +18,21 @@ use crate::node::{Body, Inode, NodeId};
 use crate::slots::Slots;
 use crate::store::{Attr, Listed, New, Place, Store};
 
+/// Of the bytes and inodes a user other than the superuser has one part in so many at most.
+const USERS_PART: u64 = 2;
 /// Memory that an entry of a directory is counted with, besides its name.
 const ENTRY_BYTES: u64 = 64;
 
 /// What a tree is and how large it may get.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Most bytes of file pages, link targets and directory entries together.
+    /// Most bytes of file pages, link targets and directory entries together. What is in a file or a link counts for
+    /// whose it is, an entry for who made it.
     pub max_bytes: u64,
     /// Most inodes, removed ones that are still open included.
     pub max_inodes: u64,
     /// Most handles.
-    pub max_handles: usize,
+    pub max_handles: u64,
     /// What `st_dev` reports.
     pub device: u64,
     /// The name its scheme is bound under: an absolute link to `/scheme/NAME/…` stays here.
@@ -45,7 +49,7 @@ impl Default for Config {
         Self {
             max_bytes: u64::MAX,
             max_inodes: u64::from(u32::MAX),
-            max_handles: usize::MAX,
+            max_handles: u64::MAX,
             device: 0,
             scheme: String::from("file"),
             default: true,
@@ -98,7 +102,8 @@ pub struct Tree<D> {
     pub(crate) root: NodeId,
     pub(crate) config: Config,
     pub(crate) read_only: bool,
-    bytes: u64,
+    of_bytes: Shares,
+    of_inodes: Shares,
     moves: u64,
 }
 
@@ -118,12 +123,15 @@ impl<D: FileData> Tree<D> {
         if let Some(dir) = inodes.get_mut(number).and_then(Inode::dir_mut) {
             dir.parent = NodeId(number);
         }
+        let mut of_inodes = Shares::in_parts(config.max_inodes, USERS_PART);
+        of_inodes.take_anyway(owner.uid, 1);
         Ok(Self {
             inodes,
             root: NodeId(number),
+            of_bytes: Shares::in_parts(config.max_bytes, USERS_PART),
+            of_inodes,
             config,
             read_only: false,
-            bytes: 0,
             moves: 0,
         })
     }
@@ -136,7 +144,7 @@ impl<D: FileData> Tree<D> {
     /// What it holds now.
     pub const fn usage(&self) -> Usage {
         Usage {
-            bytes: self.bytes,
+            bytes: self.of_bytes.held(),
             inodes: self.inodes.len() as u64,
         }
     }
@@ -165,26 +173,18 @@ impl<D: FileData> Tree<D> {
         self.get_mut(node)?.dir_mut().ok_or(Error::NotDirectory)
     }
 
-    pub(crate) const fn budget(&self) -> u64 {
-        self.config.max_bytes.saturating_sub(self.bytes)
+    /// How many bytes more a user may have.
+    pub(crate) fn budget(&self, user: u32) -> u64 {
+        self.of_bytes.room(user)
     }
 
-    /// Counts `bytes` more.
-    pub(crate) fn charge(&mut self, bytes: u64) -> Result<(), Error> {
-        if bytes > self.budget() {
-            return Err(Error::NoSpace);
+    /// Counts `bytes` more for a user.
+    fn charge(&mut self, user: u32, bytes: u64) -> Result<(), Error> {
+        if self.of_bytes.take(user, bytes) {
+            Ok(())
+        } else {
+            Err(Error::NoSpace)
         }
-        self.bytes = self.bytes.saturating_add(bytes);
-        Ok(())
-    }
-
-    /// Counts `bytes` that are there whatever the limit says.
-    pub(crate) const fn recharge(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    pub(crate) const fn refund(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
     /// Changes a regular file's bytes and keeps count of the memory they take.
@@ -200,7 +200,11 @@ impl<D: FileData> Tree<D> {
         let before = data.allocated();
         let result = change(data);
         let after = data.allocated();
-        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+        // Those who change it have looked at the budget.
+        self.of_bytes
+            .take_anyway(inode.uid, after.saturating_sub(before));
+        self.of_bytes
+            .give_back(inode.uid, before.saturating_sub(after));
         result
     }
 
@@ -216,25 +220,34 @@ impl<D: FileData> Tree<D> {
         inode: Inode<D>,
         now: TimeSpec,
     ) -> Result<NodeId, Error> {
-        if self.inodes.len() as u64 >= self.config.max_inodes {
+        let payer = inode.uid;
+        let cost = Self::entry_cost(name).saturating_add(inode.content_bytes());
+        if self.of_inodes.room(payer) == 0 {
             return Err(Error::NoSpace);
         }
-        let bytes = match &inode.body {
-            Body::Link(target) => target.len() as u64,
-            Body::File(data) => data.allocated(),
-            _ => 0,
-        };
-        let cost = Self::entry_cost(name).saturating_add(bytes);
-        if cost > self.budget() {
-            return Err(Error::NoSpace);
+        self.charge(payer, cost)?;
+        let added = self.insert(dir, name, inode, now);
+        match added {
+            Ok(_) => self.of_inodes.take_anyway(payer, 1),
+            Err(_) => self.of_bytes.give_back(payer, cost),
         }
+        added
+    }
+
+    fn insert(
+        &mut self,
+        dir: NodeId,
+        name: &str,
+        inode: Inode<D>,
+        now: TimeSpec,
+    ) -> Result<NodeId, Error> {
+        let payer = inode.uid;
         let number = self.inodes.insert(inode).ok_or(Error::NoMemory)?;
         let node = NodeId(number);
-        if let Err(error) = self.attach(dir, Arc::from(name), node, now) {
+        if let Err(error) = self.attach(dir, Arc::from(name), node, payer, now) {
             self.inodes.remove(number);
             return Err(error);
         }
-        self.charge(cost)?;
         Ok(node)
     }
 
@@ -245,6 +258,7 @@ impl<D: FileData> Tree<D> {
         dir: NodeId,
         name: Arc<str>,
         node: NodeId,
+        payer: u32,
         now: TimeSpec,
     ) -> Result<Option<NodeId>, Error> {
         let is_dir = self.get(node)?.is_dir();
@@ -257,7 +271,7 @@ impl<D: FileData> Tree<D> {
         if is_dir {
             entries.subdirs = entries.subdirs.checked_add(1).ok_or(Error::TooManyLinks)?;
         }
-        let displaced = entries.insert(Arc::clone(&name), node);
+        let displaced = entries.insert(Arc::clone(&name), node, payer);
         above.touch(now);
         if let Some(displaced) = displaced {
             self.lost_name(dir, &name, displaced, now)?;
@@ -296,18 +310,18 @@ impl<D: FileData> Tree<D> {
         Ok(())
     }
 
-    /// Takes the entry `name` out of `dir` and leaves the node without it. Counts no bytes and
-    /// frees nothing.
+    /// Takes the entry `name` out of `dir` and leaves the node without it; answers whom the entry counted for. Counts
+    /// no bytes and frees nothing.
     pub(crate) fn detach(
         &mut self,
         dir: NodeId,
         name: &str,
         now: TimeSpec,
-    ) -> Result<NodeId, Error> {
-        let node = self.dir_mut(dir)?.remove(name).ok_or(Error::NotFound)?;
+    ) -> Result<(NodeId, u32), Error> {
+        let entry = self.dir_mut(dir)?.remove(name).ok_or(Error::NotFound)?;
         self.get_mut(dir)?.touch(now);
-        self.lost_name(dir, name, node, now)?;
-        Ok(node)
+        self.lost_name(dir, name, entry.0, now)?;
+        Ok(entry)
     }
 
     /// A directory got another parent or none: walks below it have to look where they are.
@@ -323,12 +337,8 @@ impl<D: FileData> Tree<D> {
         if inode.names > 0 || inode.opens > 0 {
             return;
         }
-        let bytes = match &inode.body {
-            Body::File(data) | Body::Special(data) => data.allocated(),
-            Body::Link(target) => target.len() as u64,
-            Body::Dir(_) => 0,
-        };
-        self.refund(bytes);
+        self.of_bytes.give_back(inode.uid, inode.content_bytes());
+        self.of_inodes.give_back(inode.uid, 1);
         self.inodes.remove(node.0);
     }
 }
@@ -368,7 +378,17 @@ impl<D: FileData> Store for Tree<D> {
     }
 
     fn set_attr(&mut self, node: NodeId, attr: &Attr) -> Result<(), Error> {
-        let inode = self.get_mut(node)?;
+        let inode = self.inodes.get_mut(node.0).ok_or(Error::NotFound)?;
+        if inode.uid != attr.uid {
+            // Only the superuser gives files away, who may give more than there is room for.
+            for (shares, count) in [
+                (&mut self.of_bytes, inode.content_bytes()),
+                (&mut self.of_inodes, 1),
+            ] {
+                shares.give_back(inode.uid, count);
+                shares.take_anyway(attr.uid, count);
+            }
+        }
         inode.mode = attr.mode;
         (inode.uid, inode.gid) = (attr.uid, attr.gid);
         (inode.atime, inode.mtime, inode.ctime) = (attr.atime, attr.mtime, attr.ctime);
@@ -404,30 +424,36 @@ impl<D: FileData> Store for Tree<D> {
         self.add(dir, name, inode, now)
     }
 
-    fn link(&mut self, (dir, name): Place<'_>, node: NodeId, now: TimeSpec) -> Result<(), Error> {
+    fn link(
+        &mut self,
+        (dir, name): Place<'_>,
+        node: NodeId,
+        payer: u32,
+        now: TimeSpec,
+    ) -> Result<(), Error> {
         let cost = Self::entry_cost(name);
-        self.charge(cost)?;
-        let done = self.attach(dir, Arc::from(name), node, now);
+        self.charge(payer, cost)?;
+        let done = self.attach(dir, Arc::from(name), node, payer, now);
         if done.is_err() {
-            self.refund(cost);
+            self.of_bytes.give_back(payer, cost);
         }
         done.map(|_| ())
     }
 
     fn unlink(&mut self, (dir, name): Place<'_>, now: TimeSpec) -> Result<(), Error> {
-        let node = self.detach(dir, name, now)?;
-        self.refund(Self::entry_cost(name));
+        let (node, payer) = self.detach(dir, name, now)?;
+        self.of_bytes.give_back(payer, Self::entry_cost(name));
         self.release(node);
         Ok(())
     }
 
     fn rename(&mut self, from: Place<'_>, to: Place<'_>, now: TimeSpec) -> Result<(), Error> {
-        let node = self.detach(from.0, from.1, now)?;
-        self.refund(Self::entry_cost(from.1));
-        match self.attach(to.0, Arc::from(to.1), node, now)? {
+        let (node, payer) = self.detach(from.0, from.1, now)?;
+        self.of_bytes.give_back(payer, Self::entry_cost(from.1));
+        match self.attach(to.0, Arc::from(to.1), node, payer, now)? {
             Some(displaced) => self.release(displaced),
             // The longer name may pass the limit by a few bytes: a rename does not fail for it.
-            None => self.recharge(Self::entry_cost(to.1)),
+            None => self.of_bytes.take_anyway(payer, Self::entry_cost(to.1)),
         }
         Ok(())
     }
@@ -436,9 +462,9 @@ impl<D: FileData> Store for Tree<D> {
         let of =
             |tree: &Self, place: Place<'_>| tree.dir(place.0)?.get(place.1).ok_or(Error::NotFound);
         let (first, second) = (of(self, one)?, of(self, two)?);
-        // Each displaces the other.
-        self.attach(two.0, Arc::from(two.1), first, now)?;
-        self.attach(one.0, Arc::from(one.1), second, now)?;
+        // Each displaces the other; whom the entries count for stays.
+        self.attach(two.0, Arc::from(two.1), first, SUPERUSER, now)?;
+        self.attach(one.0, Arc::from(one.1), second, SUPERUSER, now)?;
         Ok(())
     }
 
@@ -450,7 +476,7 @@ impl<D: FileData> Store for Tree<D> {
     }
 
     fn write(&mut self, node: NodeId, offset: u64, data: &[u8]) -> Result<usize, Error> {
-        let budget = self.budget();
+        let budget = self.budget(self.get(node)?.uid);
         self.change_data(node, |file| {
             let len = file.fits(offset, data.len(), budget);
             let fitting = data.get(..len).filter(|bytes| !bytes.is_empty());
@@ -460,7 +486,13 @@ impl<D: FileData> Store for Tree<D> {
     }
 
     fn set_size(&mut self, node: NodeId, size: u64) -> Result<(), Error> {
-        self.change_data(node, |data| data.set_size(size))
+        let budget = self.budget(self.get(node)?.uid);
+        self.change_data(node, |data| {
+            if data.cost_of_size(size) > budget {
+                return Err(Error::NoSpace);
+            }
+            data.set_size(size)
+        })
     }
 
     fn target(&self, link: NodeId) -> Result<String, Error> {
@@ -471,7 +503,8 @@ impl<D: FileData> Store for Tree<D> {
     }
 
     fn set_target(&mut self, link: NodeId, target: &str) -> Result<(), Error> {
-        self.charge(target.len() as u64)?;
+        let payer = self.get(link)?.uid;
+        self.charge(payer, target.len() as u64)?;
         self.get_mut(link)?.body = Body::Link(String::from(target));
         Ok(())
     }
@@ -512,12 +545,13 @@ impl<D: FileData> Store for Tree<D> {
     fn stat_vfs(&mut self) -> Result<StatVfs, Error> {
         let page = PAGE as u64;
         let blocks = |bytes: u64| bytes.checked_div(page).unwrap_or(0);
-        let free = blocks(self.budget());
+        let max = self.config.max_bytes;
         Ok(StatVfs {
             f_bsize: PAGE as u32,
-            f_blocks: blocks(self.config.max_bytes),
-            f_bfree: free,
-            f_bavail: free,
+            f_blocks: blocks(max),
+            f_bfree: blocks(self.budget(SUPERUSER)),
+            // What is left to those who are not the superuser.
+            f_bavail: blocks(self.of_bytes.room_for_users()),
         })
     }
 
@@ -526,7 +560,13 @@ impl<D: FileData> Store for Tree<D> {
     }
 
     fn map(&mut self, node: NodeId, offset: u64, len: u64, _: bool) -> Result<usize, Error> {
-        self.change_data(node, |data| data.map(offset, len))
+        let budget = self.budget(self.get(node)?.uid);
+        self.change_data(node, |data| {
+            if data.cost_of_map(offset, len) > budget {
+                return Err(Error::NoMemory);
+            }
+            data.map(offset, len)
+        })
     }
 
     fn unmapped(&mut self, node: NodeId) -> Result<(), Error> {

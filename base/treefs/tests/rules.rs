@@ -85,15 +85,124 @@ fn inodes_and_handles_are_limited() {
     served.link("a", "b").unwrap();
     let handles: Vec<usize> = (0..3).map(|_| served.open("a", O_STAT).unwrap()).collect();
     assert_eq!(served.open("a", O_STAT), Err(Error::TooManyHandles));
-    assert_eq!(served.fs.dup(handles[0]), Err(Error::TooManyHandles));
+    assert_eq!(served.fs.dup(handles[0], 0), Err(Error::TooManyHandles));
     // Nothing is made when there is no handle to be had for it.
     served.unlink("d", AT_REMOVEDIR).unwrap();
     let got = served.open("new", O_CREAT | O_RDWR);
     assert_eq!(got, Err(Error::TooManyHandles));
     served.fs.close(handles[0]);
     assert_eq!(served.node("new", 0).unwrap_err().errno(), 2);
-    let copy = served.fs.dup(handles[1]).unwrap();
+    let copy = served.fs.dup(handles[1], 0).unwrap();
     assert_ne!(copy.handle, handles[1]);
+}
+
+/// How often something can be done, at most so often.
+fn count(most: usize, mut done: impl FnMut(usize) -> bool) -> usize {
+    (0..most).take_while(|number| done(*number)).count()
+}
+
+#[test]
+fn one_user_leaves_room_to_others() {
+    type Take = fn(&mut Served, usize) -> bool;
+    // What is taken one by one, and how often a user can, another then, and the superuser at last.
+    let rows: [(&str, Take, [usize; 3]); 6] = [
+        (
+            "handles",
+            |served, _| served.open("file", O_STAT).is_ok(),
+            // The root's handle is the superuser's.
+            [16, 16, 31],
+        ),
+        (
+            "files",
+            |served, number| served.create(&format!("f{number}"), 0o600).is_ok(),
+            [32, 26, 4],
+        ),
+        (
+            "folders",
+            |served, number| served.mkdir(&format!("d{number}"), 0o700).is_ok(),
+            [32, 26, 4],
+        ),
+        (
+            "names of somebody else's file",
+            |served, number| served.link("file", &format!("{number:0191}")).is_ok(),
+            [128, 112, 16],
+        ),
+        (
+            "targets",
+            |served, number| {
+                served
+                    .symlink(&format!("{number:063}"), &"t".repeat(3969))
+                    .is_ok()
+            },
+            [8, 6, 1],
+        ),
+        (
+            "pages",
+            |served, number| {
+                let name = format!("mine{}", served.caller.uid);
+                let _ = served.create(&name, 0o600);
+                let file = served.open(&name, O_WRONLY).unwrap();
+                let done = served.write(file, b"x", number as u64 * 4096) == Ok(1);
+                served.fs.close(file);
+                done
+            },
+            [7, 7, 1],
+        ),
+    ];
+    for (what, take, wanted) in rows {
+        let mut served = Served::new(Config {
+            max_bytes: 65536,
+            max_inodes: 64,
+            max_handles: 64,
+            root_mode: 0o1777,
+            ..Config::default()
+        });
+        served.create("file", 0o644).unwrap();
+        let counts = [USER, OTHER, ROOT].map(|caller| {
+            served.caller = caller;
+            count(1000, |number| {
+                take(&mut served, number + 1000 * caller.uid as usize)
+            })
+        });
+        assert_eq!(counts, wanted, "{what}");
+    }
+}
+
+#[test]
+fn what_is_given_away_counts_for_whom_it_belongs_to() {
+    let mut served = Served::new(Config {
+        max_bytes: 65536,
+        root_mode: 0o1777,
+        ..Config::default()
+    });
+    served.create("a", 0o644).unwrap();
+    let file = served.open("a", O_RDWR).unwrap();
+    let (now, page) = (served.now, [1; 4096]);
+    for number in 0..9 {
+        assert_eq!(served.write(file, &page, number * 4096), Ok(4096));
+    }
+    served
+        .fs
+        .fchown(file, USER.uid, USER.gid, ROOT, now)
+        .unwrap();
+    // It is more than a user gets: there is no room for another byte of theirs.
+    assert_eq!(served.write(file, &page, 9 * 4096), Err(Error::NoSpace));
+    served
+        .fs
+        .fchown(file, OTHER.uid, OTHER.gid, ROOT, now)
+        .unwrap();
+    served
+        .fs
+        .fchown(file, ROOT.uid, ROOT.gid, ROOT, now)
+        .unwrap();
+    assert_eq!(served.write(file, &page, 9 * 4096), Ok(4096));
+    served.fs.close(file);
+    served.unlink("a", 0).unwrap();
+    assert_eq!(served.fs.usage().0.bytes, 0);
+    served.caller = USER;
+    served.create("b", 0o644).unwrap();
+    let file = served.open("b", O_RDWR).unwrap();
+    assert_eq!(served.write(file, &page, 0), Ok(4096));
 }
 
 #[test]
@@ -438,7 +547,7 @@ fn a_pipe_is_opened_by_its_permissions_and_is_elsewhere() {
     let size = served.fs.ftruncate(end, 0, root, now);
     assert_eq!(size.unwrap_err().errno(), 22);
     assert!(served.fs.mmap(end, 0, 1, false).is_err());
-    let dup = served.fs.dup(end).unwrap();
+    let dup = served.fs.dup(end, 0).unwrap();
     assert!(dup.pipe);
     let looked_at = open(&mut served, O_STAT).unwrap();
     assert!(!looked_at.pipe);

@@ -16,10 +16,21 @@ pub struct Limits {
     /// Names that one user's namespaces hold themselves rather than share with the namespace they
     /// were forked from (`ENOMEM`).
     pub names_per_uid: u32,
-    /// Handles of everybody (`ENOMEM`).
+    /// Handles of everybody (`ENOMEM`); one part in [`SUPERUSERS_PART`] is left to the superuser.
     pub handles: u32,
-    /// Names of everybody (`ENOMEM`).
+    /// Names of everybody (`ENOMEM`), in the same way.
     pub names: u32,
+}
+
+/// What users leave to the superuser, of what there is for everybody.
+const SUPERUSERS_PART: u32 = 16;
+
+/// How much of what there is for everybody there may be for this user to have more.
+const fn for_user(uid: u32, all: u32) -> u32 {
+    match uid {
+        0 => all,
+        _ => all.saturating_sub(all / SUPERUSERS_PART),
+    }
 }
 
 impl Default for Limits {
@@ -176,7 +187,9 @@ impl Quota {
         if process.handles >= self.limits.handles_per_pid {
             return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
         }
-        if user.handles >= self.limits.handles_per_uid || self.handles >= self.limits.handles {
+        if user.handles >= self.limits.handles_per_uid
+            || self.handles >= for_user(user.uid, self.limits.handles)
+        {
             return Err(NO_MEMORY);
         }
         process.handles = process.handles.saturating_add(1);
@@ -210,7 +223,7 @@ impl Quota {
         let names = self.names.saturating_add(count);
         let user = self.users.get_mut(key).ok_or(NO_MEMORY)?;
         let user_names = user.names.saturating_add(count);
-        if user_names > self.limits.names_per_uid || names > self.limits.names {
+        if user_names > self.limits.names_per_uid || names > for_user(uid, self.limits.names) {
             self.settle_user(key);
             return Err(NO_MEMORY);
         }
@@ -282,6 +295,26 @@ mod tests {
         assert_eq!(quota.add_names(100, 1).unwrap_err().errno, errno::ENOMEM);
         quota.add_names(200, 2).unwrap();
         assert_eq!(quota.add_names(300, 1).unwrap_err().errno, errno::ENOMEM);
+    }
+
+    #[test]
+    fn users_leave_something_to_the_superuser() {
+        let mut quota = Quota::new(Limits {
+            handles: 1 << 10,
+            handles_per_uid: 1 << 8,
+            names: 1 << 8,
+            names_per_uid: 1 << 6,
+            ..Limits::default()
+        });
+        let mut all_of = |uid: u32| {
+            let handles = (0..).take_while(|_| quota.add_handle(uid as usize, uid).is_ok());
+            let handles = handles.count();
+            let names = (0..).take_while(|_| quota.add_names(uid, 1).is_ok());
+            (handles, names.count())
+        };
+        let users: Vec<_> = (1..=5).map(&mut all_of).collect();
+        assert_eq!(users, [(256, 64), (256, 64), (256, 64), (192, 48), (0, 0)]);
+        assert_eq!(all_of(0), (64, 16));
     }
 
     #[test]

@@ -447,6 +447,63 @@ fn listing_resumes_in_pieces() {
 }
 
 #[test]
+fn a_listing_in_pieces_shows_what_stays_exactly_once() {
+    for round in 0..50_u32 {
+        let mut world = World::new();
+        let first = world.first;
+        let stays: Vec<String> = (0..60).map(|number| format!("stays{number}")).collect();
+        let mut goes: Vec<String> = (0..60).map(|number| format!("goes{number}")).collect();
+        for name in stays.iter().chain(&goes) {
+            world.bind(first, name).unwrap();
+        }
+        let mut random = round;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 8) as usize % below
+        };
+        let (mut position, mut seen) = (0, Vec::new());
+        loop {
+            let (before, piece) = (seen.len(), 1 + next(5));
+            let from = position;
+            let take = |next: u64, _: u64, name: &str| {
+                if seen.len() == before + piece {
+                    return false;
+                }
+                position = next;
+                seen.push(name.to_owned());
+                true
+            };
+            world.manager.list(first, from, USER, take).unwrap();
+            if seen.len() == before {
+                break;
+            }
+            // Names come and go, one of them again and again, also what was listed last.
+            for _ in 0..next(4) {
+                let gone = goes.swap_remove(next(goes.len()));
+                world
+                    .manager
+                    .unbind(first, 0, gone.as_bytes(), USER)
+                    .unwrap();
+                let name = match next(3) {
+                    0 => gone,
+                    _ => format!("new{}", next(1_000_000)),
+                };
+                if world.bind(first, &name).is_ok() {
+                    goes.push(name);
+                }
+            }
+            // It ends, however many come meanwhile.
+            assert!(seen.len() < 10_000);
+        }
+        let mut there: Vec<&String> = seen.iter().filter(|name| stays.contains(name)).collect();
+        assert_eq!(there.len(), stays.len(), "round {round}: {seen:?}");
+        there.sort();
+        there.dedup();
+        assert_eq!(there.len(), stays.len(), "round {round}: {seen:?}");
+    }
+}
+
+#[test]
 fn watchers_are_told_once_until_they_read() {
     let mut world = World::with_names(&["a"]);
     let first = world.first;

@@ -18,11 +18,13 @@
 //! type = { scheme = "file" }      # or { bus = … }, "daemon", "notify", "oneshot", "oneshot_async", "console"
 //! restart = "on-failure"          # or "always", "never" (the default)
 //! schemes = ["log", "tty*"]       # what its namespace holds; nothing unless said
+//! start_limit = 60                # seconds that it has to count as started; then it is ended; 0: any time
 //! ```
 //!
-//! That is upstream's format but for `unless`, `optional`, `restart`, `schemes`, and the types `bus` and `console`,
-//! which are ours. `default_dependencies` means nothing: there are none. A unit with `condition_architecture` is
-//! left out unless [`ARCHITECTURE`] is among them.
+//! That is upstream's format but for `unless`, `optional`, `restart`, `schemes`, `start_limit`, and the types `bus` and
+//! `console`, which are ours. Unless said, `start_limit` is [`START_LIMIT`], and for a `"oneshot"` there is
+//! none. `default_dependencies` means nothing: there are none. A unit with `condition_architecture` is left out
+//! unless [`ARCHITECTURE`] is among them.
 //!
 //! The program of a unit of the initial file system is looked for there first, that of any other in `/usr/bin`.
 //! So nothing that files depend on is read from those files, which cannot be read while it is not there.
@@ -117,6 +119,9 @@ pub struct Service {
     /// What its namespace holds: names, or `prefix*`.
     #[serde(default)]
     pub schemes: Vec<String>,
+    /// How many seconds it has to count as started, if that is said; see [`Unit::start_limit`].
+    #[serde(default)]
+    pub start_limit: Option<u32>,
 }
 
 /// What a unit is.
@@ -278,6 +283,7 @@ pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
                 kind: Kind::Scheme(scheme.to_string()),
                 restart: Restart::Always,
                 schemes: names.map(ToString::to_string).collect(),
+                start_limit: None,
             },
             device: Some(alloc::format!("/scheme/{bus}/{function}")),
             initial: false,
@@ -288,6 +294,22 @@ pub fn drivers(bus: &str, list: &str) -> Vec<Unit> {
 }
 
 impl Unit {
+    /// How many seconds it has to count as started; `None`: as long as it takes.
+    #[must_use]
+    pub fn start_limit(&self) -> Option<u32> {
+        let usual = (self.service.kind != Kind::Oneshot).then_some(START_LIMIT);
+        self.service
+            .start_limit
+            .map_or(usual, |seconds| (seconds > 0).then_some(seconds))
+    }
+
+    /// Whether it is what a unit of this name lists, or that unit itself.
+    #[must_use]
+    pub fn belongs_to(&self, name: &str) -> bool {
+        let rest = self.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The paths at which its program is looked for, in this order.
     #[must_use]
     pub fn programs(&self) -> Vec<String> {
@@ -385,18 +407,60 @@ pub fn order(mut units: Vec<Unit>) -> (Vec<Unit>, Vec<(Unit, Error)>) {
     (started, refused)
 }
 
+/// A unit that is started, being started or to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The unit.
+    pub unit: &'a Unit,
+    /// When it was started for the first time: after those with lower numbers.
+    pub order: usize,
+    /// Whether it is not there at the moment.
+    pub is_down: bool,
+}
+
+/// Whether a unit needs one that is not there at the moment, perhaps by way of others. A unit that lists
+/// drivers is there when they are. Of units that wish to come after each other the later waits.
+#[must_use]
+pub fn waits_for_others(unit: &Unit, order: usize, all: &[Known<'_>]) -> bool {
+    fn needs(unit: &Unit) -> impl Iterator<Item = &str> {
+        let both = unit.requires.iter().chain(&unit.requires_weak);
+        both.map(String::as_str)
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    let mut names: Vec<&str> = needs(unit).collect();
+    while let Some(name) = names.pop() {
+        let meant = all.iter().filter(|other| other.unit.belongs_to(name));
+        for other in meant.filter(|other| other.order < order) {
+            if other.is_down {
+                return true;
+            }
+            if !seen.contains(&&*other.unit.name) {
+                seen.push(&other.unit.name);
+                names.extend(needs(other.unit));
+            }
+        }
+    }
+    false
+}
+
+/// How many seconds a unit has to count as started, unless its file says so.
+pub const START_LIMIT: u32 = 60;
+
 /// How often a unit is started again before it is given up.
 const RESTARTS: u32 = 5;
 /// A unit that has run for so many seconds is forgiven how often it was started.
 const STEADY: u64 = 10;
+/// How many milliseconds pass before a unit is started again for the second time; twice as many each time after.
+const PAUSE: u64 = 100;
 
 /// How often a unit has been started again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts(u32);
 
 impl Attempts {
-    /// Whether a unit that ended, well or not, after so many seconds is to be started again now.
-    pub const fn again(&mut self, restart: Restart, well: bool, seconds: u64) -> bool {
+    /// In how many milliseconds a unit is to be started again that has ended, well or not, so many seconds after
+    /// it counted as started, if ever; `None`: not at all.
+    pub const fn again(&mut self, restart: Restart, well: bool, seconds: u64) -> Option<u64> {
         if seconds >= STEADY {
             self.0 = 0;
         }
@@ -406,10 +470,14 @@ impl Attempts {
             Restart::Always => true,
         };
         if !wanted || self.0 >= RESTARTS {
-            return false;
+            return None;
         }
+        let pause = match self.0.checked_sub(1) {
+            Some(times) => PAUSE.saturating_mul(1_u64.wrapping_shl(times)),
+            None => 0,
+        };
         self.0 = self.0.saturating_add(1);
-        true
+        Some(pause)
     }
 }
 

@@ -185,7 +185,7 @@ fn a_unit_is_given_up_some_time() {
     for (restart, well, wanted) in rows {
         let mut attempts = Attempts::default();
         let count = (0..100)
-            .take_while(|_| attempts.again(restart, well, 1))
+            .take_while(|_| attempts.again(restart, well, 1).is_some())
             .count();
         assert_eq!(count as u32, wanted, "{restart:?} {well}");
     }
@@ -243,12 +243,11 @@ fn arguments_name_variables() {
 fn a_unit_that_has_run_is_forgiven() {
     let mut attempts = Attempts::default();
     for _ in 0..100 {
-        assert!(attempts.again(Restart::Always, false, STEADY));
+        assert_eq!(attempts.again(Restart::Always, false, STEADY), Some(0));
     }
-    let count = (0..100)
-        .take_while(|_| attempts.again(Restart::Always, false, 0))
-        .count();
-    assert_eq!(count as u32, RESTARTS - 1);
+    let again = |_| attempts.again(Restart::Always, false, 0);
+    let pauses: Vec<u64> = (0..100).map_while(again).collect();
+    assert_eq!(pauses, [100, 200, 400, 800]);
 }
 
 #[test]
@@ -269,4 +268,71 @@ fn a_bus_names_its_drivers() {
     assert_eq!(disk.service.schemes, ["event", "log"]);
     assert_eq!(disk.service.restart, Restart::Always);
     assert!(rng.service.schemes.is_empty());
+}
+
+#[test]
+fn a_unit_has_a_time_to_start_in() {
+    let rows = [
+        ("'notify'", Some(START_LIMIT)),
+        ("{ scheme = 'a' }", Some(START_LIMIT)),
+        ("'oneshot'", None),
+        ("'oneshot'\nstart_limit = 7", Some(7)),
+        ("'notify'\nstart_limit = 2", Some(2)),
+        ("'notify'\nstart_limit = 0", None),
+    ];
+    for (kind, wanted) in rows {
+        let text = format!("[service]\ncmd = 'x'\ntype = {kind}");
+        assert_eq!(parse("a", &text).unwrap().start_limit(), wanted, "{kind}");
+    }
+    let text = "[service]\ncmd = 'x'\ntype = 'notify'\nstart_limit = -1";
+    assert!(matches!(parse("a", text), Err(Error::Malformed(why)) if why.contains("line 4")));
+}
+
+#[test]
+fn only_who_needs_it_waits_for_what_is_down() {
+    let mut bus_driver = unit("bus/1", &["random"]);
+    bus_driver.device = Some("/scheme/bus/1".to_string());
+    let wishing = |name, after: &str| Unit {
+        requires_weak: vec![after.to_string()],
+        ..unit(name, &[])
+    };
+    let units = [
+        unit("random", &[]),
+        unit("bus", &["random"]),
+        bus_driver,
+        unit("busy", &[]),
+        unit("files", &["bus"]),
+        wishing("wishes", "files"),
+        unit("own", &["own"]),
+        unit("lonely", &["absent"]),
+        wishing("chicken", "egg"),
+        wishing("egg", "chicken"),
+    ];
+    let rows: [(&[&str], &[&str]); 8] = [
+        (&["chicken"], &["egg"]),
+        (&["egg"], &[]),
+        (&["chicken", "egg"], &["egg"]),
+        (&["random"], &["bus", "bus/1", "files", "wishes"]),
+        (&["bus/1"], &["files", "wishes"]),
+        (&["bus"], &["files", "wishes"]),
+        (&["busy", "lonely", "own"], &[]),
+        (&["files"], &["wishes"]),
+    ];
+    for (down, wanted) in rows {
+        let all: Vec<Known<'_>> = units
+            .iter()
+            .enumerate()
+            .map(|(order, unit)| Known {
+                unit,
+                order,
+                is_down: down.contains(&&*unit.name),
+            })
+            .collect();
+        let waiting: Vec<&str> = all
+            .iter()
+            .filter(|one| waits_for_others(one.unit, one.order, &all))
+            .map(|one| one.unit.name.as_str())
+            .collect();
+        assert_eq!(waiting, wanted, "{down:?}");
+    }
 }

@@ -43,6 +43,7 @@ pub fn fill<'a>(
         scheme: String::from(SCHEME),
         default: false,
         device: 1,
+        max_handles: 1 << 16,
         ..Config::default()
     };
     let refused = |path: &str| {

@@ -72,9 +72,14 @@ impl<T> Manager<T> {
 
     fn become_user(&mut self, pid: Pid, new: Ids, effects: &mut Vec<Effect>) -> Result<(), Errno> {
         let process = self.live_mut(pid)?;
+        let threads = process.threads.len() as u64;
         let old = core::mem::replace(&mut process.ids, new);
         self.count_user(old.ruid, -1);
         self.count_user(new.ruid, 1);
+        for (shares, count) in [(&mut self.of_numbers, 1), (&mut self.of_threads, threads)] {
+            shares.give_back(old.ruid, count);
+            shares.take_anyway(new.ruid, count);
+        }
         self.set_attributes(pid, effects);
         Ok(())
     }

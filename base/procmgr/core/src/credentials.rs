@@ -1,5 +1,7 @@
 //! User and group ids.
 
+use user_shares::SUPERUSER;
+
 use crate::manager::Errno;
 
 /// The ids of a process.
@@ -41,6 +43,16 @@ impl Ids {
     #[must_use]
     pub const fn is_privileged(&self) -> bool {
         self.euid == 0
+    }
+
+    /// Whose share limits what a process with these ids makes. It counts for its real user.
+    #[must_use]
+    pub const fn payer(&self) -> u32 {
+        if self.is_privileged() {
+            SUPERUSER
+        } else {
+            self.ruid
+        }
     }
 
     /// The ids after the change: all of it or none.

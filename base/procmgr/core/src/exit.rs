@@ -43,7 +43,7 @@ impl<T> Manager<T> {
         world: &mut impl World,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(key) = self.threads.remove(thread) else {
+        let Some(key) = self.remove_thread(thread) else {
             return;
         };
         let Some(process) = self.processes.get_mut(key) else {
@@ -196,8 +196,9 @@ impl<T> Manager<T> {
             .control_handles
             .saturating_add(process.other_handles);
         if process.reaped && handles == 0 {
-            let pid = process.pid;
+            let (pid, uid) = (process.pid, process.ids.ruid);
             self.processes.remove(key);
+            self.of_numbers.give_back(uid, 1);
             if self.by_pid.get(&pid) == Some(&key) {
                 self.by_pid.remove(&pid);
             }
@@ -224,7 +225,7 @@ impl<T> Manager<T> {
         }
         let (pid, ppid, threads) = (process.pid, process.ppid, process.threads.clone());
         for thread in threads {
-            self.threads.remove(thread);
+            self.remove_thread(thread);
             effects.push(Effect::Kill(thread, status::signaled(9)));
         }
         if let Some(process) = self.processes.get_mut(key) {

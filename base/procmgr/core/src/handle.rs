@@ -23,6 +23,7 @@ use alloc::vec::Vec;
 
 use gen_slab::Key;
 use syscall::{EventFlags, error as errno};
+use user_shares::SUPERUSER;
 
 use crate::{
     credentials::Ids,
@@ -54,6 +55,8 @@ pub(crate) struct Handle {
     pub kind: Kind,
     /// The process that made it.
     maker: Option<Key>,
+    /// The user it counts for.
+    payer: u32,
 }
 
 /// What a `dup` with a name gives.
@@ -85,7 +88,7 @@ impl<T> Manager<T> {
     /// # Errors
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64, Errno> {
-        self.open(Kind::Root, None)
+        self.open(Kind::Root, None, SUPERUSER)
     }
 
     /// Makes the root of the scheme `proc`.
@@ -93,14 +96,14 @@ impl<T> Manager<T> {
     /// # Errors
     /// `ENOMEM`.
     pub fn named_root(&mut self) -> Result<u64, Errno> {
-        self.open(Kind::Named, None)
+        self.open(Kind::Named, None, SUPERUSER)
     }
 
-    /// Opens a file of the scheme `proc`.
+    /// Opens a file of the scheme `proc` for a user.
     ///
     /// # Errors
     /// `ENOENT`; `ENOTDIR` for another handle than its root; `ENFILE` with too many of them.
-    pub fn open_named(&mut self, handle: u64, path: &[u8]) -> Result<u64, Errno> {
+    pub fn open_named(&mut self, handle: u64, path: &[u8], user: u32) -> Result<u64, Errno> {
         if self.kind(handle)? != Kind::Named {
             return Err(Errno(errno::ENOTDIR));
         }
@@ -108,29 +111,27 @@ impl<T> Manager<T> {
         if path.get(start..) != Some(CREDENTIALS.as_bytes()) {
             return Err(Errno(errno::ENOENT));
         }
-        // Nobody in particular is charged for them.
-        let of_kind = |(_, handle): &(Key, &Handle)| handle.kind == Kind::Credentials;
-        if self.handles.iter().filter(of_kind).count() >= HANDLES_MAX {
-            return Err(Errno(errno::ENFILE));
-        }
-        self.open(Kind::Credentials, None)
+        self.open(Kind::Credentials, None, user)
     }
 
-    /// Answers `dup` with a payload.
+    /// Answers `dup` with a payload, which a user asks for; what a control handle makes counts for its process and
+    /// that one's user.
     ///
     /// # Errors
     /// `EINVAL` for a name that means nothing here, and what making the object may fail with.
-    pub fn dup(&mut self, handle: u64, name: &[u8]) -> Result<Made, Errno> {
+    pub fn dup(&mut self, handle: u64, name: &[u8], user: u32) -> Result<Made, Errno> {
         let text = core::str::from_utf8(name).map_err(|_| EINVAL)?;
         let key = match self.kind(handle)? {
             Kind::Root if text == "first" => {
                 let (pid, thread) = self.first(Ids::default())?;
                 let key = *self.by_pid.get(&pid).ok_or(EBADF)?;
-                let handle = self.open(Kind::Control(key), None)?;
+                let handle = self.open(Kind::Control(key), None, SUPERUSER)?;
                 return Ok(Made::NewThread { handle, thread });
             }
             Kind::Reference(key) if text == "pidfd" => {
-                return self.open(Kind::Reference(key), None).map(Made::Handle);
+                return self
+                    .open(Kind::Reference(key), None, user)
+                    .map(Made::Handle);
             }
             Kind::Thread(thread) if text == "context" => {
                 self.threads.get(thread).ok_or(Errno(errno::ESRCH))?;
@@ -143,27 +144,34 @@ impl<T> Manager<T> {
         if process.handles_made >= HANDLES_MAX {
             return Err(Errno(errno::EMFILE));
         }
-        let (pid, maker) = (process.pid, Some(key));
+        let (pid, maker, payer) = (process.pid, Some(key), process.ids.payer());
+        // Nothing is made that there is no handle for.
+        if self.of_handles.room(payer) == 0 {
+            return Err(Errno(errno::ENFILE));
+        }
         match text {
             "fork" => {
                 let (child, thread) = self.fork(pid)?;
                 let child = *self.by_pid.get(&child).ok_or(EBADF)?;
-                let handle = self.open(Kind::Control(child), maker)?;
+                let handle = self.open(Kind::Control(child), maker, payer)?;
                 Ok(Made::NewThread { handle, thread })
             }
             "new-thread" => {
                 let thread = self.new_thread(pid)?;
-                let handle = self.open(Kind::Thread(thread), maker)?;
+                let handle = self.open(Kind::Thread(thread), maker, payer)?;
                 Ok(Made::NewThread { handle, thread })
             }
-            "pidfd" => self.open(Kind::Reference(key), maker).map(Made::Handle),
+            "pidfd" => self
+                .open(Kind::Reference(key), maker, payer)
+                .map(Made::Handle),
             "session" => {
                 let process = self.live(pid)?;
                 if !self.owns_session(process) {
                     return Err(EPERM);
                 }
                 let sid = process.sid;
-                self.open(Kind::Session(sid), maker).map(Made::Handle)
+                self.open(Kind::Session(sid), maker, payer)
+                    .map(Made::Handle)
             }
             "tty" => self.terminal(pid).map(|_| Made::Terminal(pid)),
             _ => {
@@ -172,12 +180,14 @@ impl<T> Manager<T> {
                 match what {
                     "thread" => {
                         let thread = self.thread(pid, number as usize)?;
-                        self.open(Kind::Thread(thread), maker).map(Made::Handle)
+                        self.open(Kind::Thread(thread), maker, payer)
+                            .map(Made::Handle)
                     }
                     "context" => self.thread(pid, number as usize).map(Made::Context),
                     "pidfd" => {
                         let target = self.reference_to(pid, number)?;
-                        self.open(Kind::Reference(target), maker).map(Made::Handle)
+                        self.open(Kind::Reference(target), maker, payer)
+                            .map(Made::Handle)
                     }
                     _ => Err(EINVAL),
                 }
@@ -198,11 +208,15 @@ impl<T> Manager<T> {
         self.by_pid.get(&target).copied().ok_or(ESRCH)
     }
 
-    fn open(&mut self, kind: Kind, maker: Option<Key>) -> Result<u64, Errno> {
-        let handle = self
-            .handles
-            .insert(Handle { kind, maker })
-            .map_err(|_| ENOMEM)?;
+    fn open(&mut self, kind: Kind, maker: Option<Key>, payer: u32) -> Result<u64, Errno> {
+        if !self.of_handles.take(payer, 1) {
+            return Err(Errno(errno::ENFILE));
+        }
+        let handle = Handle { kind, maker, payer };
+        let Ok(handle) = self.handles.insert(handle) else {
+            self.of_handles.give_back(payer, 1);
+            return Err(ENOMEM);
+        };
         self.count_handle(kind, maker, 1);
         Ok(handle.raw())
     }
@@ -251,9 +265,11 @@ impl<T> Manager<T> {
 
     /// The last descriptor of a handle is gone.
     pub fn close(&mut self, handle: u64, world: &mut impl World, effects: &mut Vec<Effect>) {
-        let Some(Handle { kind, maker }) = self.handles.remove(Key::from_raw(handle)) else {
+        let removed = self.handles.remove(Key::from_raw(handle));
+        let Some(Handle { kind, maker, payer }) = removed else {
             return;
         };
+        self.of_handles.give_back(payer, 1);
         self.count_handle(kind, maker, -1);
         match kind {
             Kind::Control(key) => {
@@ -297,7 +313,7 @@ impl<T> Manager<T> {
             return;
         }
         process.threads.retain(|other| *other != thread);
-        self.threads.remove(thread);
+        self.remove_thread(thread);
         effects.push(Effect::Kill(thread, crate::status::signaled(9)));
     }
 

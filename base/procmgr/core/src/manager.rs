@@ -8,6 +8,7 @@ use alloc::{
 use gen_slab::{Key, Slab};
 use libredox::protocol::{ProcMeta, RtSigInfo};
 use syscall::{error as errno, sigabi::SenderInfo};
+use user_shares::Shares;
 
 use crate::{
     credentials::Ids,
@@ -147,6 +148,10 @@ pub struct Manager<T> {
     /// Processes of each real user.
     pub(crate) per_user: BTreeMap<u32, u64>,
     pub(crate) handles: Slab<Handle>,
+    /// What each real user may hold: numbers, as long as anything refers to their processes, threads, and handles.
+    pub(crate) of_numbers: Shares,
+    pub(crate) of_threads: Shares,
+    pub(crate) of_handles: Shares,
     /// Reads of a process's end that wait for it.
     pub(crate) observing: BTreeMap<Tag, Key>,
     next_pid: Pid,
@@ -156,18 +161,8 @@ pub struct Manager<T> {
 
 /// Most threads at once: an event queue watches no more contexts.
 pub const THREADS: usize = 16_000;
-/// Of the threads, and of the process numbers, the part (1 in so many) that is left to the privileged: whatever a
-/// user does, somebody can still log in and end it.
-const RESERVED: usize = 16;
-
-/// How many of `all` somebody may use up.
-const fn share(all: usize, privileged: bool) -> usize {
-    if privileged {
-        all
-    } else {
-        all.saturating_sub(all.div_ceil(RESERVED))
-    }
-}
+/// Most handles at once.
+pub const HANDLES: u64 = 1 << 18;
 
 /// Init: it inherits orphans, and signals that would end or stop it do nothing.
 pub(crate) const INIT: Pid = 1;
@@ -184,6 +179,9 @@ impl<T> Manager<T> {
             sessions: BTreeMap::new(),
             per_user: BTreeMap::new(),
             handles: Slab::new(),
+            of_numbers: Shares::new(u64::from(end_of_pids.max(3).saturating_sub(INIT))),
+            of_threads: Shares::new(THREADS as u64),
+            of_handles: Shares::new(HANDLES),
             observing: BTreeMap::new(),
             next_pid: INIT,
             end_of_pids: end_of_pids.max(3),
@@ -213,12 +211,11 @@ impl<T> Manager<T> {
         let uid = parent.ids.ruid;
         let limit = parent.limit(NPROC);
         let count = self.per_user.get(&uid).copied().unwrap_or(0);
-        let privileged = parent.ids.is_privileged();
-        let numbers = share(self.end_of_pids.saturating_sub(INIT) as usize, privileged);
-        if count >= limit && !privileged || self.by_pid.len() >= numbers {
+        let payer = parent.ids.payer();
+        if count >= limit && !parent.ids.is_privileged() || self.of_numbers.room(payer) == 0 {
             return Err(Errno(errno::EAGAIN));
         }
-        self.leave_threads(privileged)?;
+        self.leave_threads(payer)?;
         let parent_pid = parent.pid;
         let pid = self.free_pid().ok_or(Errno(errno::EAGAIN))?;
         let child = self.live(parent_pid)?.child(pid);
@@ -233,9 +230,11 @@ impl<T> Manager<T> {
     /// `EAGAIN` when no thread is left for this user; `ESRCH`, `ENOMEM`.
     pub fn new_thread(&mut self, pid: Pid) -> Result<Key, Errno> {
         let key = self.live_key(pid)?;
-        self.leave_threads(self.live(pid)?.ids.is_privileged())?;
+        let ids = self.live(pid)?.ids;
+        self.leave_threads(ids.payer())?;
         let thread = self.threads.insert(key).map_err(|_| ENOMEM)?;
         self.live_mut(pid)?.threads.push(thread);
+        self.of_threads.take_anyway(ids.ruid, 1);
         Ok(thread)
     }
 
@@ -320,13 +319,21 @@ impl<T> Manager<T> {
         self.by_pid.keys().copied()
     }
 
-    /// Fails when there are as many threads as this user may bring about.
-    fn leave_threads(&self, privileged: bool) -> Result<(), Errno> {
-        if self.threads.len() < share(THREADS, privileged) {
-            Ok(())
-        } else {
-            Err(Errno(errno::EAGAIN))
+    /// Fails when there are as many threads as a user may bring about.
+    fn leave_threads(&self, payer: u32) -> Result<(), Errno> {
+        match self.of_threads.room(payer) {
+            0 => Err(Errno(errno::EAGAIN)),
+            _ => Ok(()),
         }
+    }
+
+    /// A thread is no more; answers its process.
+    pub(crate) fn remove_thread(&mut self, thread: Key) -> Option<Key> {
+        let key = self.threads.remove(thread)?;
+        if let Some(process) = self.processes.get(key) {
+            self.of_threads.give_back(process.ids.ruid, 1);
+        }
+        Some(key)
     }
 
     fn add(&mut self, process: Process) -> Result<(Pid, Key), Errno> {
@@ -340,6 +347,8 @@ impl<T> Manager<T> {
             process.threads.push(thread);
         }
         self.by_pid.insert(pid, key);
+        self.of_numbers.take_anyway(uid, 1);
+        self.of_threads.take_anyway(uid, 1);
         self.count_user(uid, 1);
         self.join_group(pid, pgid, sid);
         Ok((pid, thread))

@@ -16,7 +16,7 @@ fn tries(sim: &mut Sim, from: Proc, to: Proc) -> Vec<(&'static str, Result<(), i
     let pid = u64::from(to.pid);
     let unit = |reply: common::Reply| reply.map(drop);
     let name = format!("pidfd-{pid}");
-    let reference = sim.manager.dup(from.handle, name.as_bytes());
+    let reference = sim.manager.dup(from.handle, name.as_bytes(), 0);
     if let Ok(procmgr_core::Made::Handle(handle)) = reference {
         sim.close(handle);
     }
@@ -119,18 +119,21 @@ fn a_session_of_others_is_not_its_own() {
     let (mut sim, init) = Sim::new();
     sim.manager.set_terminal(1, "tty").unwrap();
     let confined = sim.fork(init);
-    assert!(sim.manager.dup(confined.handle, b"tty").is_ok());
+    assert!(sim.manager.dup(confined.handle, b"tty", 0).is_ok());
     sim.call(confined.handle, [CONFINE, 0, 0]).unwrap();
     let error = |result: Result<procmgr_core::Made, procmgr_core::Errno>| result.unwrap_err().0;
-    assert_eq!(error(sim.manager.dup(confined.handle, b"tty")), ENXIO);
-    assert_eq!(error(sim.manager.dup(confined.handle, b"session")), EPERM);
+    assert_eq!(error(sim.manager.dup(confined.handle, b"tty", 0)), ENXIO);
+    assert_eq!(
+        error(sim.manager.dup(confined.handle, b"session", 0)),
+        EPERM
+    );
     assert_eq!(sim.verb(confined, ProcCall::ControlTerm, 0, 0), Err(ENXIO));
     // One that it begins itself is.
     let child = sim.fork(confined);
     sim.verb(child, ProcCall::Setsid, 0, 0).unwrap();
-    assert!(sim.manager.dup(child.handle, b"session").is_ok());
+    assert!(sim.manager.dup(child.handle, b"session", 0).is_ok());
     sim.manager.set_terminal(child.pid, "pty").unwrap();
-    assert!(sim.manager.dup(child.handle, b"tty").is_ok());
+    assert!(sim.manager.dup(child.handle, b"tty", 0).is_ok());
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn credentials_are_told_by_a_file() {
     let (mut sim, init) = Sim::new();
     let root = sim.manager.named_root().unwrap();
     let before = sim.manager.counts();
-    let open = |sim: &mut Sim, handle, path: &[u8]| sim.manager.open_named(handle, path);
+    let open = |sim: &mut Sim, handle, path: &[u8]| sim.manager.open_named(handle, path, 0);
     for path in [
         &b""[..],
         b"/",
@@ -194,7 +197,7 @@ fn credentials_are_told_by_a_file() {
     for verb in [ProcCall::Kill, ProcCall::SetResugid, ProcCall::Exit] {
         assert!(sim.call(all, [verb as u64, 1, 9]).is_err());
     }
-    assert!(sim.manager.dup(all, b"fork").is_err());
+    assert!(sim.manager.dup(all, b"fork", 0).is_err());
     sim.exit(confined, status::exited(0));
     sim.verb(init, ProcCall::Waitpid, 0, 0).unwrap();
     sim.close(confined.handle);

@@ -74,7 +74,7 @@ proptest! {
                 Step::Thread(of) => {
                     let who = pick(of);
                     if let Ok(Made::NewThread { handle, thread }) =
-                        sim.manager.dup(who.handle, b"new-thread")
+                        sim.manager.dup(who.handle, b"new-thread", 0)
                     {
                         sim.machine.started.insert(thread);
                         others.push(handle);
@@ -98,7 +98,7 @@ proptest! {
                 Step::Dup(of, name) => {
                     let names = ["pidfd", "session", "thread-0", "pidfd-2", "pidfd-1", "nonsense"];
                     if let Ok(Made::Handle(handle)) =
-                        sim.manager.dup(pick(of).handle, names[name].as_bytes())
+                        sim.manager.dup(pick(of).handle, names[name].as_bytes(), 0)
                     {
                         others.push(handle);
                     }

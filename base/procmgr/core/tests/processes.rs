@@ -66,7 +66,7 @@ fn times(sim: &mut Sim, who: Proc) -> [u64; 2] {
 fn processor_time_is_a_process_s_sum_and_a_child_s_when_it_is_waited_for() {
     let (mut sim, init) = Sim::new();
     let child = sim.fork(init);
-    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread") else {
+    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread", 0) else {
         panic!()
     };
     sim.machine.started.insert(thread);
@@ -306,7 +306,7 @@ fn a_parent_that_does_not_care_leaves_no_zombies() {
 fn all_threads_end_before_the_process_has_ended() {
     let (mut sim, init) = Sim::new();
     let child = sim.fork(init);
-    let Ok(Made::NewThread { handle, thread }) = sim.manager.dup(child.handle, b"new-thread")
+    let Ok(Made::NewThread { handle, thread }) = sim.manager.dup(child.handle, b"new-thread", 0)
     else {
         panic!()
     };
@@ -334,14 +334,14 @@ fn contexts_that_die_on_their_own() {
     let (mut sim, init) = Sim::new();
     // One thread of two ends: the process lives.
     let child = sim.fork(init);
-    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread") else {
+    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread", 0) else {
         panic!()
     };
     sim.machine.started.insert(thread);
     sim.died(thread, Death::Ended(0));
     assert_eq!(sim.manager.state(child.pid), Some(State::Running));
     // An exception in one thread is the end of all.
-    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread") else {
+    let Ok(Made::NewThread { thread, .. }) = sim.manager.dup(child.handle, b"new-thread", 0) else {
         panic!()
     };
     sim.machine.started.insert(thread);
@@ -370,7 +370,7 @@ fn a_child_that_is_never_started_leaves_nothing() {
     assert_eq!(sim.replies[&waiting], Err(ECHILD));
     assert_eq!(sim.manager.counts(), before);
     // The same for a thread.
-    let Ok(Made::NewThread { handle, .. }) = sim.manager.dup(init.handle, b"new-thread") else {
+    let Ok(Made::NewThread { handle, .. }) = sim.manager.dup(init.handle, b"new-thread", 0) else {
         panic!()
     };
     sim.close(handle);
@@ -385,7 +385,7 @@ fn a_child_that_is_never_started_leaves_nothing() {
 fn signals_reach_a_thread_that_takes_them() {
     let (mut sim, init) = Sim::new();
     let child = sim.fork(init);
-    let Ok(Made::NewThread { handle, thread }) = sim.manager.dup(child.handle, b"new-thread")
+    let Ok(Made::NewThread { handle, thread }) = sim.manager.dup(child.handle, b"new-thread", 0)
     else {
         panic!()
     };
@@ -682,12 +682,12 @@ fn a_terminal_belongs_to_a_session() {
     sim.verb(shell, ProcCall::Setsid, 0, 0).unwrap();
     let job = sim.fork(shell);
     assert_eq!(sim.verb(job, ProcCall::ControlTerm, 0, 0), Err(ENXIO));
-    assert!(sim.manager.dup(job.handle, b"tty").is_err());
+    assert!(sim.manager.dup(job.handle, b"tty", 0).is_err());
     sim.manager.set_terminal(shell.pid, "pty").unwrap();
     assert!(sim.manager.set_terminal(shell.pid, "other").is_err());
     assert_eq!(sim.manager.terminal(job.pid), Ok(&"pty"));
     assert_eq!(
-        sim.manager.dup(job.handle, b"tty"),
+        sim.manager.dup(job.handle, b"tty", 0),
         Ok(Made::Terminal(job.pid))
     );
     assert!(
@@ -697,7 +697,7 @@ fn a_terminal_belongs_to_a_session() {
     assert_eq!(sim.verb(job, ProcCall::ControlTerm, 1, 0), Err(EPERM));
     // The terminal signals groups of its session, and no others.
     sim.verb(job, ProcCall::Setpgid, 0, 0).unwrap();
-    let Ok(Made::Handle(session)) = sim.manager.dup(shell.handle, b"session") else {
+    let Ok(Made::Handle(session)) = sim.manager.dup(shell.handle, b"session", 0) else {
         panic!()
     };
     let send = |group: u32| [PidfdCall::SendSignal as u64, INT.into(), group.into()];
@@ -723,7 +723,7 @@ fn a_terminal_asks_who_may_use_it() {
     let (mut sim, init) = Sim::new();
     let shell = sim.fork(init);
     sim.verb(shell, ProcCall::Setsid, 0, 0).unwrap();
-    let Ok(Made::Handle(session)) = sim.manager.dup(shell.handle, b"session") else {
+    let Ok(Made::Handle(session)) = sim.manager.dup(shell.handle, b"session", 0) else {
         panic!()
     };
     let [front, back, deaf, numb] = [(); 4].map(|()| sim.fork(shell));
@@ -776,10 +776,10 @@ fn a_terminal_asks_who_may_use_it() {
 fn a_reference_waits_polls_and_kills() {
     let (mut sim, init) = Sim::new();
     let child = sim.fork(init);
-    let Ok(Made::Handle(fd)) = sim.manager.dup(child.handle, b"pidfd") else {
+    let Ok(Made::Handle(fd)) = sim.manager.dup(child.handle, b"pidfd", 0) else {
         panic!()
     };
-    let Ok(Made::Handle(same)) = sim.manager.dup(fd, b"pidfd") else {
+    let Ok(Made::Handle(same)) = sim.manager.dup(fd, b"pidfd", 0) else {
         panic!()
     };
     let read = EventFlags::EVENT_READ;
@@ -803,7 +803,7 @@ fn a_reference_waits_polls_and_kills() {
     assert_eq!(sim.call(fd, send(65)), Err(EINVAL));
     assert_eq!(sim.call(fd, [7, 0, 0]), Err(EINVAL));
     assert!(
-        sim.manager.dup(fd, b"fork").is_err(),
+        sim.manager.dup(fd, b"fork", 0).is_err(),
         "a reference is not the process"
     );
     sim.call(fd, send(KILL)).unwrap();
@@ -828,16 +828,16 @@ fn a_reference_waits_polls_and_kills() {
     // By number, for those who may.
     let [a, b] = [sim.fork(init), sim.fork(init)];
     let name = format!("pidfd-{}", b.pid);
-    assert!(sim.manager.dup(a.handle, name.as_bytes()).is_ok());
+    assert!(sim.manager.dup(a.handle, name.as_bytes(), 0).is_ok());
     let set = [ProcCall::SetResugid as u64, 0, 0];
     sim.call_with(a.handle, set, &[5u32; 6].map(u32::to_ne_bytes).concat())
         .unwrap();
     assert_eq!(
-        sim.manager.dup(a.handle, name.as_bytes()).unwrap_err().0,
+        sim.manager.dup(a.handle, name.as_bytes(), 0).unwrap_err().0,
         EPERM
     );
     assert_eq!(
-        sim.manager.dup(a.handle, b"pidfd-999").unwrap_err().0,
+        sim.manager.dup(a.handle, b"pidfd-999", 0).unwrap_err().0,
         ESRCH
     );
 }
@@ -847,15 +847,15 @@ fn numbers_are_not_used_while_somebody_has_them() {
     let (mut sim, init) = Sim::new();
     let mut manager = procmgr_core::Manager::<()>::new(5);
     let root = manager.root().unwrap();
-    let Ok(Made::NewThread { handle, .. }) = manager.dup(root, b"first") else {
+    let Ok(Made::NewThread { handle, .. }) = manager.dup(root, b"first", 0) else {
         panic!()
     };
     let made: Vec<_> = (0..4)
-        .map(|_| manager.dup(handle, b"fork").is_ok())
+        .map(|_| manager.dup(handle, b"fork", 0).is_ok())
         .collect();
     assert_eq!(made, [true, true, true, false]);
-    assert_eq!(manager.dup(handle, b"fork").unwrap_err().0, EAGAIN);
-    assert!(manager.dup(root, b"first").is_err());
+    assert_eq!(manager.dup(handle, b"fork", 0).unwrap_err().0, EAGAIN);
+    assert!(manager.dup(root, b"first", 0).is_err());
     // A group keeps its leader's number.
     let leader = sim.fork(init);
     sim.verb(leader, ProcCall::Setpgid, 0, 0).unwrap();
@@ -875,45 +875,116 @@ fn numbers_are_not_used_while_somebody_has_them() {
     }
 }
 
-/// A user that has made as many processes or threads as there can be keeps nobody privileged from making more.
+/// A user that has made as many processes or threads as it can keeps nobody else from making more.
 #[test]
-fn something_is_left_for_the_privileged() {
+fn something_is_left_for_others() {
     type Make = fn(&mut Sim, Proc) -> Result<(), i32>;
-    fn made(sim: &mut Sim, of: Proc, how: &[u8]) -> Result<(), i32> {
-        let made = sim.manager.dup(of.handle, how).map_err(|error| error.0)?;
+    fn made(sim: &mut Sim, of: Proc, how: &[u8]) -> Result<u64, i32> {
+        let made = sim.manager.dup(of.handle, how, 0);
+        let made = made.map_err(|error| error.0)?;
         let Made::NewThread { handle, thread } = made else {
             panic!("{made:?}")
         };
         // It goes on by itself.
         sim.machine.started.insert(thread);
+        Ok(handle)
+    }
+    let fork: Make = |sim, of| {
+        let handle = made(sim, of, b"fork")?;
         sim.close(handle);
         Ok(())
-    }
-    let fork: Make = |sim, of| made(sim, of, b"fork");
-    let thread: Make = |sim, of| made(sim, of, b"new-thread");
+    };
+    let thread: Make = |sim, of| {
+        let handle = made(sim, of, b"new-thread")?;
+        sim.close(handle);
+        Ok(())
+    };
     for (name, make) in [("processes", fork), ("threads", thread)] {
         let (mut sim, init) = Sim::new();
-        let user = sim.fork(init);
-        let set = [ProcCall::SetResugid as u64, 0, 0];
-        sim.call_with(user.handle, set, &[7u32; 6].map(u32::to_ne_bytes).concat())
-            .unwrap();
-        let mut made = 0;
-        let refused = loop {
-            match make(&mut sim, user) {
-                Ok(()) => made += 1,
-                Err(errno) => break errno,
-            }
-            assert!(made <= THREADS, "{name} have no end");
+        let users: Vec<Proc> = (7..13).map(|uid| user(&mut sim, init, uid)).collect();
+        let all_of = |sim: &mut Sim, of: Proc| {
+            let made = (0..=THREADS).take_while(|_| make(sim, of).is_ok());
+            made.count()
         };
-        assert_eq!(refused, EAGAIN, "{name}");
-        assert!(made > THREADS / 2, "{name}: {made}");
-        for _ in 0..100 {
-            assert_eq!(make(&mut sim, init), Ok(()), "{name}");
-        }
+        let counts: Vec<usize> = users.iter().map(|user| all_of(&mut sim, *user)).collect();
+        let quarter = THREADS / 4 - 1;
+        assert_eq!(counts[..3], [quarter; 3], "{name}");
+        assert!(counts[3] > 0 && counts[5] == 0, "{name}: {counts:?}");
+        assert_eq!(make(&mut sim, users[0]), Err(EAGAIN), "{name}");
+        assert_eq!(all_of(&mut sim, init), THREADS / 16, "{name}");
         // The privileged have an end as well.
-        while make(&mut sim, init).is_ok() {}
         assert_eq!(sim.manager.counts()[1], THREADS, "{name}");
     }
+}
+
+/// A child that has become a user.
+fn user(sim: &mut Sim, parent: Proc, uid: u32) -> Proc {
+    let user = sim.fork(parent);
+    let set = [ProcCall::SetResugid as u64, 0, 0];
+    let ids = [uid; 6].map(u32::to_ne_bytes).concat();
+    sim.call_with(user.handle, set, &ids).unwrap();
+    user
+}
+
+/// Nothing is left of a process but a descriptor, which keeps its number from others.
+#[test]
+fn numbers_that_are_kept_count() {
+    let (mut sim, init) = Sim::new();
+    let mut kept = Vec::new();
+    let mut keep = |sim: &mut Sim, of: Proc| -> Result<(), i32> {
+        let made = sim.fork_unstarted(of).map_err(|error| error.0)?;
+        let name = format!("pidfd-{}", made.pid);
+        let reference = sim.manager.dup(of.handle, name.as_bytes(), 0);
+        let Made::Handle(reference) = reference.map_err(|error| error.0)? else {
+            panic!()
+        };
+        kept.push(reference);
+        sim.close(made.handle);
+        Ok(())
+    };
+    // One process may not have so many descriptors.
+    let greedy = [(); 3].map(|()| user(&mut sim, init, 7));
+    let refused = greedy.map(|of| {
+        let mut refused = (0..1 << 15).find_map(|_| keep(&mut sim, of).err());
+        refused.take().expect("they have no end")
+    });
+    assert_eq!(refused, [EMFILE, EAGAIN, EAGAIN]);
+    let modest = user(&mut sim, init, 8);
+    for of in [modest, init] {
+        assert_eq!(keep(&mut sim, of), Ok(()));
+    }
+    for reference in kept {
+        sim.close(reference);
+    }
+    assert!(sim.fork_unstarted(greedy[0]).is_ok());
+}
+
+#[test]
+fn references_of_references_have_an_end() {
+    let (mut sim, init) = Sim::new();
+    let Ok(Made::Handle(one)) = sim.manager.dup(init.handle, b"pidfd", 0) else {
+        panic!()
+    };
+    let mut made = Vec::new();
+    let refused = loop {
+        match sim.manager.dup(one, b"pidfd", 7) {
+            Ok(Made::Handle(handle)) => made.push(handle),
+            other => break other.unwrap_err().0,
+        }
+        assert!(made.len() < 1 << 18, "they have no end");
+    };
+    assert_eq!(refused, ENFILE);
+    for user in [8, 0] {
+        let other = sim.manager.dup(one, b"pidfd", user);
+        let Ok(Made::Handle(other)) = other else {
+            panic!("{user}: {other:?}")
+        };
+        sim.close(other);
+    }
+    for handle in made {
+        sim.close(handle);
+    }
+    assert!(sim.manager.dup(one, b"pidfd", 7).is_ok());
 }
 
 #[test]
@@ -987,7 +1058,7 @@ fn handles_of_one_maker_are_limited() {
     let greedy = sim.fork(init);
     let mut made = Vec::new();
     let error = loop {
-        match sim.manager.dup(greedy.handle, b"pidfd") {
+        match sim.manager.dup(greedy.handle, b"pidfd", 0) {
             Ok(Made::Handle(handle)) => made.push(handle),
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error,
@@ -995,7 +1066,7 @@ fn handles_of_one_maker_are_limited() {
         assert!(made.len() < 100_000);
     };
     assert_eq!(error.0, EMFILE);
-    assert!(sim.manager.dup(init.handle, b"pidfd").is_ok());
+    assert!(sim.manager.dup(init.handle, b"pidfd", 0).is_ok());
     sim.close(made.pop().unwrap());
-    assert!(sim.manager.dup(greedy.handle, b"pidfd").is_ok());
+    assert!(sim.manager.dup(greedy.handle, b"pidfd", 0).is_ok());
 }

@@ -21,6 +21,8 @@ pub const ATTRIBUTES: u64 = 8;
 const SPARE: u64 = 96;
 /// A transaction that may have used more blocks than this is committed.
 const GATHERED: u64 = 8192;
+/// Whom names on a disk count for.
+const NOBODY: u32 = 0;
 /// Nodes kept in memory although nobody has them open.
 const MOST_NODES: usize = 8192;
 /// Removed files that are open, which the disk lists for the next mount to free. The crate handles one block
@@ -224,7 +226,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             named.sort_unstable();
             let mut dir = Dir::new(parent);
             for (name, child) in named {
-                dir.insert(name, child);
+                dir.insert(name, child, NOBODY);
             }
             self.get(node)?.dir = Some(dir);
         }
@@ -375,7 +377,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
         let Some(mapped) = self.windows.get(&id).filter(|mapped| mapped.writable) else {
             return Ok(());
         };
-        let end = size.min(mapped.window.end());
+        let end = size.min(mapped.window.touched());
         let records = self
             .records
             .take_window(self.tx, (id, valid), &mapped.window, end);
@@ -483,7 +485,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             dir: is_dir.then(|| Dir::new(dir)),
         };
         self.nodes.insert(number(node), cached);
-        self.dir(dir)?.insert(name, node);
+        self.dir(dir)?.insert(name, node, NOBODY);
         self.note(node);
         self.touch(dir, now)?;
         Ok(node)
@@ -502,7 +504,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
         let done = self.tx.link_node(pointer(dir), name, pointer(node));
         self.must(done)?;
         let name: Arc<str> = Arc::from(name);
-        self.dir(dir)?.insert(Arc::clone(&name), node);
+        self.dir(dir)?.insert(Arc::clone(&name), node, NOBODY);
         let cached = self.get(node)?;
         cached.attr.names = cached.attr.names.saturating_add(1);
         cached.attr.ctime = now;

@@ -191,7 +191,7 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
         self.state.get_mut().create(place, new, now)
     }
 
-    fn link(&mut self, place: Place<'_>, node: NodeId, now: TimeSpec) -> Result<()> {
+    fn link(&mut self, place: Place<'_>, node: NodeId, _: u32, now: TimeSpec) -> Result<()> {
         self.state.get_mut().link(place, node, now)
     }
 

@@ -29,6 +29,7 @@ use syscall::{
     },
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
+use user_shares::{SUPERUSER, Shares};
 
 type Result<T> = core::result::Result<T, i32>;
 
@@ -52,10 +53,10 @@ pub trait Memory: Sized {
 /// Longest object, in bytes.
 pub const LONGEST: usize = 64 << 20;
 /// Length of all objects together.
-const ALL: usize = 256 << 20;
+const ALL: u64 = 256 << 20;
 /// Most objects, and handles.
-const OBJECTS: usize = 1 << 12;
-const HANDLES: usize = 1 << 15;
+const OBJECTS: u64 = 1 << 12;
+const HANDLES: u64 = 1 << 15;
 /// Longest name.
 const NAME: usize = 255;
 const PAGE: usize = 4096;
@@ -73,6 +74,12 @@ struct Object<M> {
     mappings: usize,
 }
 
+struct Handle {
+    role: Role,
+    /// Who opened it.
+    user: u32,
+}
+
 #[derive(Clone, Copy)]
 enum Role {
     Root,
@@ -83,8 +90,11 @@ enum Role {
 pub struct Server<M> {
     objects: Slab<Object<M>>,
     names: BTreeMap<String, Key>,
-    handles: Slab<Role>,
-    total: usize,
+    handles: Slab<Handle>,
+    /// Objects, and their bytes, count for whose they are.
+    of_objects: Shares,
+    of_bytes: Shares,
+    of_handles: Shares,
 }
 
 impl<M: Memory> Default for Server<M> {
@@ -101,7 +111,9 @@ impl<M: Memory> Server<M> {
             objects: Slab::new(),
             names: BTreeMap::new(),
             handles: Slab::new(),
-            total: 0,
+            of_objects: Shares::new(OBJECTS),
+            of_bytes: Shares::new(ALL),
+            of_handles: Shares::new(HANDLES),
         }
     }
 
@@ -110,7 +122,7 @@ impl<M: Memory> Server<M> {
     /// # Errors
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64> {
-        self.open_handle(Role::Root)
+        self.open_handle(SUPERUSER, Role::Root)
     }
 
     /// How many objects and handles there are.
@@ -144,14 +156,20 @@ impl<M: Memory> Server<M> {
         Some(reply::value(sqe.tag, answer))
     }
 
-    fn open_handle(&mut self, role: Role) -> Result<u64> {
-        if self.handles.len() >= HANDLES {
+    fn open_handle(&mut self, user: u32, role: Role) -> Result<u64> {
+        if !self.of_handles.take(user, 1) {
             return Err(errno::ENFILE);
         }
-        self.handles
-            .insert(role)
-            .map(Key::raw)
-            .map_err(|_| errno::ENOMEM)
+        let inserted = self.handles.insert(Handle { role, user });
+        inserted.map(Key::raw).map_err(|_| {
+            self.of_handles.give_back(user, 1);
+            errno::ENOMEM
+        })
+    }
+
+    fn role(&self, handle: u64) -> Option<Role> {
+        let handle = self.handles.get(Key::from_raw(handle))?;
+        Some(handle.role)
     }
 
     fn object(&mut self, key: Key) -> Result<&mut Object<M>> {
@@ -162,7 +180,7 @@ impl<M: Memory> Server<M> {
         let [_, _, _, flags, ..] = sqe.args;
         let flags = flags as usize;
         let user = user_of(sqe);
-        match self.handles.get(Key::from_raw(dir)) {
+        match self.role(dir) {
             Some(Role::Root) => {}
             Some(Role::Object { .. }) => return Err(errno::ENOTDIR),
             None => return Err(errno::EBADF),
@@ -172,6 +190,10 @@ impl<M: Memory> Server<M> {
             return Err(errno::ENOTDIR);
         }
         let name = name(path)?;
+        // Nothing is made that there is no handle for.
+        if self.of_handles.room(user.0) == 0 {
+            return Err(errno::ENFILE);
+        }
         let (read, write) = (has(O_RDONLY), has(O_WRONLY));
         let key = match self.names.get(name).copied() {
             Some(_) if has(O_CREAT | O_EXCL) => return Err(errno::EEXIST),
@@ -192,7 +214,7 @@ impl<M: Memory> Server<M> {
             read: read && !stat_only,
             write: write && !stat_only,
         };
-        let handle = self.open_handle(role);
+        let handle = self.open_handle(user.0, role);
         if handle.is_ok() {
             let object = self.object(key)?;
             object.handles = object.handles.saturating_add(1);
@@ -206,9 +228,17 @@ impl<M: Memory> Server<M> {
     }
 
     fn create(&mut self, name: &str, mode: u16, owner: (u32, u32)) -> Result<Key> {
-        if self.objects.len() >= OBJECTS {
+        if !self.of_objects.take(owner.0, 1) {
             return Err(errno::ENOSPC);
         }
+        let made = self.insert(name, mode, owner);
+        if made.is_err() {
+            self.of_objects.give_back(owner.0, 1);
+        }
+        made
+    }
+
+    fn insert(&mut self, name: &str, mode: u16, owner: (u32, u32)) -> Result<Key> {
         let object = Object {
             memory: M::reserve(LONGEST)?,
             len: 0,
@@ -225,24 +255,28 @@ impl<M: Memory> Server<M> {
     }
 
     fn resize(&mut self, key: Key, len: usize) -> Result<()> {
-        let total = self.total;
-        let object = self.object(key)?;
-        let all = total.saturating_sub(object.len).saturating_add(len);
-        if len > LONGEST || (len > object.len && all > ALL) {
+        let object = self.objects.get_mut(key).ok_or(errno::EBADF)?;
+        let more = len.saturating_sub(object.len) as u64;
+        if len > LONGEST || !self.of_bytes.take(object.owner.0, more) {
             return Err(errno::ENOSPC);
         }
+        let less = object.len.saturating_sub(len) as u64;
+        self.of_bytes.give_back(object.owner.0, less);
         let used = object.used;
         if len < used {
             object.memory.clear(len..used);
             object.used = len;
         }
         object.len = len;
-        self.total = all;
         Ok(())
     }
 
     fn close(&mut self, handle: u64) {
-        if let Some(Role::Object { key, .. }) = self.handles.remove(Key::from_raw(handle))
+        let Some(Handle { role, user }) = self.handles.remove(Key::from_raw(handle)) else {
+            return;
+        };
+        self.of_handles.give_back(user, 1);
+        if let Role::Object { key, .. } = role
             && let Some(object) = self.objects.get_mut(key)
         {
             object.handles = object.handles.saturating_sub(1);
@@ -252,7 +286,7 @@ impl<M: Memory> Server<M> {
 
     /// A mapping that came of a handle is gone.
     fn unmapped(&mut self, handle: u64) {
-        if let Some(Role::Object { key, .. }) = self.handles.get(Key::from_raw(handle)).copied()
+        if let Some(Role::Object { key, .. }) = self.role(handle)
             && let Some(object) = self.objects.get_mut(key)
         {
             object.mappings = object.mappings.saturating_sub(1);
@@ -267,12 +301,13 @@ impl<M: Memory> Server<M> {
         if self.objects.get(key).is_some_and(unused)
             && let Some(object) = self.objects.remove(key)
         {
-            self.total = self.total.saturating_sub(object.len);
+            self.of_bytes.give_back(object.owner.0, object.len as u64);
+            self.of_objects.give_back(object.owner.0, 1);
         }
     }
 
     fn unlink(&mut self, dir: u64, path: &[u8], user: u32) -> Result<usize> {
-        if !matches!(self.handles.get(Key::from_raw(dir)), Some(Role::Root)) {
+        if !matches!(self.role(dir), Some(Role::Root)) {
             return Err(errno::EBADF);
         }
         let name = name(path)?;
@@ -289,8 +324,7 @@ impl<M: Memory> Server<M> {
 
     fn answer(&mut self, opcode: Opcode, sqe: &Sqe, payload: &mut [u8]) -> Result<usize> {
         let [handle, first, second, a, b, ids] = sqe.args;
-        let role = self.handles.get(Key::from_raw(handle)).copied();
-        let (key, read, write) = match role.ok_or(errno::EBADF)? {
+        let (key, read, write) = match self.role(handle).ok_or(errno::EBADF)? {
             Role::Object { key, read, write } => (key, read, write),
             Role::Root if matches!(opcode, Opcode::UnlinkAt) => {
                 return self.unlink(handle, payload, ids as u32);

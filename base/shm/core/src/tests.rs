@@ -7,7 +7,7 @@ struct Heap(Vec<u8>);
 
 impl Memory for Heap {
     fn reserve(longest: usize) -> Result<Self> {
-        Ok(Self(vec![0; longest.min(1 << 20)]))
+        Ok(Self(vec![0; longest.min(1 << 14)]))
     }
     fn read(&self, at: usize, to: &mut [u8]) {
         to.copy_from_slice(&self.0[at..at + to.len()]);
@@ -123,7 +123,7 @@ fn names_are_made_opened_and_removed() {
         world.tell(Opcode::CloseMsg, handle);
     }
     assert_eq!(world.server.counts(), (0, 1));
-    assert_eq!(world.server.total, 0);
+    assert_eq!(world.server.of_bytes.held(), 0);
 }
 
 #[test]
@@ -215,4 +215,74 @@ fn nothing_else_is_there() {
         assert_eq!(got, -i64::from(error), "{opcode:?}");
     }
     assert!(world.open("dir", O_RDONLY | O_DIRECTORY | O_CREAT) < 0);
+}
+
+#[test]
+fn one_user_leaves_room_to_others() {
+    type Take = fn(&mut World, usize) -> bool;
+    // What is taken one by one, and how much there is of it.
+    let rows: [(&str, Take, u64); 3] = [
+        (
+            "handles",
+            |world, _| world.open("all", O_RDWR) > 0,
+            // But for the root's, and that of `all`.
+            HANDLES,
+        ),
+        (
+            "objects",
+            |world, number| {
+                let name = format!("{}-{number}", world.uid);
+                let handle = world.open(&name, NEW);
+                world.tell(Opcode::CloseMsg, handle);
+                handle > 0
+            },
+            OBJECTS,
+        ),
+        (
+            "bytes",
+            |world, number| {
+                let name = format!("{}-{number}", world.uid);
+                let handle = world.open(&name, NEW);
+                let done = world.truncate(handle, LONGEST as u64 / 4) == 0;
+                world.tell(Opcode::CloseMsg, handle);
+                done
+            },
+            ALL / (LONGEST as u64 / 4),
+        ),
+    ];
+    for (what, take, most) in rows {
+        let mut world = World::new();
+        let all = world.open("all", O_RDWR | O_CREAT | 0o666);
+        let before = (world.server.counts(), world.server.of_bytes.held());
+        let mut counts = Vec::new();
+        for uid in [1, 2, 3, 4, 5, 0] {
+            world.uid = uid;
+            let count = (0..most as usize).take_while(|number| take(&mut world, *number));
+            counts.push(count.count() as u64);
+        }
+        assert_eq!(counts[..3], [most / 4; 3], "{what}");
+        assert!(counts[3] > 0 && counts[4] == 0, "{what}: {counts:?}");
+        assert!(counts[5] + 2 >= most / 16, "{what}: {counts:?}");
+        // All of it is given back.
+        world.uid = 0;
+        let names: Vec<String> = world.server.names.keys().cloned().collect();
+        for name in names.iter().filter(|name| *name != "all") {
+            assert_eq!(world.unlink(name), 0);
+        }
+        let handles: Vec<u64> = world
+            .server
+            .handles
+            .iter()
+            .map(|(key, _)| key.raw())
+            .collect();
+        for handle in handles {
+            if handle != world.root && handle != all as u64 {
+                world.tell(Opcode::CloseMsg, handle as i64);
+            }
+        }
+        let after = (world.server.counts(), world.server.of_bytes.held());
+        assert_eq!(after, before, "{what}");
+        assert_eq!(world.server.of_handles.held(), 2, "{what}");
+        assert_eq!(world.server.of_objects.held(), 1, "{what}");
+    }
 }

@@ -30,12 +30,13 @@ pub use random::Random;
 use alloc::vec::Vec;
 
 use gen_slab::{Key, Slab};
-use scheme_core::{Incoming, incoming, reply};
+use scheme_core::{Incoming, incoming, reply, user_of};
 use syscall::{
     Stat, StdFsCallKind, error as errno,
     flag::{EventFlags, MODE_CHR, O_DIRECTORY, O_RDONLY, O_WRONLY},
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe},
 };
+use user_shares::{SUPERUSER, Shares};
 
 type Result<T> = core::result::Result<T, i32>;
 
@@ -97,17 +98,20 @@ impl Device for Zero {
 
 struct Open<H> {
     handle: H,
+    /// Who opened it.
+    user: u32,
     read: bool,
     write: bool,
 }
 
 /// Most handles at once.
-const HANDLES: usize = 1 << 16;
+const HANDLES: u64 = 1 << 16;
 
 /// A device and its handles.
 pub struct Server<D: Device> {
     device: D,
     handles: Slab<Open<D::Handle>>,
+    shares: Shares,
 }
 
 impl<D: Device> Server<D> {
@@ -117,6 +121,7 @@ impl<D: Device> Server<D> {
         Self {
             device,
             handles: Slab::new(),
+            shares: Shares::new(HANDLES),
         }
     }
 
@@ -127,6 +132,7 @@ impl<D: Device> Server<D> {
     pub fn root(&mut self) -> Result<u64> {
         self.insert(Open {
             handle: D::Handle::default(),
+            user: SUPERUSER,
             read: false,
             write: false,
         })
@@ -143,13 +149,14 @@ impl<D: Device> Server<D> {
         let answer = match incoming(sqe) {
             Incoming::Closed(handle) => {
                 if let Some(open) = self.handles.remove(Key::from_raw(handle)) {
+                    self.shares.give_back(open.user, 1);
                     self.device.close(open.handle);
                 }
                 return None;
             }
             Incoming::Unmapped(_) | Incoming::Cancelled(_) | Incoming::Message => return None,
             Incoming::Asked(Ok(Opcode::OpenAt)) => {
-                match self.open(handle, payload, flags as usize) {
+                match self.open(handle, payload, flags as usize, user_of(sqe).0) {
                     Ok(number) => {
                         return Some(reply::opened(sqe.tag, number, NewFdFlags::empty()));
                     }
@@ -162,16 +169,17 @@ impl<D: Device> Server<D> {
     }
 
     fn insert(&mut self, open: Open<D::Handle>) -> Result<u64> {
-        if self.handles.len() >= HANDLES {
-            return Err(errno::EMFILE);
+        let user = open.user;
+        if !self.shares.take(user, 1) {
+            return Err(errno::ENFILE);
         }
-        self.handles
-            .insert(open)
-            .map(Key::raw)
-            .map_err(|_| errno::ENOMEM)
+        self.handles.insert(open).map(Key::raw).map_err(|_| {
+            self.shares.give_back(user, 1);
+            errno::ENOMEM
+        })
     }
 
-    fn open(&mut self, dir: u64, path: &[u8], flags: usize) -> Result<u64> {
+    fn open(&mut self, dir: u64, path: &[u8], flags: usize, user: u32) -> Result<u64> {
         self.handles.get(Key::from_raw(dir)).ok_or(errno::EBADF)?;
         if flags & O_DIRECTORY == O_DIRECTORY {
             return Err(errno::ENOTDIR);
@@ -180,6 +188,7 @@ impl<D: Device> Server<D> {
         let handle = self.device.open(path)?;
         self.insert(Open {
             handle,
+            user,
             read: flags & O_RDONLY != 0,
             write: flags & O_WRONLY != 0,
         })

@@ -156,3 +156,34 @@ fn the_log_keeps_its_size() {
     assert!(text[..len].ends_with(b"aaa\n"));
     assert_eq!(log.read(&mut reader, &mut text), 0);
 }
+
+#[test]
+fn one_user_leaves_handles_to_others() {
+    let mut null = Server::new(Null);
+    let root = null.root().unwrap();
+    let mut opened = Vec::new();
+    let mut counts = Vec::new();
+    for uid in [1, 2, 3, 4, 5, 0] {
+        let before = opened.len();
+        loop {
+            let ids = uid | uid << 32;
+            let args = [root, 0, 0, O_RDONLY as u64, 0, ids];
+            match ask(&mut null, Opcode::OpenAt, args, &mut []) {
+                handle @ 0.. => opened.push(handle as u64),
+                error => break assert_eq!(error, -i64::from(errno::ENFILE)),
+            }
+        }
+        counts.push((opened.len() - before) as u64);
+    }
+    let quarter = HANDLES / 4;
+    let left = HANDLES / 16;
+    // The root is the superuser's.
+    assert_eq!(
+        counts,
+        [quarter, quarter, quarter, quarter - left - 1, 0, left]
+    );
+    for handle in opened {
+        close(&mut null, handle);
+    }
+    assert_eq!((null.handles.len(), null.shares.held()), (1, 1));
+}

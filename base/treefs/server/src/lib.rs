@@ -28,7 +28,7 @@ use cap_abi::{
     scheme::SQE_BENEATH,
 };
 use fifo::Fifos;
-use locking::Waiting;
+use locking::{MOST_WAITING, Waiting};
 use locks::{Locks, Owner};
 use scheme_core::{reply, user_of};
 use syscall::{
@@ -38,6 +38,7 @@ use syscall::{
     schemev2::{Cqe, NewFdFlags, Opcode, Sqe, SqeFlags},
 };
 use treefs::{Caller, Fs, Kind, Store, TimeSpec};
+use user_shares::Shares;
 
 pub use fifo::Requests;
 
@@ -49,6 +50,7 @@ pub struct Server<S> {
     locks: Locks,
     /// Requests for locks that are in each other's way, in their order.
     waiting: VecDeque<Waiting>,
+    of_waiting: Shares,
     fifos: Fifos,
     ready: VecDeque<Cqe>,
 }
@@ -73,12 +75,13 @@ const fn number(error: treefs::Error) -> i32 {
 impl<S: Store> Server<S> {
     /// Serves a file system.
     #[must_use]
-    pub const fn new(fs: Fs<S>) -> Self {
+    pub fn new(fs: Fs<S>) -> Self {
         Self {
             fs,
             openers: BTreeMap::new(),
             locks: Locks::new(),
             waiting: VecDeque::new(),
+            of_waiting: Shares::new(MOST_WAITING),
             fifos: Fifos::new(),
             ready: VecDeque::new(),
         }
@@ -208,7 +211,7 @@ impl<S: Store> Server<S> {
                 return Ok(Answer::Opened(opened.handle));
             }
             Opcode::Dup if payload.is_empty() => {
-                let opened = self.fs.dup(handle).map_err(number)?;
+                let opened = self.fs.dup(handle, uid).map_err(number)?;
                 self.openers.insert(opened.handle, self.opener(handle));
                 return Ok(Answer::Opened(opened.handle));
             }

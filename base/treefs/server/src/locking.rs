@@ -1,5 +1,7 @@
 //! Requests for locks, and those that wait.
 
+use alloc::vec::Vec;
+
 use cap_abi::scheme::LOCK_WAIT;
 use scheme_core::reply;
 use syscall::{error as errno, schemev2::Sqe};
@@ -22,7 +24,9 @@ pub struct Waiting {
 }
 
 /// Most requests that wait for locks.
-const MOST_WAITING: usize = 1 << 12;
+pub const MOST_WAITING: u64 = 1 << 12;
+/// How many owners of locks are looked at for one that waits in a circle.
+const LONGEST_CHAIN: usize = 64;
 /// In the first word of a request for a lock: it is the open file's.
 const OF_THE_FILE: u64 = 1 << 63;
 /// In the second: it is exclusive.
@@ -66,6 +70,7 @@ impl<S: Store> Server<S> {
             owner,
             exclusive,
             range,
+            payer: self.opener(handle).uid,
         };
         match self.locks.lock(node, lock) {
             Ok(()) => {
@@ -73,8 +78,11 @@ impl<S: Store> Server<S> {
                 self.try_waiting(node);
                 Ok(locked(owner))
             }
+            Err(Refused::Conflict) if wait && self.waits_for_itself(node, lock) => {
+                Err(errno::EDEADLK)
+            }
             Err(Refused::Conflict) if wait => {
-                if self.waiting.len() >= MOST_WAITING {
+                if !self.of_waiting.take(lock.payer, 1) {
                     return Err(errno::ENOLCK);
                 }
                 self.waiting.push_back(Waiting {
@@ -88,6 +96,30 @@ impl<S: Store> Server<S> {
             Err(Refused::Conflict) => Err(errno::EAGAIN),
             Err(Refused::TooMany) => Err(errno::ENOLCK),
         }
+    }
+
+    /// Whether a process that waited for a lock would wait for another that waits for it, perhaps by way of others.
+    fn waits_for_itself(&self, node: u64, lock: Lock) -> bool {
+        if !matches!(lock.owner, Owner::Process(_)) {
+            return false;
+        }
+        let mut seen = Vec::new();
+        let mut wanted = Vec::from([(node, lock)]);
+        while let Some((node, next)) = wanted.pop() {
+            for other in self.locks.all_in_the_way(node, next) {
+                if other.owner == lock.owner {
+                    return true;
+                }
+                if seen.len() >= LONGEST_CHAIN || seen.contains(&other.owner) {
+                    continue;
+                }
+                seen.push(other.owner);
+                let waiting = self.waiting.iter();
+                let waiting = waiting.filter(|waiting| waiting.lock.owner == other.owner);
+                wanted.extend(waiting.map(|waiting| (waiting.node, waiting.lock)));
+            }
+        }
+        false
     }
 
     pub(crate) fn unlock(&mut self, sqe: &Sqe, handle: usize, words: [u64; 2]) -> Result<Answer> {
@@ -111,8 +143,9 @@ impl<S: Store> Server<S> {
             owner,
             exclusive: word & EXCLUSIVE != 0,
             range,
+            payer: self.opener(handle).uid,
         };
-        let found = self.locks.in_the_way(node, &wanted).ok_or(errno::ESRCH)?;
+        let found = self.locks.in_the_way(node, wanted).ok_or(errno::ESRCH)?;
         let (start, len) = found.start_and_len();
         let kind = if found.exclusive { EXCLUSIVE } else { 0 };
         let (first, second) = payload.split_at_mut_checked(8).ok_or(errno::EINVAL)?;
@@ -150,6 +183,7 @@ impl<S: Store> Server<S> {
                 }
                 Ok(()) => reply::value(request.tag, Ok(0)),
             };
+            self.of_waiting.give_back(request.lock.payer, 1);
             self.ready.push_back(answer);
             false
         });
@@ -159,10 +193,11 @@ impl<S: Store> Server<S> {
     /// A handle is closed, perhaps by another thread of whoever waits for a lock through it: nobody could ever give
     /// that back.
     pub(crate) fn give_up_locks(&mut self, handle: usize) {
-        let ready = &mut self.ready;
+        let (ready, shares) = (&mut self.ready, &mut self.of_waiting);
         self.waiting.retain(|waiting| {
             let stays = waiting.handle != handle;
             if !stays {
+                shares.give_back(waiting.lock.payer, 1);
                 ready.push_back(reply::value(waiting.tag, Err(errno::EBADF)));
             }
             stays
@@ -171,9 +206,12 @@ impl<S: Store> Server<S> {
 
     /// Whoever asked does not wait any longer. Whether it was a request for a lock that waited.
     pub(crate) fn cancel_lock(&mut self, tag: u32) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|waiting| waiting.tag != tag);
-        self.waiting.len() < before
+        let place = self.waiting.iter().position(|waiting| waiting.tag == tag);
+        let Some(waiting) = place.and_then(|place| self.waiting.remove(place)) else {
+            return false;
+        };
+        self.of_waiting.give_back(waiting.lock.payer, 1);
+        true
     }
 }
 

@@ -6,6 +6,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use user_shares::Shares;
+
 /// Whose a lock is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
@@ -47,6 +49,8 @@ pub struct Lock {
     pub exclusive: bool,
     /// What of the file it is about.
     pub range: Range,
+    /// The user it counts for.
+    pub payer: u32,
 }
 
 impl Lock {
@@ -77,13 +81,13 @@ pub enum Refused {
 }
 
 /// Most locks at once.
-const MOST: usize = 1 << 14;
+const MOST: u64 = 1 << 14;
 
 /// The locks on all files, by node.
 #[derive(Debug)]
 pub struct Locks {
     files: BTreeMap<u64, Vec<Lock>>,
-    count: usize,
+    shares: Shares,
 }
 
 impl Locks {
@@ -91,14 +95,19 @@ impl Locks {
     pub const fn new() -> Self {
         Self {
             files: BTreeMap::new(),
-            count: 0,
+            shares: Shares::new(MOST),
         }
     }
 
     /// A lock that keeps this one out.
-    pub fn in_the_way(&self, node: u64, wanted: &Lock) -> Option<&Lock> {
-        let locks = self.files.get(&node)?;
-        locks.iter().find(|lock| lock.keeps_out(wanted))
+    pub fn in_the_way(&self, node: u64, wanted: Lock) -> Option<&Lock> {
+        self.all_in_the_way(node, wanted).next()
+    }
+
+    /// The locks that keep this one out.
+    pub fn all_in_the_way(&self, node: u64, wanted: Lock) -> impl Iterator<Item = &Lock> {
+        let locks = self.files.get(&node).into_iter().flatten();
+        locks.filter(move |lock| lock.keeps_out(&wanted))
     }
 
     /// Gives a lock.
@@ -106,16 +115,16 @@ impl Locks {
     /// # Errors
     /// See [`Refused`].
     pub fn lock(&mut self, node: u64, wanted: Lock) -> Result<(), Refused> {
-        if self.in_the_way(node, &wanted).is_some() {
+        if self.in_the_way(node, wanted).is_some() {
             return Err(Refused::Conflict);
         }
         // One in two, for what it takes out of the middle of, and itself.
-        if self.count.saturating_add(2) > MOST {
+        if self.shares.room(wanted.payer) < 2 {
             return Err(Refused::TooMany);
         }
         self.unlock(node, wanted.owner, wanted.range);
         self.files.entry(node).or_default().push(wanted);
-        self.count = self.count.saturating_add(1);
+        self.shares.take_anyway(wanted.payer, 1);
         Ok(())
     }
 
@@ -124,12 +133,13 @@ impl Locks {
         let Some(locks) = self.files.get_mut(&node) else {
             return;
         };
-        let before = locks.len();
         let mut rest = Vec::new();
+        let shares = &mut self.shares;
         locks.retain(|lock| {
             if lock.owner != owner || !lock.range.meets(range) {
                 return true;
             }
+            shares.give_back(lock.payer, 1);
             if let Some(end) = range
                 .start
                 .checked_sub(1)
@@ -157,12 +167,13 @@ impl Locks {
             }
             false
         });
+        for lock in &rest {
+            shares.take_anyway(lock.payer, 1);
+        }
         locks.extend(rest);
-        let after = locks.len();
-        if after == 0 {
+        if locks.is_empty() {
             self.files.remove(&node);
         }
-        self.count = self.count.saturating_sub(before).saturating_add(after);
     }
 
     /// Takes everything away that `owner` has of a file; whether that was anything.
@@ -182,8 +193,8 @@ impl Locks {
 
     /// How many there are.
     #[cfg(test)]
-    pub const fn len(&self) -> usize {
-        self.count
+    pub const fn len(&self) -> u64 {
+        self.shares.held()
     }
 }
 
@@ -227,6 +238,7 @@ mod tests {
                     owner: OWNERS[who],
                     exclusive,
                     range,
+                    payer: who as u32,
                 };
                 let free = model[bytes.clone()].iter().all(|byte| {
                     byte.iter()
@@ -248,6 +260,37 @@ mod tests {
     }
 
     #[test]
+    fn one_user_leaves_locks_to_others() {
+        let mut locks = Locks::new();
+        let owner = Owner::Handle(1);
+        let lock = |locks: &mut Locks, payer: u32, start: u64| {
+            let range = Range::new(start * 2, 1).unwrap();
+            let wanted = Lock {
+                owner,
+                exclusive: true,
+                range,
+                payer,
+            };
+            locks.lock(u64::from(payer), wanted)
+        };
+        let all_of = |locks: &mut Locks, payer| {
+            let got = (0..).take_while(|start| lock(locks, payer, *start).is_ok());
+            got.count() as u64
+        };
+        let users: u64 = (1..=5).map(|user| all_of(&mut locks, user)).sum();
+        assert_eq!(locks.len(), users);
+        assert!(users + MOST / 16 <= MOST && users + MOST / 16 + 8 > MOST);
+        assert_eq!(lock(&mut locks, 9, 0), Err(Refused::TooMany));
+        // One less than there is room for: see `Locks::lock`.
+        assert_eq!(users + all_of(&mut locks, 0), MOST - 1);
+        for user in 0..=5 {
+            locks.unlock_all(user, owner);
+        }
+        assert_eq!(locks.len(), 0);
+        assert_eq!(all_of(&mut locks, 9), MOST / 4 - 1);
+    }
+
+    #[test]
     fn ranges() {
         for (start, len, want) in [
             (0, 0, Some((0, 0))),
@@ -264,6 +307,7 @@ mod tests {
                 owner,
                 exclusive: true,
                 range,
+                payer: 0,
             };
             assert_eq!(range.map(|range| lock(range).start_and_len()), want);
         }

@@ -1,7 +1,7 @@
 //! Requests about named pipes.
 
 use fifo::{Mode, Requests, Said, Step, Times};
-use scheme_core::{payload_of, reply, waits};
+use scheme_core::{payload_of, reply, user_of, waits};
 use syscall::{
     EventFlags, error as errno,
     schemev2::{NewFdFlags, Opcode, Sqe},
@@ -70,7 +70,7 @@ impl<S: Store> Server<S> {
                         .write((sqe.tag, waits(sqe)), handle, what, now, requests),
                 )
             }
-            Opcode::Dup if payload.is_empty() => self.copy_pipe(handle),
+            Opcode::Dup if payload.is_empty() => self.copy_pipe(handle, user_of(sqe).0),
             Opcode::Fevent => {
                 let asked = EventFlags::from_bits_truncate(first as usize);
                 match self.fifos.watch(handle, asked) {
@@ -84,8 +84,8 @@ impl<S: Store> Server<S> {
         })
     }
 
-    fn copy_pipe(&mut self, handle: usize) -> Result<Answer> {
-        let copy = self.fs.dup(handle).map_err(number)?.handle;
+    fn copy_pipe(&mut self, handle: usize, uid: u32) -> Result<Answer> {
+        let copy = self.fs.dup(handle, uid).map_err(number)?.handle;
         self.openers.insert(copy, self.opener(handle));
         match self.fifos.copy(handle, copy) {
             Ok(()) => Ok(Answer::OpenedPipe(copy)),

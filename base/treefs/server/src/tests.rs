@@ -350,3 +350,108 @@ fn no_lock_is_given_through_a_handle_that_is_closed() {
         assert_eq!(lock(&mut c, Lock, next, 3, wanted), Some(0), "{what}");
     }
 }
+
+#[test]
+fn who_would_wait_for_itself_is_told() {
+    use StdFsCallKind::{Lock, Unlock};
+    const EX: u64 = 1 << 63;
+    const FILE: u64 = 1 << 63;
+    let deadlock = Some(-i64::from(errno::EDEADLK));
+    // Who asks for which byte of two files, and how; and what comes of it.
+    type Row = (u64, usize, u64, u64, Option<i64>);
+    let cases: [(&str, &[Row]); 6] = [
+        (
+            "two of two",
+            &[
+                (1, 0, 5, EX, Some(0)),
+                (2, 1, 5, EX, Some(0)),
+                (1, 1, 5, EX, None),
+                (2, 0, 5, EX, deadlock),
+                (2, 0, 6, EX, Some(0)),
+            ],
+        ),
+        (
+            "three of three",
+            &[
+                (1, 0, 1, EX, Some(0)),
+                (2, 0, 2, EX, Some(0)),
+                (3, 0, 3, EX, Some(0)),
+                (1, 0, 2, EX, None),
+                (2, 0, 3, 0, None),
+                (3, 0, 1, 0, deadlock),
+            ],
+        ),
+        (
+            "two that share it want it alone",
+            &[
+                (1, 0, 1, 0, Some(0)),
+                (2, 0, 1, 0, Some(0)),
+                (1, 0, 1, EX, None),
+                (2, 0, 1, EX, deadlock),
+            ],
+        ),
+        (
+            "one of two in the way waits for it",
+            &[
+                (1, 0, 1, 0, Some(0)),
+                (2, 0, 1, 0, Some(0)),
+                (3, 1, 1, EX, Some(0)),
+                (2, 1, 1, EX, None),
+                (3, 0, 1, EX, deadlock),
+            ],
+        ),
+        (
+            "a long way, and no circle",
+            &[
+                (1, 0, 1, EX, Some(0)),
+                (2, 0, 2, EX, Some(0)),
+                (2, 0, 1, EX, None),
+                (3, 0, 2, EX, None),
+                (4, 0, 2, EX, None),
+            ],
+        ),
+        (
+            "files' locks are nobody's",
+            &[
+                (1, 0, 1 | FILE, EX, Some(0)),
+                (2, 1, 1 | FILE, EX, Some(0)),
+                (1, 1, 1 | FILE, 0, None),
+                (2, 0, 1 | FILE, 0, None),
+            ],
+        ),
+    ];
+    for (what, rows) in cases {
+        let mut c = Client::new();
+        let open = |c: &mut Client, name| c.open(c.root, name, O_CREAT | O_RDWR | 0o644);
+        let files = [open(&mut c, "one"), open(&mut c, "two")];
+        for (at, (pid, file, start, kind, want)) in rows.iter().enumerate() {
+            let words = [*start, 1 | kind | LOCK_WAIT];
+            // A descriptor of a file's own that waits is asked for through another.
+            let handle = match (start & FILE, want) {
+                (FILE, None) => open(&mut c, ["one", "two"][*file]),
+                _ => files[*file],
+            };
+            let got = lock(&mut c, Lock, handle, *pid, words);
+            assert_eq!(got, *want, "{what}, {at}");
+        }
+        // Nothing has gone wrong: they get it when it is given up.
+        for pid in 1..5 {
+            for handle in files {
+                lock(&mut c, Unlock, handle, pid, [0, 0]);
+            }
+        }
+        let waited = rows.iter().filter(|row| row.4.is_none()).count();
+        if rows[0].2 & FILE == 0 {
+            let mut given = 0;
+            while c.server.next_ready().is_some() {
+                given += 1;
+                for handle in files {
+                    for pid in 1..5 {
+                        lock(&mut c, Unlock, handle, pid, [0, 0]);
+                    }
+                }
+            }
+            assert_eq!(given, waited, "{what}");
+        }
+    }
+}

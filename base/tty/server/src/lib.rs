@@ -52,6 +52,7 @@ use cap_abi::session::Control;
 use gen_slab::{Key, Slab};
 use syscall::{error as errno, flag::EventFlags};
 use tty_core::WindowSize;
+use user_shares::{SUPERUSER, Shares};
 
 use terminal::{Handle, Role, Terminal};
 
@@ -106,10 +107,10 @@ enum Kind {
 }
 
 /// Most handles at once.
-const HANDLES: usize = 1 << 16;
-/// Most pseudo-terminals at once, and of one user who is not the superuser.
-const TERMINALS: usize = 1 << 12;
-const TERMINALS_OF_USER: usize = 1 << 8;
+const HANDLES: u64 = 1 << 16;
+/// Most pseudo-terminals at once, and the part (1 in so many) of one user who is not the superuser.
+const TERMINALS: u64 = 1 << 12;
+const USERS_PART: u64 = 16;
 
 /// Terminals and their handles.
 pub struct Server<S> {
@@ -117,6 +118,9 @@ pub struct Server<S> {
     name: &'static str,
     terminals: Slab<Terminal<S>>,
     handles: Slab<Handle>,
+    /// Terminals count for who made them, whoever they belong to now.
+    of_terminals: Shares,
+    of_handles: Shares,
     effects: Vec<Effect>,
     /// The number of the next session that gets a terminal.
     serial: u64,
@@ -129,6 +133,8 @@ impl<S> Server<S> {
             name,
             terminals: Slab::new(),
             handles: Slab::new(),
+            of_terminals: Shares::in_parts(TERMINALS, USERS_PART),
+            of_handles: Shares::new(HANDLES),
             effects: Vec::new(),
             serial: 0,
         }
@@ -159,7 +165,7 @@ impl<S> Server<S> {
     /// # Errors
     /// `ENOMEM`.
     pub fn root(&mut self) -> Result<u64> {
-        self.open_handle(None, Role::Root, true, true)
+        self.open_handle(SUPERUSER, None, Role::Root, true, true)
     }
 
     /// What is to be said since this was last asked.
@@ -168,18 +174,32 @@ impl<S> Server<S> {
     }
 
     fn add_terminal(&mut self, terminal: Terminal<S>) -> Result<Key> {
-        self.terminals.insert(terminal).map_err(|_| errno::ENOMEM)
+        let maker = terminal.maker;
+        if !self.of_terminals.take(maker, 1) {
+            return Err(errno::ENOSPC);
+        }
+        self.terminals.insert(terminal).map_err(|_| {
+            self.of_terminals.give_back(maker, 1);
+            errno::ENOMEM
+        })
+    }
+
+    fn remove_terminal(&mut self, key: Key) -> Option<Terminal<S>> {
+        let terminal = self.terminals.remove(key)?;
+        self.of_terminals.give_back(terminal.maker, 1);
+        Some(terminal)
     }
 
     fn open_handle(
         &mut self,
+        user: u32,
         terminal: Option<Key>,
         role: Role,
         read: bool,
         write: bool,
     ) -> Result<u64> {
-        if self.handles.len() >= HANDLES {
-            return Err(errno::EMFILE);
+        if !self.of_handles.take(user, 1) {
+            return Err(errno::ENFILE);
         }
         let generation = match terminal.and_then(|key| self.terminals.get_mut(key)) {
             Some(terminal) => {
@@ -193,6 +213,7 @@ impl<S> Server<S> {
             None => 0,
         };
         let handle = Handle {
+            user,
             terminal,
             role,
             generation,
@@ -209,8 +230,9 @@ impl<S> Server<S> {
         }
     }
 
-    /// Takes a handle out of its terminal's counts.
+    /// Takes a handle out of its user's and its terminal's counts.
     fn uncount(&mut self, handle: &Handle) {
+        self.of_handles.give_back(handle.user, 1);
         let Some(terminal) = handle.terminal.and_then(|key| self.terminals.get_mut(key)) else {
             return;
         };
@@ -338,7 +360,7 @@ impl<S> Server<S> {
                 .handles
                 .iter()
                 .any(|(_, handle)| handle.terminal == Some(key))
-            && let Some(mut terminal) = self.terminals.remove(key)
+            && let Some(mut terminal) = self.remove_terminal(key)
         {
             terminal.abandon(&mut self.effects);
         }

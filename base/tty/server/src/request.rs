@@ -12,7 +12,7 @@ use syscall::{
 use tty_core::WindowSize;
 
 use crate::{
-    Kind, Result, Server, Sessions, TERMINALS, TERMINALS_OF_USER,
+    Kind, Result, Server, Sessions,
     attribute::Attribute,
     terminal::{Done, Role, SIGTTIN, SIGTTOU, Terminal},
 };
@@ -101,7 +101,7 @@ impl<S> Server<S> {
         let caller = sqe.caller as u32;
         match opcode {
             Opcode::OpenAt => self.open(target, payload, a as usize, user),
-            Opcode::Dup => self.dup(target, payload, caller),
+            Opcode::Dup => self.dup(target, payload, user.0, caller),
             Opcode::Read => self.read(target, payload.len(), waits(sqe), sqe, now, sessions),
             Opcode::Write => self.write(target, payload, waits(sqe), sqe, now, sessions),
             Opcode::Sendfd => self.acquire(target, caller, sqe.tag, sessions),
@@ -158,32 +158,24 @@ impl<S> Server<S> {
         if user.0 != 0 && user.0 != owner {
             return Err(errno::EACCES);
         }
-        self.open_handle(Some(key), Role::Slave, read, write)
+        self.open_handle(user.0, Some(key), Role::Slave, read, write)
             .map(Said::Opened)
     }
 
     fn new_pty(&mut self, user: (u32, u32), read: bool, write: bool) -> Result<Said> {
-        let of_user = self
-            .terminals
-            .iter()
-            .filter(|(_, terminal)| terminal.owner.0 == user.0)
-            .count();
-        if self.terminals.len() >= TERMINALS || (user.0 != 0 && of_user >= TERMINALS_OF_USER) {
-            return Err(errno::ENOSPC);
-        }
         let mut numbers: Vec<u32> = self.terminals.iter().map(|(_, t)| t.number).collect();
         numbers.sort_unstable();
         let taken = numbers.iter().zip(0..).take_while(|(a, b)| **a == *b);
         let number = taken.count() as u32;
         let key = self.add_terminal(Terminal::new(number, user, WindowSize::default()))?;
-        let opened = self.open_handle(Some(key), Role::Master, read, write);
+        let opened = self.open_handle(user.0, Some(key), Role::Master, read, write);
         if opened.is_err() {
-            self.terminals.remove(key);
+            self.remove_terminal(key);
         }
         opened.map(Said::Opened)
     }
 
-    fn dup(&mut self, target: Target, name: &[u8], caller: u32) -> Result<Said> {
+    fn dup(&mut self, target: Target, name: &[u8], user: u32, caller: u32) -> Result<Said> {
         let handle = self.handles.get(Key::from_raw(target.raw));
         let handle = handle.ok_or(errno::EBADF)?;
         let key = target.key.ok_or(errno::EINVAL)?;
@@ -210,7 +202,7 @@ impl<S> Server<S> {
                 Role::Attribute(attribute, master)
             }
         };
-        self.open_handle(Some(key), role, true, true)
+        self.open_handle(user, Some(key), role, true, true)
             .map(Said::Opened)
     }
 

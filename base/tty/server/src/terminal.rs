@@ -40,6 +40,8 @@ pub enum Role {
 /// An open handle.
 #[derive(Debug)]
 pub struct Handle {
+    /// Who opened it.
+    pub user: u32,
     pub terminal: Option<Key>,
     pub role: Role,
     /// The terminal's when it was opened: it is at its end when that has gone on.
@@ -76,6 +78,8 @@ pub struct Terminal<S> {
     pub number: u32,
     /// User and group.
     pub owner: (u32, u32),
+    /// Who made it.
+    pub maker: u32,
     pub tty: Tty,
     pub masters: usize,
     /// Handles of this generation.
@@ -103,6 +107,7 @@ impl<S> Terminal<S> {
         Self {
             number,
             owner,
+            maker: owner.0,
             tty: Tty::new(size),
             masters: 0,
             slaves: 0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cap_abi::session::Control;
 use syscall::{
-    EACCES, EAGAIN, EBADF, EINTR, EINVAL, EIO, ENOENT, ENOTTY, EPERM, Stat,
+    EACCES, EAGAIN, EBADF, EINTR, EINVAL, EIO, ENFILE, ENOENT, ENOSPC, ENOTTY, EPERM, Stat,
     flag::{EventFlags, O_NONBLOCK, O_RDWR},
     schemev2::{Opcode, Sqe, SqeFlags},
 };
@@ -633,4 +633,57 @@ fn events() {
     watch(&mut world, slave, both).unwrap();
     world.close(master);
     assert_eq!(world.events, [(slave, (read | write).bits())]);
+}
+
+#[test]
+fn one_user_leaves_terminals_and_handles_to_others() {
+    type Take = fn(&mut World, u64) -> Result<u64, i32>;
+    // What is taken until there is no more, of what error that is, and how much a user gets of how much.
+    let rows: [(&str, Take, i32, usize, usize); 2] = [
+        (
+            "terminals",
+            |world, _| world.open(""),
+            ENOSPC,
+            1 << 8,
+            1 << 12,
+        ),
+        (
+            "handles",
+            |world, master| world.dup(master, "slave"),
+            ENFILE,
+            1 << 14,
+            1 << 16,
+        ),
+    ];
+    for (what, take, error, of_user, all) in rows {
+        let mut world = World::pty();
+        let master = world.open("").unwrap();
+        let before = world.server.counts();
+        let mut opened = Vec::new();
+        for uid in (1..=all / of_user + 1).rev() {
+            world.uid = uid as u32;
+            let earlier = opened.len();
+            let refused = loop {
+                match take(&mut world, master) {
+                    Ok(handle) => opened.push(handle),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(refused, error, "{what}");
+            assert!(opened.len() - earlier <= of_user, "{what}");
+            if earlier == 0 {
+                assert_eq!(opened.len(), of_user, "{what}");
+            }
+        }
+        world.uid = 0;
+        for _ in 0..all / 16 - 2 {
+            opened.push(take(&mut world, master).unwrap());
+        }
+        for handle in opened {
+            world.close(handle);
+        }
+        assert_eq!(world.server.counts(), before, "{what}");
+        world.uid = 1;
+        assert!(take(&mut world, master).is_ok(), "{what}");
+    }
 }

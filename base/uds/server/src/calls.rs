@@ -19,15 +19,16 @@ const BACKLOG: usize = 128;
 
 impl<F> Server<F> {
     pub(crate) fn new_socket(&mut self, owner: Credentials) -> Result<Key> {
-        let charge = self.charge(owner.uid, Of::Socket)?;
+        let charge = self.quota.charge(owner.uid, Of::Socket)?;
+        let memory = self.quota.memory(owner.uid);
         self.sockets
-            .insert(Socket::new(owner, charge))
+            .insert(Socket::new(owner, charge, memory))
             .map_err(|_| errno::ENOMEM)
     }
 
     /// A handle of a user's.
     pub(crate) fn open_handle(&mut self, uid: u32, role: Role<F>) -> Result<u64> {
-        let charge = self.charge(uid, Of::Handle)?;
+        let charge = self.quota.charge(uid, Of::Handle)?;
         let handle = Handle {
             role,
             _charge: charge,

@@ -111,7 +111,7 @@ impl<F> Server<F> {
                 }
                 for key in keys {
                     if let Some(socket) = self.sockets.get_mut(key) {
-                        socket.inbox = Default::default();
+                        socket.inbox.clear();
                         socket.taken.1.clear();
                         self.changed.push_back(key);
                         self.changed.extend(socket.interested.drain(..));

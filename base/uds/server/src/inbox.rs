@@ -2,12 +2,18 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
+use crate::quota::Memory;
+
 /// Most bytes of a stream that wait.
 pub const STREAM: usize = 1 << 16;
 /// Most bytes and messages that wait at a datagram socket, and the longest message.
 const DATAGRAMS: usize = 1 << 18;
 const MESSAGES: usize = 256;
 pub const DATAGRAM: usize = 1 << 16;
+/// Most bytes that wait at a socket whose owner has no more memory for them.
+pub const SCARCE: usize = 1 << 12;
+/// Memory that a message counts with, besides its bytes.
+const MESSAGE: usize = 256;
 
 /// A message, or a piece of a stream.
 #[derive(Debug)]
@@ -22,15 +28,7 @@ pub struct Message<F> {
 pub struct Inbox<F> {
     messages: VecDeque<Message<F>>,
     bytes: usize,
-}
-
-impl<F> Default for Inbox<F> {
-    fn default() -> Self {
-        Self {
-            messages: VecDeque::new(),
-            bytes: 0,
-        }
-    }
+    memory: Memory,
 }
 
 /// What was taken out.
@@ -44,6 +42,27 @@ pub struct Taken<F> {
 }
 
 impl<F> Inbox<F> {
+    /// Nothing, in somebody's memory.
+    pub const fn new(memory: Memory) -> Self {
+        Self {
+            messages: VecDeque::new(),
+            bytes: 0,
+            memory,
+        }
+    }
+
+    fn count(&mut self) {
+        let messages = self.messages.len().saturating_mul(MESSAGE);
+        self.memory.set(self.bytes.saturating_add(messages));
+    }
+
+    /// Drops everything.
+    pub fn clear(&mut self) {
+        self.messages = VecDeque::new();
+        self.bytes = 0;
+        self.count();
+    }
+
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -63,12 +82,26 @@ impl<F> Inbox<F> {
 
     /// How much of a stream fits.
     pub fn stream_room(&self) -> usize {
-        STREAM.saturating_sub(self.bytes)
+        let most = if self.memory.is_scarce() {
+            SCARCE
+        } else {
+            STREAM
+        };
+        most.saturating_sub(self.bytes)
     }
 
     /// Whether a datagram fits.
     pub fn fits(&self, len: usize) -> bool {
-        self.messages.len() < MESSAGES && self.bytes.saturating_add(len) <= DATAGRAMS
+        let (messages, bytes) = match self.memory.is_scarce() {
+            true => (SCARCE / MESSAGE, SCARCE),
+            false => (MESSAGES, DATAGRAMS),
+        };
+        self.messages.len() < messages && self.bytes.saturating_add(len) <= bytes
+    }
+
+    /// Whether a datagram does not fit, and would not if nothing waited here.
+    pub fn is_too_long(&self, len: usize) -> bool {
+        len > SCARCE && self.memory.is_scarce()
     }
 
     /// Puts a message in. Pieces of a stream that carry no descriptors become one.
@@ -92,6 +125,7 @@ impl<F> Inbox<F> {
             }
         }
         self.bytes = self.bytes.saturating_add(len);
+        self.count();
         Ok(())
     }
 
@@ -121,6 +155,12 @@ impl<F> Inbox<F> {
     /// Takes out a datagram, or of a stream as much as there is room for, up to where the descriptors of
     /// another message belong.
     pub fn take(&mut self, room: usize, datagram: bool) -> Option<Taken<F>> {
+        let taken = self.take_out(room, datagram);
+        self.count();
+        taken
+    }
+
+    fn take_out(&mut self, room: usize, datagram: bool) -> Option<Taken<F>> {
         if datagram {
             let mut first = self.messages.pop_front()?;
             let whole = first.bytes.len();
@@ -168,6 +208,7 @@ impl<F> Inbox<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Quota;
 
     fn message(text: &str, fds: &[u32]) -> Message<u32> {
         Message {
@@ -179,7 +220,7 @@ mod tests {
 
     #[test]
     fn descriptors_stay_with_their_bytes() {
-        let mut inbox = Inbox::default();
+        let mut inbox = Inbox::new(Quota::default().memory(1));
         for (text, fds) in [
             ("ab", &[][..]),
             ("cd", &[]),
@@ -208,7 +249,7 @@ mod tests {
 
     #[test]
     fn datagrams_stay_whole() {
-        let mut inbox = Inbox::default();
+        let mut inbox = Inbox::new(Quota::default().memory(1));
         inbox.put(message("abcdef", &[1]), true).unwrap();
         inbox.put(message("", &[]), true).unwrap();
         inbox.put(message("x", &[]), true).unwrap();

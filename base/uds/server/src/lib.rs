@@ -36,7 +36,7 @@ use gen_slab::{Key, Slab};
 use syscall::flag::EventFlags;
 use uds_api::Token;
 
-use quota::{Of, Quota};
+use quota::Quota;
 use socket::{Handle, Role, Socket};
 
 type Result<T> = core::result::Result<T, i32>;
@@ -169,11 +169,6 @@ impl<F> Server<F> {
             .collect();
         self.changed.extend(due);
         self.settle(now);
-    }
-
-    /// Counts one thing more for a user.
-    pub(crate) fn charge(&mut self, uid: u32, of: Of) -> Result<quota::Charge> {
-        self.quota.charge(uid, of)
     }
 
     /// How many sockets and handles there are.

@@ -1,9 +1,10 @@
 //! How much each user may hold.
 
-use alloc::{collections::BTreeMap, rc::Rc};
-use core::cell::Cell;
+use alloc::rc::Rc;
+use core::cell::RefCell;
 
 use syscall::error as errno;
+use user_shares::Shares;
 
 use crate::Result;
 
@@ -38,52 +39,65 @@ impl Of {
     }
 }
 
-/// The user who has all there is.
-const ROOT: u32 = 0;
-/// A user other than root has one part in so many at most.
-const USERS_PART: usize = 4;
-/// One part in so many is left to root.
-const ROOTS_PART: usize = 16;
+/// Memory for what waits at sockets, in bytes.
+const MEMORY: u64 = 64 << 20;
 
-#[derive(Default)]
-struct Held {
-    sockets: Cell<usize>,
-    handles: Cell<usize>,
-    descriptors: Cell<usize>,
-    own: Cell<usize>,
+/// What all users hold, and each of them.
+pub struct Quota {
+    things: [Rc<RefCell<Shares>>; 4],
+    memory: Rc<RefCell<Shares>>,
 }
 
-impl Held {
-    const fn cell(&self, of: Of) -> &Cell<usize> {
-        match of {
-            Of::Socket => &self.sockets,
-            Of::Handle => &self.handles,
-            Of::Descriptor => &self.descriptors,
-            Of::Own => &self.own,
+impl Default for Quota {
+    fn default() -> Self {
+        let shares = |most| Rc::new(RefCell::new(Shares::new(most)));
+        let all = [Of::Socket, Of::Handle, Of::Descriptor, Of::Own];
+        Self {
+            things: all.map(|of| shares(of.most() as u64)),
+            memory: shares(MEMORY),
         }
     }
 }
 
-/// What all users hold, and each of them.
-#[derive(Default)]
-pub struct Quota {
-    all: Rc<Held>,
-    users: BTreeMap<u32, Rc<Held>>,
+/// Memory that counts for a user, until this is dropped.
+#[derive(Debug)]
+pub struct Memory {
+    uid: u32,
+    held: u64,
+    shares: Rc<RefCell<Shares>>,
+}
+
+impl Memory {
+    /// It is so many bytes from now on, whether there is room for them or not.
+    pub fn set(&mut self, bytes: usize) {
+        let (new, old) = (bytes as u64, self.held);
+        let mut shares = self.shares.borrow_mut();
+        shares.give_back(self.uid, old);
+        shares.take_anyway(self.uid, new);
+        self.held = new;
+    }
+
+    /// Whether the user has as much as there is room for.
+    pub fn is_scarce(&self) -> bool {
+        self.shares.borrow().room(self.uid) == 0
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 /// One thing that a user holds, until this is dropped.
 pub struct Charge {
-    of: Of,
-    user: Rc<Held>,
-    all: Rc<Held>,
+    uid: u32,
+    shares: Rc<RefCell<Shares>>,
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        for held in [&self.user, &self.all] {
-            let cell = held.cell(self.of);
-            cell.set(cell.get().saturating_sub(1));
-        }
+        self.shares.borrow_mut().give_back(self.uid, 1);
     }
 }
 
@@ -95,27 +109,36 @@ pub struct Passed<F> {
     _charges: (Charge, Option<Charge>),
 }
 
-/// How many of something there may be for a user to have one more, and how many the user may have.
-const fn limits(uid: u32, of: Of) -> (usize, usize) {
-    let most = of.most();
-    if uid == ROOT {
-        (most, most)
-    } else {
-        (most.saturating_sub(most / ROOTS_PART), most / USERS_PART)
-    }
-}
-
 impl Quota {
+    const fn shares(&self, of: Of) -> &Rc<RefCell<Shares>> {
+        let [sockets, handles, descriptors, own] = &self.things;
+        match of {
+            Of::Socket => sockets,
+            Of::Handle => handles,
+            Of::Descriptor => descriptors,
+            Of::Own => own,
+        }
+    }
+
+    /// None yet, for a user.
+    pub fn memory(&self, uid: u32) -> Memory {
+        Memory {
+            uid,
+            held: 0,
+            shares: Rc::clone(&self.memory),
+        }
+    }
+
     /// How many of something there are.
     pub fn count(&self, of: Of) -> usize {
-        self.all.cell(of).get()
+        self.shares(of).borrow().held() as usize
     }
 
     /// Counts a descriptor that a user sends; of what, if it is the scheme's own, is said.
     ///
     /// # Errors
     /// `ETOOMANYREFS`, as for [`Quota::charge`].
-    pub fn pass<F>(&mut self, uid: u32, fd: F, own: Option<u64>) -> Result<Passed<F>> {
+    pub fn pass<F>(&self, uid: u32, fd: F, own: Option<u64>) -> Result<Passed<F>> {
         let charge = self.charge(uid, Of::Descriptor)?;
         let also = own.map(|_| self.charge(uid, Of::Own)).transpose()?;
         Ok(Passed {
@@ -127,33 +150,21 @@ impl Quota {
 
     /// How many more of something a user may have.
     pub fn room(&self, uid: u32, of: Of) -> usize {
-        let (of_all, of_user) = limits(uid, of);
-        let user = self.users.get(&uid).map_or(0, |held| held.cell(of).get());
-        let all = of_all.saturating_sub(self.count(of));
-        all.min(of_user.saturating_sub(user))
+        self.shares(of).borrow().room(uid) as usize
     }
 
     /// Counts one thing more for a user.
     ///
     /// # Errors
     /// `ENFILE`, or of descriptors `ETOOMANYREFS`: the user, or all together, hold as many as they may.
-    pub fn charge(&mut self, uid: u32, of: Of) -> Result<Charge> {
-        if self.room(uid, of) == 0 {
+    pub fn charge(&self, uid: u32, of: Of) -> Result<Charge> {
+        let shares = self.shares(of);
+        if !shares.borrow_mut().take(uid, 1) {
             return Err(of.refused());
         }
-        if !self.users.contains_key(&uid) {
-            // Of users who hold nothing nothing is kept.
-            self.users.retain(|_, held| Rc::strong_count(held) > 1);
-        }
-        let user = self.users.entry(uid).or_default();
-        for held in [&*user, &self.all] {
-            let cell = held.cell(of);
-            cell.set(cell.get().saturating_add(1));
-        }
         Ok(Charge {
-            of,
-            user: Rc::clone(user),
-            all: Rc::clone(&self.all),
+            uid,
+            shares: Rc::clone(shares),
         })
     }
 }
@@ -163,7 +174,7 @@ mod tests {
     use super::*;
 
     /// Takes as many as a user gets.
-    fn all_of(quota: &mut Quota, uid: u32, of: Of) -> Vec<Charge> {
+    fn all_of(quota: &Quota, uid: u32, of: Of) -> Vec<Charge> {
         let charges = core::iter::from_fn(|| quota.charge(uid, of).ok());
         charges.collect()
     }
@@ -171,28 +182,19 @@ mod tests {
     #[test]
     fn one_user_leaves_enough_to_others() {
         for of in [Of::Socket, Of::Handle, Of::Descriptor] {
-            let mut quota = Quota::default();
-            let users: Vec<Vec<Charge>> = (1..=5).map(|uid| all_of(&mut quota, uid, of)).collect();
+            let quota = Quota::default();
+            let users: Vec<Vec<Charge>> = (1..=5).map(|uid| all_of(&quota, uid, of)).collect();
             let counts: Vec<usize> = users.iter().map(Vec::len).collect();
             let most = of.most();
             let (quarter, rest) = (most / 4, most / 4 - most / 16);
             assert_eq!(counts, [quarter, quarter, quarter, rest, 0], "{of:?}");
             assert_eq!(quota.charge(1, of).err(), Some(of.refused()));
-            let roots = all_of(&mut quota, 0, of);
+            let roots = all_of(&quota, 0, of);
             assert_eq!(roots.len(), most / 16, "{of:?}");
             drop(users);
-            assert_eq!(all_of(&mut quota, 6, of).len(), quarter);
+            assert_eq!(all_of(&quota, 6, of).len(), quarter);
             drop(roots);
-            assert_eq!(all_of(&mut quota, 0, of).len(), most);
+            assert_eq!(all_of(&quota, 0, of).len(), most);
         }
-    }
-
-    #[test]
-    fn users_who_hold_nothing_are_forgotten() {
-        let mut quota = Quota::default();
-        for uid in 0..10_000 {
-            drop(quota.charge(uid, Of::Socket).unwrap());
-        }
-        assert!(quota.users.len() <= 1);
     }
 }

@@ -8,7 +8,7 @@ use syscall::flag::EventFlags;
 use crate::{
     Bound,
     inbox::Inbox,
-    quota::{Charge, Passed},
+    quota::{Charge, Memory, Passed},
 };
 
 /// What a descriptor of the scheme's stands for.
@@ -103,7 +103,7 @@ pub struct Socket<F> {
 }
 
 impl<F> Socket<F> {
-    pub fn new(owner: Credentials, charge: Charge) -> Self {
+    pub fn new(owner: Credentials, charge: Charge, memory: Memory) -> Self {
         Self {
             owner,
             _charge: charge,
@@ -112,7 +112,7 @@ impl<F> Socket<F> {
             name: Vec::new(),
             bound: None,
             mode: 0o777,
-            inbox: Inbox::default(),
+            inbox: Inbox::new(memory),
             peer: Credentials::default(),
             peer_name: Vec::new(),
             receives: true,

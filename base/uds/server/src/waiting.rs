@@ -270,6 +270,7 @@ impl<F> Server<F> {
         let rest = sending.bytes.get(sending.done..).unwrap_or(&[]);
         let count = match whole {
             true if to.inbox.fits(rest.len()) => rest.len(),
+            true if to.inbox.is_too_long(rest.len()) => return Step::failed(errno::ENOBUFS),
             true => return Step::Waits,
             false => rest.len().min(to.inbox.stream_room()),
         };

@@ -3,6 +3,10 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::hang::{
+    a_daemon_that_hangs_before_it_is_ready_keeps_nobody_waiting,
+    a_daemon_that_is_slow_to_start_keeps_nobody_waiting,
+};
 use crate::listing::{the_list_of_contexts_is_whole_in_pieces, the_time_of_the_processor_is_told};
 use crate::notify::a_daemon_that_says_when_it_is_ready_is_waited_for;
 use guest_test::{Outcome, check, check_eq, check_error, contexts, fail};
@@ -30,6 +34,8 @@ pub fn run() -> i32 {
         threads_are_of_the_process, bad_requests_are_refused,
         a_reference_is_passed_on, nothing_is_left_of_processes, the_confined_know_only_each_other,
         a_daemon_that_says_when_it_is_ready_is_waited_for,
+        a_daemon_that_is_slow_to_start_keeps_nobody_waiting,
+        a_daemon_that_hangs_before_it_is_ready_keeps_nobody_waiting,
         the_list_of_contexts_is_whole_in_pieces, the_time_of_the_processor_is_told,
     ]
 }

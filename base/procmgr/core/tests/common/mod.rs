@@ -104,7 +104,7 @@ impl Sim {
     pub fn new() -> (Self, Proc) {
         let mut manager = Manager::new(1 << 15);
         let root = manager.root().unwrap();
-        let Ok(Made::NewThread { handle, thread }) = manager.dup(root, b"first") else {
+        let Ok(Made::NewThread { handle, thread }) = manager.dup(root, b"first", 0) else {
             panic!()
         };
         let mut sim = Self {
@@ -131,7 +131,7 @@ impl Sim {
     }
 
     pub fn fork_unstarted(&mut self, parent: Proc) -> Result<Proc, Errno> {
-        match self.manager.dup(parent.handle, b"fork")? {
+        match self.manager.dup(parent.handle, b"fork", 0)? {
             Made::NewThread { handle, thread } => Ok(Proc {
                 pid: self.manager.controlled(handle).unwrap(),
                 handle,
