@@ -160,10 +160,11 @@ test-readme: tools all
 	$(Q)$(RUNNER) readme README.md
 
 # Long: published crates' own tests in the guest, and the table of docs/crates.md. CRATES names some of them, whose
-# rows are written anew; AGAIN=1 judges what the last run said, when reasons were added to the table.
+# rows are written anew; AGAIN=1 judges what the last run said, when reasons were added to the table. Of a suite in
+# parts, REST=1 runs what the last run did not come to, and ONLY names beginnings of tests to be run once more.
 test-crates: tools
 	$(call say,published crates in the guest)
-	$(Q)$(RUNNER) crates $(if $(AGAIN),--again) $(CRATES)
+	$(Q)$(RUNNER) crates $(if $(AGAIN),--again) $(if $(REST),--rest) $(ONLY:%=--only %) $(CRATES)
 
 # Long: a million random paths and renames, on this host; a million opens while daemons are killed; the power
 # goes a thousand times; one user takes all of everything that it gets.

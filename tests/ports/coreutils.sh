@@ -37,6 +37,10 @@ chmod u=rw,g=r,o= f; c=$(ls -l f | cut -c1-10); chmod 4755 f; echo $a $b $c $(st
 check chmod_recursive 0 '700 600' <<'.'
 mkdir d; : >d/f; chmod -R u=rwX,go= d; echo $(stat -c %a d) $(stat -c %a d/f)
 .
+check chmod_recursive_links 0 '600 755 0' <<'.'
+: >out; chmod 600 out; mkdir d; ln -s ../out d/l; ln -s nothing d/n
+chmod -R 755 d; status=$?; echo $(stat -c %a out) $(stat -c %a d) $status
+.
 check comm 0 'b' <<'.'
 printf 'a\nb\n' >x; printf 'b\nc\n' >y; comm -12 x y
 .

@@ -160,6 +160,7 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
     let program = std::path::absolute(program).context("the program's path")?;
     let path = text(&program)?;
     let mut options = crate::exec::Options::from_environment()?;
+    let mut kept = None;
     if is_test(&program) {
         let package = std::env::current_dir().context("no current folder")?;
         let package = text(&package)?;
@@ -176,7 +177,12 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
             }
             options.env.push(format!("{name}={value}"));
         }
-        options.files.push(format!("{path}:{}", text(&place)?));
+        let stripped = without_debugging(&program, LARGE)?;
+        let file = stripped.as_ref().map_or(&*program, |file| file.path());
+        options
+            .files
+            .push(format!("{}:{}", text(file)?, text(&place)?));
+        kept = stripped;
         options.folder = Some(package.to_owned());
         options.without = WITHOUT.map(str::to_owned).to_vec();
         options.command = vec![place.into_os_string()];
@@ -186,7 +192,29 @@ fn in_guest(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
         options.command = vec![Path::new("/root").join(name).into_os_string()];
     }
     options.command.extend_from_slice(args);
-    Ok(crate::exec::run(tree, &options))
+    // What `kept` names is gone when it is.
+    let status = crate::exec::run(tree, &options);
+    drop(kept);
+    Ok(status)
+}
+
+/// The size from which a test goes into the guest without what only debuggers read: files there are in memory,
+/// on the way even twice.
+const LARGE: u64 = 32 << 20;
+
+/// A program without its debugging information, if it has as many bytes as are `large`.
+fn without_debugging(program: &Path, large: u64) -> Result<Option<tempfile::NamedTempFile>> {
+    let reading = || program.display().to_string();
+    if fs::metadata(program).with_context(reading)?.len() < large {
+        return Ok(None);
+    }
+    let tool = toolchain::find("llvm-strip");
+    let tool =
+        tool.context("stripping programs needs llvm-strip, which is not installed (make deps)")?;
+    let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let words = ["-o".as_ref(), file.path().as_os_str(), program.as_os_str()];
+    crate::process::output(&tool, &words)?;
+    Ok(Some(file))
 }
 
 fn text(path: &Path) -> Result<&str> {
@@ -251,6 +279,39 @@ mod tests {
         for (path, test) in rows {
             assert_eq!(is_test(Path::new(path)), test, "{path}");
         }
+    }
+
+    #[test]
+    fn a_large_test_is_stripped() {
+        let program = std::env::current_exe().unwrap();
+        let whole = fs::metadata(&program).unwrap();
+        assert!(
+            without_debugging(&program, whole.len() + 1)
+                .unwrap()
+                .is_none()
+        );
+        let stripped = without_debugging(&program, whole.len()).unwrap().unwrap();
+        let less = stripped.as_file().metadata().unwrap();
+        assert!(
+            less.len() < whole.len() / 2,
+            "{} of {}",
+            less.len(),
+            whole.len()
+        );
+        // It is still a program, and this one.
+        let output = Command::new(stripped.path())
+            .arg("--list")
+            .output()
+            .unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            listed.contains("a_large_test_is_stripped: test\n"),
+            "{listed}"
+        );
+        let path = stripped.path().to_owned();
+        drop(stripped);
+        assert!(!path.exists());
+        assert!(without_debugging(Path::new("/nothing"), 0).is_err());
     }
 
     #[test]

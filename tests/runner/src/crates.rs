@@ -3,21 +3,26 @@
 //! The table names crates, and of each the tests that do not pass, with the reason. What fails and is not in the
 //! table is a failure, and so is what is in the table and passes.
 
+mod log;
 mod page;
+mod parts;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use log::{Found, STATUS};
+pub use parts::Which;
+
 /// Where what a suite said is kept.
 const LOGS: &str = "build/logs";
-/// What stands before cargo's exit status, at the end of a log.
-const STATUS: &str = "cook cargo test: exit status ";
 
 /// The crates to test.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,16 +43,25 @@ struct Entry {
     /// Further words for `cargo test`.
     #[serde(default)]
     args: Vec<String>,
-    /// Why only a part of its tests is run, if `args` say so.
+    /// Why only a part of its tests is run, if `args` or `only` say so.
     #[serde(default)]
     part: String,
     /// Whether tests, and the standard library that is built for them, are optimised. Without, they take too long
     /// where instructions are translated.
     #[serde(default)]
     release: bool,
-    /// How many seconds each of its test programs may take.
+    /// How many seconds each of its test programs, or parts, may take.
     #[serde(default = "usual_limit")]
     time_limit: u32,
+    /// How many of its tests a machine runs, one after the other, before another one takes over. There is a machine
+    /// for each test program otherwise.
+    part_size: Option<NonZeroUsize>,
+    /// Beginnings of the names of those tests that are run so, if not all are.
+    #[serde(default)]
+    only: Vec<String>,
+    /// The environment of its tests.
+    #[serde(default)]
+    env: BTreeMap<String, String>,
     /// Memory of the machine in MiB.
     #[serde(default = "usual_memory")]
     memory: u32,
@@ -113,20 +127,6 @@ impl Entry {
     }
 }
 
-/// What a run of one crate's tests found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Found {
-    passed: u64,
-    ignored: u64,
-    failed: BTreeSet<String>,
-    /// How many tests the programs said that they would run.
-    planned: u64,
-    /// How many passed and failed of each module, if there are such.
-    modules: BTreeMap<String, (u64, u64)>,
-    /// What is wrong beside single tests.
-    broken: Option<String>,
-}
-
 impl Table {
     /// Reads the table.
     pub fn read(path: &Path) -> Result<Self> {
@@ -135,9 +135,9 @@ impl Table {
         let mut table: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
         table.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         for entry in &table.crates {
-            if entry.args.is_empty() != entry.part.is_empty() {
+            if (entry.args.is_empty() && entry.only.is_empty()) != entry.part.is_empty() {
                 bail!(
-                    "{}: `{}`: `args` and `part` go together",
+                    "{}: `{}`: `args` or `only`, and `part`, go together",
                     path.display(),
                     entry.name
                 );
@@ -156,9 +156,8 @@ impl Table {
 }
 
 /// Runs the suites of all crates, or those that are named, and writes what they found into `page`, where the others'
-/// rows stay. Answers whether anything was not as the table says; the rows of such a crate stay, too. With `logs`, what
-/// the last runs said is judged anew instead.
-pub fn run(table: &Table, names: &[String], page: &Path, logs: bool) -> Result<bool> {
+/// rows stay. Answers whether anything was not as the table says; the rows of such a crate stay, too.
+pub fn run(table: &Table, names: &[String], page: &Path, which: &Which) -> Result<bool> {
     for name in names {
         if !table.crates.iter().any(|entry| entry.name == *name) {
             bail!("the table has no crate `{name}`");
@@ -169,14 +168,7 @@ pub fn run(table: &Table, names: &[String], page: &Path, logs: bool) -> Result<b
         if !names.is_empty() && !names.contains(&entry.name) {
             continue;
         }
-        let found = if logs {
-            let log = log(&entry.name);
-            let said = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
-            read(&String::from_utf8_lossy(&said))
-        } else {
-            let folder = source::prepare(entry, &table.folder)?;
-            test(entry, &table.folder, &folder)?
-        };
+        let found = found(table, entry, which).with_context(|| format!("crate {}", entry.name))?;
         let problems = judge(entry, &found);
         println!("crate {}: {} passed", entry.name, found.passed);
         for problem in &problems {
@@ -194,102 +186,80 @@ pub fn run(table: &Table, names: &[String], page: &Path, logs: bool) -> Result<b
     Ok(failed)
 }
 
-/// Runs a crate's suite in the guest.
-fn test(entry: &Entry, beside: &Path, folder: &Path) -> Result<Found> {
+/// Runs what is to be run of a crate's suite, which the log tells, and says what the log says then.
+fn found(table: &Table, entry: &Entry, which: &Which) -> Result<Found> {
+    let path = Path::new(LOGS).join(format!("crate-{}.log", entry.name));
+    let name = || path.display().to_string();
+    let mut before = String::new();
+    if *which != Which::All {
+        let said = fs::read(&path).with_context(name)?;
+        before = String::from_utf8_lossy(&said).into_owned();
+    }
+    if entry.part_size.is_none() && matches!(which, Which::Rest | Which::Only(_)) {
+        bail!("its suite is not run in parts");
+    }
+    if *which != Which::None {
+        fs::create_dir_all(LOGS).context(LOGS)?;
+        let mut log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(name)?;
+        if *which == Which::All {
+            log.set_len(0).with_context(name)?;
+        }
+        let folder = source::prepare(entry, &table.folder)?;
+        let mut run = |words: &[&str]| {
+            let said = test(entry, &table.folder, &folder, words)?;
+            log.write_all(said.as_bytes()).with_context(name)?;
+            Ok(said)
+        };
+        match entry.part_size {
+            None => run(&[]).map(drop)?,
+            Some(size) => parts::run(which, size.get(), &entry.only, &before, run)?,
+        }
+    }
+    let said = fs::read(&path).with_context(name)?;
+    let said = String::from_utf8_lossy(&said);
+    Ok(match entry.part_size {
+        None => log::read(&said),
+        Some(_) => log::read_parts(&said, &entry.only),
+    })
+}
+
+/// Runs a crate's test programs in the guest, with some words more, and says what was said, and how it ended.
+fn test(entry: &Entry, beside: &Path, folder: &Path, words: &[&str]) -> Result<String> {
     let top = std::env::current_dir().context("no current directory")?;
     let mut image = entry.image.clone();
     if image.contains('/') {
         image = top.join(beside).join(image).display().to_string();
     }
+    let mut options = format!(
+        "--config {image} --timeout {} --mem {}",
+        entry.time_limit, entry.memory
+    );
+    for (name, value) in &entry.env {
+        options += &format!(" --env {name}={value}");
+    }
+    let separator =
+        (!words.is_empty() && !entry.args.iter().any(|arg| arg == "--")).then_some("--");
     let output = Command::new(top.join("cook"))
         .args(["cargo", "test", "--no-fail-fast"])
         .args(entry.release.then_some("--release"))
         .args(&entry.args)
+        .args(separator)
+        .args(words)
         .current_dir(folder)
-        .env(
-            "COOK_EXEC",
-            format!(
-                "--config {image} --timeout {} --mem {}",
-                entry.time_limit, entry.memory
-            ),
-        )
+        .env("COOK_EXEC", options)
         .stdin(Stdio::null())
         .output()
         .context("cannot start cook")?;
-    let log = log(&entry.name);
-    let status = format!("\n{STATUS}{}\n", output.status.code().unwrap_or(-1));
-    let said = [&output.stdout[..], &output.stderr, status.as_bytes()].concat();
-    fs::create_dir_all(LOGS)
-        .and_then(|()| fs::write(&log, &said))
-        .with_context(|| format!("cannot write {}", log.display()))?;
-    Ok(read(&String::from_utf8_lossy(&said)))
-}
-
-/// Where the log of a crate's last run is.
-fn log(name: &str) -> PathBuf {
-    Path::new(LOGS).join(format!("crate-{name}.log"))
-}
-
-/// What a log says of a run.
-fn read(said: &str) -> Found {
-    let mut found = parse(said);
-    let (said, status) = said.rsplit_once(STATUS).unwrap_or((said, "-1"));
-    if status.trim() != "0" && found.failed.is_empty() {
-        let last: Vec<&str> = said.trim_end().lines().rev().take(12).collect();
-        let last: Vec<&str> = last.into_iter().rev().collect();
-        found.broken = Some(last.join("\n  | "));
-    }
-    found
-}
-
-/// What the test programs said.
-fn parse(text: &str) -> Found {
-    let mut found = Found::default();
-    // A test without an outcome so far.
-    let mut begun = None;
-    for line in text.lines() {
-        let running = line
-            .strip_prefix("running ")
-            .and_then(|rest| rest.split_once(' '));
-        if let Some((count, "test" | "tests")) = running {
-            found.planned += count.parse().unwrap_or(0);
-        }
-        let outcome = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.rsplit_once(" ... "));
-        let (name, outcome) = match (outcome, begun.take()) {
-            (Some((name, outcome)), _) => (name, outcome),
-            // What a test writes past the harness stands between its name and how it ended.
-            (None, Some(name)) if ["ok", "FAILED"].contains(&line) => (name, line),
-            (None, before) => {
-                begun = before;
-                continue;
-            }
-        };
-        // Behind the name of an example there can be how it is treated.
-        let name = name.split(" - should panic").next().unwrap_or(name);
-        let mut module = (0, 0);
-        match outcome.split(',').next().unwrap_or(outcome) {
-            "ok" => {
-                found.passed += 1;
-                module.0 = 1;
-            }
-            "ignored" => found.ignored += 1,
-            "FAILED" => {
-                found.failed.insert(name.to_owned());
-                module.1 = 1;
-            }
-            _ => {
-                begun = Some(name);
-                continue;
-            }
-        }
-        if let Some((name, _)) = name.split_once("::") {
-            let counts = found.modules.entry(name.to_owned()).or_default();
-            *counts = (counts.0 + module.0, counts.1 + module.1);
-        }
-    }
-    found
+    let said = [&output.stdout[..], &output.stderr].concat();
+    let status = output.status.code().unwrap_or(-1);
+    Ok(format!(
+        "{}\n{STATUS}{status}\n",
+        String::from_utf8_lossy(&said)
+    ))
 }
 
 /// What is not as the table says.
@@ -327,19 +297,10 @@ fn judge(entry: &Entry, found: &Found) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::log::read;
+    use super::log::tests::SAID;
     use super::page::{BEGIN, END, update};
     use super::*;
-
-    const SAID: &str = "\
-running 3 tests
-test a ... ok
-test b::c - should panic ... ok
-test b::d ... FAILED
-running 2 tests
-test e ... ignored, takes long
-test src/lib.rs - f (line 3) ... FAILED
-test result: FAILED. 2 passed; 2 failed
-";
 
     fn entry(fails: &[&str]) -> Entry {
         Entry {
@@ -349,6 +310,9 @@ test result: FAILED. 2 passed; 2 failed
             part: String::new(),
             release: false,
             time_limit: usual_limit(),
+            part_size: None,
+            only: Vec::new(),
+            env: BTreeMap::new(),
             memory: usual_memory(),
             image: usual_image(),
             patches: Vec::new(),
@@ -367,40 +331,8 @@ test result: FAILED. 2 passed; 2 failed
     }
 
     #[test]
-    fn outcomes_are_counted() {
-        let found = parse(SAID);
-        assert_eq!((found.passed, found.ignored), (2, 1));
-        let failed: Vec<&str> = found.failed.iter().map(String::as_str).collect();
-        assert_eq!(failed, ["b::d", "src/lib.rs - f (line 3)"]);
-        assert_eq!(found.planned, 5);
-        assert_eq!(found.modules["b"], (1, 1));
-    }
-
-    #[test]
-    fn tests_may_write_between_name_and_outcome() {
-        let said = "running 3 tests\ntest a ... noise\nmore\nok\ntest b ... x\nFAILED\ntest c ... y\ntest d ... ok\nok\n";
-        let found = parse(said);
-        let failed: Vec<&str> = found.failed.iter().map(String::as_str).collect();
-        assert_eq!((found.passed, failed), (2, vec!["b"]));
-    }
-
-    #[test]
-    fn how_a_run_ended_is_in_the_log() {
-        let ended = |status: &str| {
-            read(&format!(
-                "running 1 test\ntest a ... ok\nlast words\n\n{status}"
-            ))
-        };
-        assert_eq!(ended("cook cargo test: exit status 0\n").broken, None);
-        for status in ["cook cargo test: exit status 101\n", ""] {
-            let broken = ended(status).broken.unwrap();
-            assert!(broken.ends_with("last words"), "{broken}");
-        }
-    }
-
-    #[test]
     fn the_table_is_exact() {
-        let found = parse(SAID);
+        let found = read(SAID);
         let both = ["b::d", "src/lib.rs - f (line 3)"];
         assert_eq!(judge(&entry(&both), &found), [""; 0]);
         assert_eq!(
@@ -419,7 +351,7 @@ test result: FAILED. 2 passed; 2 failed
         assert_eq!(judge(&grouped, &found), [""; 0]);
         assert_eq!(judge(&entry(&[]), &Found::default()), ["n: nothing passed"]);
         // A program that died while a test ran.
-        let cut = parse(SAID.split_once("test src").unwrap().0);
+        let cut = read(SAID.split_once("test src").unwrap().0);
         assert_eq!(
             judge(&entry(&["b::d"]), &cut),
             ["n: 5 tests were to run, and 4 have an outcome"]
@@ -437,7 +369,7 @@ test result: FAILED. 2 passed; 2 failed
             folder: PathBuf::new(),
         };
         let page = format!("# A\n{BEGIN}\n{END}\nend\n");
-        let found = parse(SAID);
+        let found = read(SAID);
         let page = update(&page, &table, &named("z"), &found).unwrap();
         let page = update(&page, &table, &named("a"), &found).unwrap();
         let better = Found {

@@ -16,7 +16,7 @@ use image::Programs;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use test_runner::bench::{self, Reference, Results};
-use test_runner::crates;
+use test_runner::crates::{self, Which};
 use test_runner::dialog::{Dialog, Script};
 use test_runner::drives::Files;
 use test_runner::fixture;
@@ -90,6 +90,12 @@ enum Command {
         /// Run nothing, and judge what the last runs said.
         #[arg(long)]
         again: bool,
+        /// Go on with the last run, of a suite in parts.
+        #[arg(long, conflicts_with = "again")]
+        rest: bool,
+        /// Run tests whose names begin so once more, of a suite in parts.
+        #[arg(long, value_name = "PREFIX", conflicts_with_all = ["again", "rest"])]
+        only: Vec<String>,
         /// Which; all without any.
         names: Vec<String>,
     },
@@ -124,10 +130,18 @@ fn carry_out(args: &Args) -> Result<ExitCode> {
             table,
             page,
             again,
+            rest,
+            only,
             names,
         } => {
             let table = crates::Table::read(table)?;
-            Ok(status(crates::run(&table, names, page, *again)?))
+            let which = match (again, rest, &only[..]) {
+                (true, ..) => Which::None,
+                (_, true, _) => Which::Rest,
+                (_, _, []) => Which::All,
+                (_, _, only) => Which::Only(only.to_vec()),
+            };
+            Ok(status(crates::run(&table, names, page, &which)?))
         }
         Command::Packages => packages(&suites()?, args),
         Command::Test { jobs, names } => {
