@@ -1,8 +1,7 @@
 //! How much a user may hold, and what nobody can reach any more.
 
-mod common;
+mod world;
 
-use common::{World, done};
 use syscall::{
     EAGAIN, ENFILE, ENOBUFS, ETOOMANYREFS,
     flag::{O_NONBLOCK, O_RDWR},
@@ -10,6 +9,7 @@ use syscall::{
 };
 use uds_api::{HEADER, flag, verb};
 use uds_server::Kind;
+use world::{World, done};
 
 /// Opens sockets for a user until there is an error.
 fn sockets_of(world: &mut World, uid: u32) -> (Vec<u64>, i32) {

@@ -1,8 +1,7 @@
 //! Requests as the kernel sends them.
 
-mod common;
+mod world;
 
-use common::{World, address, done};
 use syscall::{
     EACCES, EADDRINUSE, EAGAIN, EBADF, ECONNREFUSED, EDESTADDRREQ, EINTR, EINVAL, EISCONN,
     EMSGSIZE, ENOENT, ENOTCONN, EPIPE, Stat,
@@ -11,6 +10,7 @@ use syscall::{
 };
 use uds_api::{ADDRESS, TOKEN, flag, option, verb};
 use uds_server::Kind;
+use world::{World, address, done};
 
 #[test]
 fn a_connection() {
