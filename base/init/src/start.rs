@@ -39,9 +39,9 @@ pub fn begin(unit: &Unit, number: u64) -> Result<Thread> {
         unit: unit.clone(),
         number,
     }));
+    let argument = job.expose_provenance();
     // SAFETY: `run` takes the address of a box, which is its from now on.
-    let started =
-        unsafe { thread::spawn_raw(Source::Manager, STACK, run, job.expose_provenance()) };
+    let started = unsafe { thread::spawn_raw(Source::Manager, STACK, run, argument) };
     if started.is_err() {
         // SAFETY: it is the box of above, which nobody else has.
         drop(unsafe { Box::from_raw(job) });
