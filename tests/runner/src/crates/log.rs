@@ -89,7 +89,9 @@ pub(super) fn read_parts(said: &str, only: &[String]) -> Found {
         found.add(name, *outcome);
     }
     let last = parts(said).last().unwrap_or(said);
-    if outcomes.is_empty() || done_in_part(last).next().is_none() {
+    // A machine that comes to nothing matters while there is a test without an outcome.
+    let complete = !tests.is_empty() && outcomes.len() == tests.len();
+    if !complete && done_in_part(last).next().is_none() {
         found.broken = Some(end(last));
     }
     found
@@ -248,8 +250,12 @@ test result: FAILED. 2 passed; 2 failed
         let found = read_parts(&[&log, third, &status(101)].concat(), &[]);
         assert_eq!((found.passed, names(&found.failed)), (1, vec!["a::y", "b"]));
         // A machine that came to no test, and a list of nothing but errors.
-        let found = read_parts(&[&log, "no machine\n", &status(101)].concat(), &[]);
+        let more = ["d: test\n", &log, "no machine\n", &status(101)].concat();
+        let found = read_parts(&more, &[]);
         assert_eq!(found.broken.as_deref(), Some("no machine"));
+        // Which is no matter when all have an outcome that are asked for.
+        let found = read_parts(&more, &["a::".into(), "b".into()]);
+        assert_eq!((found.planned, found.broken), (3, None));
         let none = ["error: no such thing\n", &status(101)].concat();
         assert_eq!((listed(&none, &[]).len(), done(&none).len()), (0, 0));
         assert!(
