@@ -146,6 +146,38 @@ fn every_declared_function_is_defined() {
     assert!(missing.is_empty(), "declared, not defined:\n{missing:#?}");
 }
 
+#[test]
+fn every_declared_variable_is_defined() {
+    let mut sources = Vec::new();
+    files(&folder("libc/src"), "rs", &mut sources);
+    let text: String = sources
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let mut declared = BTreeSet::new();
+    for header in headers() {
+        let text = std::fs::read_to_string(folder("include").join(&header)).unwrap();
+        let variables = text.lines().filter_map(|line| {
+            line.strip_prefix("extern ")
+                .filter(|rest| !rest.starts_with('"'))
+        });
+        declared.extend(variables.map(|rest| {
+            let end = rest.find(['[', ';']).unwrap();
+            let name = rest[..end].rsplit([' ', '*']).next().unwrap();
+            name.to_string()
+        }));
+    }
+    assert!(declared.len() > 10, "only {declared:?} found");
+    let missing: Vec<_> = declared
+        .iter()
+        .filter(|name| {
+            !text.contains(&format!("pub static {name}:"))
+                && !text.contains(&format!("pub static mut {name}:"))
+        })
+        .collect();
+    assert!(missing.is_empty(), "declared, not defined: {missing:?}");
+}
+
 fn compile(compiler: &str, standard: &str, suffix: &str, source: &str) {
     let path = std::env::temp_dir().join(format!(
         "relibc-headers-{}-{standard}.{suffix}",

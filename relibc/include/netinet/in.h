@@ -81,6 +81,27 @@ struct ipv6_mreq {
 extern const struct in6_addr in6addr_any;
 extern const struct in6_addr in6addr_loopback;
 
+/* A word of an address, as it is in memory: the first byte is the lowest. */
+#define __in6_word(a, index) ((a)->__address.__words[index])
+#define __in6_high_zero(a) (__in6_word(a, 0) == 0 && __in6_word(a, 1) == 0)
+#define IN6_ARE_ADDR_EQUAL(a, b) \
+    (__in6_word(a, 0) == __in6_word(b, 0) && __in6_word(a, 1) == __in6_word(b, 1) && \
+     __in6_word(a, 2) == __in6_word(b, 2) && __in6_word(a, 3) == __in6_word(b, 3))
+#define IN6_IS_ADDR_UNSPECIFIED(a) (__in6_high_zero(a) && __in6_word(a, 2) == 0 && __in6_word(a, 3) == 0)
+#define IN6_IS_ADDR_LOOPBACK(a) (__in6_high_zero(a) && __in6_word(a, 2) == 0 && __in6_word(a, 3) == 0x01000000U)
+#define IN6_IS_ADDR_V4MAPPED(a) (__in6_high_zero(a) && __in6_word(a, 2) == 0xffff0000U)
+#define IN6_IS_ADDR_V4COMPAT(a) \
+    (__in6_high_zero(a) && __in6_word(a, 2) == 0 && __in6_word(a, 3) != 0 && __in6_word(a, 3) != 0x01000000U)
+#define IN6_IS_ADDR_LINKLOCAL(a) ((__in6_word(a, 0) & 0xc0ffU) == 0x80feU)
+#define IN6_IS_ADDR_SITELOCAL(a) ((__in6_word(a, 0) & 0xc0ffU) == 0xc0feU)
+#define IN6_IS_ADDR_MULTICAST(a) ((a)->s6_addr[0] == 0xff)
+#define __in6_scope(a, scope) (IN6_IS_ADDR_MULTICAST(a) && ((a)->s6_addr[1] & 0xf) == (scope))
+#define IN6_IS_ADDR_MC_NODELOCAL(a) __in6_scope(a, 1)
+#define IN6_IS_ADDR_MC_LINKLOCAL(a) __in6_scope(a, 2)
+#define IN6_IS_ADDR_MC_SITELOCAL(a) __in6_scope(a, 5)
+#define IN6_IS_ADDR_MC_ORGLOCAL(a) __in6_scope(a, 8)
+#define IN6_IS_ADDR_MC_GLOBAL(a) __in6_scope(a, 14)
+
 unsigned htonl(unsigned host);
 unsigned short htons(unsigned short host);
 unsigned ntohl(unsigned network);

@@ -10,6 +10,18 @@ use relibc_core::errno;
 const AF_INET: c_int = 2;
 const AF_INET6: c_int = 10;
 
+/// `struct in6_addr`.
+#[repr(C, align(4))]
+#[derive(Debug, PartialEq, Eq)]
+pub struct In6Addr(pub [u8; 16]);
+
+/// The address of no host: of whoever is bound to it, any.
+#[cfg_attr(target_os = "redox", unsafe(no_mangle))]
+pub static in6addr_any: In6Addr = In6Addr(Ipv6Addr::UNSPECIFIED.octets());
+/// This host.
+#[cfg_attr(target_os = "redox", unsafe(no_mangle))]
+pub static in6addr_loopback: In6Addr = In6Addr(Ipv6Addr::LOCALHOST.octets());
+
 /// One to four parts, each decimal, octal or hexadecimal; the last one fills what is left.
 fn parse_old(text: &[u8]) -> Option<u32> {
     let mut parts = [0u64; 4];

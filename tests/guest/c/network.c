@@ -3,6 +3,7 @@
 #include "cases.h"
 #include "fixture.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -48,6 +49,51 @@ static void networks(void) {
     if_freenameindex(all);
 }
 
+/* What kind of address a text is: one bit for each of the macros. */
+static unsigned kind(const char *text) {
+    struct in6_addr a;
+    SAME(inet_pton(AF_INET6, text, &a), 1);
+    return IN6_IS_ADDR_UNSPECIFIED(&a) | IN6_IS_ADDR_LOOPBACK(&a) << 1 | IN6_IS_ADDR_V4MAPPED(&a) << 2 |
+           IN6_IS_ADDR_V4COMPAT(&a) << 3 | IN6_IS_ADDR_LINKLOCAL(&a) << 4 | IN6_IS_ADDR_SITELOCAL(&a) << 5 |
+           IN6_IS_ADDR_MULTICAST(&a) << 6 | IN6_IS_ADDR_MC_NODELOCAL(&a) << 7 | IN6_IS_ADDR_MC_LINKLOCAL(&a) << 8 |
+           IN6_IS_ADDR_MC_SITELOCAL(&a) << 9 | IN6_IS_ADDR_MC_ORGLOCAL(&a) << 10 | IN6_IS_ADDR_MC_GLOBAL(&a) << 11;
+}
+
+static void kinds_of_addresses(void) {
+    static const struct { const char *text; unsigned kind; } rows[] = {
+        {"::", 1},
+        {"::1", 1 << 1},
+        {"::ffff:10.1.2.3", 1 << 2},
+        {"::ffff:0:10.1.2.3", 0},
+        {"1::ffff:10.1.2.3", 0},
+        {"::10.1.2.3", 1 << 3},
+        {"::2", 1 << 3},
+        {"fe80::1", 1 << 4},
+        {"febf::1", 1 << 4},
+        {"fec0::1", 1 << 5},
+        {"feff::1", 1 << 5},
+        {"fe40::1", 0},
+        {"ff01::1", 1 << 6 | 1 << 7},
+        {"ff12::1", 1 << 6 | 1 << 8},
+        {"ff05::1", 1 << 6 | 1 << 9},
+        {"ff08::1", 1 << 6 | 1 << 10},
+        {"ff0e::1", 1 << 6 | 1 << 11},
+        {"ff03::1", 1 << 6},
+        {"2001:db8::1", 0},
+    };
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++)
+        SAME(kind(rows[i].text), rows[i].kind);
+    struct in6_addr a, b;
+    SAME(inet_pton(AF_INET6, "1:2:3:4:5:6:7:8", &a), 1);
+    for (unsigned byte = 0; byte < 16; byte++) {
+        b = a;
+        CHECK(IN6_ARE_ADDR_EQUAL(&a, &b));
+        b.s6_addr[byte] ^= 1;
+        CHECK(!IN6_ARE_ADDR_EQUAL(&a, &b));
+    }
+    CHECK(IN6_ARE_ADDR_EQUAL(&in6addr_any, &in6addr_any) && !IN6_ARE_ADDR_EQUAL(&in6addr_any, &in6addr_loopback));
+}
+
 static volatile int broken;
 static void count(int number) { broken += number == SIGPIPE; }
 
@@ -82,6 +128,7 @@ static void sockets(void) {
 
 const struct test_case network_cases[] = {
     {"networks", networks},
+    {"kinds_of_addresses", kinds_of_addresses},
     {"sockets", sockets},
 };
 const unsigned network_case_count = sizeof network_cases / sizeof *network_cases;
