@@ -23,6 +23,10 @@ pub const F_SCHEME_DECLARE: usize = 0x4010;
 /// On a scheme socket: the number of the object that the descriptor in the argument is of. `EXDEV` for a descriptor of
 /// anything that is not this scheme's. So a daemon that is handed descriptors knows its own again.
 pub const F_SCHEME_OBJECT: usize = 0x4011;
+/// On a scheme socket: how many descriptors there are, anywhere, of the same description as the one in the argument,
+/// which is counted as well. `EXDEV` for a descriptor of anything that is not this scheme's, and for a leased copy that
+/// has a description of its own. So a daemon that keeps descriptors knows when it is the only one to have them.
+pub const F_SCHEME_HOLDERS: usize = 0x4012;
 
 /// In and out argument of [`F_CAP_LEASE`].
 #[repr(C)]

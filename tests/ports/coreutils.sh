@@ -142,6 +142,27 @@ mkdir -p a/b/c; [ -d a/b/c ] && printf 'made '; rmdir -p a/b/c; [ -e a ] || echo
 check mkdir_mode 0 '700' <<'.'
 mkdir -m 700 d; stat -c %a d
 .
+check mkfifo 0 'prw-r----- c b a' <<'.'
+mkfifo -m 640 p; mode=$(ls -l p | cut -c1-10)
+printf 'a\nb\nc\n' >p &
+echo $mode $(sort -r p); wait
+.
+check mkfifo_both_ways 0 'one two three' <<'.'
+mkfifo to back
+while read -r word; do echo "$word"; done <to >back &
+{ echo one; echo two; echo three; } >to &
+echo $(cat back); wait
+.
+check mkfifo_refusals 1 "mkfifo: cannot create fifo 'p': File exists" <<'.'
+mkfifo p; mkfifo p
+.
+check mknod 0 'fifo text' <<'.'
+mknod p p; echo text >p &
+[ -p p ] && echo fifo $(cat p); wait
+.
+check mknod_of_a_device 0 'refused none' <<'.'
+mknod null c 1 3 2>/dev/null || printf 'refused '; [ -e null ] || echo none
+.
 check mktemp 0 'file folder' <<'.'
 [ -f "$(mktemp -p .)" ] && printf 'file '; [ -d "$(mktemp -d -p .)" ] && echo folder
 .

@@ -155,6 +155,27 @@ fn a_listing_in_pieces_shows_what_stays_exactly_once() {
 }
 
 #[test]
+fn a_path_is_told_as_programs_find_it() {
+    for (default, root, file) in [
+        (true, "/", "/a/b"),
+        (false, "/scheme/other", "/scheme/other/a/b"),
+    ] {
+        let mut served = Served::new(Config {
+            scheme: "other".to_string(),
+            default,
+            ..Config::default()
+        });
+        served.mkdir("a", 0o755).unwrap();
+        served.mkdir("a/b", 0o755).unwrap();
+        let paths = [".", "a/b"].map(|path| {
+            let handle = served.open(path, O_STAT | O_DIRECTORY).unwrap();
+            served.fs.fpath(handle).unwrap()
+        });
+        assert_eq!(paths, [root, file]);
+    }
+}
+
+#[test]
 fn handles_are_nodes() {
     let mut served = served();
     for path in ["a", "a/b", "c"] {

@@ -2,11 +2,18 @@
 
 use alloc::{vec, vec::Vec};
 
+use cap_abi::fcntl::{F_SCHEME_HOLDERS, F_SCHEME_OBJECT};
 use redox_rt::{Fd, namespace, sys};
 use scheme_core::start::SOCKET;
 use syscall::flag::{CallFlags, O_RDONLY, SchemeSocketCall};
 use uds_api::{TOKEN, Token};
 use uds_server::World;
+
+/// Asks the kernel about a descriptor that may be of the scheme's own.
+fn ask(command: usize, fd: &Fd) -> redox_rt::Result<usize> {
+    // SAFETY: the argument of these commands is a descriptor's number; no memory is touched.
+    unsafe { sys::fcntl(SOCKET, command, fd.raw()) }
+}
 
 /// What is outside of the server.
 pub struct Outside {
@@ -44,6 +51,17 @@ impl World for Outside {
             let _ = fd.into_raw();
         }
         Ok(())
+    }
+
+    fn own(&self, fd: &Fd) -> Option<u64> {
+        let number = ask(F_SCHEME_OBJECT, fd).ok()?;
+        // Of a copy that can be revoked it is not known who has it: what that is of counts as reachable.
+        ask(F_SCHEME_HOLDERS, fd).ok()?;
+        Some(number as u64)
+    }
+
+    fn holders(&self, fd: &Fd) -> usize {
+        ask(F_SCHEME_HOLDERS, fd).unwrap_or(usize::MAX)
     }
 
     fn token(&mut self) -> Result<Token, i32> {

@@ -17,7 +17,7 @@
 use cap_abi::Rights;
 use cap_abi::fcntl::{
     F_CAP_BENEATH, F_CAP_GET_RIGHTS, F_CAP_LEASE, F_CAP_LIMIT, F_CAP_REVOKE, F_SCHEME_DECLARE,
-    F_SCHEME_OBJECT,
+    F_SCHEME_HOLDERS, F_SCHEME_OBJECT,
 };
 use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use syscall::flag::{
@@ -235,7 +235,7 @@ pub const fn fcntl(command: usize) -> Rights {
         F_CAP_GET_RIGHTS | F_CAP_LIMIT | F_CAP_BENEATH | F_CAP_LEASE | F_CAP_REVOKE => {
             Rights::empty()
         }
-        F_SCHEME_DECLARE | F_SCHEME_OBJECT => Rights::empty(),
+        F_SCHEME_DECLARE | F_SCHEME_OBJECT | F_SCHEME_HOLDERS => Rights::empty(),
         _ => Rights::FCNTL,
     }
 }

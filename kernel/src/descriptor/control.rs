@@ -233,6 +233,7 @@ impl Kernel {
             }
             F_SCHEME_DECLARE => self.declare(fd, argument),
             F_SCHEME_OBJECT => self.own_object(fd, argument),
+            F_SCHEME_HOLDERS => self.own_holders(fd, argument),
             _ => {
                 let entry = self.entry(fd, rights::fcntl(command))?;
                 match self.description(entry.desc)?.kind {
@@ -273,16 +274,33 @@ impl Kernel {
 
     /// `F_SCHEME_OBJECT`: which of a scheme's own objects a descriptor is of.
     fn own_object(&mut self, socket: usize, fd: usize) -> Outcome {
+        let number = self.own_description(socket, fd)?.kind.user_number();
+        // What looks like an error as an answer is no number that a daemon could make use of.
+        if number.cast_signed() < 0 {
+            return fail(EXDEV);
+        }
+        Ok(number as usize)
+    }
+
+    /// `F_SCHEME_HOLDERS`: how many descriptors there are of a description of a scheme's own object.
+    fn own_holders(&mut self, socket: usize, fd: usize) -> Outcome {
+        let description = self.own_description(socket, fd)?;
+        if description.origin.is_some() {
+            return fail(EXDEV);
+        }
+        Ok(description.refs as usize)
+    }
+
+    /// The description of a descriptor, if that is of an object of the scheme whose socket it is.
+    fn own_description(&mut self, socket: usize, fd: usize) -> Outcome<&mut Description> {
         let entry = self.entry(socket, Rights::empty())?;
         let Kind::Socket(own) = self.description(entry.desc)?.kind else {
             return fail(EINVAL);
         };
         let entry = self.entry(fd, Rights::empty())?;
-        match self.description(entry.desc)?.kind {
-            // What looks like an error as an answer is no number that a daemon could make use of.
-            Kind::User { scheme, number } if scheme == own && number.cast_signed() >= 0 => {
-                Ok(number as usize)
-            }
+        let description = self.description(entry.desc)?;
+        match description.kind {
+            Kind::User { scheme, .. } if scheme == own => Ok(description),
             _ => fail(EXDEV),
         }
     }

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 /// `TZ` is the process's.
 static TZ: Mutex<()> = Mutex::new(());
 
+// SAFETY: it is the host's C library's, with the type that POSIX gives it.
 unsafe extern "C" {
     fn tzset();
 }

@@ -18,7 +18,7 @@ pub fn exit(code: i32) -> ! {
 pub fn exit_with_status(status: u32) -> ! {
     if let Some(fd) = process::process_fd() {
         let verb = [ProcCall::Exit as u64, u64::from(status)];
-        let _ = sys::call(fd, syscall::CallFlags::empty(), &verb);
+        let _ = crate::signal::again(|| sys::call(fd, syscall::CallFlags::empty(), &verb));
     }
     end_context(status)
 }

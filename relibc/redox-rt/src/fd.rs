@@ -6,6 +6,7 @@ use syscall::error::{Error, Result};
 use syscall::flag::CallFlags;
 use syscall::{EIO, NewFdParams, Stat};
 
+use crate::signal::again;
 use crate::sys::{self, FD_ANY, FD_ANY_UPPER};
 
 /// An owned descriptor.
@@ -98,7 +99,7 @@ impl Fd {
 
     /// Metadata.
     pub fn stat(&self) -> Result<Stat> {
-        sys::fstat(self.0)
+        again(|| sys::fstat(self.0))
     }
 
     /// Calls the scheme's own verb without a payload.

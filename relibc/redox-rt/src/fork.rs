@@ -6,7 +6,7 @@ use syscall::{ESRCH, EnvRegisters};
 
 use crate::context::Context;
 use crate::fd::Fd;
-use crate::process::again;
+use crate::signal::again;
 use crate::tcb::Tcb;
 use crate::{process, signal};
 

@@ -1,10 +1,11 @@
-//! The standard file system requests that travel in `SYS_CALL` (`StdFsCallKind`).
+//! The standard file system requests that travel in `SYS_CALL` (`StdFsCallKind`). None of them ends when a signal comes.
 
 use syscall::error::{Error, Result};
 use syscall::flag::{CallFlags, O_NOFOLLOW, O_STAT, StdFsCallKind};
 use syscall::{EBADF, EINVAL, ENAMETOOLONG, EOPNOTSUPP, StatVfs, TimeSpec};
 
 use crate::fd::Fd;
+use crate::signal::again;
 use crate::sys;
 
 /// # Safety
@@ -19,12 +20,12 @@ unsafe fn call(
 ) -> Result<usize> {
     let metadata = [kind as u64, arg1, arg2];
     let flags = CallFlags::STD_FS | CallFlags::READ | CallFlags::WRITE;
-    match *fds {
+    again(|| match *fds {
         // SAFETY: the caller answers for the payload.
         [fd] => unsafe { sys::call_raw(fd, payload, len, flags, &metadata) },
         // SAFETY: as above.
         _ => unsafe { sys::call_multiple(fds, payload, len, flags, &metadata) },
-    }
+    })
 }
 
 fn call_plain(fd: usize, kind: StdFsCallKind, arg1: u64) -> Result<()> {
@@ -132,8 +133,10 @@ pub fn renameat(old_dir: usize, old: &[u8], new_dir: usize, new: &[u8], flags: u
     match renamed {
         Err(e) if e.errno == EOPNOTSUPP && flags == 0 => {
             let named = O_STAT | O_NOFOLLOW;
-            let old = Fd::from_raw(sys::openat(old_dir, old, named, sys::FD_ANY_UPPER)?);
-            sys::frename(old.raw(), Names::in_scheme(new_dir, new)?.get())
+            let old = again(|| sys::openat(old_dir, old, named, sys::FD_ANY_UPPER))?;
+            let old = Fd::from_raw(old);
+            let new = Names::in_scheme(new_dir, new)?;
+            again(|| sys::frename(old.raw(), new.get()))
         }
         other => other.map(drop),
     }
@@ -156,7 +159,8 @@ pub fn linkat(fd: usize, dir: usize, path: &[u8], flags: u32) -> Result<()> {
     };
     match linked {
         Err(e) if e.errno == EOPNOTSUPP && flags == 0 => {
-            sys::flink(fd, Names::in_scheme(dir, path)?.get())
+            let path = Names::in_scheme(dir, path)?;
+            again(|| sys::flink(fd, path.get()))
         }
         other => other.map(drop),
     }
@@ -181,7 +185,7 @@ impl Names {
         let mut names = Self::new();
         if !path.starts_with(b"/") {
             let mut place = [0; rt_core::path::MAX_LEN];
-            let len = match sys::fpath(dir, &mut place) {
+            let len = match again(|| sys::fpath(dir, &mut place)) {
                 // The kernel knows the descriptor: it is the root, which such a daemon only opens through.
                 Err(e) if e.errno == EBADF => 0,
                 other => other?,

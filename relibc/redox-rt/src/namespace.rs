@@ -21,6 +21,7 @@ use syscall::flag::{CallFlags, O_DIRECTORY, O_STAT};
 use syscall::{E2BIG, ENAMETOOLONG, ENODEV, ENOENT, ENXIO, ESTALE};
 
 use crate::fd::Fd;
+use crate::signal::again;
 use crate::sys;
 use crate::tcb::NONE;
 
@@ -218,12 +219,8 @@ fn hand_out(name: &[u8], epoch: usize) -> Option<Held<'static>> {
     // Looked at after the epoch: it is that epoch's namespace or a later one's, never an earlier one's.
     let namespace = namespace()?;
     let path = Joined::new(b"/scheme/", name).ok()?;
-    let asked = sys::openat(
-        namespace,
-        path.get(),
-        O_DIRECTORY | O_STAT,
-        sys::FD_ANY_UPPER,
-    );
+    let flags = O_DIRECTORY | O_STAT;
+    let asked = again(|| sys::openat(namespace, path.get(), flags, sys::FD_ANY_UPPER));
     let Ok(root) = asked else {
         ROOTS.refused(name);
         return None;
@@ -254,8 +251,8 @@ pub fn open_own(path: &[u8], out: usize) -> Option<Result<usize>> {
 /// the session has the terminal.
 fn controlling_terminal(out: usize) -> Result<usize> {
     let process = crate::process::process_fd().ok_or(Error::new(ENXIO))?;
-    let kept = Fd::from_raw(sys::dup(process, b"tty", sys::FD_ANY_UPPER)?);
-    sys::dup(kept.raw(), b"tty", out)
+    let kept = Fd::from_raw(again(|| sys::dup(process, b"tty", sys::FD_ANY_UPPER))?);
+    again(|| sys::dup(kept.raw(), b"tty", out))
 }
 
 /// Opens a path; `out` is the number to put it at ([`sys::FD_ANY`] and the like).
@@ -271,13 +268,13 @@ pub fn open(path: &[u8], flags: usize, out: usize) -> Result<usize> {
 pub fn register(namespace: usize, name: &[u8], root: usize) -> Result<()> {
     let handle = Fd::from_raw(register_handle(namespace, name)?);
     // A descriptor that is sent is gone also when the message is refused: a copy goes.
-    sys::send_fds(handle.raw(), &[root], CallFlags::FD_CLONE, &[])?;
+    again(|| sys::send_fds(handle.raw(), &[root], CallFlags::FD_CLONE, &[]))?;
     sys::close(root)
 }
 
 /// What a namespace makes of a request, as a private descriptor (see `nsmgr-api`).
 pub fn ask_for(namespace: usize, request: &[u8]) -> Result<Fd> {
-    sys::dup(namespace, request, sys::FD_ANY_UPPER).map(Fd::from_raw)
+    again(|| sys::dup(namespace, request, sys::FD_ANY_UPPER)).map(Fd::from_raw)
 }
 
 /// A descriptor that binds a name, once, to the scheme whose root is sent to it.
@@ -291,7 +288,7 @@ pub fn register_handle(namespace: usize, name: &[u8]) -> Result<usize> {
     let request = request
         .get(..size_of::<usize>() + name.len())
         .unwrap_or(&[]);
-    sys::dup(namespace, request, sys::FD_ANY_UPPER)
+    again(|| sys::dup(namespace, request, sys::FD_ANY_UPPER))
 }
 
 /// A new namespace with the named schemes of this one; `prefix*` names every one that begins so.
@@ -317,5 +314,5 @@ pub fn fork_namespace<'a>(
         push(name);
     }
     let payload = memory.bytes().get(..len).unwrap_or(&[]);
-    sys::dup(namespace, payload, sys::FD_ANY_UPPER).map(Fd::from_raw)
+    again(|| sys::dup(namespace, payload, sys::FD_ANY_UPPER)).map(Fd::from_raw)
 }

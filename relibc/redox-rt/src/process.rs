@@ -6,12 +6,12 @@ use libredox::protocol::{ProcCall, ProcMeta};
 pub use libredox::protocol::{ProcKillTarget, WaitFlags};
 use syscall::error::{Error, Result};
 use syscall::flag::CallFlags;
-use syscall::{EINTR, EINVAL, ENOSYS, ESRCH};
+use syscall::{EINVAL, ENOSYS, ESRCH};
 
 use crate::context::{AddressSpace, Context};
 use crate::fd::Fd;
 use crate::fork::{Forked, fork_into};
-use crate::signal;
+use crate::signal::{self, again};
 use crate::spawn::{self, Command, Role};
 use crate::sys;
 use crate::tcb::{NONE, Tcb};
@@ -52,7 +52,7 @@ pub fn call(verb: ProcCall, payload: &mut [u8], args: &[u64]) -> Result<usize> {
     call_on(process_fd().ok_or(Error::new(ENOSYS))?, verb, payload, args)
 }
 
-/// Asks the process manager through another of its descriptors.
+/// Asks the process manager through another of its descriptors. Only a wait for a child ends when a signal comes.
 pub fn call_on(fd: usize, verb: ProcCall, payload: &mut [u8], args: &[u64]) -> Result<usize> {
     let mut metadata = [0u64; 8];
     let all = [verb as u64].into_iter().chain(args.iter().copied());
@@ -60,7 +60,11 @@ pub fn call_on(fd: usize, verb: ProcCall, payload: &mut [u8], args: &[u64]) -> R
         *place = word;
     }
     let metadata = metadata.get(..args.len() + 1).ok_or(Error::new(EINVAL))?;
-    sys::call_read_write(fd, payload, CallFlags::empty(), metadata)
+    let mut ask = || sys::call_read_write(fd, payload, CallFlags::empty(), metadata);
+    match verb {
+        ProcCall::Waitpid | ProcCall::Waitpgid => ask(),
+        _ => again(ask),
+    }
 }
 
 /// The process number: the context's own attribute, read once.
@@ -165,29 +169,17 @@ fn own() -> Result<usize> {
 }
 
 fn ask(process: usize, what: &[u8]) -> Result<Fd> {
-    sys::dup(process, what, sys::FD_ANY_UPPER).map(Fd::from_raw)
+    again(|| sys::dup(process, what, sys::FD_ANY_UPPER)).map(Fd::from_raw)
 }
 
 /// The main thread of the process behind a descriptor from the process manager.
 fn main_thread(process: &Fd) -> Result<Context> {
-    again(|| ask(process.raw(), b"context-0")).map(Context::from_fd)
-}
-
-/// Asks until no signal interrupts it. A request that was interrupted has done nothing; and a signal interrupts
-/// what waits when it comes, once, if its delivery is put off.
-pub(crate) fn again<T>(mut request: impl FnMut() -> Result<T>) -> Result<T> {
-    loop {
-        match request() {
-            Err(Error { errno: EINTR }) => {}
-            result => return result,
-        }
-    }
+    ask(process.raw(), b"context-0").map(Context::from_fd)
 }
 
 /// Makes a copy of this process; the parent is told the child's number. `ENOSYS` without a process
 /// manager.
 pub fn fork() -> Result<Option<u32>> {
-    // A child that has just ended sends its signal at any time: none of these is to end in `EINTR` for it.
     let (child, context, pid) = signal::without_delivery(|| -> Result<_> {
         let child = new_child()?;
         let context = main_thread(&child)?;
@@ -207,13 +199,14 @@ pub fn fork() -> Result<Option<u32>> {
 /// A child of this process that has not started: what is asked of its descriptor is asked as the child.
 /// Without ever being started it is gone when the descriptor is closed.
 pub fn new_child() -> Result<Fd> {
-    signal::without_delivery(|| again(|| ask(own()?, b"fork")))
+    signal::without_delivery(|| ask(own()?, b"fork"))
 }
 
 /// Takes from a process, and from the children it makes from then on, what it can do to others by
 /// their numbers (see `cap_abi::process`).
 pub fn confine(process: usize) -> Result<()> {
-    sys::call(process, CallFlags::empty(), &[cap_abi::process::CONFINE]).map(drop)
+    let verb = [cap_abi::process::CONFINE];
+    again(|| sys::call(process, CallFlags::empty(), &verb)).map(drop)
 }
 
 /// How many there are of everything in the process manager, in the order of
@@ -221,7 +214,8 @@ pub fn confine(process: usize) -> Result<()> {
 pub fn counts() -> Result<[usize; cap_abi::process::COUNTED]> {
     let mut words = [0; cap_abi::process::COUNTED * 8];
     let verb = [cap_abi::process::COUNTS];
-    sys::call_read_write(own()?, &mut words, CallFlags::empty(), &verb)?;
+    let own = own()?;
+    again(|| sys::call_read_write(own, &mut words, CallFlags::empty(), &verb))?;
     let mut counts = [0; cap_abi::process::COUNTED];
     for (count, word) in counts.iter_mut().zip(words.as_chunks::<8>().0) {
         *count = usize::from_ne_bytes(*word);
@@ -374,5 +368,6 @@ pub fn set_ids(ids: [Option<u32>; 6]) -> Result<()> {
 /// The same of another process; see `cap_abi::process::SET_IDS_OF`.
 pub fn set_ids_of(pid: u32, ids: [Option<u32>; 6]) -> Result<()> {
     let verb = [cap_abi::process::SET_IDS_OF, u64::from(pid)];
-    sys::call_write(own()?, &words_of_ids(ids), CallFlags::empty(), &verb).map(drop)
+    let own = own()?;
+    again(|| sys::call_write(own, &words_of_ids(ids), CallFlags::empty(), &verb)).map(drop)
 }

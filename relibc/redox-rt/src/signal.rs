@@ -336,6 +336,17 @@ pub fn sigaltstack(new: Option<(usize, usize, i32)>) -> Result<(AlternateStack, 
     Ok((old, old.c_flags(sp)))
 }
 
+/// Calls until no signal interrupts it: for all that POSIX has no `EINTR` for. A request that was interrupted has done
+/// nothing, and what waits is interrupted by a signal once, when it comes, also if its delivery is put off.
+pub fn again<T>(mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    loop {
+        match call() {
+            Err(Error { errno: EINTR }) => {}
+            result => return result,
+        }
+    }
+}
+
 /// Calls again what a handler with `SA_RESTART` has interrupted.
 pub fn restartable<T>(call: impl FnMut() -> Result<T>) -> Result<T> {
     restartable_unless(|| false, call)

@@ -6,6 +6,7 @@ use syscall::error::{Error, Result};
 use syscall::{EINVAL, ENOTTY, ENXIO};
 
 use crate::fd::Fd;
+use crate::signal::again;
 use crate::{process, sys};
 
 /// Settings, as C's `struct termios`.
@@ -19,7 +20,7 @@ pub const FOREGROUND: &[u8] = b"pgrp";
 /// the descriptor and, `EIO`, of a terminal that has been hung up.
 pub fn derived(fd: usize, what: &[u8]) -> Result<Fd> {
     sys::rights(fd)?;
-    match sys::dup(fd, what, sys::FD_ANY_UPPER) {
+    match again(|| sys::dup(fd, what, sys::FD_ANY_UPPER)) {
         Ok(derived) => Ok(Fd::from_raw(derived)),
         Err(e) if matches!(e.errno, syscall::EIO | syscall::EMFILE | syscall::ENOMEM) => Err(e),
         Err(_) => Err(Error::new(ENOTTY)),
@@ -38,7 +39,7 @@ pub fn is_terminal(fd: usize) -> bool {
 pub fn acquire(fd: usize) -> Result<()> {
     let own = process::process_fd().ok_or(Error::new(syscall::ENOSYS))?;
     let place = derived(fd, b"sctty")?;
-    let session = Fd::from_raw(sys::dup(own, b"session", sys::FD_ANY_UPPER)?);
+    let session = Fd::from_raw(again(|| sys::dup(own, b"session", sys::FD_ANY_UPPER))?);
     place.send(session, &[])?;
     let kept = derived(fd, b"controlling")?;
     let own = core::mem::ManuallyDrop::new(Fd::from_raw(own));
@@ -56,7 +57,8 @@ pub fn release() -> Result<()> {
 /// The process group in the foreground.
 pub fn foreground(fd: usize) -> Result<u32> {
     let mut bytes = [0; 4];
-    derived(fd, FOREGROUND)?.read_exact(&mut bytes)?;
+    let place = derived(fd, FOREGROUND)?;
+    again(|| place.read_exact(&mut bytes))?;
     Ok(u32::from_ne_bytes(bytes))
 }
 

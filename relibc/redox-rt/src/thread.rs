@@ -54,9 +54,10 @@ impl Source<'_> {
         match self {
             Self::Manager => {
                 let process = process::process_fd().ok_or(Error::new(ESRCH))?;
-                let thread = sys::dup(process, b"new-thread", sys::FD_ANY_UPPER)?;
+                let ask = || sys::dup(process, b"new-thread", sys::FD_ANY_UPPER);
+                let thread = crate::signal::again(ask)?;
                 let thread = Fd::from_raw(thread);
-                let context = Context::from_fd(thread.dup(b"context")?);
+                let context = Context::from_fd(crate::signal::again(|| thread.dup(b"context"))?);
                 Ok((context, Some(thread)))
             }
             Self::Kernel(root) => {

@@ -124,6 +124,11 @@ pub const DESCRIPTORS: &[Descriptor] = &[
         [NONE, N(cap_abi::fcntl::F_SCHEME_OBJECT), NONE, NONE, NONE],
         "l",
     ),
+    row(
+        SYS_FCNTL,
+        [NONE, N(cap_abi::fcntl::F_SCHEME_HOLDERS), NONE, NONE, NONE],
+        "l",
+    ),
     row(SYS_FEVENT, [NONE; 5], "rls"),
     row(SYS_CALL, [NONE; 5], "rls"),
     row(

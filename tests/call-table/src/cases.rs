@@ -673,6 +673,8 @@ pub const CASES: &[Case] = &[
     fcntl(Socket, F_SCHEME_DECLARE, 1, Fails(EBUSY)),
     fcntl(PipeRead, F_SCHEME_OBJECT, 0, Fails(EINVAL)),
     fcntl(Socket, F_SCHEME_OBJECT, usize::MAX >> 8, Fails(EBADF)),
+    fcntl(PipeRead, F_SCHEME_HOLDERS, 0, Fails(EINVAL)),
+    fcntl(Socket, F_SCHEME_HOLDERS, usize::MAX >> 8, Fails(EBADF)),
     case(
         SYS_FCNTL,
         [F(PipeRead), N(F_CAP_LEASE), ReadOnly, O, O],

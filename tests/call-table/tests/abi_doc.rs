@@ -263,6 +263,7 @@ fn fcntl_commands() {
         ("F_CAP_REVOKE", fcntl::F_CAP_REVOKE),
         ("F_SCHEME_DECLARE", fcntl::F_SCHEME_DECLARE),
         ("F_SCHEME_OBJECT", fcntl::F_SCHEME_OBJECT),
+        ("F_SCHEME_HOLDERS", fcntl::F_SCHEME_HOLDERS),
     ];
     let rows: Vec<_> = commands
         .iter()

@@ -590,6 +590,7 @@ int main(int argc, char **argv) {
         test_run_all("c", machine_cases, machine_case_count);
         test_run_all("c", path_cases, path_case_count);
         test_run_all("c", output_cases, output_case_count);
+        test_run_all("c", interrupt_cases, interrupt_case_count);
         test_run_all("c", file_cases, sizeof file_cases / sizeof *file_cases);
     }
     return test_failures != 0;

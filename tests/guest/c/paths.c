@@ -151,7 +151,35 @@ static void fifos(void) {
     SAME(unlink("/fifo"), 0);
 }
 
+/* What realpath and getcwd say leads to the same file again, whichever scheme it is of. */
+static void full_paths(void) {
+    static const struct { const char *path, *full; } rows[] = {
+        {"/scheme/initfs", "/scheme/initfs"},
+        {"/scheme/initfs/bin/..", "/scheme/initfs"},
+        {"/scheme/initfs/bin/../bin", "/scheme/initfs/bin"},
+        {"/scheme/file", "/"},
+        {"/scheme/file/full/in/..", "/full"},
+        {"/full/link", "/scheme/initfs/bin"},
+        {"/full/./in//", "/full/in"},
+        {"/", "/"},
+    };
+    SAME(mkdir("/full", 0755), 0); SAME(mkdir("/full/in", 0755), 0);
+    SAME(symlink("/scheme/initfs/bin", "/full/link"), 0);
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char real[PATH_MAX], current[PATH_MAX];
+        struct stat named, found;
+        CHECK(realpath(rows[i].path, real) && strcmp(real, rows[i].full) == 0);
+        SAME(chdir(rows[i].path), 0);
+        CHECK(getcwd(current, sizeof current) && strcmp(current, rows[i].full) == 0);
+        SAME(stat(rows[i].path, &named), 0); SAME(stat(real, &found), 0);
+        CHECK(named.st_dev == found.st_dev && named.st_ino == found.st_ino);
+    }
+    SAME(chdir("/"), 0);
+    SAME(unlink("/full/link"), 0); SAME(rmdir("/full/in"), 0); SAME(rmdir("/full"), 0);
+}
+
 const struct test_case path_cases[] = {
+    {"full_paths", full_paths},
     {"at_functions", at_functions},
     {"links_between_schemes", links_between_schemes},
     {"fifos", fifos},

@@ -353,6 +353,39 @@ static void connections(void) {
     SAME(errno, EBADF);
 }
 
+/* A socket that waits in a message at itself goes when nobody else has it, with what else is in the message: here the
+ * end of a pipe. It goes as soon as another socket does. */
+static void sockets_in_their_own_messages_go(void) {
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++) {
+        int pair[2], ends[2];
+        SAME(socketpair(AF_UNIX, types[i], 0, pair), 0);
+        SAME(pipe(ends), 0);
+        int sent[] = {pair[0], ends[1]};
+        union {
+            char bytes[CMSG_SPACE(sizeof sent)];
+            struct cmsghdr header;
+        } control = {0};
+        struct iovec part = {"x", 1};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof sent);
+        memcpy(CMSG_DATA(header), sent, sizeof sent);
+        SAME(sendmsg(pair[1], &message, 0), 1);
+        SAME(close(ends[1]), 0);
+        SAME(close(pair[1]), 0);
+        struct pollfd reader = {.fd = ends[0], .events = POLLIN};
+        SAME(poll(&reader, 1, 100), 0);
+        SAME(close(pair[0]), 0);
+        SAME(close(socket(AF_UNIX, types[i], 0)), 0);
+        SAME(poll(&reader, 1, 10000), 1);
+        SAME(read(ends[0], &control, 1), 0);
+        close(ends[0]);
+    }
+}
+
 static void descriptors_are_passed(void) {
     int pair[2], ends[2];
     SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -541,6 +574,7 @@ static const struct test_case cases[] = {
     {"own_descriptors", own_descriptors},
     {"connections", connections},
     {"descriptors_are_passed", descriptors_are_passed},
+    {"sockets_in_their_own_messages_go", sockets_in_their_own_messages_go},
     {"datagrams", datagrams},
     {"packets", packets},
     {"a_receiver_waits_for_a_time", a_receiver_waits_for_a_time},

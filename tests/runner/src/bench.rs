@@ -49,9 +49,12 @@ pub fn table(results: &Results, baseline: Option<&Results>, reference: &Referenc
 }
 
 fn number(value: Option<&u64>) -> String {
-    let Some(value) = value else {
-        return "-".to_owned();
-    };
+    value.map_or_else(|| "-".to_owned(), |value| grouped(*value))
+}
+
+/// A number with its digits in groups of three.
+#[must_use]
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use test_runner::bench::grouped;
+
 /// A page, how one of its tables' rows begins, and the operations that its columns are of.
 const ROWS: &[(&str, &str, &[&str])] = &[
     ("architecture", "null call", &["null-call"]),
@@ -130,18 +132,6 @@ fn goal(cells: &[&str]) -> Option<u64> {
 fn read(path: &str) -> String {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     fs::read_to_string(top.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[test]

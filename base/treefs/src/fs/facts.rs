@@ -1,6 +1,6 @@
 //! What there is to know of a file, and to change of that; what is in a directory, and where it is.
 
-use alloc::string::String;
+use alloc::{format, string::String};
 
 use syscall::data::{Stat, StatVfs, TimeSpec};
 
@@ -116,17 +116,20 @@ impl<S: Store> Fs<S> {
         })
     }
 
-    /// The path of what the handle refers to, from the root (`/` and names; the root is `/`).
+    /// The path of what the handle refers to, as a program finds it: from the root (`/` and names; the root is `/`), and
+    /// behind `/scheme/NAME` unless plain paths mean this tree.
     ///
     /// # Errors
     /// [`Error::NotFound`] if it has no name any more, or its last known one is gone.
     pub fn fpath(&self, handle: usize) -> Result<String, Error> {
         let node = self.handle(handle)?.node;
-        let mut path = self.path_from(self.store.root(), node)?;
-        if path.is_empty() {
-            path.push('/');
-        }
-        Ok(path)
+        let path = self.path_from(self.store.root(), node)?;
+        let config = self.store.config();
+        Ok(match (config.default, path.is_empty()) {
+            (true, true) => String::from("/"),
+            (true, false) => path,
+            (false, _) => format!("/scheme/{}{path}", config.scheme),
+        })
     }
 
     /// The path of what `handle` refers to, relative to the directory `dir`; `.` for that itself.

@@ -48,6 +48,11 @@ impl<F> Inbox<F> {
         self.messages.is_empty()
     }
 
+    /// The descriptors that wait.
+    pub fn descriptors(&self) -> impl Iterator<Item = &F> {
+        self.messages.iter().flat_map(|message| &message.fds)
+    }
+
     /// How much a receiver would get: of datagrams, the first.
     pub fn available(&self, datagram: bool) -> usize {
         match self.messages.front() {

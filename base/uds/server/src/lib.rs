@@ -20,6 +20,7 @@
 extern crate alloc;
 
 mod calls;
+mod collect;
 mod inbox;
 mod quota;
 mod request;
@@ -54,6 +55,10 @@ pub trait World {
     /// # Errors
     /// An error number; what was not handed over is closed.
     fn give(&mut self, tag: u32, fds: Vec<Self::Fd>) -> Result<()>;
+    /// The handle that a descriptor is of, if it is of this scheme's own.
+    fn own(&self, fd: &Self::Fd) -> Option<u64>;
+    /// How many descriptors there are, anywhere, of the same as this one, which is of the scheme's own.
+    fn holders(&self, fd: &Self::Fd) -> usize;
     /// Something that cannot be guessed.
     ///
     /// # Errors
@@ -113,6 +118,8 @@ pub struct Server<F> {
     changed: VecDeque<Key>,
     effects: Vec<Effect>,
     next_ticket: u32,
+    /// How many sockets have ended since it was looked for what nobody can reach.
+    ended: usize,
 }
 
 impl<F> Server<F> {
@@ -128,6 +135,7 @@ impl<F> Server<F> {
             changed: VecDeque::new(),
             effects: Vec::new(),
             next_ticket: 1,
+            ended: 0,
         }
     }
 

@@ -16,6 +16,8 @@ pub enum Of {
     Handle,
     /// A descriptor on its way.
     Descriptor,
+    /// One of those that is of something of the scheme's own.
+    Own,
 }
 
 impl Of {
@@ -24,14 +26,14 @@ impl Of {
         match self {
             Self::Socket => 1 << 14,
             Self::Handle => 1 << 15,
-            Self::Descriptor => 1 << 12,
+            Self::Descriptor | Self::Own => 1 << 12,
         }
     }
 
     const fn refused(self) -> i32 {
         match self {
             Self::Socket | Self::Handle => errno::ENFILE,
-            Self::Descriptor => errno::ETOOMANYREFS,
+            Self::Descriptor | Self::Own => errno::ETOOMANYREFS,
         }
     }
 }
@@ -48,6 +50,7 @@ struct Held {
     sockets: Cell<usize>,
     handles: Cell<usize>,
     descriptors: Cell<usize>,
+    own: Cell<usize>,
 }
 
 impl Held {
@@ -56,6 +59,7 @@ impl Held {
             Of::Socket => &self.sockets,
             Of::Handle => &self.handles,
             Of::Descriptor => &self.descriptors,
+            Of::Own => &self.own,
         }
     }
 }
@@ -86,38 +90,62 @@ impl Drop for Charge {
 /// A descriptor on its way, which counts for who sends it.
 pub struct Passed<F> {
     pub fd: F,
-    _charge: Charge,
+    /// The handle that it is of, if it is the scheme's own.
+    pub own: Option<u64>,
+    _charges: (Charge, Option<Charge>),
 }
 
-impl<F> Passed<F> {
-    pub const fn new(fd: F, charge: Charge) -> Self {
-        Self {
-            fd,
-            _charge: charge,
-        }
+/// How many of something there may be for a user to have one more, and how many the user may have.
+const fn limits(uid: u32, of: Of) -> (usize, usize) {
+    let most = of.most();
+    if uid == ROOT {
+        (most, most)
+    } else {
+        (most.saturating_sub(most / ROOTS_PART), most / USERS_PART)
     }
 }
 
 impl Quota {
+    /// How many of something there are.
+    pub fn count(&self, of: Of) -> usize {
+        self.all.cell(of).get()
+    }
+
+    /// Counts a descriptor that a user sends; of what, if it is the scheme's own, is said.
+    ///
+    /// # Errors
+    /// `ETOOMANYREFS`, as for [`Quota::charge`].
+    pub fn pass<F>(&mut self, uid: u32, fd: F, own: Option<u64>) -> Result<Passed<F>> {
+        let charge = self.charge(uid, Of::Descriptor)?;
+        let also = own.map(|_| self.charge(uid, Of::Own)).transpose()?;
+        Ok(Passed {
+            fd,
+            own,
+            _charges: (charge, also),
+        })
+    }
+
+    /// How many more of something a user may have.
+    pub fn room(&self, uid: u32, of: Of) -> usize {
+        let (of_all, of_user) = limits(uid, of);
+        let user = self.users.get(&uid).map_or(0, |held| held.cell(of).get());
+        let all = of_all.saturating_sub(self.count(of));
+        all.min(of_user.saturating_sub(user))
+    }
+
     /// Counts one thing more for a user.
     ///
     /// # Errors
     /// `ENFILE`, or of descriptors `ETOOMANYREFS`: the user, or all together, hold as many as they may.
     pub fn charge(&mut self, uid: u32, of: Of) -> Result<Charge> {
+        if self.room(uid, of) == 0 {
+            return Err(of.refused());
+        }
         if !self.users.contains_key(&uid) {
             // Of users who hold nothing nothing is kept.
             self.users.retain(|_, held| Rc::strong_count(held) > 1);
         }
         let user = self.users.entry(uid).or_default();
-        let most = of.most();
-        let (of_all, of_user) = if uid == ROOT {
-            (most, most)
-        } else {
-            (most.saturating_sub(most / ROOTS_PART), most / USERS_PART)
-        };
-        if self.all.cell(of).get() >= of_all || user.cell(of).get() >= of_user {
-            return Err(of.refused());
-        }
         for held in [&*user, &self.all] {
             let cell = held.cell(of);
             cell.set(cell.get().saturating_add(1));

@@ -46,6 +46,9 @@ impl<F> Server<F> {
                     Incoming::Cancelled(tag) => self.cancel(tag),
                     _ => {}
                 }
+                if let Incoming::Closed(_) = message {
+                    self.collect_if_due(world);
+                }
                 self.settle(now);
                 return None;
             }
@@ -170,14 +173,9 @@ impl<F> Server<F> {
                     return Err(errno::EINVAL);
                 }
                 let uid = self.socket(key)?.owner.uid;
-                let charges: Result<Vec<_>> = (0..count)
-                    .map(|_| self.charge(uid, Of::Descriptor))
-                    .collect();
-                let charges = charges?.into_iter();
-                let fds = world.obtain(tag, count)?.into_iter();
-                let passed = fds.zip(charges);
-                self.ticket(handle)?
-                    .extend(passed.map(|(fd, charge)| Passed::new(fd, charge)));
+                let fds = world.obtain(tag, count)?;
+                let passed = self.pass(uid, fds, world)?;
+                self.ticket(handle)?.extend(passed);
                 value(count)
             }
             (Opcode::Fevent, Target::Socket(key)) => {
@@ -219,6 +217,23 @@ impl<F> Server<F> {
         let fds = fds.into_iter().map(|passed| passed.fd).collect();
         world.give(sqe.tag, fds)?;
         Ok(count)
+    }
+
+    /// Takes descriptors that a user sends; all of them, or none.
+    fn pass(
+        &mut self,
+        uid: u32,
+        fds: Vec<F>,
+        world: &impl World<Fd = F>,
+    ) -> Result<Vec<Passed<F>>> {
+        if self.quota.room(uid, Of::Descriptor) < fds.len() {
+            self.collect(world);
+        }
+        let passed = fds.into_iter().map(|fd| {
+            let own = world.own(&fd);
+            self.quota.pass(uid, fd, own)
+        });
+        passed.collect()
     }
 
     /// The descriptors that will go with a message.

@@ -16,6 +16,10 @@ struct Descriptors {
     tokens: u8,
     coming: Vec<u32>,
     given: Vec<u32>,
+    /// Of descriptors of the scheme's own: the handle.
+    own: BTreeMap<u32, u64>,
+    /// How many descriptors there are of handles that were sent.
+    holders: BTreeMap<u64, usize>,
 }
 
 impl Outside for Descriptors {
@@ -27,6 +31,12 @@ impl Outside for Descriptors {
     fn give(&mut self, _: u32, fds: Vec<u32>) -> Result<(), i32> {
         self.given = fds;
         Ok(())
+    }
+    fn own(&self, fd: &u32) -> Option<u64> {
+        self.own.get(fd).copied()
+    }
+    fn holders(&self, fd: &u32) -> usize {
+        self.holders[&self.own[fd]]
     }
     fn token(&mut self) -> Result<Token, i32> {
         self.tokens += 1;
@@ -714,4 +724,107 @@ fn a_greedy_user_leaves_descriptors_to_others() {
     world.close(pairs[1].1);
     let (other, _) = pairs[2];
     assert_eq!(done(world.send_with(other, "x", &sixteen)), Ok(1));
+}
+
+impl World {
+    /// Sends descriptors of the scheme's own handles, each of which has one more from then on.
+    fn send_own(&mut self, from: u64, handles: &[u64]) {
+        let mut fds = Vec::new();
+        for handle in handles {
+            let fd = 1000 + self.outside.own.len() as u32;
+            self.outside.own.insert(fd, *handle);
+            *self.outside.holders.entry(*handle).or_insert(1) += 1;
+            fds.push(fd);
+        }
+        assert_eq!(done(self.send_with(from, "x", &fds)), Ok(1));
+    }
+
+    /// Whoever has a descriptor of a handle that was sent closes it; the kernel says nothing, since there are more.
+    fn drop_own(&mut self, handle: u64) {
+        *self.outside.holders.get_mut(&handle).unwrap() -= 1;
+    }
+
+    /// A socket of no interest comes and goes, and with it what nobody can reach.
+    fn something_ends(&mut self) {
+        let other = self.socket();
+        self.close(other);
+    }
+
+    /// Whether a message waits.
+    fn has_message(&mut self, handle: u64) -> bool {
+        let mut payload = vec![0; HEADER + 100];
+        let metadata = [verb::RECEIVE, flag::NONBLOCK | flag::PEEK, 16];
+        done(self.call(handle, metadata, &mut payload)).is_ok_and(|len| len > HEADER as u64)
+    }
+}
+
+#[test]
+fn what_only_its_own_messages_reach_is_dropped() {
+    // Of two pairs, (a, x) and (b, y): what is sent by x and y, so that it waits at a and b, which of a and b
+    // somebody still has, and at which a message is left.
+    type Row = (&'static [usize], &'static [usize], [bool; 2], [bool; 2]);
+    let rows: [Row; 7] = [
+        (&[0], &[1], [false, false], [false, false]),
+        (&[1], &[0], [false, false], [false, false]),
+        (&[1], &[0], [true, false], [true, true]),
+        (&[0], &[1], [true, false], [true, false]),
+        (&[0, 1], &[1], [true, false], [true, true]),
+        (&[0, 1], &[1], [false, true], [false, true]),
+        (&[0, 0, 1], &[0, 1], [false, false], [false, false]),
+    ];
+    for (to_a, to_b, held, left) in rows {
+        let mut world = World::new(Kind::Datagram);
+        let pairs = [world.pair(), world.pair()];
+        let ends = pairs.map(|(end, _)| end);
+        for ((_, from), sent) in pairs.iter().zip([to_a, to_b]) {
+            let sent: Vec<u64> = sent.iter().map(|one| ends[*one]).collect();
+            world.send_own(*from, &sent);
+        }
+        world.something_ends();
+        assert!(ends.iter().all(|end| world.has_message(*end)));
+        for (end, _) in ends.iter().zip(held).filter(|(_, held)| !held) {
+            world.drop_own(*end);
+        }
+        world.something_ends();
+        let found = ends.map(|end| world.has_message(end));
+        assert_eq!(found, left, "{to_a:?} {to_b:?} {held:?}");
+    }
+}
+
+#[test]
+fn a_listener_in_a_connection_that_it_never_accepts_is_dropped() {
+    let mut world = World::new(Kind::Stream);
+    let (listener, token) = world.listener(8);
+    let client = world.socket();
+    done(world.connect(client, token, b"/tmp/s", 0)).unwrap();
+    world.send_own(client, &[listener]);
+    world.something_ends();
+    let accepted = done(world.dup(listener, "accept-nonblock")).unwrap();
+    assert!(world.has_message(accepted));
+    let other = world.socket();
+    done(world.connect(other, token, b"/tmp/s", 0)).unwrap();
+    world.send_own(other, &[listener]);
+    world.close(accepted);
+    // The one that went with the accepted connection, and the one that somebody had.
+    world.drop_own(listener);
+    world.drop_own(listener);
+    world.something_ends();
+    let accepted = done(world.dup(listener, "accept-nonblock")).unwrap();
+    assert!(!world.has_message(accepted));
+}
+
+#[test]
+fn rings_do_not_use_up_what_a_user_has() {
+    let mut world = World::new(Kind::Datagram);
+    world.uid = 1000;
+    for _ in 0..2000 {
+        let (end, from) = world.pair();
+        world.send_own(from, &[end]);
+        world.drop_own(end);
+        if !world.has_message(end) {
+            // What the kernel says when the daemon has dropped the last descriptor.
+            world.close(end);
+        }
+        world.close(from);
+    }
 }

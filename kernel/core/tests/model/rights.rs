@@ -203,6 +203,7 @@ fn commands_copies_and_calls() {
         cap::F_CAP_REVOKE,
         cap::F_SCHEME_DECLARE,
         cap::F_SCHEME_OBJECT,
+        cap::F_SCHEME_HOLDERS,
     ] {
         assert_eq!(fcntl(command), NO, "{command:#x}");
     }

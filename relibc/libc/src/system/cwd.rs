@@ -9,12 +9,13 @@ use core::ffi::{c_char, c_int};
 use cap_abi::auxv;
 use libredox::protocol::O_CLOEXEC;
 use redox_rt::futex::Mutex;
+use redox_rt::signal::again;
 use redox_rt::start::Start;
 use redox_rt::{Error, Fd, Result, namespace, sys};
 use syscall::flag::{O_DIRECTORY, O_STAT};
 use syscall::{EINVAL, ENOENT, ERANGE};
 
-use super::path::{Last, at, find};
+use super::path::{Last, at, find, named};
 use super::{allocate_text, fail, fd, give_text, pointer, text, unit};
 
 static TEXT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -33,7 +34,7 @@ pub(crate) fn text_for_exec() -> Vec<u8> {
 /// What a descriptor's scheme calls it. Paths of the scheme `file` are shown without it.
 pub(crate) fn path_of(number: usize) -> Result<Vec<u8>> {
     let mut buffer = [0u8; rt_core::path::MAX_LEN];
-    let len = sys::fpath(number, &mut buffer)?;
+    let len = again(|| sys::fpath(number, &mut buffer))?;
     let path = buffer.get(..len).ok_or(Error::new(syscall::EIO))?;
     let path = match path.strip_prefix(rt_core::path::FILE_PREFIX) {
         Some(b"") => b"/",
@@ -66,7 +67,7 @@ fn change_to(directory: Fd) -> Result<()> {
 
 pub(crate) fn change(path: &[u8]) -> Result<()> {
     let raw = O_DIRECTORY | O_STAT | O_CLOEXEC;
-    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    let open = |base, rest: &[u8]| named(base, rest, raw);
     change_to(Fd::from_raw(at(
         libc::AT_FDCWD,
         path,
@@ -78,7 +79,7 @@ pub(crate) fn change(path: &[u8]) -> Result<()> {
 
 pub(crate) fn change_fd(number: c_int) -> Result<()> {
     let number = fd(number)?;
-    if sys::fstat(number)?.st_mode & syscall::MODE_TYPE != syscall::MODE_DIR {
+    if again(|| sys::fstat(number))?.st_mode & syscall::MODE_TYPE != syscall::MODE_DIR {
         return fail(syscall::ENOTDIR);
     }
     // A confined process stays so: it may not take a directory that leads further than its own.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_long};
 use core::ptr::null_mut;
 
+use redox_rt::signal::again;
 use redox_rt::{Error, Fd, Result, fs, sys};
 use syscall::dirent::DirentHeader;
 use syscall::{EIO, ENOMEM, ENOTDIR};
@@ -110,17 +111,14 @@ pub(crate) fn names(folder: Fd) -> Result<Vec<Vec<u8>>> {
 
 unsafe fn open(path: *const c_char) -> Result<*mut DIR> {
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    new(Fd::from_raw(open_at(
-        libc::AT_FDCWD,
-        text(path)?,
-        flags,
-        0,
-    )?))
+    let path = text(path)?;
+    let opened = again(|| open_at(libc::AT_FDCWD, path, flags, 0))?;
+    new(Fd::from_raw(opened))
 }
 
 fn adopt(number: c_int) -> Result<*mut DIR> {
     let number = fd(number)?;
-    if sys::fstat(number)?.st_mode & syscall::MODE_TYPE != syscall::MODE_DIR {
+    if again(|| sys::fstat(number))?.st_mode & syscall::MODE_TYPE != syscall::MODE_DIR {
         return fail(ENOTDIR);
     }
     new(Fd::from_raw(number))

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use cap_abi::fcntl as caps;
 use cap_abi::resolve::{C_O_RESOLVE_BENEATH, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_MASK};
 use cap_abi::scheme::LOCK_WAIT;
+use redox_rt::signal::again;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
 use syscall::{EBADF, EINVAL, ENOLCK, EOVERFLOW, ESPIPE};
@@ -221,7 +222,7 @@ unsafe fn control(number: c_int, command: c_int, argument: usize) -> Result<usiz
         {
             fail(EINVAL)
         }
-        _ => restartable(|| sys::fcntl(target, command as usize, argument)),
+        _ => again(|| sys::fcntl(target, command as usize, argument)),
     }
 }
 
@@ -448,7 +449,7 @@ c_api! {
     fn lseek(number: c_int, offset: i64, whence: c_int) -> i64 {
         let answer = fd(number).and_then(|target| {
             let whence = usize::try_from(whence).map_err(|_| Error::new(EINVAL))?;
-            i64::try_from(sys::lseek(target, offset, whence)?).map_err(|_| Error::new(EOVERFLOW))
+            i64::try_from(again(|| sys::lseek(target, offset, whence))?).map_err(|_| Error::new(EOVERFLOW))
         });
         answer.unwrap_or_else(|e| { super::report(e); -1 })
     }
@@ -479,13 +480,13 @@ c_api! {
                 return fail(EINVAL);
             }
             let n = fd(number)?;
-            if sys::fstat(n)?.st_size < end { fs::ftruncate(n, end) } else { Ok(()) }
+            if again(|| sys::fstat(n))?.st_size < end { fs::ftruncate(n, end) } else { Ok(()) }
         })())
     }
     fn posix_fadvise(number: c_int, _offset: i64, _len: i64, advice: c_int) -> c_int {
         // Advice: heeding none of it is right.
         super::code(fd(number).and_then(|n| {
-            if sys::fstat(n)?.st_mode & syscall::MODE_TYPE == syscall::MODE_FIFO { return fail(ESPIPE); }
+            if again(|| sys::fstat(n))?.st_mode & syscall::MODE_TYPE == syscall::MODE_FIFO { return fail(ESPIPE); }
             if (0..=5).contains(&advice) { Ok(()) } else { fail(EINVAL) }
         }))
     }
@@ -514,10 +515,10 @@ c_api! {
     }
     fn fchmod(number: c_int, mode: c_int) -> c_int { unit(fd(number).and_then(|n| fs::fchmod(n, mode as u16 & 0o7777))) }
     fn fchown(number: c_int, owner: c_int, group: c_int) -> c_int {
-        unit(fd(number).and_then(|n| sys::fchown(n, owner as u32, group as u32)))
+        unit(fd(number).and_then(|n| again(|| sys::fchown(n, owner as u32, group as u32))))
     }
     fn fpathconf(number: c_int, name: c_int) -> c_long {
-        match fd(number).and_then(sys::fstat) {
+        match fd(number).and_then(|n| again(|| sys::fstat(n))) {
             Ok(_) => super::limits::of_path(name),
             Err(e) => { super::report(e); -1 }
         }

@@ -2,6 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
+use redox_rt::signal::again;
 use redox_rt::{Error, Result, sys};
 use rt_core::{PAGE_SIZE, page_ceil};
 use syscall::flag::MapFlags;
@@ -63,7 +64,7 @@ unsafe fn map(
     } else {
         fd(number)?
     };
-    sys::fmap(target, &request).map(|at| at as *mut c_void)
+    again(|| sys::fmap(target, &request)).map(|at| at as *mut c_void)
 }
 
 c_api! {

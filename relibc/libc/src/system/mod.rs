@@ -156,7 +156,8 @@ pub(crate) fn restartable<T>(call: impl FnMut() -> Result<T>) -> Result<T> {
     redox_rt::signal::restartable_unless(thread::cancel::is_wanted, call)
 }
 
-/// Opens a scheme's root as a private descriptor.
+/// Opens a scheme's root as a private descriptor, which nothing makes wait: no signal interrupts it.
 pub(crate) fn open_scheme(path: &[u8], flags: usize) -> Result<redox_rt::Fd> {
-    redox_rt::namespace::open(path, flags, redox_rt::sys::FD_ANY_UPPER).map(redox_rt::Fd::from_raw)
+    let open = || redox_rt::namespace::open(path, flags, redox_rt::sys::FD_ANY_UPPER);
+    redox_rt::signal::again(open).map(redox_rt::Fd::from_raw)
 }

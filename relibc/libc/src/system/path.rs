@@ -5,6 +5,7 @@ use core::ffi::{c_char, c_int, c_long, c_uint};
 
 use cap_abi::Rights;
 use cap_abi::resolve::{AT_FLAG_BENEATH, C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
+use redox_rt::signal::again;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use relibc_core::elsewhere::{LINKS_MAX, Links, onward};
 use rt_core::path::Route;
@@ -124,12 +125,17 @@ fn within<T>(
     }
 }
 
+/// Opens what never waits, as a private descriptor: what is only named, or is made. No signal interrupts it.
+pub(super) fn named(base: usize, path: &[u8], flags: usize) -> Result<usize> {
+    again(|| sys::openat(base, path, flags, sys::FD_ANY_UPPER))
+}
+
 /// Paths as they are asked of a directory.
 struct Asked(Place);
 
 impl Asked {
     fn open(&self, path: &[u8], flags: usize) -> Result<Fd> {
-        let ask = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
+        let ask = |base, rest: &[u8]| named(base, rest, flags);
         within(|| Ok(self.0), path, false, ask).map(Fd::from_raw)
     }
 }
@@ -142,7 +148,7 @@ impl Links for Asked {
         }
         let mut target = alloc::vec![0; rt_core::path::MAX_LEN];
         let link = self.open(path, O_RDONLY | O_SYMLINK).ok()?;
-        let len = link.read(&mut target).ok()?;
+        let len = again(|| link.read(&mut target)).ok()?;
         target.truncate(len);
         Some(target)
     }
@@ -223,7 +229,7 @@ pub(crate) fn find(dir: c_int, path: &[u8], flags: c_int) -> Result<Fd> {
     if flags & libc::AT_SYMLINK_NOFOLLOW != 0 {
         raw |= O_NOFOLLOW;
     }
-    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    let open = |base, rest: &[u8]| named(base, rest, raw);
     at(dir, path, is_beneath(flags), Last::of(raw), open).map(Fd::from_raw)
 }
 
@@ -271,7 +277,7 @@ pub(crate) unsafe fn set_times(target: usize, times: *const [Timespec; 2]) -> Re
     if given.iter().all(|t| t.tv_nsec == OMIT) {
         return Ok(());
     }
-    let old = sys::fstat(target)?;
+    let old = again(|| sys::fstat(target))?;
     let former = [
         (old.st_atime, old.st_atime_nsec),
         (old.st_mtime, old.st_mtime_nsec),
@@ -376,7 +382,7 @@ pub(crate) fn unlink_at(dir: c_int, path: &[u8], flags: c_int) -> Result<()> {
     only(flags, libc::AT_REMOVEDIR | AT_BENEATH)?;
     let raw = (flags & libc::AT_REMOVEDIR) as usize | resolve_bits(flags);
     at(dir, path, is_beneath(flags), Last::Itself, |base, rest| {
-        sys::unlinkat(base, rest, raw)
+        again(|| sys::unlinkat(base, rest, raw))
     })
 }
 
@@ -385,7 +391,7 @@ pub(crate) fn make(dir: c_int, path: &[u8], kind: usize, mode: c_int, flags: c_i
     only(flags, AT_BENEATH)?;
     let mode = mode as usize & 0o7777 & !usize::from(process::umask());
     let raw = O_CREAT | O_EXCL | kind | mode | resolve_bits(flags);
-    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    let open = |base, rest: &[u8]| named(base, rest, raw);
     let made = at(dir, path, is_beneath(flags), Last::Itself, open).map(Fd::from_raw);
     // A root has no name in a directory that it could be refused by.
     let root = !path.is_empty() && path.iter().all(|&b| b == b'/');
@@ -419,7 +425,7 @@ fn symlink_at(target: &[u8], dir: c_int, path: &[u8], flags: c_int) -> Result<()
         return fail(syscall::ENAMETOOLONG);
     }
     let link = make(dir, path, O_SYMLINK | O_WRONLY, 0o777, flags)?;
-    link.write_exact(target)?;
+    again(|| link.write_exact(target))?;
     link.close()
 }
 
@@ -435,9 +441,10 @@ unsafe fn readlink_at(
         return fail(EINVAL);
     }
     let raw = O_SYMLINK | O_RDONLY | resolve_bits(flags);
-    let open = |base, rest: &[u8]| sys::openat(base, rest, raw, sys::FD_ANY_UPPER);
+    let open = |base, rest: &[u8]| named(base, rest, raw);
     let link = Fd::from_raw(at(dir, text(path)?, is_beneath(flags), Last::Itself, open)?);
-    link.read(bytes_mut(out.cast(), len)?)
+    let out = bytes_mut(out.cast(), len)?;
+    again(|| link.read(out))
 }
 
 /// A directory to name something in, for calls that take two of them.
@@ -514,7 +521,8 @@ fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
         Route::File(p) | Route::Current(p) => (rt_core::path::FILE_PREFIX, p),
     };
     let from = rest.iter().position(|&b| b != b'/').unwrap_or(rest.len());
-    let root = namespace::open(root, O_DIRECTORY | O_STAT, sys::FD_ANY_UPPER)?;
+    let flags = O_DIRECTORY | O_STAT;
+    let root = again(|| namespace::open(root, flags, sys::FD_ANY_UPPER))?;
     Ok((
         Base::Opened(Fd::from_raw(root)),
         or_itself(rest.split_at(from).1),
@@ -622,7 +630,7 @@ c_api! {
     fn lstat(path: *const c_char, out: *mut libc::stat) -> c_int { unit(stat_at(CWD, path, out, NOFOLLOW)) }
     fn fstatat(dir: c_int, path: *const c_char, out: *mut libc::stat, flags: c_int) -> c_int { unit(stat_at(dir, path, out, flags)) }
     fn fstat(number: c_int, out: *mut libc::stat) -> c_int {
-        unit(fd(number).and_then(sys::fstat).map(|s| out.write(convert(&s))))
+        unit(fd(number).and_then(|n| again(|| sys::fstat(n))).map(|s| out.write(convert(&s))))
     }
     fn statvfs(path: *const c_char, out: *mut libc::statvfs) -> c_int {
         unit(text(path).and_then(|p| statvfs_of(find(CWD, p, 0)?.raw(), out)))
@@ -672,7 +680,7 @@ c_api! {
             let len = u64::try_from(len).map_err(|_| Error::new(EINVAL))?;
             // A named pipe is refused, not waited for.
             let flags = O_WRONLY | O_NONBLOCK;
-            let open = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
+            let open = |base, rest: &[u8]| named(base, rest, flags);
             match at(CWD, p, false, Last::Followed, open) {
                 Err(e) if e.errno == syscall::ENXIO => fail(EINVAL),
                 file => fs::ftruncate(Fd::from_raw(file?).raw(), len),
@@ -687,7 +695,10 @@ c_api! {
     fn chown(path: *const c_char, owner: c_int, group: c_int) -> c_int { fchownat(CWD, path, owner, group, 0) }
     fn lchown(path: *const c_char, owner: c_int, group: c_int) -> c_int { fchownat(CWD, path, owner, group, NOFOLLOW) }
     fn fchownat(dir: c_int, path: *const c_char, owner: c_int, group: c_int, flags: c_int) -> c_int {
-        unit(text(path).and_then(|p| sys::fchown(find(dir, p, flags)?.raw(), owner as u32, group as u32)))
+        unit(text(path).and_then(|p| {
+            let file = find(dir, p, flags)?;
+            again(|| sys::fchown(file.raw(), owner as u32, group as u32))
+        }))
     }
     fn utimensat(dir: c_int, path: *const c_char, times: *const [Timespec; 2], flags: c_int) -> c_int {
         if path.is_null() {

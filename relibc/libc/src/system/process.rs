@@ -13,7 +13,7 @@ use rt_core::stack::Blob;
 use syscall::flag::{O_NONBLOCK, O_RDONLY};
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
-use super::path::at_directory;
+use super::path::{at_directory, named};
 use super::restartable;
 use super::{environment, fail, int, text, thread, unit};
 
@@ -99,7 +99,7 @@ fn interpreter(file: &Fd) -> Result<Option<Interpreter>> {
 fn open_program(directory: Option<&Fd>, path: &[u8]) -> Result<Fd> {
     // A named pipe is refused, not waited for.
     let flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
-    let open = |base, rest: &[u8]| sys::openat(base, rest, flags, sys::FD_ANY_UPPER);
+    let open = |base, rest: &[u8]| named(base, rest, flags);
     let file = Fd::from_raw(at_directory(directory, path, open)?);
     let stat = file.stat()?;
     if stat.st_mode & syscall::MODE_TYPE != syscall::MODE_FILE || stat.st_mode & 0o111 == 0 {

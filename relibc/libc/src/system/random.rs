@@ -4,7 +4,7 @@ use core::ffi::{c_int, c_uint, c_void};
 
 use libredox::protocol::O_CLOEXEC;
 use redox_rt::Result;
-use redox_rt::signal::restartable;
+use redox_rt::signal::again;
 use syscall::flag::O_RDONLY;
 use syscall::{EINVAL, EIO};
 
@@ -14,7 +14,7 @@ use super::{bytes_mut, fail, open_scheme, size, unit};
 pub(crate) fn fill(mut buffer: &mut [u8]) -> Result<()> {
     let source = open_scheme(b"/scheme/rand", O_RDONLY | O_CLOEXEC)?;
     while !buffer.is_empty() {
-        match restartable(|| source.read(buffer))? {
+        match again(|| source.read(buffer))? {
             0 => return fail(EIO),
             n => buffer = buffer.split_at_mut(n.min(buffer.len())).1,
         }

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
 
+use redox_rt::signal::again;
 use redox_rt::{Error, Fd, Result, process, sys};
 use syscall::flag::{CallFlags, MODE_SOCK, O_WRONLY};
 use syscall::{EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EEXIST, EINVAL, EISDIR, ENXIO, EOPNOTSUPP};
@@ -80,7 +81,7 @@ fn make(family: c_int, kind: c_int, protocol: c_int) -> Result<usize> {
     if protocol != 0 {
         return fail(EPROTONOSUPPORT);
     }
-    file::open_at(libc::AT_FDCWD, path, flags, 0)
+    again(|| file::open_at(libc::AT_FDCWD, path, flags, 0))
 }
 
 fn is_socket(number: usize) -> bool {
@@ -109,7 +110,7 @@ fn socket_fd(number: c_int) -> Result<usize> {
 }
 
 fn ask(number: usize, payload: &mut [u8], metadata: &[u64]) -> Result<usize> {
-    let asked = restartable(|| sys::call_read_write(number, payload, CallFlags::empty(), metadata));
+    let asked = again(|| sys::call_read_write(number, payload, CallFlags::empty(), metadata));
     of_socket(number, asked)
 }
 
@@ -158,7 +159,7 @@ unsafe fn give_name(name: &[u8], address: *mut libc::sockaddr, len: *mut u32) {
 
 /// The token behind the name at a path.
 fn token_at(name: &[u8]) -> Result<Token> {
-    let open = |base, rest: &[u8]| sys::openat(base, rest, AS_SOCKET, sys::FD_ANY_UPPER);
+    let open = |base, rest: &[u8]| path::named(base, rest, AS_SOCKET);
     let file = match path::at(libc::AT_FDCWD, name, false, path::Last::Followed, open) {
         Ok(file) => Fd::from_raw(file),
         // What is there is no socket's name.
@@ -166,7 +167,7 @@ fn token_at(name: &[u8]) -> Result<Token> {
         Err(e) => return Err(e),
     };
     let mut token = [0; TOKEN];
-    match restartable(|| file.read(&mut token)) {
+    match again(|| file.read(&mut token)) {
         Ok(TOKEN) => Ok(token),
         _ => fail(ECONNREFUSED),
     }
@@ -203,7 +204,7 @@ unsafe fn bind_to(number: c_int, address: *const libc::sockaddr, len: u32) -> Re
         Err(e) => return Err(e),
     };
     let bound = ask(number, &mut payload, &metadata)
-        .and_then(|_| file.write_exact(payload.get(..TOKEN).unwrap_or(&[])));
+        .and_then(|_| again(|| file.write_exact(payload.get(..TOKEN).unwrap_or(&[]))));
     if bound.is_err() {
         // What cannot be removed stays, and nobody can connect by it.
         let _ = path::unlink_at(libc::AT_FDCWD, name, 0);
@@ -225,7 +226,10 @@ unsafe fn connect_to(number: c_int, address: *const libc::sockaddr, len: u32) ->
         resolve(name)?
     };
     let metadata = [verb::CONNECT, nonblock(number, 0)?, 0];
-    ask(number, &mut payload, &metadata).map(drop)
+    let none = CallFlags::empty();
+    // It may wait for room in a queue, which a signal ends.
+    let asked = restartable(|| sys::call_read_write(number, &mut payload, none, &metadata));
+    of_socket(number, asked).map(drop)
 }
 
 unsafe fn accept_from(
@@ -594,7 +598,7 @@ unsafe fn make_pair(
     pair: *mut [c_int; 2],
 ) -> Result<()> {
     let one = Fd::from_raw(make(family, kind, protocol)?);
-    let two = Fd::from_raw(sys::dup(one.raw(), b"pair", sys::FD_ANY)?);
+    let two = Fd::from_raw(again(|| sys::dup(one.raw(), b"pair", sys::FD_ANY))?);
     if kind & libc::SOCK_CLOEXEC != 0 {
         file::control_cloexec(two.raw() as c_int, true)?;
     }

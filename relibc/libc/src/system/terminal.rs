@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_ulong, c_void};
 
+use redox_rt::signal::again;
 use redox_rt::terminal::{FOREGROUND, SETTINGS, SIZE};
 use redox_rt::{Error, Fd, Result, sys, terminal};
 use syscall::{EINVAL, ENOTTY};
@@ -45,7 +46,8 @@ fn derived(number: c_int, what: &[u8]) -> Result<Fd> {
 unsafe fn get<T>(number: c_int, what: &[u8]) -> Result<T> {
     let mut value: T = core::mem::zeroed();
     let bytes = core::slice::from_raw_parts_mut((&raw mut value).cast::<u8>(), size_of::<T>());
-    derived(number, what)?.read_exact(bytes)?;
+    let place = derived(number, what)?;
+    again(|| place.read_exact(bytes))?;
     Ok(value)
 }
 

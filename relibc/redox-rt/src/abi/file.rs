@@ -7,6 +7,7 @@ use syscall::flag::{CallFlags, MapFlags};
 use syscall::{EINVAL, Map, TimeSpec};
 
 use super::{Raw, bytes, bytes_mut, err, mux, mux_unit};
+use crate::signal::again;
 use crate::sys::{self, FD_ANY};
 use crate::{fs, namespace, process};
 
@@ -99,7 +100,7 @@ pub extern "C" fn redox_fchmod_v1(fd: usize, mode: u16) -> Raw {
 /// Changes the owner.
 #[unsafe(no_mangle)]
 pub extern "C" fn redox_fchown_v1(fd: usize, uid: u32, gid: u32) -> Raw {
-    mux_unit(sys::fchown(fd, uid, gid))
+    mux_unit(again(|| sys::fchown(fd, uid, gid)))
 }
 
 /// # Safety
@@ -119,7 +120,7 @@ pub unsafe extern "C" fn redox_getdents_v0(
 /// The caller's contract.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redox_fstat_v1(fd: usize, out: *mut libc::stat) -> Raw {
-    mux_unit(sys::fstat(fd).map(|s| {
+    mux_unit(again(|| sys::fstat(fd)).map(|s| {
         // SAFETY: the caller's contract; all bytes zero is a valid `stat`.
         unsafe {
             out.write_bytes(0, 1);
@@ -201,11 +202,8 @@ pub unsafe extern "C" fn redox_unlinkat_v0(
     flags: u32,
 ) -> Raw {
     // SAFETY: the caller's contract.
-    mux_unit(sys::unlinkat(
-        fd,
-        unsafe { bytes(path, len) },
-        flags as usize,
-    ))
+    let path = unsafe { bytes(path, len) };
+    mux_unit(again(|| sys::unlinkat(fd, path, flags as usize)))
 }
 
 /// # Safety
@@ -213,7 +211,8 @@ pub unsafe extern "C" fn redox_unlinkat_v0(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn redox_fpath_v1(fd: usize, base: *mut u8, len: usize) -> Raw {
     // SAFETY: the caller's contract.
-    mux(sys::fpath(fd, unsafe { bytes_mut(base, len) }))
+    let place = unsafe { bytes_mut(base, len) };
+    mux(again(|| sys::fpath(fd, place)))
 }
 
 /// # Safety
@@ -273,7 +272,7 @@ unsafe fn mmap(
         fd
     };
     // SAFETY: the caller answers for it.
-    unsafe { sys::fmap(fd, &map) }
+    again(|| unsafe { sys::fmap(fd, &map) })
 }
 
 /// # Safety

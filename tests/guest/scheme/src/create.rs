@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use cap_abi::Rights;
-use cap_abi::fcntl::{F_SCHEME_DECLARE, F_SCHEME_OBJECT};
+use cap_abi::fcntl::{F_SCHEME_DECLARE, F_SCHEME_HOLDERS, F_SCHEME_OBJECT};
 use cap_abi::scheme::{CREATE_SCHEME, FEATURE_RESOLVE};
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::fd::{create_scheme, create_scheme_fd};
@@ -207,16 +207,20 @@ fn a_daemon_knows_its_own_objects() -> Outcome {
         let (socket, other) = (socket?, other?);
         for number in [0, 7, 1 << 40] {
             let object = create_scheme_fd(&socket, number, 0, O_RDONLY, 0)?;
+            check_eq!(fcntl(socket.raw(), F_SCHEME_HOLDERS, object.raw())?, 1);
             let copy = object.dup(b"")?;
             copy.limit(Rights::empty())?;
             for fd in [&object, &copy] {
                 check_eq!(fcntl(socket.raw(), F_SCHEME_OBJECT, fd.raw())?, number);
                 check_error!(fcntl(other.raw(), F_SCHEME_OBJECT, fd.raw()), EXDEV);
                 check_error!(fcntl(fd.raw(), F_SCHEME_OBJECT, fd.raw()), EINVAL);
+                check_eq!(fcntl(socket.raw(), F_SCHEME_HOLDERS, fd.raw())?, 2);
+                check_error!(fcntl(other.raw(), F_SCHEME_HOLDERS, fd.raw()), EXDEV);
             }
         }
         for fd in [&world().pipe, &socket, &other] {
             check_error!(fcntl(socket.raw(), F_SCHEME_OBJECT, fd.raw()), EXDEV);
+            check_error!(fcntl(socket.raw(), F_SCHEME_HOLDERS, fd.raw()), EXDEV);
         }
         check_error!(fcntl(socket.raw(), F_SCHEME_OBJECT, usize::MAX >> 8), EBADF);
         Ok(())

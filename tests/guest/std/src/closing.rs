@@ -35,6 +35,7 @@ const SOON: Duration = Duration::from_millis(100);
 /// What has not ended by then does not.
 const NEVER: Duration = Duration::from_secs(20);
 
+// SAFETY: these are the C library's, with the types that its headers declare.
 unsafe extern "C" {
     fn close(fd: c_int) -> c_int;
     fn flock(fd: c_int, how: c_int) -> c_int;
@@ -119,8 +120,8 @@ fn a_write_to_a_socket() {
 fn an_accept() {
     let path = "/closing-socket";
     let listener = number(UnixListener::bind(path).expect("bind"));
-    // SAFETY: nobody's address is wanted.
     let accepts = waiting(
+        // SAFETY: nobody's address is wanted.
         |fd| unsafe { accept(fd, std::ptr::null_mut(), std::ptr::null_mut()) } as isize,
         listener,
     );
