@@ -144,7 +144,7 @@ impl Job<'_> {
         }
         // What programs keep of the place where they were built; of several that fit, the last counts.
         let mut places = Vec::new();
-        places.extend(cargo_home().map(|home| (home, "cargo")));
+        places.extend(published_crates::cargo_home().map(|home| (home, "cargo")));
         places.push((self.tree.top.clone(), "cuprite"));
         places.push((sysroot.to_owned(), "sysroot"));
         places.push((work.to_owned(), "build"));
@@ -295,13 +295,6 @@ fn script(template: &Template) -> Result<Option<String>> {
             lines.join("\n")
         }
     }))
-}
-
-/// Where cargo keeps what it fetches.
-pub fn cargo_home() -> Option<PathBuf> {
-    std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")))
 }
 
 fn prefix_map(pairs: &[(PathBuf, &str)]) -> String {

@@ -185,40 +185,9 @@ fn download(url: &str, file: &Path) -> Result<()> {
     fs::rename(&partial, file).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Lets cargo fetch a package, so that its settings (mirrors, proxies) count.
+/// Copies a crate's archive to `file`, from among those that cargo has fetched.
 fn crates_io(name: &str, version: &str, file: &Path) -> Result<()> {
-    let home = crate::build::cargo_home().context("neither CARGO_HOME nor HOME is set")?;
-    let cached = || -> Result<Option<PathBuf>> {
-        let cache = home.join("registry/cache");
-        if !cache.is_dir() {
-            return Ok(None);
-        }
-        let wanted = format!("{name}-{version}.crate");
-        let places = files::list(&cache)?;
-        Ok(places
-            .iter()
-            .map(|place| place.join(&wanted))
-            .find(|file| file.is_file()))
-    };
-    let found = match cached()? {
-        Some(found) => found,
-        None => {
-            let output = Command::new("cargo")
-                .args(["info", "--quiet", "--registry", "crates-io"])
-                .arg(format!("{name}@{version}"))
-                // In no workspace, where a name could mean something else.
-                .current_dir(std::env::temp_dir())
-                .output()
-                .context("cannot start cargo")?;
-            match cached()? {
-                Some(found) => found,
-                None => bail!(
-                    "cannot fetch crate {name} {version}: {}",
-                    String::from_utf8_lossy(&output.stderr).trim()
-                ),
-            }
-        }
-    };
+    let found = published_crates::archive(name, version)?;
     if let Some(parent) = file.parent() {
         files::make_folder(parent)?;
     }

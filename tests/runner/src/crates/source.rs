@@ -107,7 +107,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The crate as it was published, in a folder of its own. cargo fetches and verifies it.
+/// The crate as it was published, in a folder of its own.
 fn fetch(name: &str, version: &str) -> Result<PathBuf> {
     let full = format!("{name}-{version}");
     let top = std::env::current_dir().context("no current directory")?;
@@ -116,22 +116,7 @@ fn fetch(name: &str, version: &str) -> Result<PathBuf> {
     if folder.is_dir() {
         return Ok(folder);
     }
-    let archive = match cached(&full)? {
-        Some(archive) => archive,
-        None => {
-            let output = Command::new("cargo")
-                .args(["info", "--quiet", "--registry", "crates-io"])
-                .arg(format!("{name}@{version}"))
-                // In no workspace, where a name could mean something else.
-                .current_dir(std::env::temp_dir())
-                .output()
-                .context("cannot start cargo")?;
-            cached(&full)?.with_context(|| {
-                let errors = String::from_utf8_lossy(&output.stderr);
-                format!("`{full}` cannot be fetched: {}", errors.trim())
-            })?
-        }
-    };
+    let archive = published_crates::archive(name, version)?;
     let partial = crates.join(format!("{full}.partial"));
     if partial.exists() {
         fs::remove_dir_all(&partial)?;
@@ -146,24 +131,6 @@ fn fetch(name: &str, version: &str) -> Result<PathBuf> {
         .with_context(|| format!("cannot write {}", folder.display()))?;
     fs::remove_dir(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
     Ok(folder)
-}
-
-/// A crate's archive among those that cargo has fetched.
-fn cached(full: &str) -> Result<Option<PathBuf>> {
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(std::env::home_dir()?.join(".cargo")))
-        .context("neither CARGO_HOME nor HOME is set")?;
-    let Ok(registries) = fs::read_dir(home.join("registry/cache")) else {
-        return Ok(None);
-    };
-    for registry in registries {
-        let archive = registry?.path().join(format!("{full}.crate"));
-        if archive.is_file() {
-            return Ok(Some(archive));
-        }
-    }
-    Ok(None)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
