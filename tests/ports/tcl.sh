@@ -1,4 +1,24 @@
-# Tcl: sessions of our own.
+# Tcl: its own tests, and sessions of our own.
+
+# Each file alone; which tests failed is the output. Not here are those of other systems, of what is not compiled in
+# (threads, loading), of networks, and `clock`, which is about time zones. Of `cmdMZ` a test is left out that measures time.
+tests=$root/tcl-tests/usr/share/tests/tcl
+for file in "$tests"/*.test; do
+    name=${file##*/}
+    name=${name%.test}
+    skip= expected=
+    case $name in
+    mac* | win* | registry) continue ;;
+    load | pkgMkIndex | thread | unload) continue ;;
+    http* | socket | clock) continue ;;
+    cmdMZ) skip='cmdMZ-6.6' ;;
+    esac
+    large_check "own.$name" 0 "$expected" <<.
+timeout -k 1 100 tclsh $file -skip '$skip' >log 2>&1
+status=\$?
+tclsh $ports/tcl.tcl log || { tail -n 3 log; echo "status \$status"; }
+.
+done
 
 check expressions 0 '42 3.3333333333333335 1267650600228229401496703205376 1.4142135623730951' <<'.'
 echo 'puts "[expr 6*7] [expr 10/3.0] [expr 2**100] [expr sqrt(2)]"' >t.tcl
