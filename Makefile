@@ -185,7 +185,7 @@ ports: deps
 test-ports:
 	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/suites.toml)'
 
-# Long: SQLite's tests in Tcl, in two machines at once, and what docs/ports.md says of them.
+# Long: SQLite's tests in Tcl. `tools/ports-table sqlite3` writes into docs/ports.md what they came to.
 test-sqlite3: deps
 	$(Q)./cook cook coreutils dash sqlite3-tests
 	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/sqlite3-tests.toml)'
