@@ -84,6 +84,11 @@ bzip2 1.0.8
 lua 5.4.4' <<'.'
 $pkg install --repo $repo zlib bzip2; $pkg list | holds 'bzip2 1.0.8'; $pkg list | holds 'lua 5.4.4'
 .
+# More than a pipe holds, to nobody.
+check nobody_reads 0 '0' <<'.'
+set -- lua; while [ $# -lt 4000 ]; do set -- "$@" "$@"; done
+{ $pkg list "$@"; echo $? >status; } 2>&1 | true; cat status
+.
 check remove_nothing 1 'pkg: `nothing` is not installed' <<'.'
 $pkg remove nothing 2>&1
 .

@@ -2,8 +2,9 @@
 
 mod disk;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,17 +36,32 @@ fn main() -> ExitCode {
             eprintln!("pkg: {error}");
             ExitCode::FAILURE
         }
+        Err(Wrong::Output(error)) => {
+            eprintln!("pkg: cannot write to standard output: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 enum Wrong {
     Usage(String),
     Failed(Error),
+    Output(io::Error),
 }
 
 impl From<Error> for Wrong {
     fn from(error: Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+/// Writes to standard output. That nobody reads it to its end is no failure.
+fn say(text: &str) -> Result<(), Wrong> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Wrong::Output(error)),
+        _ => Ok(()),
     }
 }
 
@@ -74,7 +90,7 @@ fn run(mut args: Vec<String>) -> Result<bool, Wrong> {
     }
     if command == "recover" {
         if Manager::recover(&mut Disk(root))? {
-            println!("finished a change that was interrupted");
+            say("finished a change that was interrupted\n")?;
         }
         return Ok(true);
     }
@@ -82,9 +98,11 @@ fn run(mut args: Vec<String>) -> Result<bool, Wrong> {
     let named = !args.is_empty();
     match command.as_str() {
         "install" if named => {
+            let mut text = String::new();
             for name in manager.install(&args, |file| fetch(&repo, file))? {
-                println!("installed {name}");
+                _ = writeln!(text, "installed {name}");
             }
+            say(&text)?;
             Ok(true)
         }
         "remove" if named => {
@@ -116,9 +134,10 @@ fn fetch(repo: &Path, file: &str) -> std::io::Result<Option<Vec<u8>>> {
 
 fn list(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
     let installed = manager.installed()?;
+    let mut text = String::new();
     if names.is_empty() {
         for (name, package) in &installed {
-            println!("{name} {}", package.metadata.version);
+            _ = writeln!(text, "{name} {}", package.metadata.version);
         }
     }
     for name in names {
@@ -126,9 +145,10 @@ fn list(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
             .get(name)
             .ok_or_else(|| Error::NotInstalled(name.clone()))?;
         for entry in package.package.entries() {
-            println!("/{}", entry.path);
+            _ = writeln!(text, "/{}", entry.path);
         }
     }
+    say(&text)?;
     Ok(true)
 }
 
@@ -137,19 +157,19 @@ fn verify(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
     if let Some(name) = names.iter().find(|name| !installed.contains_key(*name)) {
         return Err(Error::NotInstalled(name.clone()).into());
     }
-    let mut good = true;
+    let mut text = String::new();
     for (name, package) in &installed {
         if !names.is_empty() && !names.contains(name) {
             continue;
         }
         for (path, fault) in manager.verify(&package.package) {
-            good = false;
-            match fault {
-                Fault::Missing => println!("{name}: /{path}: is missing"),
-                Fault::Changed => println!("{name}: /{path}: is not what was installed"),
-                Fault::Mode(mode) => println!("{name}: /{path}: has mode {mode:04o}"),
-            }
+            _ = match fault {
+                Fault::Missing => writeln!(text, "{name}: /{path}: is missing"),
+                Fault::Changed => writeln!(text, "{name}: /{path}: is not what was installed"),
+                Fault::Mode(mode) => writeln!(text, "{name}: /{path}: has mode {mode:04o}"),
+            };
         }
     }
-    Ok(good)
+    say(&text)?;
+    Ok(text.is_empty())
 }

@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use cookbook_core::cc::{self, Plan};
 
+use crate::output;
 use crate::toolchain::{self, Rust};
 use crate::tree::{TARGET, Tree};
 
@@ -68,7 +69,7 @@ pub fn cc(tree: &Tree, args: &[OsString]) -> Result<ExitCode> {
         .context("the sysroot's path is not UTF-8")?;
     match cc::plan(&words, sysroot_text, &map) {
         Plan::Print(line) => {
-            println!("{line}");
+            output::say(&format!("{line}\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Plan::Refuse(why) => {
@@ -139,9 +140,11 @@ pub fn env(tree: &Tree, command: &[OsString]) -> Result<ExitCode> {
     variables.insert("TARGET".into(), TARGET.into());
     match command.split_first() {
         None => {
-            for (name, value) in &variables {
-                println!("{name}={}", value.display());
-            }
+            let lines: String = variables
+                .iter()
+                .map(|(name, value)| format!("{name}={}\n", value.display()))
+                .collect();
+            output::say(&lines)?;
             Ok(ExitCode::SUCCESS)
         }
         Some((program, args)) => replace_by(Command::new(program).args(args).envs(variables)),

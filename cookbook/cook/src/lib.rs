@@ -12,6 +12,7 @@ pub mod disk;
 pub mod exec;
 pub mod fetch;
 pub mod files;
+pub mod output;
 pub mod package;
 pub mod plan;
 pub mod process;

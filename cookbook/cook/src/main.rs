@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use cook::compilers;
 use cook::disk;
 use cook::exec::{self, Options};
+use cook::output;
 use cook::plan::{Lock, Plan};
 use cook::repo;
 use cook::tree::Tree;
@@ -113,9 +114,11 @@ fn run(args: Args) -> Result<ExitCode> {
             if tree.recipe_names().next().is_none() {
                 bail!("{} has no recipes", tree.top.join("recipes").display());
             }
-            for name in tree.recipe_names() {
-                println!("{name}");
-            }
+            let names: String = tree
+                .recipe_names()
+                .map(|name| format!("{name}\n"))
+                .collect();
+            output::say(&names)?;
         }
     }
     Ok(ExitCode::SUCCESS)

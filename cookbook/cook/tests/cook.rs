@@ -5,6 +5,7 @@ mod tree;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use tree::{Tree, custom};
 
@@ -71,6 +72,25 @@ fn nothing_is_built_twice() {
     }
     let package = fs::read_to_string(tree.top().join("repo/x86_64/b.toml")).unwrap();
     assert!(package.contains("name = \"b\""), "{package}");
+}
+
+#[test]
+fn a_list_may_be_read_in_part() {
+    let tree = Tree::new();
+    for number in 0..400 {
+        // More, together, than a pipe holds.
+        tree.recipe(&format!("{}{number}", "long".repeat(50)), &custom("true"));
+    }
+    let mut running = tree
+        .command(&["list"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(running.stdout.take());
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
 #[test]

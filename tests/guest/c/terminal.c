@@ -488,13 +488,22 @@ static void packets(void) {
 static void a_receiver_waits_for_a_time(void) {
     int pair[2];
     SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    struct timeval time = {0, 20000}, got;
+    // What pads the structure may be anything.
+    struct timeval time, got;
+    memset(&time, 0xff, sizeof time);
+    time.tv_sec = 0;
+    time.tv_usec = 20000;
     socklen_t len = sizeof got;
     SAME(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time), 0);
     SAME(getsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &got, &len), 0);
     SAME(got.tv_usec, 20000);
     SAME(read(pair[0], &(char){0}, 1), -1);
     SAME(errno, EAGAIN);
+    time.tv_usec = 1000000;
+    SAME(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time), -1);
+    SAME(errno, EDOM);
+    SAME(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time - 1), -1);
+    SAME(errno, EINVAL);
     close(pair[0]);
     close(pair[1]);
 }

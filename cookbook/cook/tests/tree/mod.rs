@@ -43,13 +43,16 @@ impl Tree {
         self.write(&format!("recipes/x/{name}/recipe.toml"), text);
     }
 
+    /// The tool, to be run.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cook"));
+        command.args(args).env("CUPRITE_TOP", self.top());
+        command
+    }
+
     /// Runs the tool.
     pub fn cook(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_cook"))
-            .args(args)
-            .env("CUPRITE_TOP", self.top())
-            .output()
-            .unwrap()
+        self.command(args).output().unwrap()
     }
 
     /// Runs and answers what it said, which is to be a success.

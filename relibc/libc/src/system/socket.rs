@@ -566,17 +566,16 @@ unsafe fn set_option(
     let asked = u64::try_from(name).map_err(|_| Error::new(libc::ENOPROTOOPT))?;
     let word = match asked {
         option::RECEIVE_TIME | option::SEND_TIME => {
-            let (words, _) = value.as_chunks::<8>();
-            let [seconds, micros] = words else {
+            if value.len() < size_of::<libc::timeval>() {
                 return fail(EINVAL);
-            };
-            let (seconds, micros) = (i64::from_ne_bytes(*seconds), i64::from_ne_bytes(*micros));
-            if !(0..1_000_000).contains(&micros) {
+            }
+            let time = from.cast::<libc::timeval>().read_unaligned();
+            if !(0..1_000_000).contains(&time.tv_usec) {
                 return fail(syscall::EDOM);
             }
-            let seconds = u64::try_from(seconds).unwrap_or(0);
+            let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
             let all = seconds.saturating_mul(SECOND as u64);
-            all.saturating_add(micros as u64 * 1000)
+            all.saturating_add(time.tv_usec as u64 * 1000)
         }
         _ => value
             .first_chunk()
