@@ -141,7 +141,7 @@ ifneq ($(filter ports%,$(or $(SUITES),ports)),)
 	$(Q)$(MAKE) --no-print-directory ports
 endif
 ifneq ($(filter ports-tcl,$(SUITES)),)
-	$(Q)./cook cook tcl tcl-tests
+	$(Q)./cook cook tcl
 endif
 	$(call say,tests in QEMU)
 	$(Q)$(RUNNER) test $(SUITES)
@@ -175,7 +175,7 @@ soak: deps test-programs c-programs kernel
 	$(Q)$(RUNNER) test soak-full power-cut-full
 
 # Of programs of others those that only suites on request test: `make test` does not build them.
-PORTS_ON_REQUEST := sqlite3-tests tcl tcl-tests
+PORTS_ON_REQUEST := sqlite3-tests tcl
 
 # Packages of programs of others; `make test` has their tests, and this is those alone.
 ports: deps

@@ -1,17 +1,4 @@
-# Tcl: its own tests, and sessions of our own.
-
-# Those of the language and of its values, each file alone; which tests failed is the output.
-tests=$root/tcl-tests/usr/share/tests/tcl
-for name in append appendComp apply assemble assocd basic case cmdInfo compExpr compile concat coroutine dict error eval \
-    expr-old for for-old foreach format get if if-old incr incr-old join lindex linsert list llength lrange lrepeat \
-    lsearch lset mathop misc namespace namespace-old parse parseExpr parseOld proc proc-old rename result scan set \
-    set-old split string stringComp subst switch tailcall unknown uplevel upvar utf var while while-old; do
-    large_check "own.$name" 0 '' <<.
-timeout -k 1 100 tclsh $tests/$name.test >log 2>&1
-status=\$?
-tclsh $ports/tcl.tcl log || { tail -n 3 log; echo "status \$status"; }
-.
-done
+# Tcl: sessions of our own.
 
 check expressions 0 '42 3.3333333333333335 1267650600228229401496703205376 1.4142135623730951' <<'.'
 echo 'puts "[expr 6*7] [expr 10/3.0] [expr 2**100] [expr sqrt(2)]"' >t.tcl
