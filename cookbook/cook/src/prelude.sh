@@ -159,10 +159,12 @@ EOF
     DESTDIR="${COOKBOOK_STAGE}" "${COOKBOOK_NINJA}" install
 }
 
-# For this system's own parts, which `tools/guest-cargo` builds for several targets.
+# For this system's own parts, which `tools/guest-cargo` builds for several targets. Its tools are built for the host
+# with the host's compilers, as they are outside recipes: nothing is built twice.
 function own_environment {
     unset CARGO_TARGET_DIR CARGO_BUILD_BUILD_DIR CARGO_BUILD_TARGET CARGO_UNSTABLE_BUILD_STD \
-        CARGO_ENCODED_RUSTFLAGS CARGO_ENCODED_RUSTDOCFLAGS CUPRITE_SYSROOT
+        CARGO_ENCODED_RUSTFLAGS CARGO_ENCODED_RUSTDOCFLAGS CUPRITE_SYSROOT \
+        CC LD AR RANLIB NM STRIP OBJCOPY OBJDUMP READELF PKG_CONFIG CFLAGS CC_FOR_BUILD BUILD_CC HOSTCC
 }
 
 cd "${COOKBOOK_BUILD}"
