@@ -34,7 +34,7 @@ comma := ,
 Q := $(if $(V),,@)
 say = @if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
 
-.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports test-image test-exec test-readme test-crates
+.PHONY: help deps all qemu test soak bench check fuzz tools kernel loader programs test-programs sysroot c-programs initfs probe ports test-ports test-sqlite3 test-image test-exec test-readme test-crates
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -45,6 +45,7 @@ help:
 	@echo '             REPO="lua sd" puts packages on a second disk, for pkg install'
 	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
 	@echo 'make test-crates  tests of published crates in the guest (long)'
+	@echo 'make test-sqlite3  the tests in Tcl of SQLite, in the guest (long)'
 	@echo 'make soak    a million paths beside Linux, a million opens while daemons are killed,'
 	@echo '             a thousand power cuts, a greedy user (long)'
 	@echo 'make sysroot build/sysroot: the C library and headers for tools/guest-cargo std and tools/guest-cc'
@@ -175,7 +176,7 @@ soak: deps test-programs c-programs kernel
 	$(Q)$(RUNNER) test soak-full power-cut-full greedy
 
 # Of programs of others those that only suites on request test: `make test` does not build them.
-PORTS_ON_REQUEST := tcl
+PORTS_ON_REQUEST := sqlite3-tests tcl
 
 # Packages of programs of others; `make test` has their tests, and this is those alone.
 ports: deps
@@ -184,6 +185,11 @@ ports: deps
 
 test-ports:
 	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/suites.toml)'
+
+# Long: SQLite's tests in Tcl. `tools/ports-table sqlite3` writes into docs/ports.md what they came to.
+test-sqlite3: deps
+	$(Q)./cook cook coreutils dash sqlite3-tests
+	$(Q)$(MAKE) --no-print-directory test SUITES='$(shell sed -n 's/^name = "\(.*\)"/\1/p' tests/ports/sqlite3-tests.toml)'
 
 bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)

@@ -1,5 +1,7 @@
 # Prepares a machine that has the packages' files in folders of the initial file system, ports/PACKAGE, and
 # nothing else, and runs the tables there: dash start.sh TABLE...
+#
+# The variable AS is for a user other than root, for tests of what is refused.
 
 here=${0%/*}
 root=/scheme/initfs/ports
@@ -19,4 +21,8 @@ for table; do
     set -- "$@" "$here/$table.sh"
     shift
 done
-exec sh "$here/run.sh" "$@"
+[ "${AS-}" ] || exec sh "$here/run.sh" "$@"
+"$coreutils/chmod" 1777 /tmp
+# It starts with variables of its own, and these.
+set -- "PATH=$PATH" "TMPDIR=$TMPDIR" "TZ=$TZ" "root=$root" "PART=${PART-}" /bin/sh "$here/run.sh" "$@"
+exec /scheme/initfs/bin/su "$AS" "$coreutils/env" "$@"

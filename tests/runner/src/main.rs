@@ -31,7 +31,7 @@ use test_runner::suites::{Boot, Suite, Table};
 #[command(name = "test-runner")]
 struct Args {
     /// Tables of suites.
-    #[arg(long, default_values = ["tests/suites.toml", "tests/ports/suites.toml"])]
+    #[arg(long, default_values = ["tests/suites.toml", "tests/ports/suites.toml", "tests/ports/sqlite3-tests.toml"])]
     suites: Vec<PathBuf>,
     /// The table of programs that every initial file system holds.
     #[arg(long, default_value = "config/initfs.toml")]
