@@ -78,9 +78,14 @@ impl<V> Clone for Root<V> {
     }
 }
 
+/// Where no slot is.
+const NOWHERE: u8 = u8::MAX;
+
+/// A node: its slots in the order of digits, and where each digit's is. A table takes a load where
+/// counting bits takes a loop of shifts (x86-64 has an instruction for it only from its second level).
 #[derive(Debug)]
 struct Branch<V> {
-    occupied: u32,
+    places: [u8; 1 << LEVEL_BITS],
     slots: SmallVec<[Slot<V>; SLOTS_INLINE]>,
 }
 
@@ -104,7 +109,7 @@ impl<V> Clone for Map<V> {
 impl<V> Clone for Branch<V> {
     fn clone(&self) -> Self {
         Self {
-            occupied: self.occupied,
+            places: self.places,
             slots: self.slots.clone(),
         }
     }
@@ -132,7 +137,7 @@ impl<V> Default for Map<V> {
 impl<V> Default for Branch<V> {
     fn default() -> Self {
         Self {
-            occupied: 0,
+            places: [NOWHERE; 1 << LEVEL_BITS],
             slots: SmallVec::new(),
         }
     }
@@ -314,10 +319,15 @@ impl<V> Branch<V> {
     #[inline(never)]
     fn find(&self, hash: u64, name: &[u8], mut visited: impl FnMut()) -> Option<&Rc<Leaf<V>>> {
         let mut branch = self;
-        let mut level = 0;
+        // The digits that are left, the next one at the top.
+        let mut digits = hash << (u64::BITS - HASH_BITS);
         loop {
             visited();
-            match branch.slot(digit(hash, level))? {
+            let place = branch
+                .places
+                .get((digits >> (u64::BITS - LEVEL_BITS)) as usize)?;
+            digits <<= LEVEL_BITS;
+            match branch.slots.get(usize::from(*place))? {
                 Slot::Branch(below) => branch = below,
                 Slot::Leaf(leaf) => {
                     visited();
@@ -325,36 +335,59 @@ impl<V> Branch<V> {
                 }
                 Slot::Bucket(leaves) => {
                     visited();
-                    let place = bucket_place(leaves, name).ok()?;
-                    return leaves.get(place).filter(|leaf| leaf.hash == hash);
+                    return in_bucket(leaves, hash, name);
                 }
             }
-            level = next(level);
         }
     }
 
-    fn slot(&self, digit: u32) -> Option<&Slot<V>> {
-        if self.occupied & (1 << digit) == 0 {
-            return None;
-        }
-        self.slots.get(self.place(digit))
+    /// Where the slot of a digit is.
+    fn slot_of(&self, digit: u32) -> Option<usize> {
+        let place = usize::from(*self.places.get(digit as usize)?);
+        (place < self.slots.len()).then_some(place)
     }
 
     /// Where the slot of a digit is, or would be.
-    const fn place(&self, digit: u32) -> usize {
-        (self.occupied & !(u32::MAX << digit)).count_ones() as usize
+    fn place(&self, digit: u32) -> usize {
+        let behind = self.places.get(digit as usize..).unwrap_or_default();
+        let next = behind.iter().find(|&&place| place != NOWHERE);
+        next.map_or(self.slots.len(), |&place| usize::from(place))
+    }
+
+    /// Gives a digit that has none a slot.
+    fn put(&mut self, digit: u32, slot: Slot<V>) {
+        let place = self.place(digit);
+        self.slots.insert(place, slot);
+        let mut behind = self.places.iter_mut().skip(digit as usize);
+        if let Some(own) = behind.next() {
+            *own = place as u8;
+        }
+        for one in behind.filter(|one| **one != NOWHERE) {
+            *one = one.saturating_add(1);
+        }
+    }
+
+    /// Takes a digit's slot away.
+    fn take(&mut self, digit: u32) -> Option<Slot<V>> {
+        let place = self.slot_of(digit)?;
+        let mut behind = self.places.iter_mut().skip(digit as usize);
+        if let Some(own) = behind.next() {
+            *own = NOWHERE;
+        }
+        for one in behind.filter(|one| **one != NOWHERE) {
+            *one = one.saturating_sub(1);
+        }
+        Some(self.slots.remove(place))
     }
 
     fn insert(&mut self, level: u32, leaf: Rc<Leaf<V>>) -> Result<(), InsertError> {
         let digit = digit(leaf.hash, level);
-        let place = self.place(digit);
-        if self.occupied & (1 << digit) == 0 {
-            self.slots.insert(place, Slot::Leaf(leaf));
-            self.occupied |= 1 << digit;
+        let Some(slot) = self
+            .slot_of(digit)
+            .and_then(|place| self.slots.get_mut(place))
+        else {
+            self.put(digit, Slot::Leaf(leaf));
             return Ok(());
-        }
-        let Some(slot) = self.slots.get_mut(place) else {
-            return Err(InsertError::Full);
         };
         match slot {
             Slot::Branch(below) => return Rc::make_mut(below).insert(next(level), leaf),
@@ -392,23 +425,18 @@ impl<V> Branch<V> {
             Slot::Branch(_) => None,
         };
         if let Some(hash) = hash {
-            self.occupied = 1 << digit(hash, level);
-            self.slots.push(slot);
+            self.put(digit(hash, level), slot);
         }
     }
 
     fn remove(&mut self, level: u32, hash: u64, name: &str) -> Option<Rc<Leaf<V>>> {
         let digit = digit(hash, level);
-        if self.occupied & (1 << digit) == 0 {
-            return None;
-        }
-        let place = self.place(digit);
+        let place = self.slot_of(digit)?;
         let slot = self.slots.get_mut(place)?;
         match slot {
             Slot::Leaf(leaf) => {
                 let leaf = Rc::clone(leaf);
-                self.slots.remove(place);
-                self.occupied &= !(1 << digit);
+                self.take(digit);
                 Some(leaf)
             }
             Slot::Bucket(leaves) => {
@@ -436,7 +464,7 @@ impl<V> Branch<V> {
         // Digits below are compared only while the digits above are equal.
         let first = digit(hash, level);
         let begin = self.place(first);
-        let at_first = self.occupied & (1 << first) != 0;
+        let at_first = self.slot_of(first).is_some();
         for (offset, slot) in self.slots.get(begin..)?.iter().enumerate() {
             let (hash, index) = if at_first && offset == 0 {
                 (hash, index)
@@ -479,6 +507,12 @@ const fn next(level: u32) -> u32 {
     level.saturating_add(1)
 }
 
+#[cold]
+fn in_bucket<'a, V>(leaves: &'a [Rc<Leaf<V>>], hash: u64, name: &[u8]) -> Option<&'a Rc<Leaf<V>>> {
+    let place = bucket_place(leaves, name).ok()?;
+    leaves.get(place).filter(|leaf| leaf.hash == hash)
+}
+
 fn bucket_place<V>(leaves: &[Rc<Leaf<V>>], name: &[u8]) -> Result<usize, usize> {
     leaves.binary_search_by(|leaf| leaf.name.as_bytes().cmp(name))
 }
@@ -498,225 +532,4 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    fn leaf(hash: u64, name: &str, value: u32) -> Rc<Leaf<u32>> {
-        Rc::new(Leaf::new(hash, name, value))
-    }
-
-    /// Spreads like a keyed hash does.
-    fn spread(number: u64) -> u64 {
-        let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (x ^ (x >> 31)) & HASH_MASK
-    }
-
-    fn filled(names: u64) -> Map<u32> {
-        let mut map = Map::default();
-        for number in 0..names {
-            map.insert(leaf(spread(number), &number.to_string(), number as u32))
-                .unwrap();
-        }
-        map
-    }
-
-    fn branches_of<V>(map: &Map<V>, seen: &mut Vec<*const Branch<V>>) {
-        match &map.root {
-            Root::Many(root) => branches(root, seen),
-            Root::Few(_) => panic!("a map of {} names", map.len()),
-        }
-    }
-
-    fn branches<V>(branch: &Rc<Branch<V>>, seen: &mut Vec<*const Branch<V>>) {
-        seen.push(Rc::as_ptr(branch));
-        for slot in &branch.slots {
-            if let Slot::Branch(below) = slot {
-                branches(below, seen);
-            }
-        }
-    }
-
-    #[test]
-    fn nodes_visited_do_not_grow_with_the_names() {
-        let visited_in = |names: u64| {
-            let map = filled(names);
-            let (mut most, mut all) = (0, 0);
-            for number in 0..names {
-                let mut visited = 0;
-                assert!(
-                    map.find(spread(number), number.to_string().as_bytes(), || visited +=
-                        1)
-                        .is_some()
-                );
-                most = most.max(visited);
-                all += visited;
-            }
-            (most, all / names)
-        };
-        assert_eq!(visited_in(1), (2, 2));
-        let (most, mean) = visited_in(16_384);
-        assert!(most <= 9 && mean <= 4, "{most} at most, {mean} on average");
-    }
-
-    #[test]
-    fn a_copy_shares_all_but_the_path_to_a_change() {
-        let map = filled(16_384);
-        let mut copy = map.clone();
-        assert!(copy.same_as(&map));
-        copy.insert(leaf(spread(99_999), "new", 0)).unwrap();
-        copy.remove(spread(7), "7").unwrap();
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        branches_of(&map, &mut ours);
-        branches_of(&copy, &mut theirs);
-        let own = theirs.iter().filter(|node| !ours.contains(node)).count();
-        assert!(own <= 8, "{own} of {} branches are its own", theirs.len());
-        assert_eq!((map.len(), copy.len()), (16_384, 16_384));
-        assert!(map.get(spread(7), "7").is_some());
-        assert!(map.get(spread(99_999), "new").is_none());
-    }
-
-    #[test]
-    fn an_unshared_map_is_changed_in_place() {
-        let mut map = filled(1000);
-        let mut before = Vec::new();
-        branches_of(&map, &mut before);
-        map.insert(leaf(spread(5000), "x", 0)).unwrap();
-        map.remove(spread(5000), "x").unwrap();
-        let mut after = Vec::new();
-        branches_of(&map, &mut after);
-        assert_eq!(before.first(), after.first());
-        assert_eq!(before.len(), after.len());
-    }
-
-    #[test]
-    fn a_bucket_has_an_end() {
-        let mut map = Map::default();
-        for number in 0..BUCKET_MAX {
-            map.insert(leaf(5, &number.to_string(), 0)).unwrap();
-        }
-        assert_eq!(map.insert(leaf(5, "more", 0)), Err(InsertError::Full));
-        assert_eq!(map.insert(leaf(5, "7", 0)), Err(InsertError::Exists));
-        assert_eq!(map.len(), BUCKET_MAX);
-        map.insert(leaf(HASH_MASK, "last", 0)).unwrap();
-        let (position, last) = map.at_or_after(HASH_MASK << BUCKET_BITS).unwrap();
-        assert_eq!(last.name(), "last");
-        assert!(i64::try_from(position).is_ok());
-        assert!(map.at_or_after(position).is_none());
-        assert!(map.at_or_after(u64::MAX).is_none());
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Insert(usize, u8),
-        Remove(usize, u8),
-        Copy(usize),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            4 => (any::<usize>(), any::<u8>()).prop_map(|(map, name)| Step::Insert(map, name)),
-            3 => (any::<usize>(), any::<u8>()).prop_map(|(map, name)| Step::Remove(map, name)),
-            1 => any::<usize>().prop_map(Step::Copy),
-        ];
-        proptest::collection::vec(step, 0..200)
-    }
-
-    /// Hashes that collide in whole or in their upper digits.
-    fn bad_hash(name: u8) -> u64 {
-        match name % 4 {
-            0 => u64::from(name / 32),
-            1 => HASH_MASK - u64::from(name / 16),
-            2 => u64::from(name) << 50,
-            _ => spread(u64::from(name)),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn copies_behave_like_separate_maps(steps in steps()) {
-            let mut maps: Vec<(Map<u32>, BTreeMap<String, u32>)> = vec![Default::default()];
-            for (number, step) in steps.into_iter().enumerate() {
-                match step {
-                    Step::Insert(which, name) => {
-                        let which = which % maps.len();
-                        let (map, model) = &mut maps[which];
-                        let text = name.to_string();
-                        let inserted = map.insert(leaf(bad_hash(name), &text, number as u32));
-                        prop_assert_eq!(inserted.is_ok(), !model.contains_key(&text));
-                        model.entry(text).or_insert(number as u32);
-                    }
-                    Step::Remove(which, name) => {
-                        let which = which % maps.len();
-                        let (map, model) = &mut maps[which];
-                        let text = name.to_string();
-                        prop_assert_eq!(
-                            map.remove(bad_hash(name), &text).map(|leaf| leaf.value),
-                            model.remove(&text)
-                        );
-                    }
-                    Step::Copy(which) => {
-                        let which = which % maps.len();
-                        let copy = (maps[which].0.clone(), maps[which].1.clone());
-                        maps.push(copy);
-                    }
-                }
-            }
-            for (map, model) in &maps {
-                prop_assert_eq!(map.len(), model.len());
-                for name in 0..=255u8 {
-                    let text = name.to_string();
-                    prop_assert_eq!(
-                        map.get(bad_hash(name), &text).map(|leaf| leaf.value),
-                        model.get(&text).copied()
-                    );
-                }
-                let whole: Vec<_> = map.iter().map(|leaf| leaf.name().to_owned()).collect();
-                let (mut pieces, mut position) = (Vec::new(), 0);
-                while let Some((next, leaf)) = map.at_or_after(position) {
-                    prop_assert!(next > position);
-                    position = next;
-                    pieces.push(leaf.name().to_owned());
-                }
-                prop_assert_eq!(&whole, &pieces);
-                let mut sorted = whole;
-                sorted.sort();
-                prop_assert!(sorted.iter().eq(model.keys()));
-            }
-        }
-
-        #[test]
-        fn enumeration_survives_changes_in_between(
-            names in proptest::collection::btree_set(any::<u8>(), 1..60),
-            changes in proptest::collection::vec((any::<u8>(), any::<bool>()), 0..60),
-        ) {
-            let mut map = Map::default();
-            for name in &names {
-                map.insert(leaf(spread(u64::from(*name)), &name.to_string(), 0)).unwrap();
-            }
-            let mut touched = std::collections::BTreeSet::new();
-            let (mut seen, mut position) = (Vec::new(), 0);
-            let mut changes = changes.into_iter();
-            while let Some((next, found)) = map.at_or_after(position) {
-                position = next;
-                seen.push(found.name().to_owned());
-                if let Some((name, add)) = changes.next() {
-                    touched.insert(name.to_string());
-                    let hash = spread(u64::from(name));
-                    if add {
-                        let _ = map.insert(leaf(hash, &name.to_string(), 0));
-                    } else {
-                        map.remove(hash, &name.to_string());
-                    }
-                }
-            }
-            // What was there all the time is seen exactly once.
-            for name in names.iter().map(u8::to_string).filter(|name| !touched.contains(name)) {
-                prop_assert_eq!(seen.iter().filter(|one| **one == name).count(), 1);
-            }
-        }
-    }
-}
+mod tests;
