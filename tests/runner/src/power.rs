@@ -14,8 +14,11 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, anyhow, bail};
 use disk_image::Numbers;
 use disk_image::power::{self, State};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use redoxfs::{DiskFile, FileSystem, Node, TreePtr};
-use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
 use crate::judge::{Failure, Report};
@@ -255,14 +258,14 @@ fn copy_of_stopped(machine: &Machine, from: &Path, to: &PathBuf) -> Result<()> {
     let pid = machine.pid();
     let process = i32::try_from(pid)
         .ok()
-        .and_then(Pid::from_raw)
+        .map(Pid::from_raw)
         .ok_or_else(|| anyhow!("{pid} is no process"))?;
-    kill_process(process, Signal::STOP).context("cannot stop the emulator")?;
+    kill(process, Signal::SIGSTOP).context("cannot stop the emulator")?;
     while !is_stopped(pid)? {
         std::thread::sleep(Duration::from_millis(1));
     }
     let copied = fs::copy(from, to).context("cannot copy the disk");
-    kill_process(process, Signal::CONT).context("cannot let the emulator go on")?;
+    kill(process, Signal::SIGCONT).context("cannot let the emulator go on")?;
     copied.map(drop)
 }
 

@@ -11,7 +11,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process_group};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 
 use crate::dialog::{Act, Dialog};
 use crate::judge::{End, Judge, Report, Step};
@@ -105,8 +108,8 @@ impl Machine {
 
     fn kill(&mut self) {
         // Errors mean that it has ended already.
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        let group = i32::try_from(self.child.id()).ok().map(Pid::from_raw);
+        let _ = group.map(|group| killpg(group, Signal::SIGKILL));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
