@@ -173,6 +173,26 @@ static void no_links(void) {
     SAME(unlink("/no-links/file"), 0); SAME(unlink("/no-links/fifo"), 0); SAME(rmdir("/no-links"), 0);
 }
 
+/* Files of different daemons are told apart by st_dev and st_ino, and none of these is a directory. */
+static void devices_are_different_files(void) {
+    static const char *const paths[] = {"/", "/dev/null", "/dev/zero", "/dev/urandom"};
+    enum { COUNT = sizeof paths / sizeof *paths };
+    struct stat s[COUNT];
+    char below[64];
+    for (int i = 0; i < COUNT; i++) {
+        SAME(stat(paths[i], &s[i]), 0);
+        for (int j = 0; j < i; j++)
+            CHECK(s[i].st_dev != s[j].st_dev || s[i].st_ino != s[j].st_ino);
+        if (i == 0)
+            continue;
+        snprintf(below, sizeof below, "%s/file", paths[i]);
+        SAME(open(below, O_RDONLY), -1); SAME(errno, ENOTDIR);
+        SAME(open(below, O_WRONLY | O_CREAT, 0600), -1); SAME(errno, ENOTDIR);
+        SAME(stat(below, &s[i]), -1); SAME(errno, ENOTDIR);
+        SAME(stat(paths[i], &s[i]), 0);
+    }
+}
+
 /* What realpath and getcwd say leads to the same file again, whichever scheme it is of. */
 static void full_paths(void) {
     static const struct { const char *path, *full; } rows[] = {
@@ -206,5 +226,6 @@ const struct test_case path_cases[] = {
     {"links_between_schemes", links_between_schemes},
     {"fifos", fifos},
     {"no_links", no_links},
+    {"devices_are_different_files", devices_are_different_files},
 };
 const unsigned path_case_count = sizeof path_cases / sizeof *path_cases;

@@ -53,7 +53,7 @@ pub trait Device {
         if path.is_empty() {
             Ok(Self::Handle::default())
         } else {
-            Err(errno::ENOENT)
+            Err(errno::ENOTDIR)
         }
     }
 
@@ -112,14 +112,17 @@ pub struct Server<D: Device> {
     device: D,
     handles: Slab<Open<D::Handle>>,
     shares: Shares,
+    number: u64,
 }
 
 impl<D: Device> Server<D> {
-    /// Serves a device.
+    /// Serves a device. Its file's `st_dev` is `number`, which no other daemon may have: by that and `st_ino` programs
+    /// tell whether two files are one.
     #[must_use]
-    pub const fn new(device: D) -> Self {
+    pub const fn new(device: D, number: u64) -> Self {
         Self {
             device,
+            number,
             handles: Slab::new(),
             shares: Shares::new(HANDLES),
         }
@@ -211,9 +214,9 @@ impl<D: Device> Server<D> {
                 let ready = EventFlags::EVENT_READ | EventFlags::EVENT_WRITE;
                 Ok((EventFlags::from_bits_truncate(asked as usize) & ready).bits())
             }
-            Opcode::Fstat => stat(payload),
+            Opcode::Fstat => stat(self.number, payload),
             Opcode::StdFsCall => match StdFsCallKind::try_from_raw(kind as u8) {
-                Some(StdFsCallKind::Fstat) => stat(payload),
+                Some(StdFsCallKind::Fstat) => stat(self.number, payload),
                 Some(StdFsCallKind::Fsync) => Ok(0),
                 _ => Err(errno::EOPNOTSUPP),
             },
@@ -224,8 +227,10 @@ impl<D: Device> Server<D> {
     }
 }
 
-fn stat(payload: &mut [u8]) -> Result<usize> {
+fn stat(number: u64, payload: &mut [u8]) -> Result<usize> {
     let stat = Stat {
+        st_dev: number,
+        st_ino: 1,
         st_mode: MODE_CHR | 0o666,
         st_nlink: 1,
         st_blksize: 4096,

@@ -39,7 +39,7 @@ const RW: usize = O_RDONLY | O_WRONLY;
 
 #[test]
 fn null_and_zero() {
-    let mut null = Server::new(Null);
+    let mut null = Server::new(Null, 7);
     let root = null.root().unwrap();
     let file = open(&mut null, root, "", RW) as u64;
     assert_eq!(
@@ -50,8 +50,8 @@ fn null_and_zero() {
         ask(&mut null, Opcode::Write, [file, 0, 0, 0, 0, 0], &mut [7; 9]),
         9
     );
-    assert_eq!(open(&mut null, root, "x", RW), -2);
-    let mut zero = Server::new(Zero);
+    assert_eq!(open(&mut null, root, "x", RW), -20);
+    let mut zero = Server::new(Zero, 7);
     let root = zero.root().unwrap();
     let file = open(&mut zero, root, "", RW) as u64;
     let mut bytes = [7; 9];
@@ -64,7 +64,7 @@ fn null_and_zero() {
 
 #[test]
 fn what_was_not_opened_for_it_is_refused() {
-    let mut zero = Server::new(Zero);
+    let mut zero = Server::new(Zero, 7);
     let root = zero.root().unwrap();
     let read = open(&mut zero, root, "", O_RDONLY) as u64;
     let write = open(&mut zero, root, "", O_WRONLY) as u64;
@@ -111,7 +111,7 @@ fn random_bytes_differ_and_depend_on_what_is_written() {
 
 #[test]
 fn lines_are_logged_whole() {
-    let mut log = Server::new(Log::default());
+    let mut log = Server::new(Log::default(), 7);
     let root = log.root().unwrap();
     let a = open(&mut log, root, "a", O_WRONLY) as u64;
     let b = open(&mut log, root, "b", O_WRONLY) as u64;
@@ -159,7 +159,7 @@ fn the_log_keeps_its_size() {
 
 #[test]
 fn one_user_leaves_handles_to_others() {
-    let mut null = Server::new(Null);
+    let mut null = Server::new(Null, 7);
     let root = null.root().unwrap();
     let mut opened = Vec::new();
     let mut counts = Vec::new();

@@ -116,6 +116,8 @@ const USERS_PART: u64 = 16;
 pub struct Server<S> {
     kind: Kind,
     name: &'static str,
+    /// What `st_dev` says.
+    device: u64,
     terminals: Slab<Terminal<S>>,
     handles: Slab<Handle>,
     /// Terminals count for who made them, whoever they belong to now.
@@ -127,10 +129,11 @@ pub struct Server<S> {
 }
 
 impl<S> Server<S> {
-    const fn new(kind: Kind, name: &'static str) -> Self {
+    const fn new(kind: Kind, name: &'static str, device: u64) -> Self {
         Self {
             kind,
             name,
+            device,
             terminals: Slab::new(),
             handles: Slab::new(),
             of_terminals: Shares::in_parts(TERMINALS, USERS_PART),
@@ -140,19 +143,20 @@ impl<S> Server<S> {
         }
     }
 
-    /// Serves pseudo-terminals under this scheme's name.
+    /// Serves pseudo-terminals under this scheme's name. `device` is what `st_dev` says of them, which no other daemon may
+    /// have: by that and `st_ino` programs tell whether two files are one.
     #[must_use]
-    pub const fn pseudo(name: &'static str) -> Self {
-        Self::new(Kind::Pty, name)
+    pub const fn pseudo(name: &'static str, device: u64) -> Self {
+        Self::new(Kind::Pty, name, device)
     }
 
-    /// Serves a console under this scheme's name. Input is [`Server::input`], output
-    /// [`Server::output`].
+    /// Serves a console under this scheme's name, with `device` as for [`Server::pseudo`]. Input is [`Server::input`],
+    /// output [`Server::output`].
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn console(name: &'static str, size: WindowSize) -> Result<Self> {
-        let mut server = Self::new(Kind::Console, name);
+    pub fn console(name: &'static str, device: u64, size: WindowSize) -> Result<Self> {
+        let mut server = Self::new(Kind::Console, name, device);
         let mut terminal = Terminal::new(0, (0, 0), size);
         // The line is its other side, and does not go.
         terminal.masters = 1;

@@ -339,6 +339,7 @@ impl<S> Server<S> {
             None => (0, (0, 0)),
         };
         let stat = Stat {
+            st_dev: self.device,
             st_ino: u64::from(number).wrapping_add(1),
             st_mode: MODE_CHR | 0o620,
             st_nlink: 1,

@@ -99,11 +99,11 @@ impl World {
     }
 
     fn pty() -> Self {
-        Self::new(Server::pseudo("pty"))
+        Self::new(Server::pseudo("pty", 7))
     }
 
     fn console() -> Self {
-        Self::new(Server::console("console", WindowSize::default()).unwrap())
+        Self::new(Server::console("console", 7, WindowSize::default()).unwrap())
     }
 
     fn after(&mut self) {
