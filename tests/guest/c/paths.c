@@ -190,6 +190,9 @@ static void devices_are_different_files(void) {
         SAME(open(below, O_WRONLY | O_CREAT, 0600), -1); SAME(errno, ENOTDIR);
         SAME(stat(below, &s[i]), -1); SAME(errno, ENOTDIR);
         SAME(stat(paths[i], &s[i]), 0);
+        int fd = open(paths[i], O_RDONLY);
+        SAME(lseek(fd, 12, SEEK_SET), 12); SAME(lseek(fd, 0, SEEK_END), 0);
+        close(fd);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
@@ -15,7 +16,9 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -326,6 +329,71 @@ static void executing_among_threads(void) {
     munmap((void *)counters, 4096);
 }
 
+/* Whoever waits for room writes all that it is asked to, however the other end reads. */
+enum { MUCH = 300001 };
+static char much[MUCH];
+
+static ssize_t send_all(int to, int how) {
+    struct iovec parts[] = {{much, 7}, {much + 7, 200000}, {much + 200007, MUCH - 200007}};
+    switch (how) {
+    case 0: return write(to, much, MUCH);
+    case 1: return writev(to, parts, 3);
+    default: return send(to, much, MUCH, 0);
+    }
+}
+
+static void writes_are_whole(void) {
+    char part[4099];
+    for (int i = 0; i < MUCH; i++)
+        much[i] = i * 31 + i / 251;
+    for (int row = 0; row < 5; row++) {
+        int ends[2], how = row < 4 ? row % 2 : 2, is_pipe = row < 2;
+        SAME(is_pipe ? pipe(ends) : socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            close(ends[0]);
+            _exit(send_all(ends[1], how) == MUCH ? 0 : 1);
+        }
+        close(ends[1]);
+        /* What is read without waiting leaves odd room. */
+        SAME(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+        struct pollfd ready = {.fd = ends[0], .events = POLLIN};
+        int at = 0, same = 1;
+        for (;;) {
+            SAME(poll(&ready, 1, -1), 1);
+            ssize_t count = read(ends[0], part, sizeof part - at % 5);
+            if (count == 0)
+                break;
+            if (count < 0) {
+                SAME(errno, EAGAIN);
+                continue;
+            }
+            for (int i = 0; i < count; i++)
+                same &= at + i < MUCH && part[i] == much[at + i];
+            at += count;
+        }
+        SAME(at, MUCH);
+        CHECK(same);
+        int status = 1;
+        SAME(waitpid(child, &status, 0), child);
+        SAME(status, 0);
+        close(ends[0]);
+    }
+    /* Without waiting it is what there is room for, and then an error. */
+    int ends[2];
+    SAME(pipe(ends), 0);
+    SAME(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    ssize_t count = write(ends[1], much, MUCH);
+    CHECK(count > 0 && count < MUCH);
+    SAME(write(ends[1], much, MUCH), -1); SAME(errno, EAGAIN);
+    close(ends[0]);
+    SAME(signal(SIGPIPE, SIG_IGN) == SIG_ERR, 0);
+    SAME(write(ends[1], much, MUCH), -1); SAME(errno, EPIPE);
+    signal(SIGPIPE, SIG_DFL);
+    close(ends[1]);
+}
+
 const struct test_case process_cases[] = {
     {"executing", executing},
     {"spawning", spawning},
@@ -333,5 +401,6 @@ const struct test_case process_cases[] = {
     {"shell_commands", shell_commands},
     {"forks_among_threads", forks_among_threads},
     {"executing_among_threads", executing_among_threads},
+    {"writes_are_whole", writes_are_whole},
 };
 const unsigned process_case_count = sizeof process_cases / sizeof *process_cases;

@@ -44,6 +44,8 @@ type Result<T> = core::result::Result<T, i32>;
 pub trait Device {
     /// What it keeps for a handle.
     type Handle: Default;
+    /// Whether it can be sought in, which makes no difference to what is read.
+    const SEEKS: bool = true;
 
     /// Opens a path; the empty one is the file itself.
     ///
@@ -161,7 +163,12 @@ impl<D: Device> Server<D> {
             Incoming::Asked(Ok(Opcode::OpenAt)) => {
                 match self.open(handle, payload, flags as usize, user_of(sqe).0) {
                     Ok(number) => {
-                        return Some(reply::opened(sqe.tag, number, NewFdFlags::empty()));
+                        let flags = if D::SEEKS {
+                            NewFdFlags::POSITIONED
+                        } else {
+                            NewFdFlags::empty()
+                        };
+                        return Some(reply::opened(sqe.tag, number, flags));
                     }
                     Err(error) => Err(error),
                 }

@@ -189,6 +189,22 @@ unsafe fn vectored(
     Ok(done)
 }
 
+/// Goes on until all is written, as POSIX wants of a write that may wait: a pipe takes at once what it has room for. An
+/// error ends it, and is the next write's unless it came before the first byte.
+pub(crate) fn written_whole(
+    data: &[u8],
+    mut write: impl FnMut(&[u8]) -> Result<usize>,
+) -> Result<usize> {
+    let mut done = write(data)?;
+    while done > 0 && done < data.len() {
+        match write(&data[done..]) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => done += count,
+        }
+    }
+    Ok(done)
+}
+
 /// Gathers small pieces, so that what is written in one call arrives in one piece.
 unsafe fn write_vectors(number: c_int, vectors: *const libc::iovec, count: c_int) -> Result<usize> {
     const GATHERED: usize = 4096;
@@ -206,12 +222,13 @@ unsafe fn write_vectors(number: c_int, vectors: *const libc::iovec, count: c_int
                 buffer[len..len + piece.len()].copy_from_slice(piece);
                 len += piece.len();
             }
-            return restartable(|| sys::write(target, &buffer[..len]));
+            let write = |rest: &[u8]| restartable(|| sys::write(target, rest));
+            return written_whole(&buffer[..len], write);
         }
     }
     vectored(vectors, count, |base, len, _| {
         let piece = bytes(base, len)?;
-        restartable(|| sys::write(target, piece))
+        written_whole(piece, |rest| restartable(|| sys::write(target, rest)))
     })
 }
 
@@ -415,7 +432,8 @@ c_api! {
     fn write(number: c_int, buffer: *const c_void, len: usize) -> isize {
         size(fd(number).and_then(|target| {
             let buffer = bytes(buffer, len)?;
-            signalled(cancellable(|| restartable(|| sys::write(target, buffer))))
+            let write = |rest: &[u8]| restartable(|| sys::write(target, rest));
+            signalled(cancellable(|| written_whole(buffer, write)))
         }))
     }
     fn pread(number: c_int, buffer: *mut c_void, len: usize, offset: i64) -> isize {
