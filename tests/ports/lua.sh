@@ -3,7 +3,8 @@
 # Each file alone, without what takes much memory. Not here are `all`, which runs the others; `api` and `code`, which
 # look into an interpreter that is made for it; `heavy`, which wants gigabytes; and `tracegc`, a part of others.
 # Of `files` one line is left out: dash becomes the last command of `sh -c`, so that the signal that ends it ends the
-# shell. Of `main` two, which are input that an interpreter with readline repeats.
+# shell. Of `main` two, which are input that an interpreter with readline repeats. Standard input is a pipe: they want
+# one that cannot be sought in.
 tests=$root/lua-tests/usr/share/tests/lua
 # Programs are started without a PATH, too.
 [ "$counting" ] || cp "$root/lua/usr/bin/lua" /usr/bin/
@@ -29,7 +30,7 @@ for file in "$tests"/*.lua; do
     large_check "own.$name" 0 '' <<.
 cp -r $tests/. .
 $prepare
-lua -e '_soft, _port, _nomsg, Message, debug = true, false, true, function() end
+true | lua -e '_soft, _port, _nomsg, Message, debug = true, false, true, function() end
 $start' $name.lua >log 2>&1 || { status=\$?; tail -n 5 log; exit \$status; }
 .
 done
