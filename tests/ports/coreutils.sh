@@ -289,3 +289,13 @@ head -c 5000000 /dev/zero >a; cp a b
 [ "$(cksum <a)" = "$(cksum <b)" ] && same=same
 echo $(wc -c <a) $same
 .
+check cp_archive 0 'fifo symbolic link 1577934245' <<'.'
+mkdir s
+touch -d @1577934245 s/f
+ln -s nowhere s/l
+mkfifo s/p
+timeout 20 cp -a s t && stat -c %F t/p t/l | tr '\n' ' ' && stat -c %Y t/f
+.
+check dd_seeks_in_null 0 '' <<'.'
+dd if=/dev/zero of=/dev/null bs=4096 seek=3 count=2 2>/dev/null
+.
