@@ -65,7 +65,7 @@ fn main(start: &Start) -> i32 {
         max_bytes: size.saturating_mul(MIB),
         max_inodes: 1 << 16,
         max_handles: 1 << 16,
-        device: redox_rt::process::pid().map_or(0, u64::from),
+        device: scheme_loop::device_number(),
         scheme: String::from(name),
         default: name == "file",
         root_mode: ROOT_MODE,

@@ -91,7 +91,7 @@ fn main(start: &Start) -> i32 {
     };
     let config = Config {
         max_handles: 1 << 16,
-        device: redox_rt::process::pid().map_or(0, u64::from),
+        device: scheme_loop::device_number(),
         scheme: String::from(name),
         default: name == "file",
         ..Config::default()

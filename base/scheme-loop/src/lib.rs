@@ -286,6 +286,13 @@ impl Parked {
     }
 }
 
+/// What a daemon gives as `st_dev` of its files, by which and `st_ino` programs tell whether two files are one: its
+/// process's number, which no other daemon has meanwhile.
+#[must_use]
+pub fn device_number() -> u64 {
+    redox_rt::process::pid().map_or(0, u64::from)
+}
+
 /// What a daemon does that was started as `scheme_core::start` says: declares its features, makes
 /// itself known by its root, and serves. Answers its exit code; errors are written to descriptor 2.
 pub fn run<H: Handler>(name: &str, features: usize, root: u64, handler: &mut H) -> i32 {

@@ -8,7 +8,7 @@ extern crate alloc;
 
 mod seed;
 
-use redox_rt::{Result, eprintln, process, start::Start, sys};
+use redox_rt::{Result, eprintln, start::Start, sys};
 use scheme_loop::{Answers, Handler};
 use smallfs_core::{Device, Log, Null, Random, Server, Zero};
 use syscall::schemev2::Sqe;
@@ -34,8 +34,7 @@ impl<D: Device> Handler for Service<D> {
 }
 
 fn serve<D: Device>(name: &str, device: D, after: fn(&mut D)) -> i32 {
-    let number = process::pid().map_or(0, u64::from);
-    let mut server = Server::new(device, number);
+    let mut server = Server::new(device, scheme_loop::device_number());
     match server.root() {
         Ok(root) => scheme_loop::run(name, 0, root, &mut Service { server, after }),
         Err(errno) => {

@@ -12,7 +12,7 @@ mod line;
 mod service;
 mod sessions;
 
-use redox_rt::{eprintln, process, start::Start};
+use redox_rt::{eprintln, start::Start};
 use tty_core::WindowSize;
 use tty_server::Server;
 
@@ -29,7 +29,7 @@ const SIZE: WindowSize = WindowSize {
 };
 
 fn main(start: &Start) -> i32 {
-    let device = process::pid().map_or(0, u64::from);
+    let device = scheme_loop::device_number();
     let (name, server) = match start.arg(1).map(core::ffi::CStr::to_bytes) {
         Some(b"console") => ("console", Server::console("console", device, SIZE)),
         Some(b"pty") => ("pty", Ok(Server::pseudo("pty", device))),

@@ -338,7 +338,8 @@ static ssize_t send_all(int to, int how) {
     switch (how) {
     case 0: return write(to, much, MUCH);
     case 1: return writev(to, parts, 3);
-    default: return send(to, much, MUCH, 0);
+    case 2: return send(to, much, MUCH, 0);
+    default: return sendto(to, much, MUCH, 0, 0, 0);
     }
 }
 
@@ -346,8 +347,8 @@ static void writes_are_whole(void) {
     char part[4099];
     for (int i = 0; i < MUCH; i++)
         much[i] = i * 31 + i / 251;
-    for (int row = 0; row < 5; row++) {
-        int ends[2], how = row < 4 ? row % 2 : 2, is_pipe = row < 2;
+    for (int row = 0; row < 6; row++) {
+        int ends[2], how = row < 4 ? row % 2 : row - 2, is_pipe = row < 2;
         SAME(is_pipe ? pipe(ends) : socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
         pid_t child = fork();
         CHECK(child >= 0);

@@ -301,7 +301,7 @@ fn send_to(number: c_int, data: &[u8], flags: c_int, to: &[u8]) -> Result<usize>
         if !is_socket(number) {
             return fail(ENOTSOCK);
         }
-        return restartable(|| sys::write(number, data));
+        return file::written_whole(data, |rest| restartable(|| sys::write(number, rest)));
     }
     send_message(number, data, &[], to, flags)
 }
@@ -651,7 +651,7 @@ c_api! {
     }
     fn recvmsg(number: c_int, message: *mut libc::msghdr, flags: c_int) -> isize { size(cancellable(|| receive_parts(number, &mut *message, flags))) }
     fn send(number: c_int, buffer: *const c_void, len: usize, flags: c_int) -> isize {
-        size(signalled(bytes(buffer, len).and_then(|data| cancellable(|| file::written_whole(data, |rest| send_to(number, rest, flags, &[])))), flags))
+        size(signalled(bytes(buffer, len).and_then(|data| cancellable(|| send_to(number, data, flags, &[]))), flags))
     }
     fn sendto(number: c_int, buffer: *const c_void, len: usize, flags: c_int, address: *const libc::sockaddr, address_len: u32) -> isize {
         size(signalled(bytes(buffer, len).and_then(|data| cancellable(|| send_to(number, data, flags, target(address, address_len)?))), flags))
