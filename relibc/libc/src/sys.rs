@@ -136,6 +136,33 @@ pub fn is_cancellable() -> bool {
     SHIELDS.get() == 0
 }
 
+#[thread_local]
+static INSIDE: core::cell::Cell<u32> = core::cell::Cell::new(0);
+
+/// That this thread is about to take one of the library's locks, or has it, for as long as this exists. What
+/// a signal handler interrupts there does not go on before the handler returns.
+#[derive(Debug)]
+pub struct Inside(());
+
+impl Inside {
+    /// Before the lock is asked for.
+    pub fn enter() -> Inside {
+        INSIDE.set(INSIDE.get() + 1);
+        Inside(())
+    }
+
+    /// Whether there is one of this thread's.
+    pub fn is_somewhere() -> bool {
+        INSIDE.get() != 0
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(INSIDE.get() - 1);
+    }
+}
+
 /// A spinning lock for short sections; yields while it waits.
 pub struct Lock(core::sync::atomic::AtomicBool);
 
@@ -156,14 +183,21 @@ impl Lock {
         self.0.store(false, core::sync::atomic::Ordering::Release);
     }
 
-    /// Runs `section` alone.
-    pub fn with<R>(&self, section: impl FnOnce() -> R) -> R {
-        use core::sync::atomic::Ordering::Acquire;
-        while self.0.swap(true, Acquire) {
+    /// Waits until it is open, and closes it until what is answered is dropped.
+    pub fn hold(&self) -> Holding<'_> {
+        loop {
+            if let Some(holding) = self.try_hold() {
+                return holding;
+            }
             // SAFETY: no preconditions.
             unsafe { sched_yield() };
         }
-        let _holding = Holding(self);
+    }
+
+    /// Runs `section` alone.
+    pub fn with<R>(&self, section: impl FnOnce() -> R) -> R {
+        let _inside = Inside::enter();
+        let _holding = self.hold();
         section()
     }
 }

@@ -268,6 +268,35 @@ static void forks_among_threads(void) {
     SAME(unlink("/forks"), 0);
 }
 
+/* Who waits for a file has a lock for longer than the processor can be given away a few times. */
+static void *look_up(void *unused) {
+    getpwuid(0);
+    return unused;
+}
+
+static void *let_go(void *unused) {
+    usleep(200000);
+    close(open("/etc/passwd", O_WRONLY));
+    return unused;
+}
+
+static void fork_while_another_reads(void) {
+    pthread_t reader, writer;
+    mkdir("/etc", 0755), unlink("/etc/passwd");
+    SAME(mkfifo("/etc/passwd", 0600), 0);
+    SAME(pthread_create(&reader, 0, look_up, 0), 0);
+    usleep(10000);
+    SAME(pthread_create(&writer, 0, let_go, 0), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(unlink("/etc/passwd") == 0 && !getpwuid(0) ? 0 : 1);
+    int status = status_in_time(pid);
+    SAME(pthread_join(writer, 0), 0);
+    SAME(pthread_join(reader, 0), 0);
+    unlink("/etc/passwd");
+    SAME(status, 0);
+}
+
 /* A program in the place of another one is alone: what threads that had is not there any more. */
 static volatile unsigned *counters;
 
@@ -401,6 +430,7 @@ const struct test_case process_cases[] = {
     {"waiting", waiting},
     {"shell_commands", shell_commands},
     {"forks_among_threads", forks_among_threads},
+    {"fork_while_another_reads", fork_while_another_reads},
     {"executing_among_threads", executing_among_threads},
     {"writes_are_whole", writes_are_whole},
 };

@@ -166,18 +166,20 @@ unsafe fn for_each(mut each: impl FnMut(&FILE)) {
 #[cfg(target_os = "redox")]
 pub(crate) struct Held(Option<crate::sys::Holding<'static>>);
 
-/// Locks the list of streams and each of them. `patiently` tells whether something came true that may do so
-/// when it is tried again.
+/// The list of streams, which nobody changes until what is answered is dropped. `None` while somebody does.
 #[cfg(target_os = "redox")]
-pub(crate) fn hold(patiently: impl Fn(&dyn Fn() -> bool) -> bool) -> Held {
-    let list = core::cell::Cell::new(None);
-    let have_list = || {
-        let held = LIST.try_hold();
-        let is_held = held.is_some();
-        list.set(held);
-        is_held
-    };
-    if patiently(&have_list) {
+pub(crate) fn hold_list() -> Option<crate::sys::Holding<'static>> {
+    LIST.try_hold()
+}
+
+/// Locks each stream of the list, if that is held. `patiently` tells whether something came true that may do
+/// so when it is tried again.
+#[cfg(target_os = "redox")]
+pub(crate) fn hold(
+    list: Option<crate::sys::Holding<'static>>,
+    patiently: impl Fn(&dyn Fn() -> bool) -> bool,
+) -> Held {
+    if list.is_some() {
         // SAFETY: the list is locked. What a locked stream is found out by is atomic.
         unsafe {
             for_each(|file| {
@@ -185,7 +187,7 @@ pub(crate) fn hold(patiently: impl Fn(&dyn Fn() -> bool) -> bool) -> Held {
             });
         }
     }
-    Held(list.take())
+    Held(list)
 }
 
 #[cfg(target_os = "redox")]

@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int};
 
 use cap_abi::auxv;
-use redox_rt::futex::Mutex;
 use redox_rt::signal::{again, without_delivery};
 use redox_rt::start::Start;
 use redox_rt::{Error, Fd, Result, namespace, sys};
 use syscall::flag::{O_DIRECTORY, O_STAT};
 use syscall::{EINVAL, ENOENT, ERANGE};
 
+use super::fork::Mutex;
 use super::path::{Last, at, find, named};
 use super::{allocate_text, fail, fd, give_text, pointer, text, unit};
 
@@ -32,7 +32,7 @@ fn texts<T>(then: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    TEXT.try_lock()
+    TEXT.try_hold()
 }
 
 /// The text, for a program that is started; empty when there is none.

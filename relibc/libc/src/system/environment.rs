@@ -9,10 +9,10 @@ use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null_mut;
 
 use redox_rt::Result;
-use redox_rt::futex::Mutex;
 use redox_rt::start::Start;
 use syscall::{EINVAL, ENOMEM};
 
+use super::fork::Mutex;
 use super::{allocate_text, fail, text, unit};
 
 /// The strings, `NAME=VALUE`, and a null pointer behind them.
@@ -24,7 +24,7 @@ static OWN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    OWN.try_lock()
+    OWN.try_hold()
 }
 
 pub(crate) unsafe fn set(start: &Start) {

@@ -5,24 +5,96 @@
 //! for the time of the fork, in an order in which whoever holds one of them and takes another takes one
 //! further down.
 
+use core::ops::{Deref, DerefMut};
+
+use redox_rt::futex::{self, MutexGuard};
 use redox_rt::{signal, sys, thread as rt};
+use syscall::TimeSpec;
 
 use super::{
     cwd, environment, heap, log, named_semaphore, poll, popen, process, start, thread, timer, users,
 };
+use crate::sys::Inside;
 use crate::{stdio, stdlib, time};
 
-/// How often a lock is asked for that somebody else holds. It may be a thread that waits for a terminal with
-/// a stream locked, or what the signal handler has interrupted that forks now: these are not waited for.
-const PATIENCE: usize = 64;
+/// A value of the library's that one thread at a time can reach, and that a fork waits for.
+#[derive(Debug)]
+pub(crate) struct Mutex<T>(futex::Mutex<T>);
 
-fn patiently<T>(ask: impl Fn() -> Option<T>) -> Option<T> {
-    (0..PATIENCE).find_map(|_| {
-        let held = ask();
-        if held.is_none() {
-            sys::sched_yield();
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(futex::Mutex::new(value))
+    }
+
+    /// Waits for it.
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        let inside = Inside::enter();
+        Guard {
+            value: self.0.lock(),
+            _inside: inside,
         }
-        held
+    }
+
+    /// For a fork: the value, which nobody changes until what is answered is dropped. `None` while somebody
+    /// has it.
+    pub(super) fn try_hold(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock()
+    }
+
+    /// Makes it free, with another value; the former one is forgotten.
+    ///
+    /// # Safety
+    /// There is no other thread, and this one is not about to change the value.
+    pub(super) unsafe fn renew(&self, value: T) {
+        // SAFETY: as the caller says.
+        unsafe { self.0.renew(value) };
+    }
+}
+
+/// Access to a [`Mutex`]'s value until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Guard<'a, T> {
+    // In this order they are dropped.
+    value: MutexGuard<'a, T>,
+    _inside: Inside,
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+/// How often the processor is given away for something that others have.
+const YIELDS: usize = 64;
+/// How often a millisecond is slept afterwards for a lock. Who has one may read a file with it; a file system
+/// that does not answer is not to stop forks for ever.
+const SLEEPS: usize = 10_000;
+const MILLISECOND: TimeSpec = TimeSpec {
+    tv_sec: 0,
+    tv_nsec: 1_000_000,
+};
+/// The same for a stream, in which its thread may be waiting for a terminal.
+const STREAM_SLEEPS: usize = 4;
+
+/// Asks until there is an answer. What a signal handler has interrupted does not go on while it waits.
+fn patiently<T>(sleeps: usize, ask: impl Fn() -> Option<T>) -> Option<T> {
+    let sleeps = if Inside::is_somewhere() { 0 } else { sleeps };
+    (0..=YIELDS + sleeps).find_map(|i| {
+        match i {
+            0 => {}
+            1..=YIELDS => sys::sched_yield(),
+            // Woken early it asks early.
+            _ => drop(sys::nanosleep(&MILLISECOND)),
+        }
+        ask()
     })
 }
 
@@ -38,21 +110,23 @@ pub(crate) fn quietly<T>(fork: impl FnOnce() -> T, is_child: impl FnOnce(&T) -> 
             return forked;
         }
         let _held = (
-            patiently(popen::hold),
-            patiently(named_semaphore::hold),
-            patiently(log::hold),
-            patiently(users::hold),
-            patiently(poll::hold),
-            patiently(time::hold),
-            patiently(environment::hold),
-            patiently(thread::key::hold),
-            patiently(process::hold),
-            patiently(start::hold),
-            patiently(stdlib::hold),
-            patiently(cwd::hold),
+            patiently(SLEEPS, popen::hold),
+            patiently(SLEEPS, named_semaphore::hold),
+            patiently(SLEEPS, log::hold),
+            patiently(SLEEPS, users::hold),
+            patiently(SLEEPS, poll::hold),
+            patiently(SLEEPS, time::hold),
+            patiently(SLEEPS, environment::hold),
+            patiently(SLEEPS, thread::key::hold),
+            patiently(SLEEPS, process::hold),
+            patiently(SLEEPS, start::hold),
+            patiently(SLEEPS, stdlib::hold),
+            patiently(SLEEPS, cwd::hold),
         );
-        let streams = stdio::hold(|ask| patiently(|| ask().then_some(())).is_some());
-        let clocks = patiently(thread::clocks::hold);
+        let streams = stdio::hold(patiently(SLEEPS, stdio::hold_list), |ask| {
+            patiently(STREAM_SLEEPS, || ask().then_some(())).is_some()
+        });
+        let clocks = patiently(SLEEPS, thread::clocks::hold);
         let forked = heap::while_quiet(fork);
         let in_child = is_child(&forked);
         match clocks {

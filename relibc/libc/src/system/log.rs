@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int};
 
-use redox_rt::futex::Mutex;
 use redox_rt::{Fd, namespace, process, sys};
 use relibc_core::errno::Errno;
 
+use super::fork::Mutex;
 use crate::stdio;
 use crate::string::{bytes, strerror};
 use crate::va::List;
@@ -32,7 +32,7 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    SETTINGS.try_lock()
+    SETTINGS.try_hold()
 }
 
 const LEVELS: [&[u8]; 8] = [

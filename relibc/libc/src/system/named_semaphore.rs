@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_uint};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use redox_rt::futex::Mutex;
 use redox_rt::{Error, Fd, Result, fs, sys};
 use rt_core::PAGE_SIZE;
 use syscall::flag::MapFlags;
 use syscall::{EEXIST, EINVAL, ENOENT, Map};
 
+use super::fork::Mutex;
 use super::semaphore::{Semaphore, sem_init};
 use super::{fail, file, path, pointer, text, unit};
 
@@ -37,7 +37,7 @@ static OPENED: Mutex<Vec<Opened>> = Mutex::new(Vec::new());
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    OPENED.try_lock()
+    OPENED.try_hold()
 }
 
 fn full_name(name: &[u8]) -> Result<Vec<u8>> {

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::ffi::{c_int, c_short};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use redox_rt::futex::Mutex;
 use redox_rt::signal::without_delivery;
 use redox_rt::{Error, Result, sys};
 use syscall::flag::{EVENT_TIMEOUT_ID, EventFlags, O_NONBLOCK, O_RDWR};
 use syscall::{EAGAIN, EBADF, EEXIST, EINVAL, ENOENT, EPERM, Event, TimeSpec};
 
+use super::fork::Mutex;
 use super::signal::with_mask;
 use super::thread::cancel::cancellable;
 use super::{fail, fd, int, open_scheme, unit};
@@ -262,7 +262,7 @@ fn queues<T>(then: impl FnOnce(&mut Queues) -> T) -> T {
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    QUEUES.try_lock()
+    QUEUES.try_hold()
 }
 
 /// A descriptor is about to be closed: queues forget it, as the kernel does.

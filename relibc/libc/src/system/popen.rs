@@ -6,11 +6,11 @@ use core::mem::MaybeUninit;
 use core::ptr::null;
 
 use redox_rt::Result;
-use redox_rt::futex::Mutex;
 use redox_rt::signal;
 use rt_core::signal::{Action, Handler};
 use syscall::{ECHILD, EINTR, EINVAL, ENOENT, ENOMEM};
 
+use super::fork::Mutex;
 use super::spawn::{self, Actions, Place, SpawnAttributes};
 use super::{environment, fail, file, int, pointer, process};
 use crate::stdio::{self, FILE};
@@ -28,7 +28,7 @@ static OPEN: Mutex<Vec<Piped>> = Mutex::new(Vec::new());
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    OPEN.try_lock()
+    OPEN.try_hold()
 }
 
 /// Starts the shell with a command.

@@ -6,13 +6,13 @@ use core::ffi::{CStr, c_char, c_int, c_uint};
 use cap_abi::auxv::{AT_REDOX_CWD_LEN, AT_REDOX_CWD_PTR};
 use libredox::protocol::O_CLOEXEC;
 use libredox::protocol::{ProcCall, ProcMeta, WaitFlags};
-use redox_rt::futex::Mutex;
 use redox_rt::spawn::{self, Command, Image};
 use redox_rt::{Error, Fd, Result, process, sys};
 use rt_core::stack::Blob;
 use syscall::flag::{O_NONBLOCK, O_RDONLY};
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENAMETOOLONG, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
 
+use super::fork::Mutex;
 use super::path::{at_directory, named};
 use super::restartable;
 use super::{environment, fail, int, text, unit};
@@ -24,7 +24,7 @@ static HANDLERS: Mutex<Vec<[Option<Handler>; 3]>> = Mutex::new(Vec::new());
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    HANDLERS.try_lock()
+    HANDLERS.try_hold()
 }
 
 /// A new process with one thread, a copy of the calling one. Answers the child's number, 0 in it.

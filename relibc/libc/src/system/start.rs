@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_void};
 
-use redox_rt::futex::Mutex;
 use redox_rt::start::Start;
 
+use super::fork::Mutex;
 use super::{cwd, environment, signal, thread, unwind};
 use crate::sys::Lock;
 
@@ -95,7 +95,7 @@ static ENDING: Lock = Lock::new();
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    AT_EXIT.try_lock().zip(AT_QUICK_EXIT.try_lock())
+    AT_EXIT.try_hold().zip(AT_QUICK_EXIT.try_hold())
 }
 
 /// In the child of a fork: the thread that ended the process is not in it.
@@ -135,17 +135,16 @@ c_api! {
     }
     fn exit(status: c_int) -> ! {
         // A second thread that exits waits here for the end that the first one makes.
-        ENDING.with(|| {
-            thread::run_destructors();
-            run(&AT_EXIT);
-            let (first, mut at) = (__fini_array_start.as_ptr(), __fini_array_end.as_ptr());
-            while at > first {
-                at = at.sub(1);
-                (*at)();
-            }
-            crate::stdio::fflush(core::ptr::null_mut());
-            redox_rt::exit(status)
-        })
+        let _ending = ENDING.hold();
+        thread::run_destructors();
+        run(&AT_EXIT);
+        let (first, mut at) = (__fini_array_start.as_ptr(), __fini_array_end.as_ptr());
+        while at > first {
+            at = at.sub(1);
+            (*at)();
+        }
+        crate::stdio::fflush(core::ptr::null_mut());
+        redox_rt::exit(status)
     }
     fn _exit(status: c_int) -> ! { redox_rt::exit(status) }
     fn _Exit(status: c_int) -> ! { redox_rt::exit(status) }

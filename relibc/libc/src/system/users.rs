@@ -5,13 +5,13 @@ use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
 
 use libredox::protocol::O_CLOEXEC;
-use redox_rt::futex::Mutex;
 use redox_rt::signal::restartable;
 use redox_rt::{Error, Fd, Result, namespace, process, sys};
 use relibc_core::users::{Group, User, group, user};
 use syscall::flag::O_RDONLY;
 use syscall::{ENOENT, ERANGE};
 
+use super::fork::Mutex;
 use super::{code, text};
 
 /// `struct group`.
@@ -152,7 +152,7 @@ static GROUP: Mutex<Place<[u64; 4]>> = Mutex::new(Place {
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    USER.try_lock().zip(GROUP.try_lock())
+    USER.try_hold().zip(GROUP.try_hold())
 }
 
 const _: () = assert!(size_of::<libc::passwd>() <= 56 && size_of::<CGroup>() <= 32);

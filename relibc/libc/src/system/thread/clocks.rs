@@ -5,12 +5,13 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use redox_rt::context::read_status_and_time;
-use redox_rt::futex::{Mutex, MutexGuard};
+use redox_rt::futex::MutexGuard;
 use redox_rt::{Error, Fd, Result};
 use syscall::{EINVAL, ENOMEM, ESRCH};
 
 use super::Thread;
 use crate::system::fail;
+use crate::system::fork::Mutex;
 
 /// The number of a thread's clock is this and the thread's own number.
 const FIRST: u32 = 1 << 16;
@@ -73,7 +74,7 @@ pub(crate) struct Held(MutexGuard<'static, Vec<Clock>>);
 
 /// Keeps the clocks as they are. `None` while somebody changes them.
 pub(crate) fn hold() -> Option<Held> {
-    CLOCKS.try_lock().map(Held)
+    CLOCKS.try_hold().map(Held)
 }
 
 /// In the child of a fork that could not hold them.

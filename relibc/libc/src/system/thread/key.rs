@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
-use redox_rt::futex::Mutex;
 use syscall::{EAGAIN, EINVAL, ENOMEM};
+
+use crate::system::fork::Mutex;
 
 type Destructor = unsafe extern "C" fn(*mut c_void);
 
@@ -29,7 +30,7 @@ static mut VALUES: Vec<(u32, *mut c_void)> = Vec::new();
 
 /// What nobody changes until it is dropped: for a fork. `None` while somebody does.
 pub(crate) fn hold() -> Option<impl Sized> {
-    KEYS.try_lock()
+    KEYS.try_hold()
 }
 
 fn find(key: usize) -> Option<Key> {
