@@ -97,7 +97,8 @@ impl<R, L> Manager<R, L> {
                     waiting: Waiting::No,
                 };
                 let made = self.new_handle(kind, caller)?;
-                self.namespace_mut(ns)?.watchers.insert(Key::from_raw(made));
+                let rare = self.namespace_mut(ns)?.with_rare();
+                rare.watchers.insert(Key::from_raw(made));
                 Ok(Dup::Handle(made))
             }
         }
@@ -188,7 +189,9 @@ impl<R, L> Manager<R, L> {
         namespace.destroyed = true;
         namespace.names = Names::default();
         // The lease takes the roots that were handed out along.
-        namespace.issued.clear();
+        if let Some(rare) = namespace.rare_mut() {
+            rare.issued.clear();
+        }
         let (owner, charged) = (namespace.owner, namespace.all_charged());
         namespace.charged = 0;
         namespace.places = 0;

@@ -176,8 +176,10 @@ impl<R, L> Manager<R, L> {
         let Some(namespace) = self.namespaces.get_mut(ns) else {
             return;
         };
-        if matches!(kind, Kind::Watch { .. }) {
-            namespace.watchers.remove(&key);
+        if matches!(kind, Kind::Watch { .. })
+            && let Some(rare) = namespace.rare_mut()
+        {
+            rare.watchers.remove(&key);
         }
         namespace.handles = namespace.handles.saturating_sub(1);
         if namespace.handles == 0 {

@@ -80,10 +80,16 @@ pub(crate) struct Namespace<R, L> {
     pub handles: usize,
     /// Counts changes as watchers see them.
     pub generation: u64,
-    pub watchers: BTreeSet<Key>,
     /// Ends everything opened through the namespace.
     pub lease: Option<L>,
     pub destroyed: bool,
+    rare: Option<Box<Rare<R>>>,
+}
+
+/// What few namespaces have.
+#[derive(Debug)]
+pub(crate) struct Rare<R> {
+    pub watchers: BTreeSet<Key>,
     /// By name.
     pub issued: BTreeMap<Box<str>, Issued<R>>,
 }
@@ -99,11 +105,30 @@ impl<R, L> Namespace<R, L> {
             changes: 0,
             handles: 0,
             generation: 0,
-            watchers: BTreeSet::new(),
             lease: None,
             destroyed: false,
-            issued: BTreeMap::new(),
+            rare: None,
         }
+    }
+
+    /// What few namespaces have, if this one has any of it.
+    pub fn rare(&self) -> Option<&Rare<R>> {
+        self.rare.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub fn rare_mut(&mut self) -> Option<&mut Rare<R>> {
+        self.rare.as_deref_mut()
+    }
+
+    /// The same, to be added to.
+    pub fn with_rare(&mut self) -> &mut Rare<R> {
+        self.rare.get_or_insert_with(|| {
+            Box::new(Rare {
+                watchers: BTreeSet::new(),
+                issued: BTreeMap::new(),
+            })
+        })
     }
 
     /// Fails (`ESTALE`) when the namespace has been destroyed.

@@ -161,6 +161,7 @@ fn done<T>(rest: &[u8], value: T) -> Result<T, Error> {
     }
 }
 
+#[inline]
 fn take_word(bytes: &[u8]) -> Result<(usize, &[u8]), Error> {
     bytes
         .split_first_chunk::<WORD>()
@@ -168,6 +169,7 @@ fn take_word(bytes: &[u8]) -> Result<(usize, &[u8]), Error> {
         .ok_or(Error::MALFORMED)
 }
 
+#[inline]
 fn take_entry(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let (length, rest) = take_word(bytes)?;
     rest.split_at_checked(length).ok_or(Error::MALFORMED)

@@ -169,11 +169,8 @@ impl<R, L> Manager<R, L> {
     /// [`Self::issue`] first.
     #[must_use]
     pub fn issued(&self, hand_out: &HandOut<R>) -> Option<&R> {
-        let issued = self
-            .namespaces
-            .get(hand_out.ns)?
-            .issued
-            .get(&hand_out.name)?;
+        let namespace = self.namespaces.get(hand_out.ns)?;
+        let issued = namespace.rare()?.issued.get(&hand_out.name)?;
         Rc::ptr_eq(&issued.binding, &hand_out.binding).then_some(&issued.root)
     }
 
@@ -184,7 +181,7 @@ impl<R, L> Manager<R, L> {
     /// `EMFILE` when roots of too many names are handed out.
     pub fn issue(&mut self, hand_out: HandOut<R>, root: R) -> Result<(), Error> {
         let HandOut { binding, ns, name } = hand_out;
-        let issued = &mut self.namespace_mut(ns)?.issued;
+        let issued = &mut self.namespace_mut(ns)?.with_rare().issued;
         if issued.len() >= MAX_ISSUED && !issued.contains_key(&name) {
             return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
         }
@@ -202,7 +199,8 @@ impl<R, L> Manager<R, L> {
     /// A name is not bound any more to what it was bound to.
     pub(crate) fn end_issued(&mut self, ns: Key, name: &str) {
         if let Some(namespace) = self.namespaces.get_mut(ns)
-            && let Some(issued) = namespace.issued.remove(name)
+            && let Some(rare) = namespace.rare_mut()
+            && let Some(issued) = rare.issued.remove(name)
         {
             self.ended.push(issued.root);
         }

@@ -203,11 +203,13 @@ impl<R, L> Manager<R, L> {
             return;
         };
         namespace.generation = namespace.generation.wrapping_add(1);
-        let waiting = namespace.watchers.len();
-        if waiting == 0 || self.ready.try_reserve(waiting).is_err() {
+        let Some(watchers) = namespace.rare().map(|rare| &rare.watchers) else {
+            return;
+        };
+        if watchers.is_empty() || self.ready.try_reserve(watchers.len()).is_err() {
             return;
         }
-        for watcher in &namespace.watchers {
+        for watcher in watchers {
             if let Some(Handle {
                 kind: Kind::Watch { waiting, .. },
                 ..

@@ -173,17 +173,17 @@ proptest! {
                     model.get(&text).copied()
                 );
             }
-            let whole: Vec<_> = map.iter().map(|leaf| leaf.name().to_owned()).collect();
+            let mut whole: Vec<_> = map.iter().map(|leaf| leaf.name().to_owned()).collect();
             let (mut pieces, mut position) = (Vec::new(), 0);
             while let Some((next, leaf)) = map.at_or_after(position) {
                 prop_assert!(next > position);
                 position = next;
                 pieces.push(leaf.name().to_owned());
             }
-            prop_assert_eq!(&whole, &pieces);
-            let mut sorted = whole;
-            sorted.sort();
-            prop_assert!(sorted.iter().eq(model.keys()));
+            for names in [&mut whole, &mut pieces] {
+                names.sort();
+                prop_assert!(names.iter().eq(model.keys()));
+            }
         }
     }
 
@@ -215,6 +215,20 @@ proptest! {
         // What was there all the time is seen exactly once.
         for name in names.iter().map(u8::to_string).filter(|name| !touched.contains(name)) {
             prop_assert_eq!(seen.iter().filter(|one| **one == name).count(), 1);
+        }
+    }
+}
+
+#[test]
+fn names_of_every_length_are_told_apart() {
+    for len in 0..40 {
+        let name = vec![b'a'; len];
+        assert!(same(&name, &name.clone()));
+        assert!(!same(&name, &vec![b'a'; len + 1]));
+        for at in 0..len {
+            let mut other = name.clone();
+            other[at] = b'b';
+            assert!(!same(&name, &other), "{len} {at}");
         }
     }
 }
