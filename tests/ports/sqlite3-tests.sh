@@ -61,7 +61,7 @@ for file in $(cat "$tests/veryquick"); do
         continue
     fi
     large_check "own.$name" 0 "$expected" <<.
-timeout -k 1 300 $tests/testfixture $ports/sqlite3-tests.tcl $tests/test $tests/$file >log 2>&1
+timeout -k 1 900 $tests/testfixture $ports/sqlite3-tests.tcl $tests/test $tests/$file >log 2>&1
 judged $name log \$?
 .
 done

@@ -1,6 +1,7 @@
 //! The table of suites, and the emulator's command line for each.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -32,6 +33,11 @@ pub struct Suite {
     /// Whether it is run only when it is asked for by its name.
     #[serde(default)]
     pub on_request: bool,
+    /// As how many runs, `NAME-1` and so on: in the command line of each, `{part}` is its `number/parts`.
+    pub parts: Option<NonZeroU32>,
+    /// The suite that it is a part of.
+    #[serde(skip)]
+    whole: Option<String>,
     /// A disk image to boot through UEFI firmware, instead of the kernel and an initial file system.
     pub disk: Option<PathBuf>,
     /// Whether the machine may start again, with what it has written to its disks; else that is its end.
@@ -151,25 +157,56 @@ impl Table {
                 );
             }
         }
-        Ok(table)
+        for suite in &table.suites {
+            if suite.parts.is_some() != suite.cmdline.contains(PART) {
+                bail!(
+                    "suite {:?}: {PART} is for a suite that has parts",
+                    suite.name
+                );
+            }
+        }
+        let suites = table.suites.into_iter().flat_map(Suite::in_parts).collect();
+        Ok(Self { suites })
     }
 
-    /// The suites called `names`; when there are none, all of this kind but those on request.
+    /// The suites called `names`, in all their parts; when there are none, all of this kind but those on request.
     pub fn select(&self, bench: bool, names: &[String]) -> Result<Vec<&Suite>> {
         let known = || self.suites.iter().filter(|suite| suite.bench == bench);
         for name in names {
-            if !known().any(|suite| suite.name == *name) {
+            if !known().any(|suite| suite.is_called(name)) {
                 let list: Vec<_> = known().map(|suite| suite.name.as_str()).collect();
                 bail!("no suite named {name:?}; there are: {}", list.join(", "));
             }
         }
-        let wanted =
-            |suite: &&Suite| names.contains(&suite.name) || (names.is_empty() && !suite.on_request);
+        let wanted = |suite: &&Suite| {
+            names.iter().any(|name| suite.is_called(name))
+                || (names.is_empty() && !suite.on_request)
+        };
         Ok(known().filter(wanted).collect())
     }
 }
 
+/// Where a command line has the number of a part.
+const PART: &str = "{part}";
+
 impl Suite {
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.whole.as_deref() == Some(name)
+    }
+
+    fn in_parts(self) -> Vec<Self> {
+        let Some(parts) = self.parts else {
+            return vec![self];
+        };
+        let part = |number| Self {
+            name: format!("{}-{number}", self.name),
+            whole: Some(self.name.clone()),
+            cmdline: self.cmdline.replace(PART, &format!("{number}/{parts}")),
+            ..self.clone()
+        };
+        (1..=parts.get()).map(part).collect()
+    }
+
     /// What its initial file system holds in addition to the usual.
     pub fn extra_programs(&self) -> Programs {
         Programs {

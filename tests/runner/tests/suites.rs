@@ -64,6 +64,33 @@ fn bad_tables() {
 }
 
 #[test]
+fn a_suite_in_parts() {
+    let table = Table::parse(
+        "[[suite]]\nname = 'a'\n[[suite]]\nname = 'b'\nparts = 3\ncmdline = 'PART={part} x'",
+    )
+    .unwrap();
+    let names = |wanted: &[&str]| -> Vec<String> {
+        let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let chosen = table.select(false, &wanted).unwrap();
+        chosen.iter().map(|suite| suite.name.clone()).collect()
+    };
+    assert_eq!(names(&[]), ["a", "b-1", "b-2", "b-3"]);
+    assert_eq!(names(&["b"]), ["b-1", "b-2", "b-3"]);
+    assert_eq!(names(&["b-2"]), ["b-2"]);
+    assert_eq!(table.suites[2].cmdline, "PART=2/3 x");
+    for text in [
+        "parts = 3",
+        "cmdline = '{part}'",
+        "parts = 0\ncmdline = '{part}'",
+    ] {
+        assert!(
+            Table::parse(&format!("[[suite]]\nname = 's'\n{text}")).is_err(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn command_lines() {
     let suite = |text: &str| {
         Table::parse(&format!("[[suite]]\nname = 's'\n{text}"))
