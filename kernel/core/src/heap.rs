@@ -7,6 +7,10 @@
 //! gives its frames back; each class keeps the last such slab for the next object until
 //! [`Heap::trim`].
 //!
+//! The first slab of a list stays there when it has no room or no objects, until it is in the way, so that
+//! a class whose number of objects goes up and down by one does not change its list each time. No other
+//! slab of a list is full or empty.
+//!
 //! Memory is reached only through [`Pages`], by address, so that this can be `forbid(unsafe_code)` and
 //! run on the host.
 
@@ -39,7 +43,9 @@ const LARGEST: usize = 2048;
 const WORD: usize = size_of::<usize>();
 // The words of a slab's header.
 const NEXT: usize = 0;
+/// Address of the slab before, 0 if it is the first, [`UNLINKED`] if it is not on the list.
 const BACK: usize = WORD;
+const UNLINKED: usize = usize::MAX;
 /// Address of the first free object, or 0.
 const FREE: usize = 2 * WORD;
 /// How many objects are in use.
@@ -53,9 +59,9 @@ const SIGNATURE: usize = 0x51ab_0000;
 
 #[derive(Clone, Copy, Debug)]
 struct Class {
-    /// First slab with room, or 0.
+    /// First slab of the list, or 0.
     partial: usize,
-    /// A slab without objects kept for the next one, or 0.
+    /// A slab without objects kept for the next one, or 0. Only if the first of the list is not one.
     spare: usize,
 }
 
@@ -233,12 +239,11 @@ impl Heap {
             let Some(shape) = Shape::of(index) else {
                 continue;
             };
-            let spare = self
-                .class(shape)
-                .map_or(0, |class| core::mem::take(&mut class.spare));
-            if spare != 0 {
-                self.give_slab(pages, shape, spare);
+            let first = self.class(shape).map_or(0, |class| class.partial);
+            if first != 0 && pages.load(at(first, USED)) == 0 {
+                self.set_aside(pages, shape, first);
             }
+            self.give_spare(pages, shape);
         }
     }
 
@@ -253,6 +258,15 @@ impl Heap {
     }
 
     fn alloc_object<P: Pages>(&mut self, pages: &mut P, shape: Shape) -> Option<usize> {
+        let first = self.class(shape)?.partial;
+        if first != 0
+            && let Some(object) = take_object(pages, shape, first)
+        {
+            return Some(object);
+        }
+        if first != 0 {
+            self.unlink(pages, shape, first);
+        }
         let mut slab = self.class(shape)?.partial;
         if slab == 0 {
             slab = core::mem::take(&mut self.class(shape)?.spare);
@@ -261,27 +275,13 @@ impl Heap {
             }
             self.link(pages, shape, slab);
         }
-        let free = pages.load(at(slab, FREE));
-        let object = if free != 0 {
-            let next = pages.load(free);
-            pages.store(at(slab, FREE), next);
-            free
-        } else {
-            let mark = pages.load(at(slab, MARK));
-            pages.store(at(slab, MARK), mark.wrapping_add(shape.size));
-            mark
-        };
-        let used = pages.load(at(slab, USED)).wrapping_add(1);
-        pages.store(at(slab, USED), used);
-        if !has_room(pages, shape, slab) {
-            self.unlink(pages, shape, slab);
-        }
-        Some(object)
+        take_object(pages, shape, slab)
     }
 
     fn new_slab<P: Pages>(&mut self, pages: &mut P, shape: Shape) -> Option<usize> {
         let slab = pages.take(shape.order)?;
         self.stats.frames = self.stats.frames.saturating_add(1 << shape.order);
+        pages.store(at(slab, BACK), UNLINKED);
         pages.store(at(slab, FREE), 0);
         pages.store(at(slab, USED), 0);
         pages.store(at(slab, MARK), at(slab, shape.first()));
@@ -311,28 +311,60 @@ impl Heap {
             .load(at(slab, USED))
             .checked_sub(1)
             .ok_or(NotOurs(address))?;
-        let was_full = !has_room(pages, shape, slab);
         let free = pages.load(at(slab, FREE));
         pages.store(address, free);
         pages.store(at(slab, FREE), address);
         pages.store(at(slab, USED), used);
-        if was_full {
+        if pages.load(at(slab, BACK)) == UNLINKED {
             self.link(pages, shape, slab);
         }
         if used == 0 {
-            self.unlink(pages, shape, slab);
-            let spare = self
-                .class(shape)
-                .map_or(0, |class| core::mem::replace(&mut class.spare, slab));
-            if spare != 0 {
-                self.give_slab(pages, shape, spare);
-            }
+            self.keep_one(pages, shape, slab);
         }
         Ok(())
     }
 
+    /// A slab has no objects any more; of those that have none, the class keeps one.
+    fn keep_one<P: Pages>(&mut self, pages: &mut P, shape: Shape, slab: usize) {
+        let first = self.class(shape).map_or(0, |class| class.partial);
+        if first == slab {
+            self.give_spare(pages, shape);
+        } else if pages.load(at(first, USED)) == 0 {
+            self.unlink(pages, shape, slab);
+            self.give_slab(pages, shape, slab);
+        } else {
+            self.set_aside(pages, shape, slab);
+        }
+    }
+
+    fn give_spare<P: Pages>(&mut self, pages: &mut P, shape: Shape) {
+        let spare = self
+            .class(shape)
+            .map_or(0, |class| core::mem::take(&mut class.spare));
+        if spare != 0 {
+            self.give_slab(pages, shape, spare);
+        }
+    }
+
+    /// Takes a slab without objects off its class's list and keeps it instead of the one kept so far.
+    fn set_aside<P: Pages>(&mut self, pages: &mut P, shape: Shape, slab: usize) {
+        self.unlink(pages, shape, slab);
+        self.give_spare(pages, shape);
+        if let Some(class) = self.class(shape) {
+            class.spare = slab;
+        }
+    }
+
     /// Puts a slab at the front of its class's list.
     fn link<P: Pages>(&mut self, pages: &mut P, shape: Shape, slab: usize) {
+        let first = self.class(shape).map_or(0, |class| class.partial);
+        if first != 0 {
+            if pages.load(at(first, USED)) == 0 {
+                self.set_aside(pages, shape, first);
+            } else if !has_room(pages, shape, first) {
+                self.unlink(pages, shape, first);
+            }
+        }
         let Some(class) = self.class(shape) else {
             return;
         };
@@ -356,7 +388,29 @@ impl Heap {
         } else if let Some(class) = self.class(shape) {
             class.partial = next;
         }
+        pages.store(at(slab, BACK), UNLINKED);
     }
+}
+
+/// Takes an object of a slab, if it has room.
+fn take_object<P: Pages>(pages: &mut P, shape: Shape, slab: usize) -> Option<usize> {
+    let free = pages.load(at(slab, FREE));
+    let object = if free != 0 {
+        let next = pages.load(free);
+        pages.store(at(slab, FREE), next);
+        free
+    } else {
+        let mark = pages.load(at(slab, MARK));
+        let end = mark.wrapping_add(shape.size);
+        if end > at(slab, shape.slab_size()) {
+            return None;
+        }
+        pages.store(at(slab, MARK), end);
+        mark
+    };
+    let used = pages.load(at(slab, USED)).wrapping_add(1);
+    pages.store(at(slab, USED), used);
+    Some(object)
 }
 
 /// Whether another object fits into a slab.

@@ -86,10 +86,15 @@ fn parse_other(path: &[u8]) -> Result<Target<'_>, Error> {
 #[inline]
 fn scheme_at(path: &[u8], name_start: usize) -> Target<'_> {
     let name_end = component_end(path, name_start);
+    let exact = name_end == path.len();
     Target::Scheme {
         name: part(path, name_start, name_end),
-        suffix: skip_slashes(path, name_end),
-        exact: name_end == path.len(),
+        suffix: if exact {
+            name_end
+        } else {
+            skip_slashes(path, name_end)
+        },
+        exact,
     }
 }
 

@@ -16,6 +16,7 @@ struct Words {
     /// First frame of each taken block, and its order.
     taken: BTreeMap<usize, u8>,
     limit: usize,
+    stores: usize,
 }
 
 impl Words {
@@ -24,6 +25,7 @@ impl Words {
             words: vec![0; FRAMES * FRAME_SIZE / WORD],
             taken: BTreeMap::new(),
             limit: FRAMES,
+            stores: 0,
         }
     }
 
@@ -83,6 +85,7 @@ impl Pages for Words {
     fn store(&mut self, address: usize, value: usize) {
         let index = self.check(address);
         self.words[index] = value;
+        self.stores += 1;
     }
 }
 
@@ -199,6 +202,25 @@ fn an_empty_slab_goes_back() {
     assert_eq!(pages.frames(), 1);
     heap.trim(&mut pages);
     assert_eq!(pages.frames(), 1);
+}
+
+/// How often the pages are written to does not depend on how many objects there are already: also not where
+/// the next one fills its slab, or is the first of one.
+#[test]
+fn one_more_object_costs_the_same_anywhere() {
+    let layout = layout(100, 4);
+    let (mut pages, mut heap) = (Words::new(), Heap::new());
+    let mut costs = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let object = heap.alloc(&mut pages, layout).unwrap();
+        heap.free(&mut pages, object, layout).unwrap();
+        let before = pages.stores;
+        let object = heap.alloc(&mut pages, layout).unwrap();
+        heap.free(&mut pages, object, layout).unwrap();
+        costs.insert(pages.stores - before);
+        heap.alloc(&mut pages, layout).unwrap();
+    }
+    assert_eq!(costs.len(), 1, "{costs:?} stores");
 }
 
 #[derive(Clone, Debug)]
