@@ -334,8 +334,10 @@ impl<T> Slab<T> {
     #[inline(always)]
     pub fn insert_with(&mut self, make: impl FnOnce(Id<T>) -> T) -> Result<Id<T>, NoMemory> {
         let chunk_index = match self.vacant.get(self.first_vacant) {
-            // The lowest group has one: the first 2048 objects, for most slabs.
-            Some(&word) if word != 0 && self.first_vacant == 0 => word.trailing_zeros() as usize,
+            // A position in memory that exists.
+            Some(&word) if word != 0 => {
+                self.first_vacant.wrapping_mul(GROUP) | word.trailing_zeros() as usize
+            }
             _ => self.find_room()?,
         };
         let chunk = self.chunks.get_mut(chunk_index).ok_or(NoMemory)?;
