@@ -72,53 +72,71 @@ fn characters(bytes: &[u8]) -> Result<&str, Error> {
     core::str::from_utf8(bytes).map_err(|_| Error::MALFORMED)
 }
 
+#[inline]
 fn is_special(bytes: &[u8]) -> bool {
-    const RESERVED_LEN: usize = RESERVED_NAME.len();
-    match bytes.len() {
-        0 => true,
-        1 | 2 => matches!(bytes, b"." | b".."),
-        RESERVED_LEN => bytes == RESERVED_NAME.as_bytes(),
-        _ => false,
+    if bytes.len() <= 2 {
+        return matches!(bytes, b"" | b"." | b"..");
     }
+    bytes == RESERVED_NAME.as_bytes()
 }
 
 /// Refuses bytes that no name has, and too many of them. Whether all are ASCII.
+#[inline]
 fn allowed(bytes: &[u8]) -> Result<bool, Error> {
     if bytes.len() > Name::MAX_LEN {
         return Err(Error::MALFORMED);
     }
-    /// What is to be known of each byte.
-    #[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
-    const CLASSES: [u8; 256] = {
-        let mut classes = [0; 256];
-        let mut byte = 0x80;
-        while byte < classes.len() {
-            classes[byte] = NOT_ASCII;
-            byte += 1;
-        }
-        classes[0] = FORBIDDEN;
-        classes[b'/' as usize] = FORBIDDEN;
-        classes[b':' as usize] = FORBIDDEN;
-        classes[b'*' as usize] = FORBIDDEN;
-        classes
+    // Words at both ends, which may overlap: names are short.
+    let found = if let Some(last) = bytes.last_chunk() {
+        let words = bytes.as_chunks().0.iter().chain([last]);
+        words.fold(Found::default(), |found, word| {
+            found.and(u64::from_ne_bytes(*word))
+        })
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
+        Found::default().and(u64::from(last) << 32 | u64::from(first))
+    } else {
+        let fill = EACH * u64::from(b'a');
+        let put = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+        Found::default().and(bytes.iter().fold(fill, put))
     };
-    let class = |byte: &u8| {
-        CLASSES
-            .get(usize::from(*byte))
-            .copied()
-            .unwrap_or(FORBIDDEN)
-    };
-    let all = bytes.iter().fold(0, |all, byte| all | class(byte));
-    if all & FORBIDDEN != 0 {
+    if found.forbidden != 0 {
         return Err(Error::MALFORMED);
     }
-    Ok(all & NOT_ASCII == 0)
+    Ok(found.not_ascii == 0)
 }
 
-/// The class of the bytes that no name has.
-const FORBIDDEN: u8 = 1;
-/// The class of the bytes of which only UTF-8 is allowed.
-const NOT_ASCII: u8 = 2;
+/// A word of which each byte is 1.
+const EACH: u64 = u64::MAX / 0xff;
+const HIGH_BITS: u64 = EACH << 7;
+
+/// What words of a name have in them: not 0 if there is any.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    /// Bytes that no name has.
+    forbidden: u64,
+    /// Bytes of which only UTF-8 is allowed.
+    not_ascii: u64,
+}
+
+impl Found {
+    const fn and(self, word: u64) -> Self {
+        Self {
+            forbidden: self.forbidden
+                | zero_in(word)
+                | zero_in(word ^ (EACH * b'/' as u64))
+                | zero_in(word ^ (EACH * b':' as u64))
+                | zero_in(word ^ (EACH * b'*' as u64)),
+            not_ascii: self.not_ascii | (word & HIGH_BITS),
+        }
+    }
+}
+
+/// Not 0 if a byte of the word is 0: only such a byte, or one above it, loses its high bit to 1 by a borrow
+/// (Mycroft's test).
+const fn zero_in(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & HIGH_BITS
+}
 
 #[cfg(test)]
 mod tests {
@@ -151,6 +169,21 @@ mod tests {
         for (bytes, valid) in table {
             assert_eq!(Name::new(bytes).is_ok(), *valid, "{bytes:?}");
             assert_eq!(Name::check(bytes).is_ok(), *valid, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn every_byte_at_every_place() {
+        for len in 1..=20 {
+            for place in 0..len {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'x'; len];
+                    bytes[place] = byte;
+                    let expected = !matches!(byte, 0 | b'/' | b':' | b'*' | 0x80..)
+                        && !matches!(bytes.as_slice(), b"." | b"..");
+                    assert_eq!(Name::check(&bytes).is_ok(), expected, "{bytes:?}");
+                }
+            }
         }
     }
 
