@@ -32,10 +32,13 @@ impl<'a> Name<'a> {
     /// # Errors
     /// `EINVAL`.
     pub fn check(bytes: &[u8]) -> Result<(), Error> {
-        if is_special(bytes) || !allowed(bytes)? && core::str::from_utf8(bytes).is_err() {
+        if is_special(bytes) {
             return Err(Error::MALFORMED);
         }
-        Ok(())
+        if allowed(bytes)? {
+            return Ok(());
+        }
+        characters(bytes).map(drop)
     }
 
     /// The name as text.
@@ -67,6 +70,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
+#[inline(never)]
 fn characters(bytes: &[u8]) -> Result<&str, Error> {
     allowed(bytes)?;
     core::str::from_utf8(bytes).map_err(|_| Error::MALFORMED)
@@ -81,7 +85,7 @@ fn is_special(bytes: &[u8]) -> bool {
 }
 
 /// Refuses bytes that no name has, and too many of them. Whether all are ASCII.
-#[inline]
+#[inline(always)]
 fn allowed(bytes: &[u8]) -> Result<bool, Error> {
     if bytes.len() > Name::MAX_LEN {
         return Err(Error::MALFORMED);
