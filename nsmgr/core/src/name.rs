@@ -111,7 +111,7 @@ fn allowed(bytes: &[u8]) -> Result<bool, Error> {
 }
 
 /// A word of which each byte is 1.
-const EACH: u64 = u64::MAX / 0xff;
+pub(crate) const EACH: u64 = u64::MAX / 0xff;
 const HIGH_BITS: u64 = EACH << 7;
 
 /// What words of a name have in them: not 0 if there is any.
@@ -136,9 +136,9 @@ impl Found {
     }
 }
 
-/// Not 0 if a byte of the word is 0: only such a byte, or one above it, loses its high bit to 1 by a borrow
+/// Not 0 if a byte of the word is 0, with the lowest bit in the lowest such byte: only such a byte, or one above it, loses its high bit to 1 by a borrow
 /// (Mycroft's test).
-const fn zero_in(word: u64) -> u64 {
+pub(crate) const fn zero_in(word: u64) -> u64 {
     word.wrapping_sub(EACH) & !word & HIGH_BITS
 }
 

@@ -14,7 +14,10 @@
 //! is not looked at; the suffix always begins behind the slashes, so that it is relative and a binding
 //! that may not be escaped from stays usable.
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    name::{EACH, zero_in},
+};
 
 /// What a path names. Offsets are bytes from the path's beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +135,16 @@ fn skip_slashes(path: &[u8], from: usize) -> usize {
 #[inline]
 fn component_end(path: &[u8], from: usize) -> usize {
     let rest = path.get(from..).unwrap_or_default();
+    // The last name of a path is mostly shorter than a word, and behind others: what precedes it in the path's last
+    // word is shifted out, and zeros are no slashes.
+    if let (1..=8, Some(last)) = (rest.len(), path.last_chunk()) {
+        let before = u64::BITS - 8 * rest.len() as u32;
+        let slashes = zero_in((u64::from_le_bytes(*last) >> before) ^ (EACH * u64::from(b'/')));
+        if slashes == 0 {
+            return path.len();
+        }
+        return from.saturating_add((slashes.trailing_zeros() / u8::BITS) as usize);
+    }
     rest.iter()
         .position(|byte| *byte == b'/')
         .map_or(path.len(), |length| from.saturating_add(length))
@@ -208,6 +221,24 @@ mod tests {
         for (path, expected) in table {
             assert_eq!(parse_in_listing(path.as_bytes()), expected, "{path:?}");
         }
+    }
+
+    #[test]
+    fn components_end_at_a_slash() {
+        for len in 0..20 {
+            for slash in 0..=len {
+                let mut path = vec![b'.'; len];
+                if let Some(place) = path.get_mut(slash) {
+                    *place = b'/';
+                }
+                for from in 0..=len {
+                    let end = if slash >= from { slash } else { len };
+                    assert_eq!(component_end(&path, from), end, "{path:?} from {from}");
+                }
+            }
+        }
+        assert_eq!(component_end(b"/scheme/a//b/c", 8), 9);
+        assert_eq!(component_end(b"\xff/\x2e\x30\x2f", 2), 4);
     }
 
     proptest::proptest! {
