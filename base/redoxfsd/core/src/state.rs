@@ -122,8 +122,10 @@ fn disk_time(time: TimeSpec) -> (u64, u32) {
 }
 
 fn allocated(node: &Node) -> u64 {
-    // The node itself counts as a block there.
-    node.blocks().saturating_sub(1).saturating_mul(BLOCK_SIZE)
+    // The node itself counts as a block there. It is one of the file's if it has the file's content: a file that has
+    // content and no block would be one that has nothing but a hole.
+    let own = u64::from(!node.has_inline_data() || node.size() == 0);
+    node.blocks().saturating_sub(own).saturating_mul(BLOCK_SIZE)
 }
 
 fn attributes(node: &Node) -> Attr {

@@ -1,7 +1,8 @@
 //! The current directory's text, and paths as text.
 //!
 //! The directory itself is a descriptor (`redox_rt::namespace`). The text is for showing: it is what
-//! the directory's scheme said when it became the current one, or what the starter said.
+//! the directory's scheme said when it became the current one, or what the starter said; and what the scheme says
+//! when that has changed, because the directory was moved.
 
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int};
@@ -17,16 +18,25 @@ use super::fork::Mutex;
 use super::path::{Last, at, find, named};
 use super::{allocate_text, fail, fd, give_text, pointer, text, unit};
 
-static TEXT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+struct Text {
+    shown: Vec<u8>,
+    /// What the scheme called the directory meanwhile; empty if it was not asked.
+    told: Vec<u8>,
+}
+
+static TEXT: Mutex<Text> = Mutex::new(Text {
+    shown: Vec::new(),
+    told: Vec::new(),
+});
 
 pub(crate) fn set(start: &Start) {
     if let Some(bytes) = start.aux_bytes(auxv::AT_REDOX_CWD_PTR, auxv::AT_REDOX_CWD_LEN) {
-        *TEXT.lock() = bytes.to_vec();
+        TEXT.lock().shown = bytes.to_vec();
     }
 }
 
 /// Uses the text. A handler that changes the directory, as POSIX allows, has to wait for the end.
-fn texts<T>(then: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+fn texts<T>(then: impl FnOnce(&mut Text) -> T) -> T {
     without_delivery(|| then(&mut TEXT.lock()))
 }
 
@@ -37,7 +47,11 @@ pub(crate) fn hold() -> Option<impl Sized> {
 
 /// The text, for a program that is started; empty when there is none.
 pub(crate) fn text_for_exec() -> Vec<u8> {
-    shown().unwrap_or_default()
+    let known = texts(|text| text.shown.clone());
+    if known.is_empty() {
+        return shown().unwrap_or_default();
+    }
+    known
 }
 
 /// What a descriptor's scheme calls it. Paths of the scheme `file` are shown without it.
@@ -55,20 +69,33 @@ pub(crate) fn path_of(number: usize) -> Result<Vec<u8>> {
 
 fn shown() -> Result<Vec<u8>> {
     let directory = namespace::directory().ok_or(Error::new(ENOENT))?;
-    texts(|cached| {
-        if cached.is_empty() {
-            *cached = path_of(directory)?;
+    let told = path_of(directory);
+    let is_gone = || again(|| sys::fstat(directory)).is_ok_and(|stat| stat.st_nlink == 0);
+    texts(|text| match told {
+        Ok(told) => {
+            let has_moved = !text.told.is_empty() && text.told != told;
+            if text.shown.is_empty() || has_moved {
+                text.shown = told.clone();
+            }
+            text.told = told;
+            Ok(text.shown.clone())
         }
-        Ok(cached.clone())
+        Err(error) if text.shown.is_empty() || error.errno == ENOENT && is_gone() => Err(error),
+        // Its scheme does not say what it is called, or not to those who may reach only a part of it.
+        Err(_) => Ok(text.shown.clone()),
     })
 }
 
 /// Makes a directory the current one.
 fn change_to(directory: Fd) -> Result<()> {
-    let text = path_of(directory.raw()).unwrap_or_default();
-    let former = texts(|cached| {
+    let told = path_of(directory.raw()).unwrap_or_default();
+    let text = Text {
+        shown: told.clone(),
+        told,
+    };
+    let former = texts(|known| {
         namespace::enter(directory)?;
-        Ok(core::mem::replace(cached, text))
+        Ok(core::mem::replace(known, text))
     });
     former.map(drop)
 }

@@ -212,6 +212,11 @@ fn current_directory() {
     let _ = fs::remove_dir_all(&moved);
     fs::rename(&base, &moved).expect("rename");
     same(fs::read_to_string("here").expect("read").as_str(), "x");
+    same(std::env::current_dir().expect("getcwd"), moved.clone());
+    // One that is not there any more has no path.
+    fs::remove_dir_all(&moved).expect("remove_dir_all");
+    let gone = std::env::current_dir().expect_err("a removed directory has no path");
+    same(gone.kind(), std::io::ErrorKind::NotFound);
     if let Some(before) = before {
         std::env::set_current_dir(before).expect("chdir back");
     }

@@ -22,7 +22,7 @@ use tree_fixture::{
 pub fn run() -> i32 {
     guest_test::run!["files" =>
         every_row, every_row_in_the_initial_files, a_directory_that_moves_is_no_way_out, nothing_leaves_a_limited_directory, a_limit_stays,
-        the_initial_files_cannot_be_changed, files_are_written_and_read, a_limited_root_is_a_sandbox,
+        the_initial_files_cannot_be_changed, files_are_written_and_read, content_takes_blocks, a_limited_root_is_a_sandbox,
         a_limited_directory_has_pipes, mapped_files_are_the_same_files, locks_are_advisory, what_is_synced_stays,
     ]
 }
@@ -275,6 +275,27 @@ fn files_are_written_and_read() -> Outcome {
     sys::unlinkat(ns::namespace().ok_or(Error::new(EPERM))?, b"/data", 0)?;
     check_eq!(file.stat()?.st_nlink, 0);
     check_eq!(file.read_full_at(&mut back, 0)?, 10);
+    Ok(())
+}
+
+/// Programs take a file of fewer blocks than bytes for one with holes.
+fn content_takes_blocks() -> Outcome {
+    let file = open("/blocks", O_CREAT | O_RDWR | 0o644)?;
+    check_eq!(file.stat()?.st_blocks, 0);
+    for len in [1, 500, 5000, 50_000] {
+        write_all(&file, &alloc::vec![7; len])?;
+        for when in ["written", "synced"] {
+            let stat = file.stat()?;
+            check!(
+                stat.st_blocks * 512 >= stat.st_size,
+                "{when} {}",
+                stat.st_size
+            );
+            sys::fsync(file.raw())?;
+        }
+    }
+    let namespace = ns::namespace().ok_or(Error::new(EPERM))?;
+    sys::unlinkat(namespace, b"/blocks", 0).map(drop)?;
     Ok(())
 }
 
