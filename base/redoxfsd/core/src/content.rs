@@ -233,6 +233,19 @@ impl Records {
         self.cut(id, 0);
     }
 
+    /// How much of a file of `size` bytes is in records that wait to be written, behind the first `valid` bytes,
+    /// which have their blocks.
+    pub fn waiting(&self, id: u32, valid: u64, size: u64) -> u64 {
+        let records = self.records.range((id, 0)..=(id, u64::MAX));
+        let waiting = records.filter(|(_, record)| record.dirty);
+        waiting.fold(0, |sum: u64, ((_, number), _)| {
+            let start = number.saturating_mul(RECORD_SIZE);
+            let end = start.saturating_add(RECORD_SIZE).min(size);
+            let len = end.saturating_sub(start.max(valid));
+            sum.saturating_add(len.next_multiple_of(BLOCK_SIZE))
+        })
+    }
+
     /// Keeps the records of some nodes.
     pub fn retain(&mut self, stays: impl Fn(u32) -> bool) {
         self.records.retain(|(id, _), _| stays(*id));

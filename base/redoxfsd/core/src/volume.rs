@@ -149,7 +149,14 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
     }
 
     fn attr(&self, node: NodeId) -> Result<Attr> {
-        self.state.borrow_mut().get(node).map(|cached| cached.attr)
+        let mut state = self.state.borrow_mut();
+        let cached = state.get(node)?;
+        let (mut attr, valid) = (cached.attr, cached.valid);
+        if attr.kind() == Kind::File {
+            let waiting = state.records.waiting(number(node), valid, attr.size);
+            attr.allocated = attr.allocated.saturating_add(waiting);
+        }
+        Ok(attr)
     }
 
     fn set_attr(&mut self, node: NodeId, attr: &Attr) -> Result<()> {
