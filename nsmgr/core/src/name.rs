@@ -100,7 +100,7 @@ fn allowed(bytes: &[u8]) -> Result<bool, Error> {
         let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
         Found::default().and(u64::from(last) << 32 | u64::from(first))
     } else {
-        let fill = EACH * u64::from(b'a');
+        let fill = each(b'a');
         let put = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
         Found::default().and(bytes.iter().fold(fill, put))
     };
@@ -110,9 +110,12 @@ fn allowed(bytes: &[u8]) -> Result<bool, Error> {
     Ok(found.not_ascii == 0)
 }
 
-/// A word of which each byte is 1.
-pub(crate) const EACH: u64 = u64::MAX / 0xff;
-const HIGH_BITS: u64 = EACH << 7;
+/// A word of which each byte is this one.
+pub(crate) const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+const HIGH_BITS: u64 = each(0x80);
 
 /// What words of a name have in them: not 0 if there is any.
 #[derive(Clone, Copy, Default)]
@@ -128,9 +131,9 @@ impl Found {
         Self {
             forbidden: self.forbidden
                 | zero_in(word)
-                | zero_in(word ^ (EACH * b'/' as u64))
-                | zero_in(word ^ (EACH * b':' as u64))
-                | zero_in(word ^ (EACH * b'*' as u64)),
+                | zero_in(word ^ each(b'/'))
+                | zero_in(word ^ each(b':'))
+                | zero_in(word ^ each(b'*')),
             not_ascii: self.not_ascii | (word & HIGH_BITS),
         }
     }
@@ -139,7 +142,7 @@ impl Found {
 /// Not 0 if a byte of the word is 0, with the lowest bit in the lowest such byte: only such a byte, or one above it, loses its high bit to 1 by a borrow
 /// (Mycroft's test).
 pub(crate) const fn zero_in(word: u64) -> u64 {
-    word.wrapping_sub(EACH) & !word & HIGH_BITS
+    word.wrapping_sub(each(1)) & !word & HIGH_BITS
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 
 use crate::{
     error::Error,
-    name::{EACH, zero_in},
+    name::{each, zero_in},
 };
 
 /// What a path names. Offsets are bytes from the path's beginning.
@@ -138,12 +138,12 @@ fn component_end(path: &[u8], from: usize) -> usize {
     // The last name of a path is mostly shorter than a word, and behind others: what precedes it in the path's last
     // word is shifted out, and zeros are no slashes.
     if let (1..=8, Some(last)) = (rest.len(), path.last_chunk()) {
-        let before = u64::BITS - 8 * rest.len() as u32;
-        let slashes = zero_in((u64::from_le_bytes(*last) >> before) ^ (EACH * u64::from(b'/')));
+        let before = u64::BITS.saturating_sub((rest.len() as u32).saturating_mul(u8::BITS));
+        let slashes = zero_in(u64::from_le_bytes(*last).wrapping_shr(before) ^ each(b'/'));
         if slashes == 0 {
             return path.len();
         }
-        return from.saturating_add((slashes.trailing_zeros() / u8::BITS) as usize);
+        return from.saturating_add((slashes.trailing_zeros() >> 3) as usize);
     }
     rest.iter()
         .position(|byte| *byte == b'/')
