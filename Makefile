@@ -195,7 +195,7 @@ bench: deps test-programs kernel
 	$(call say,benchmarks in QEMU, counting instructions)
 	$(Q)$(RUNNER) bench
 
-check: deps
+check: sysroot
 	$(call say,formatting)
 	$(Q)tools/format --check
 	$(call say,clippy)
