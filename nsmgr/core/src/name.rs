@@ -139,8 +139,8 @@ impl Found {
     }
 }
 
-/// Not 0 if a byte of the word is 0, with the lowest bit in the lowest such byte: only such a byte, or one above it, loses its high bit to 1 by a borrow
-/// (Mycroft's test).
+/// Not 0 if a byte of the word is 0, with the lowest bit in the lowest such byte: only that or one above it can
+/// get its high bit by a borrow (Mycroft's test).
 pub(crate) const fn zero_in(word: u64) -> u64 {
     word.wrapping_sub(each(1)) & !word & HIGH_BITS
 }
