@@ -23,7 +23,7 @@ use redox_rt::{
 };
 use syscall::{
     EACCES, EAGAIN, ENODEV, ENOENT, EPERM,
-    flag::{O_RDONLY, O_RDWR},
+    flag::{O_DIRECTORY, O_RDONLY, O_RDWR},
 };
 
 /// The scheme's one file.
@@ -81,6 +81,15 @@ fn prepare(name: &str, wish: Wish) -> core::result::Result<Account, String> {
     names
         .and_then(namespace::set_namespace)
         .map_err(|error| format!("{name}: the namespace of {target}: {error}"))?;
+    // What is asked through the current directory is to be judged by who this is now.
+    if namespace::reopen_directory().is_err() {
+        match open_first(["/"], O_RDONLY | O_DIRECTORY).and_then(namespace::set_directory) {
+            Ok(()) => {
+                eprintln!("{name}: the current directory is not {target}'s to search: now in /")
+            }
+            Err(_) => namespace::drop_directory(),
+        }
+    }
     let passwd = read_users("passwd").unwrap_or_default();
     accounts::find(&passwd, &target).ok_or_else(|| format!("{target}: there is no such user"))
 }

@@ -235,6 +235,22 @@ pub fn enter(fd: Fd) -> Result<()> {
     })
 }
 
+/// Opens the current directory once more, for a process that has become somebody else: schemes judge some
+/// calls by who opened the descriptor. A process with no directory has nothing to open.
+///
+/// # Errors
+/// `EACCES` if the directory may not be searched by whom the process is now, or what the scheme says; the
+/// current directory is the same descriptor as before then.
+pub fn reopen_directory() -> Result<()> {
+    let Some(old) = directory() else {
+        return Ok(());
+    };
+    let flags = O_DIRECTORY | O_STAT;
+    enter(Fd::from_raw(again(|| {
+        sys::openat(old, b".", flags, sys::FD_ANY_UPPER)
+    })?))
+}
+
 /// From now on there is no current directory.
 pub fn drop_directory() {
     changing(|| {

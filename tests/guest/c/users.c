@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -65,6 +66,46 @@ static void identities(void) {
     SAME(getlogin_r(name, 3), ERANGE);
 }
 
+/* Whatever the way, and whoever opened the directory: a child that has become somebody else moves and links nothing
+   where only the superuser may. Answers the number of the first row that is not as it should be. */
+static int names_as_another(void) {
+    int dir, all;
+    umask(0);
+    if (mkdir("/closed", 0755) != 0 || mkdir("/all", 0777) != 0 || mkdir("/hidden", 0700) != 0) return 100;
+    write_file("/closed/f", "f");
+    write_file("/hidden/f", "f");
+    if (chmod("/closed/f", 0666) != 0) return 101;
+    if ((dir = open("/closed", O_RDONLY | O_DIRECTORY)) < 0 || (all = open("/all", O_RDONLY | O_DIRECTORY)) < 0) return 102;
+    if (chdir("/closed") != 0 || setgroups(0, 0) != 0 || setgid(1000) != 0 || setuid(1000) != 0) return 103;
+    const struct { int from; const char *old; int to; const char *new; } rows[] = {
+        {AT_FDCWD, "/closed/f", AT_FDCWD, "/all/f"}, {AT_FDCWD, "f", AT_FDCWD, "/all/f"}, {dir, "f", all, "f"},
+        {AT_FDCWD, "f", AT_FDCWD, "g"},              {dir, "f", dir, "g"},                {all, "../closed/f", all, "f"},
+        {AT_FDCWD, "/hidden/f", AT_FDCWD, "/all/f"},
+    };
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        errno = 0;
+        if (renameat(rows[i].from, rows[i].old, rows[i].to, rows[i].new) != -1 || errno != EACCES) return 1 + i;
+    }
+    write_file("/all/own", "own");
+    const struct { int to; const char *new; } links[] = {{AT_FDCWD, "/closed/own"}, {AT_FDCWD, "own"}, {dir, "own"}, {all, "../closed/own"}};
+    for (unsigned i = 0; i < sizeof links / sizeof *links; i++) {
+        errno = 0;
+        if (linkat(AT_FDCWD, "/all/own", links[i].to, links[i].new, 0) != -1 || errno != EACCES) return 20 + i;
+    }
+    if (rename("/all/own", "/all/moved") != 0 || renameat(all, "moved", all, "own") != 0) return 30;
+    if (linkat(all, "own", all, "second", 0) != 0 || unlinkat(all, "second", 0) != 0) return 31;
+    errno = 0;
+    if (unlinkat(dir, "f", 0) != -1 || errno != EACCES) return 40;
+    if (unlink("f") != -1 || unlink("/closed/f") != -1 || errno != EACCES) return 41;
+    return 0;
+}
+
+static void names_of_others(void) {
+    SAME(in_child(names_as_another), 0);
+    unlink("/closed/f"); unlink("/hidden/f"); unlink("/all/own");
+    SAME(rmdir("/closed") | rmdir("/hidden") | rmdir("/all"), 0);
+}
+
 static void users_and_groups(void) {
     mkdir("/etc", 0755);
     write_file("/etc/passwd", "root;0;0;root;file:/root;file:/bin/sh\nuser;1000;1000;A User;/home/user;/bin/sh\n");
@@ -105,6 +146,7 @@ static void users_and_groups(void) {
 
 const struct test_case user_cases[] = {
     {"identities", identities},
+    {"names_of_others", names_of_others},
     {"users_and_groups", users_and_groups},
 };
 const unsigned user_case_count = sizeof user_cases / sizeof *user_cases;

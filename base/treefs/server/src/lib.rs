@@ -68,6 +68,12 @@ enum Answer {
 
 type Result<T> = core::result::Result<T, i32>;
 
+/// Whom no file belongs to and no file lets do anything but everybody.
+const NOBODY: Caller = Caller {
+    uid: u32::MAX,
+    gid: u32::MAX,
+};
+
 const fn number(error: treefs::Error) -> i32 {
     error.errno()
 }
@@ -93,7 +99,8 @@ impl<S: Store> Server<S> {
     /// An error number.
     pub fn root(&mut self) -> Result<usize> {
         let root = self.fs.open_root().map_err(number)?;
-        self.openers.insert(root.handle, Caller::SUPERUSER);
+        // It goes to everybody who has the name, and nobody of them is who opened it.
+        self.openers.insert(root.handle, NOBODY);
         Ok(root.handle)
     }
 
@@ -342,7 +349,6 @@ impl<S: Store> Server<S> {
         payload: &mut [u8],
         now: TimeSpec,
     ) -> Result<usize> {
-        let caller = self.opener(first);
         let flags = flags as u32;
         match kind {
             StdFsCallKind::Relpathat => {
@@ -352,11 +358,13 @@ impl<S: Store> Server<S> {
             StdFsCallKind::Frenameat => {
                 let (old, new) = text(payload)?.split_once('\0').ok_or(errno::EINVAL)?;
                 let (old, new) = ((first, old), (second, new));
+                let caller = self.opener_of_both(first, second)?;
                 let done = self.fs.frenameat(old, new, flags, caller, now);
                 done.map(|()| 0).map_err(number)
             }
             StdFsCallKind::Flinkat => {
                 let path = text(payload)?;
+                let caller = self.opener_of_both(first, second)?;
                 let done = self.fs.flinkat(first, second, path, flags, caller, now);
                 done.map(|()| 0).map_err(number)
             }
@@ -366,11 +374,19 @@ impl<S: Store> Server<S> {
 
     fn opener(&self, handle: usize) -> Caller {
         // Of a handle that does not exist, nothing comes of it.
-        let nobody = Caller {
-            uid: u32::MAX,
-            gid: u32::MAX,
-        };
-        self.openers.get(&handle).copied().unwrap_or(nobody)
+        self.openers.get(&handle).copied().unwrap_or(NOBODY)
+    }
+
+    /// Who may do with two handles what both of their openers may: the other than the superuser. Of two
+    /// that are neither, there is none, and the answer is `EPERM`.
+    fn opener_of_both(&self, first: usize, second: usize) -> Result<Caller> {
+        let (first, second) = (self.opener(first), self.opener(second));
+        match (first.uid, second.uid) {
+            _ if first == second => Ok(first),
+            (0, _) => Ok(second),
+            (_, 0) => Ok(first),
+            _ => Err(errno::EPERM),
+        }
     }
 
     fn unlink(

@@ -171,6 +171,49 @@ fn standard_calls_are_judged_by_who_opened() {
 }
 
 #[test]
+fn the_root_that_everybody_has_lends_nobody_the_superusers_rights() {
+    let mut c = Client::new();
+    let root = c.root;
+    let closed = c.open(root, "closed", O_CREAT | O_DIRECTORY | 0o755) as u64;
+    c.open(closed, "f", O_CREAT | O_RDWR | 0o600);
+    c.open(root, "open", O_CREAT | O_DIRECTORY | 0o777);
+    let target = c.open(closed, "f", O_RDWR) as u64;
+    c.ids = 7 | 7 << 32;
+    let own = c.open(root, "open", O_DIRECTORY | O_RDONLY) as u64;
+    c.open(own, "g", O_CREAT | O_RDWR | 0o600);
+    c.ids = 8 | 8 << 32;
+    let others = c.open(root, "open", O_DIRECTORY | O_RDONLY) as u64;
+    let (rename, link) = (StdFsCallKind::Frenameat, StdFsCallKind::Flinkat);
+    let two = SqeFlags::MULTIPLE_IDS.bits();
+    // (flags, kind, first, second, text, answer)
+    let rows = [
+        (0, StdFsCallKind::Unlinkat, root, 0, "closed/f", -13),
+        (0, StdFsCallKind::Fchmod, root, 0o777, "", -1),
+        (two, rename, root, root, "closed/f\0open/f", -13),
+        (two, rename, closed, root, "f\0open/f", -13),
+        (two, rename, root, closed, "open/g\0g", -13),
+        (two, rename, closed, own, "f\0f", -13),
+        (two, rename, own, others, "g\0h", -1),
+        (two, link, target, root, "closed/h", -13),
+        (two, link, target, own, "../closed/h", -13),
+        (two, rename, own, own, "g\0h", 0),
+        (two, rename, closed, closed, "f\0h", 0),
+        (two, rename, own, closed, "h\0../open/i", 0),
+    ];
+    for (flags, kind, first, second, text, answer) in rows {
+        c.flags = flags;
+        let (argument, second) = if flags == two {
+            (0, second)
+        } else {
+            (second, 0)
+        };
+        let args = [first, 0, 0, kind as u64, argument, second];
+        let said = c.ask(Opcode::StdFsCall, args, &mut text.as_bytes().to_vec());
+        assert_eq!(said, answer, "{kind:?} {first} {text:?}");
+    }
+}
+
+#[test]
 fn senseless_requests_are_refused() {
     let mut c = Client::new();
     let root = c.root;

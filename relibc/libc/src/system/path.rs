@@ -13,7 +13,7 @@ use rt_core::root_cache::Held;
 use syscall::flag::{
     O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
 };
-use syscall::{EACCES, EINVAL, ENOENT, EPERM, EXDEV, TimeSpec};
+use syscall::{EACCES, EINVAL, EMFILE, ENFILE, ENOENT, ENOMEM, EPERM, EXDEV, TimeSpec};
 
 use super::{bytes_mut, fail, fd, size, text, unit};
 use crate::sys::Timespec;
@@ -462,7 +462,8 @@ unsafe fn readlink_at(
 enum Base {
     Given(usize),
     Opened(Fd),
-    Root(Held<'static>),
+    /// A scheme's root, and what this process has opened of it.
+    Root(Held<'static>, Option<Fd>),
 }
 
 impl Base {
@@ -470,7 +471,7 @@ impl Base {
         match self {
             Self::Given(fd) => *fd,
             Self::Opened(fd) => fd.raw(),
-            Self::Root(held) => held.root(),
+            Self::Root(held, own) => own.as_ref().map_or(held.root(), Fd::raw),
         }
     }
 
@@ -478,7 +479,7 @@ impl Base {
     /// to be asked.
     fn give_up_if(self, error: Error) -> bool {
         match self {
-            Self::Root(held) if namespace::is_stale(error) => {
+            Self::Root(held, _) if namespace::is_stale(error) => {
                 held.retire();
                 true
             }
@@ -501,6 +502,18 @@ const fn or_itself(path: &[u8]) -> &[u8] {
     if path.is_empty() { b"." } else { path }
 }
 
+/// A directory, opened by who this process is now: a call with two descriptors says nothing of its caller,
+/// so that a scheme judges by who opened them. `None` if the scheme does not open a directory itself.
+fn opened_now(dir: usize) -> Result<Option<Fd>> {
+    let flags = O_DIRECTORY | O_STAT;
+    match again(|| sys::openat(dir, b".", flags, sys::FD_ANY_UPPER)) {
+        Ok(own) => Ok(Some(Fd::from_raw(own))),
+        Err(e) if matches!(e.errno, EACCES | EMFILE | ENFILE | ENOMEM) => Err(e),
+        // Whatever else there is to be said, the call itself says it.
+        Err(_) => Ok(None),
+    }
+}
+
 /// The descriptor for a path in a call with two descriptors, which a namespace cannot pass on: of an
 /// absolute path it is its scheme's root.
 fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
@@ -516,10 +529,13 @@ fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
         _ => matches!(fd(dir).and_then(sys::rights), Ok(r) if !r.contains(Rights::ESCAPE)),
     };
     if path.first() != Some(&b'/') || beneath || confined {
-        return Ok((Base::Given(given?), path));
+        let given = given?;
+        let own = opened_now(given)?;
+        return Ok((own.map_or(Base::Given(given), Base::Opened), path));
     }
     if let Some((held, rest)) = namespace::root_of(path)? {
-        return Ok((Base::Root(held), or_itself(rest)));
+        let own = opened_now(held.root())?;
+        return Ok((Base::Root(held, own), or_itself(rest)));
     }
     let (root, rest) = match rt_core::path::route(path).map_err(Error::new)? {
         Route::Namespace(p) => {
@@ -533,9 +549,10 @@ fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
     };
     let from = rest.iter().position(|&b| b != b'/').unwrap_or(rest.len());
     let flags = O_DIRECTORY | O_STAT;
-    let root = again(|| namespace::open(root, flags, sys::FD_ANY_UPPER))?;
+    let root = Fd::from_raw(again(|| namespace::open(root, flags, sys::FD_ANY_UPPER))?);
+    let own = opened_now(root.raw())?;
     Ok((
-        Base::Opened(Fd::from_raw(root)),
+        Base::Opened(own.unwrap_or(root)),
         or_itself(rest.split_at(from).1),
     ))
 }

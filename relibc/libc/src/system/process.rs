@@ -7,7 +7,7 @@ use cap_abi::auxv::{AT_REDOX_CWD_LEN, AT_REDOX_CWD_PTR};
 use libredox::protocol::O_CLOEXEC;
 use libredox::protocol::{ProcCall, ProcMeta, WaitFlags};
 use redox_rt::spawn::{self, Command, Image};
-use redox_rt::{Error, Fd, Result, process, sys};
+use redox_rt::{Error, Fd, Result, namespace, process, sys};
 use rt_core::stack::Blob;
 use syscall::flag::{O_NONBLOCK, O_RDONLY};
 use syscall::{E2BIG, EACCES, ECHILD, EINVAL, ENAMETOOLONG, ENOENT, ENOEXEC, ENOSYS, ENOTDIR};
@@ -388,7 +388,12 @@ fn set_ids(ids: [u32; 6]) -> c_int {
     for (place, id) in payload.chunks_exact_mut(4).zip(ids) {
         place.copy_from_slice(&id.to_ne_bytes());
     }
-    unit(process::call(ProcCall::SetResugid, &mut payload, &[]).map(drop))
+    unit(
+        process::call(ProcCall::SetResugid, &mut payload, &[]).map(|_| {
+            // One that may not be searched any more stays what it was.
+            let _ = namespace::reopen_directory();
+        }),
+    )
 }
 
 const KEEP: u32 = u32::MAX;
