@@ -25,6 +25,10 @@ const REQUESTED: u32 = 1;
 const DISABLED: u32 = 2;
 const ASYNCHRONOUS: u32 = 4;
 const IN_POINT: u32 = 8;
+/// The thread is on its way out, whatever its destructors set.
+const ENDING: u32 = 16;
+/// Where a request does nothing.
+const DEAF: u32 = DISABLED | ENDING;
 
 /// How often a thread is interrupted that does not look, a millisecond apart: what it waits for may be
 /// nothing that can be interrupted.
@@ -43,7 +47,12 @@ impl State {
     }
 
     fn is_due(&self) -> bool {
-        self.0.load(Ordering::SeqCst) & (REQUESTED | DISABLED) == REQUESTED
+        self.0.load(Ordering::SeqCst) & (REQUESTED | DEAF) == REQUESTED
+    }
+
+    /// The thread ends: from now on nobody's request is heard.
+    pub(super) fn end(&self) {
+        self.change(ENDING, true);
     }
 
     /// Sets or takes away a bit; whether it was set.
@@ -59,7 +68,6 @@ impl State {
 
 /// Ends the calling thread as a cancelled one.
 fn act() -> ! {
-    current().cancellation.change(DISABLED, true);
     // SAFETY: the thread's own handlers run, as C has it; nothing of the library's is on the stack that
     // somebody waits for.
     unsafe { finish(libc_canceled()) }
@@ -85,7 +93,7 @@ pub(crate) fn is_due() -> bool {
 /// Whether an interrupted call is not to be made again.
 pub(crate) fn is_wanted() -> bool {
     let state = current().cancellation.0.load(Ordering::SeqCst);
-    state & (REQUESTED | DISABLED | IN_POINT) == REQUESTED | IN_POINT
+    state & (REQUESTED | DEAF | IN_POINT) == REQUESTED | IN_POINT
 }
 
 /// A cancellation point: `call` may wait, and holds nothing that others need when it is interrupted.
@@ -123,7 +131,7 @@ pub(crate) fn within_point<T>(call: impl FnOnce() -> T) -> T {
 
 extern "C" fn on_signal(_: c_int) {
     let state = current().cancellation.0.load(Ordering::SeqCst);
-    if state & (REQUESTED | DISABLED | ASYNCHRONOUS) == REQUESTED | ASYNCHRONOUS {
+    if state & (REQUESTED | DEAF | ASYNCHRONOUS) == REQUESTED | ASYNCHRONOUS {
         act();
     }
 }
@@ -135,18 +143,18 @@ unsafe fn request(thread: *const Thread) -> c_int {
     let state = &target.cancellation;
     let before = state.0.fetch_or(REQUESTED, Ordering::SeqCst);
     if core::ptr::eq(target, current()) {
-        if before & (ASYNCHRONOUS | DISABLED) == ASYNCHRONOUS {
+        if before & (ASYNCHRONOUS | DEAF) == ASYNCHRONOUS {
             act();
         }
         return 0;
     }
-    if before & (ASYNCHRONOUS | DISABLED | IN_POINT) == ASYNCHRONOUS
+    if before & (ASYNCHRONOUS | DEAF | IN_POINT) == ASYNCHRONOUS
         && let Some(tcb) = target.block()
     {
         return super::code(rt::send_to_thread(tcb.as_ref(), SIGNAL));
     }
     for _ in 0..ATTEMPTS {
-        if state.0.load(Ordering::SeqCst) & (IN_POINT | DISABLED) != IN_POINT {
+        if state.0.load(Ordering::SeqCst) & (IN_POINT | DEAF) != IN_POINT {
             break;
         }
         let Some(tcb) = target.block() else {

@@ -143,6 +143,8 @@ unsafe fn release(thread: *const Thread) {
 }
 
 unsafe fn finish(value: *mut c_void) -> ! {
+    // A handler or destructor may call what is a cancellation point: it is not to end the thread again.
+    current().cancellation.end();
     while !CLEANUP.is_null() {
         let record = CLEANUP;
         CLEANUP = (*record).previous;
