@@ -6,6 +6,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What a child exits with in which all is right. */
@@ -84,7 +88,58 @@ static void ending_once(void) {
         SAME(in_time(end_once, row), RIGHT);
 }
 
+/* A stream is not left locked by a thread that is cancelled while it closes or reopens it. */
+static FILE *stream;
+static int way;
+
+static void *close_when_asked(void *unused) {
+    FILE *again = stream;
+    pthread_cancel(pthread_self());
+    switch (way) {
+    case 0: again = fclose(stream) == 0 ? 0 : stdin; break;
+    case 1: again = freopen("/dev/null", "w", stream); break;
+    case 2: again = freopen("/nowhere/at/all", "w", stream); break;
+    case 3: again = freopen(0, "a", stream); break;
+    /* It has been sent something, and says so. */
+    case 4: again = WEXITSTATUS(pclose(stream)) == 1 ? 0 : stdin; break;
+    }
+    reached = way % 2 ? again == stream : again == 0;
+    pthread_testcancel();
+    return unused;
+}
+
+static int close_streams(int row) {
+    pthread_t t;
+    void *value;
+    int ends[2];
+    char text[8] = "";
+    way = row;
+    if (pipe(ends))
+        return 1;
+    /* The command has the pipe as its standard output. */
+    dup2(ends[1], 1);
+    stream = row == 4 ? popen("test-c child wait", "w") : fdopen(ends[1], "w");
+    if (!stream || fputs("text", stream) < 0)
+        return 2;
+    if (pthread_create(&t, 0, close_when_asked, 0) || pthread_join(t, &value) || value != PTHREAD_CANCELED)
+        return 3;
+    /* It waits for every stream's lock. */
+    fflush(0);
+    if (!reached)
+        return 4;
+    return row == 4 || (read(ends[0], text, sizeof text) == 4 && strcmp(text, "text") == 0) ? RIGHT : 5;
+}
+
+static void closing_streams(void) {
+    mkdir("/bin", 0755);
+    SAME(setenv("PATH", "/scheme/initfs/bin", 1), 0);
+    copy_file("/scheme/initfs/bin/sh0", "/bin/sh");
+    for (int row = 0; row < 5; row++)
+        SAME(in_time(close_streams, row), RIGHT);
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
+    {"closing_streams", closing_streams},
 };
 const unsigned ending_case_count = sizeof ending_cases / sizeof *ending_cases;
