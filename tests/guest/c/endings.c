@@ -138,8 +138,53 @@ static void closing_streams(void) {
         SAME(in_time(close_streams, row), RIGHT);
 }
 
+/* A routine that ends its thread has not been called: the next one, or who waits, calls it again. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static volatile int routine_calls;
+
+static void end_or_do(void) {
+    if (routine_calls++)
+        return;
+    reached = 1;
+    while (!go_on)
+        sched_yield();
+    if (way)
+        pthread_exit(0);
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+}
+
+static void *call_once(void *second) {
+    go_on = second != 0;
+    pthread_once(&once, end_or_do);
+    return &once;
+}
+
+static int give_up_once(int row) {
+    pthread_t first, second;
+    void *value;
+    way = row;
+    if (pthread_create(&first, 0, call_once, 0))
+        return 1;
+    while (!reached)
+        sched_yield();
+    if (pthread_create(&second, 0, call_once, &once))
+        return 2;
+    if (pthread_join(first, &value) || value == &once)
+        return 3;
+    if (pthread_join(second, &value) || value != &once || routine_calls != 2)
+        return 4;
+    return pthread_once(&once, end_or_do) == 0 && routine_calls == 2 ? RIGHT : 5;
+}
+
+static void giving_up_once(void) {
+    for (int row = 0; row < 2; row++)
+        SAME(in_time(give_up_once, row), RIGHT);
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
+    {"giving_up_once", giving_up_once},
 };
 const unsigned ending_case_count = sizeof ending_cases / sizeof *ending_cases;
