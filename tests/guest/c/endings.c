@@ -182,9 +182,42 @@ static void giving_up_once(void) {
         SAME(in_time(give_up_once, row), RIGHT);
 }
 
+/* Keys' destructors run when a thread ends, before the process ends with it; when the process ends, none does. */
+static void note(void *unused) {
+    (void)unused;
+    reached = 1;
+}
+static void tell_before(void) { _exit(reached ? 8 : RIGHT); }
+static void tell_after(void) { _exit(reached ? RIGHT : 8); }
+
+static void *exit_from_thread(void *unused) {
+    pthread_setspecific(key, &key);
+    exit(9);
+    return unused;
+}
+
+static int end_with_values(int row) {
+    pthread_t t;
+    if (pthread_key_create(&key, note) || atexit(row < 2 ? tell_before : tell_after) || pthread_setspecific(key, &key))
+        return 1;
+    switch (row) {
+    case 0: exit(9);
+    case 1: pthread_create(&t, 0, exit_from_thread, 0); break;
+    case 2: pthread_exit(0);
+    }
+    for (;;)
+        pause();
+}
+
+static void ending_with_values(void) {
+    for (int row = 0; row < 3; row++)
+        SAME(in_time(end_with_values, row), RIGHT);
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
     {"giving_up_once", giving_up_once},
+    {"ending_with_values", ending_with_values},
 };
 const unsigned ending_case_count = sizeof ending_cases / sizeof *ending_cases;

@@ -123,17 +123,11 @@ pub(crate) fn alone() {
     rt::forget_others();
 }
 
-/// Runs the destructors of the calling thread's variables and keys.
-pub(crate) unsafe fn run_destructors() {
+/// Runs the destructors of the calling thread's variables.
+pub(crate) unsafe fn destroy_variables() {
     while let Some((destructor, variable)) = (*(&raw mut DESTRUCTORS)).pop() {
         destructor(variable);
     }
-    key::run_destructors();
-    // A key's destructor may have used a variable that has one.
-    while let Some((destructor, variable)) = (*(&raw mut DESTRUCTORS)).pop() {
-        destructor(variable);
-    }
-    drop(core::mem::take(&mut *(&raw mut DESTRUCTORS)));
 }
 
 unsafe fn release(thread: *const Thread) {
@@ -150,10 +144,15 @@ unsafe fn finish(value: *mut c_void) -> ! {
         CLEANUP = (*record).previous;
         ((*record).routine)((*record).argument);
     }
+    destroy_variables();
+    key::run_destructors();
+    // A key's destructor may have used a variable that has one.
+    destroy_variables();
+    drop(core::mem::take(&mut *(&raw mut DESTRUCTORS)));
+    // The process does not end while a destructor runs.
     if RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
         super::start::exit(0);
     }
-    run_destructors();
     let own = CURRENT;
     clocks::forget(&*own);
     (*own).result.store(value, Ordering::Release);
