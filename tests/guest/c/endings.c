@@ -5,11 +5,13 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What a child exits with in which all is right. */
@@ -214,10 +216,42 @@ static void ending_with_values(void) {
         SAME(in_time(end_with_values, row), RIGHT);
 }
 
+/* Timers do not keep a process whose threads have ended; what one has called does. */
+static void outlive(union sigval unused) {
+    (void)unused;
+    reached = 1;
+    usleep(20000);
+    _exit(RIGHT);
+}
+
+static int end_beside_timers(int row) {
+    struct sigevent event = {.sigev_notify = row == 3 ? SIGEV_THREAD : SIGEV_NONE, .sigev_notify_function = outlive};
+    struct itimerspec soon = {.it_value = {0, 1}};
+    timer_t timer;
+    switch (row) {
+    case 0: alarm(1000); break;
+    case 1: alarm(1000), alarm(0); break;
+    default:
+        if (timer_create(CLOCK_MONOTONIC, &event, &timer))
+            return 1;
+    }
+    if (row == 3 && timer_settime(timer, 0, &soon, 0))
+        return 2;
+    while (row == 3 && !reached)
+        sched_yield();
+    pthread_exit(0);
+}
+
+static void ending_beside_timers(void) {
+    for (int row = 0; row < 4; row++)
+        SAME(in_time(end_beside_timers, row), row == 3 ? RIGHT : 0);
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
     {"giving_up_once", giving_up_once},
     {"ending_with_values", ending_with_values},
+    {"ending_beside_timers", ending_beside_timers},
 };
 const unsigned ending_case_count = sizeof ending_cases / sizeof *ending_cases;

@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use redox_rt::futex::{self, Mutex};
 use redox_rt::tcb::Tcb;
@@ -42,6 +42,8 @@ pub(crate) struct Thread {
     tcb: AtomicPtr<Tcb>,
     name: Mutex<[u8; NAME_LEN]>,
     start: Option<(Start, usize)>,
+    /// Among [`RUNNING`]: the program's, or about to call something of the program's.
+    is_counted: AtomicBool,
     cancellation: cancel::State,
 }
 
@@ -63,10 +65,11 @@ static MAIN: Thread = Thread {
     tcb: AtomicPtr::new(null_mut()),
     name: Mutex::new([0; NAME_LEN]),
     start: None,
+    is_counted: AtomicBool::new(true),
     cancellation: cancel::State::new(),
 };
 static NEXT_ID: AtomicU32 = AtomicU32::new(2);
-/// Threads that run.
+/// Threads that keep the process: it ends with the last one.
 static RUNNING: AtomicUsize = AtomicUsize::new(1);
 static CONCURRENCY: AtomicUsize = AtomicUsize::new(0);
 
@@ -111,6 +114,7 @@ pub(crate) fn adopt_main() {
 pub(crate) fn alone() {
     RUNNING.store(1, Ordering::Relaxed);
     let own = current();
+    own.is_counted.store(true, Ordering::Relaxed);
     let is_named = own.name.try_lock().is_some();
     // SAFETY: this is the only thread, which is in no function that uses them. What is forgotten is the
     // descriptor's number of a thread that only its parent has.
@@ -136,6 +140,22 @@ unsafe fn release(thread: *const Thread) {
     }
 }
 
+/// The calling thread keeps the process no longer, which ends if no other one does.
+unsafe fn uncount() {
+    let was_counted = current().is_counted.swap(false, Ordering::Relaxed);
+    if was_counted && RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
+        super::start::exit(0);
+    }
+}
+
+/// Calls something of the program's on a thread of the library's, which keeps the process meanwhile.
+pub(crate) unsafe fn counted(call: impl FnOnce()) {
+    RUNNING.fetch_add(1, Ordering::Relaxed);
+    current().is_counted.store(true, Ordering::Relaxed);
+    call();
+    uncount();
+}
+
 unsafe fn finish(value: *mut c_void) -> ! {
     // A handler or destructor may call what is a cancellation point: it is not to end the thread again.
     current().cancellation.end();
@@ -150,9 +170,7 @@ unsafe fn finish(value: *mut c_void) -> ! {
     destroy_variables();
     drop(core::mem::take(&mut *(&raw mut DESTRUCTORS)));
     // The process does not end while a destructor runs.
-    if RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
-        super::start::exit(0);
-    }
+    uncount();
     let own = CURRENT;
     clocks::forget(&*own);
     (*own).result.store(value, Ordering::Release);
@@ -179,11 +197,12 @@ extern "C" fn begin(record: usize) {
     }
 }
 
-/// Starts a thread of the library's or the program's.
+/// Starts a thread of the program's, which is counted, or of the library's, which does not keep the process.
 pub(crate) unsafe fn spawn(
     attributes: &Attributes,
     start: Start,
     argument: usize,
+    is_counted: bool,
 ) -> Result<*const Thread> {
     let root;
     let source = match (process::process_fd(), roots::root(GlobalSchemes::Proc)) {
@@ -203,9 +222,10 @@ pub(crate) unsafe fn spawn(
         tcb: AtomicPtr::new(null_mut()),
         name: Mutex::new([0; NAME_LEN]),
         start: Some((start, argument)),
+        is_counted: AtomicBool::new(is_counted),
         cancellation: cancel::State::new(),
     }));
-    RUNNING.fetch_add(1, Ordering::Relaxed);
+    RUNNING.fetch_add(is_counted.into(), Ordering::Relaxed);
     // Held until the handle is in its place, in case the new thread detaches itself at once.
     let mut handle = (*record).handle.lock();
     let stack = match attributes.given_stack() {
@@ -233,7 +253,7 @@ pub(crate) unsafe fn spawn(
         }
         Err(e) => {
             drop(handle);
-            RUNNING.fetch_sub(1, Ordering::Relaxed);
+            RUNNING.fetch_sub(is_counted.into(), Ordering::Relaxed);
             drop(Box::from_raw(record));
             return Err(if e.errno == syscall::ENOMEM {
                 Error::new(EAGAIN)
@@ -287,7 +307,7 @@ c_api! {
     fn pthread_create(thread: *mut *const Thread, attributes: *const Attributes, start: Start, argument: *mut c_void) -> c_int {
         let default = Attributes::new();
         let attributes = attributes.as_ref().unwrap_or(&default);
-        code(spawn(attributes, start, argument as usize).map(|new| thread.write(new)))
+        code(spawn(attributes, start, argument as usize, true).map(|new| thread.write(new)))
     }
     fn pthread_join(thread: *const Thread, value: *mut *mut c_void) -> c_int {
         if thread == CURRENT {
