@@ -244,6 +244,16 @@ impl Thread {
         Self(tcb)
     }
 
+    /// The calling thread, unless it has been detached or ends.
+    ///
+    /// # Safety
+    /// Nobody else may join or detach it.
+    #[must_use]
+    pub unsafe fn current() -> Option<Self> {
+        let own = Tcb::current()?;
+        (own.join.load(Ordering::Acquire) == JOINABLE).then(|| Self(NonNull::from(own)))
+    }
+
     /// The block's address; the thread is neither joined nor detached.
     #[must_use]
     pub const fn into_raw(self) -> NonNull<Tcb> {

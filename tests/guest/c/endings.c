@@ -3,6 +3,7 @@
 #include "cases.h"
 #include "fixture.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -247,11 +248,68 @@ static void ending_beside_timers(void) {
         SAME(in_time(end_beside_timers, row), row == 3 ? RIGHT : 0);
 }
 
+/* The main thread is one like others, also that of a forked child, which a thread may have been. */
+static pthread_t whole;
+
+static void *same(void *value) { return value; }
+
+static void *join_main(void *unused) {
+    void *value;
+    if (way & 1 && (pthread_detach(whole) || pthread_detach(whole) != EINVAL))
+        _exit(1);
+    if (way & 1)
+        go_on = 1;
+    else if (pthread_join(whole, &value) || value != &key)
+        _exit(2);
+    /* What is left of a detached one is put away by threads that come later. */
+    for (int i = 0; i < 20; i++) {
+        pthread_t t;
+        if (pthread_create(&t, 0, same, &key) || pthread_join(t, &value) || value != &key)
+            _exit(3);
+    }
+    _exit(RIGHT);
+    return unused;
+}
+
+static void *be_joined(void *unused) {
+    pthread_t t;
+    whole = pthread_self();
+    if (pthread_create(&t, 0, join_main, 0))
+        _exit(4);
+    while (way & 1 && !go_on)
+        sched_yield();
+    pthread_exit(unused ? unused : &key);
+}
+
+static void *fork_to_be_joined(void *unused) {
+    pid_t pid = fork();
+    if (pid == 0)
+        be_joined(unused);
+    _exit(status_in_time(pid));
+}
+
+static int join_whole(int row) {
+    pthread_t t;
+    way = row;
+    if (row < 2)
+        be_joined(0);
+    if (pthread_create(&t, 0, fork_to_be_joined, 0))
+        return 5;
+    for (;;)
+        pause();
+}
+
+static void joining_the_main_thread(void) {
+    for (int row = 0; row < 4; row++)
+        SAME(in_time(join_whole, row), RIGHT);
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
     {"giving_up_once", giving_up_once},
     {"ending_with_values", ending_with_values},
     {"ending_beside_timers", ending_beside_timers},
+    {"joining_the_main_thread", joining_the_main_thread},
 };
 const unsigned ending_case_count = sizeof ending_cases / sizeof *ending_cases;

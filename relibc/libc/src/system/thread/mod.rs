@@ -35,7 +35,7 @@ pub(crate) struct Thread {
     owners: AtomicU32,
     /// What locks know their holder by; never 0.
     id: u32,
-    /// Absent once joined or detached, and for the main thread.
+    /// Absent once joined or detached.
     handle: Mutex<Option<rt::Thread>>,
     result: AtomicPtr<c_void>,
     /// Null until it is known, [`ENDED`] in the end.
@@ -108,6 +108,8 @@ pub(crate) fn adopt_main() {
         MAIN.tcb
             .store(core::ptr::from_ref(tcb).cast_mut(), Ordering::Relaxed);
     }
+    // SAFETY: nobody knows of the main thread but by this record.
+    *MAIN.handle.lock() = unsafe { rt::Thread::current() };
 }
 
 /// In a forked child: the calling thread is the only one.
@@ -116,10 +118,13 @@ pub(crate) fn alone() {
     let own = current();
     own.is_counted.store(true, Ordering::Relaxed);
     let is_named = own.name.try_lock().is_some();
-    // SAFETY: this is the only thread, which is in no function that uses them. What is forgotten is the
-    // descriptor's number of a thread that only its parent has.
+    // SAFETY: this is the only thread, which is in no function that uses them. It can be joined if its
+    // parent's could, also if another thread was about to: what is forgotten is the handle of that one.
     unsafe {
-        own.handle.renew(None);
+        let handle = rt::Thread::current();
+        let owners = 1 + u32::from(handle.is_some());
+        own.owners.store(owners, Ordering::Relaxed);
+        own.handle.renew(handle);
         if !is_named {
             own.name.renew([0; NAME_LEN]);
         }
