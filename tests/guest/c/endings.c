@@ -304,6 +304,57 @@ static void joining_the_main_thread(void) {
         SAME(in_time(join_whole, row), RIGHT);
 }
 
+/* Who is asked to end may be joined and gone before the asking is over. */
+static void *end_by_request(void *unused) {
+    (void)unused;
+    for (;;)
+        pthread_testcancel();
+}
+
+static void *end_in_wait(void *unused) {
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void *end_by_signal(void *unused) {
+    sigset_t set;
+    int number;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    sigwait(&set, &number);
+    return unused;
+}
+
+static void *join_it(void *it) { return (void *)(long)pthread_join(*(pthread_t *)it, 0); }
+
+static int ask_to_end(int row) {
+    static void *(*const ways[])(void *) = {end_by_request, end_in_wait, end_by_signal};
+    sigset_t set;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, 0);
+    for (int i = 0; i < 300; i++) {
+        pthread_t t, joiner;
+        void *value = 0;
+        int is_detached = row >= 3;
+        if (pthread_create(&t, 0, ways[row % 3], 0))
+            return 1;
+        if (is_detached ? pthread_detach(t) : pthread_create(&joiner, 0, join_it, &t))
+            return 2;
+        for (int pause = 0; pause < i % 20; pause++)
+            sched_yield();
+        if (row % 3 == 2 ? pthread_kill(t, SIGUSR1) : pthread_cancel(t))
+            return 3;
+        if (!is_detached && (pthread_join(joiner, &value) || value))
+            return 4;
+    }
+    return RIGHT;
+}
+
+static void asking_to_end(void) {
+    for (int row = 0; row < 6; row++)
+        SAME(in_time(ask_to_end, row), RIGHT);
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
@@ -311,5 +362,6 @@ const struct test_case ending_cases[] = {
     {"ending_with_values", ending_with_values},
     {"ending_beside_timers", ending_beside_timers},
     {"joining_the_main_thread", joining_the_main_thread},
+    {"asking_to_end", asking_to_end},
 };
 const unsigned ending_case_count = sizeof ending_cases / sizeof *ending_cases;

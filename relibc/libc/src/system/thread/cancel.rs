@@ -16,7 +16,7 @@ use rt_core::signal::{Action, Handler};
 use syscall::flag::ContextVerb;
 use syscall::{EINTR, EINVAL, ESRCH, TimeSpec};
 
-use super::{Thread, current, finish};
+use super::{Kept, Thread, current, finish};
 
 /// The first realtime signal; `SIGRTMIN` is above it.
 pub(crate) const SIGNAL: c_int = 33;
@@ -137,31 +137,35 @@ extern "C" fn on_signal(_: c_int) {
 }
 
 unsafe fn request(thread: *const Thread) -> c_int {
-    let Some(target) = thread.as_ref() else {
+    if thread.is_null() {
         return ESRCH;
-    };
+    }
+    let target = Kept::new(thread);
     let state = &target.cancellation;
     let before = state.0.fetch_or(REQUESTED, Ordering::SeqCst);
-    if core::ptr::eq(target, current()) {
-        if before & (ASYNCHRONOUS | DEAF) == ASYNCHRONOUS {
+    let is_asynchronous = before & (ASYNCHRONOUS | DEAF) == ASYNCHRONOUS;
+    if core::ptr::eq(thread, current()) {
+        drop(target);
+        if is_asynchronous {
             act();
         }
         return 0;
     }
-    if before & (ASYNCHRONOUS | DEAF | IN_POINT) == ASYNCHRONOUS
-        && let Some(tcb) = target.block()
-    {
-        return super::code(rt::send_to_thread(tcb.as_ref(), SIGNAL));
+    if is_asynchronous && before & IN_POINT == 0 {
+        let sent = target.with_block(|tcb| rt::send_to_thread(tcb, SIGNAL));
+        return super::code(sent.unwrap_or(Ok(())));
     }
     for _ in 0..ATTEMPTS {
         if state.0.load(Ordering::SeqCst) & (IN_POINT | DEAF) != IN_POINT {
             break;
         }
-        let Some(tcb) = target.block() else {
+        let told = target.with_block(|tcb| {
+            if let Some(context) = tcb.thread_fd() {
+                let _ = context.tell(ContextVerb::Interrupt);
+            }
+        });
+        if told.is_none() {
             break;
-        };
-        if let Some(context) = tcb.as_ref().thread_fd() {
-            let _ = context.tell(ContextVerb::Interrupt);
         }
         let _ = redox_rt::sys::nanosleep(&PAUSE);
     }

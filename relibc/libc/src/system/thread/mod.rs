@@ -15,10 +15,12 @@ pub(crate) use attributes::Attributes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ops::Deref;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use redox_rt::futex::{self, Mutex};
+use redox_rt::signal::without_delivery;
 use redox_rt::tcb::Tcb;
 use redox_rt::thread::{self as rt, Source};
 use redox_rt::{Error, Fd, Result, process, roots, sys};
@@ -30,7 +32,7 @@ use crate::sys::Timespec;
 type Start = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 
 /// A thread; `pthread_t` is its address. Two own it: the thread while it runs, and whoever may still
-/// join or detach it.
+/// join or detach it; besides, whoever [keeps](Kept) it.
 pub(crate) struct Thread {
     owners: AtomicU32,
     /// What locks know their holder by; never 0.
@@ -40,6 +42,8 @@ pub(crate) struct Thread {
     result: AtomicPtr<c_void>,
     /// Null until it is known, [`ENDED`] in the end.
     tcb: AtomicPtr<Tcb>,
+    /// Held by who uses the control block, which the thread leaves no earlier.
+    tcb_in_use: Mutex<()>,
     name: Mutex<[u8; NAME_LEN]>,
     start: Option<(Start, usize)>,
     /// Among [`RUNNING`]: the program's, or about to call something of the program's.
@@ -51,9 +55,52 @@ const NAME_LEN: usize = 32;
 const ENDED: *mut Tcb = core::ptr::dangling_mut();
 
 impl Thread {
-    /// Its control block, while it has not ended.
-    fn block(&self) -> Option<NonNull<Tcb>> {
-        NonNull::new(self.tcb.load(Ordering::Acquire)).filter(|tcb| tcb.as_ptr() != ENDED)
+    /// Uses its control block, which stays until `with` is done; `None` if it is not known or has ended.
+    fn with_block<T>(&self, with: impl FnOnce(&Tcb) -> T) -> Option<T> {
+        // A handler in between might ask for the same thread.
+        without_delivery(|| {
+            let _in_use = self.tcb_in_use.lock();
+            let tcb = self.tcb.load(Ordering::Acquire);
+            let tcb = NonNull::new(tcb).filter(|tcb| tcb.as_ptr() != ENDED)?;
+            // SAFETY: a block is freed after its thread's end, which waits in `forget_block`.
+            Some(with(unsafe { tcb.as_ref() }))
+        })
+    }
+
+    /// The thread is about to leave its control block.
+    fn forget_block(&self) {
+        without_delivery(|| {
+            let _in_use = self.tcb_in_use.lock();
+            self.tcb.store(ENDED, Ordering::Release);
+        });
+    }
+}
+
+/// A thread's record that stays until this is dropped: what a thread is asked for may be its end, and then it
+/// may be joined before the asking is over.
+struct Kept(*const Thread);
+
+impl Kept {
+    /// # Safety
+    /// The record is there.
+    unsafe fn new(thread: *const Thread) -> Self {
+        (*thread).owners.fetch_add(1, Ordering::Relaxed);
+        Self(thread)
+    }
+}
+
+impl Deref for Kept {
+    type Target = Thread;
+    fn deref(&self) -> &Thread {
+        // SAFETY: this is one of its owners.
+        unsafe { &*self.0 }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: an owner's share, which is not used any more.
+        unsafe { release(self.0) };
     }
 }
 
@@ -63,6 +110,7 @@ static MAIN: Thread = Thread {
     handle: Mutex::new(None),
     result: AtomicPtr::new(null_mut()),
     tcb: AtomicPtr::new(null_mut()),
+    tcb_in_use: Mutex::new(()),
     name: Mutex::new([0; NAME_LEN]),
     start: None,
     is_counted: AtomicBool::new(true),
@@ -125,6 +173,7 @@ pub(crate) fn alone() {
         let owners = 1 + u32::from(handle.is_some());
         own.owners.store(owners, Ordering::Relaxed);
         own.handle.renew(handle);
+        own.tcb_in_use.renew(());
         if !is_named {
             own.name.renew([0; NAME_LEN]);
         }
@@ -177,9 +226,11 @@ unsafe fn finish(value: *mut c_void) -> ! {
     // The process does not end while a destructor runs.
     uncount();
     let own = CURRENT;
+    // A handler would find no record from here on.
+    let _ = redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, !0)));
+    (*own).forget_block();
     clocks::forget(&*own);
     (*own).result.store(value, Ordering::Release);
-    (*own).tcb.store(ENDED, Ordering::Release);
     release(own);
     rt::end_current()
 }
@@ -225,6 +276,7 @@ pub(crate) unsafe fn spawn(
         handle: Mutex::new(None),
         result: AtomicPtr::new(null_mut()),
         tcb: AtomicPtr::new(null_mut()),
+        tcb_in_use: Mutex::new(()),
         name: Mutex::new([0; NAME_LEN]),
         start: Some((start, argument)),
         is_counted: AtomicBool::new(is_counted),
@@ -363,11 +415,11 @@ c_api! {
         if thread == CURRENT {
             return if signal == 0 { 0 } else { code(redox_rt::signal::raise(signal)) };
         }
-        match (*thread).block() {
-            Some(_) if signal == 0 => 0,
-            Some(tcb) => code(redox_rt::signal::send_to_thread(tcb.as_ref(), signal)),
-            None => ESRCH,
-        }
+        let sent = Kept::new(thread).with_block(|tcb| match signal {
+            0 => Ok(()),
+            _ => redox_rt::signal::send_to_thread(tcb, signal),
+        });
+        code(sent.unwrap_or(fail(ESRCH)))
     }
     fn pthread_setname_np(thread: *const Thread, name: *const c_char) -> c_int {
         let bytes = CStr::from_ptr(name).to_bytes();
@@ -395,8 +447,7 @@ c_api! {
     fn sched_yield() -> c_int { sys::sched_yield(); 0 }
     fn pthread_getattr_np(thread: *const Thread, attributes: *mut Attributes) -> c_int {
         let mut new = Attributes::new();
-        if let Some(tcb) = (*thread).block() {
-            let (base, len) = rt::stack_of(tcb.as_ref());
+        if let Some((base, len)) = (*thread).with_block(rt::stack_of) {
             new.set_stack(base, len);
         }
         attributes.write(new);
