@@ -287,7 +287,10 @@ pub(crate) unsafe fn spawn(
     let mut handle = (*record).handle.lock();
     let stack = match attributes.given_stack() {
         Some((base, len)) => rt::Stack::Given(base, len),
-        None => rt::Stack::Own(attributes.stack_len()),
+        None => rt::Stack::Own {
+            len: attributes.stack_len(),
+            guard: attributes.guard_len(),
+        },
     };
     let spawned = rt::spawn_on(source, stack, begin, record as usize);
     if let Ok(thread) = &spawned {
@@ -447,8 +450,9 @@ c_api! {
     fn sched_yield() -> c_int { sys::sched_yield(); 0 }
     fn pthread_getattr_np(thread: *const Thread, attributes: *mut Attributes) -> c_int {
         let mut new = Attributes::new();
-        if let Some((base, len)) = (*thread).with_block(rt::stack_of) {
+        if let Some((base, len, guard)) = (*thread).with_block(rt::stack_of) {
             new.set_stack(base, len);
+            new.set_guard(guard);
         }
         attributes.write(new);
         0
