@@ -355,10 +355,23 @@ static void asking_to_end(void) {
         SAME(in_time(ask_to_end, row), RIGHT);
 }
 
+/* Nor is a thread cancelled by what exit() calls. */
+static void close_more(void) { close_nothing(0); }
+
+static int exit_when_cancelled(int row) {
+    if (atexit(close_more))
+        return 1;
+    pthread_cancel(pthread_self());
+    exit(row);
+}
+
+static void exiting_once(void) { SAME(in_time(exit_when_cancelled, RIGHT), RIGHT); }
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
     {"giving_up_once", giving_up_once},
+    {"exiting_once", exiting_once},
     {"ending_with_values", ending_with_values},
     {"ending_beside_timers", ending_beside_timers},
     {"joining_the_main_thread", joining_the_main_thread},

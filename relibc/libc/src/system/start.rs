@@ -134,6 +134,8 @@ c_api! {
         add(&AT_EXIT, Last::With(function, argument as usize))
     }
     fn exit(status: c_int) -> ! {
+        // Cancelled in a function that it calls, the thread would wait here for itself.
+        thread::cancel::end();
         // A second thread that exits waits here for the end that the first one makes.
         let _ending = ENDING.hold();
         // Keys' values go with threads, and none ends here.

@@ -50,11 +50,6 @@ impl State {
         self.0.load(Ordering::SeqCst) & (REQUESTED | DEAF) == REQUESTED
     }
 
-    /// The thread ends: from now on nobody's request is heard.
-    pub(super) fn end(&self) {
-        self.change(ENDING, true);
-    }
-
     /// Sets or takes away a bit; whether it was set.
     fn change(&self, bit: u32, on: bool) -> bool {
         let before = if on {
@@ -64,6 +59,11 @@ impl State {
         };
         before & bit != 0
     }
+}
+
+/// The calling thread ends, alone or with the process: from now on nobody's request is heard.
+pub(crate) fn end() {
+    current().cancellation.change(ENDING, true);
 }
 
 /// Ends the calling thread as a cancelled one.

@@ -212,7 +212,7 @@ pub(crate) unsafe fn counted(call: impl FnOnce()) {
 
 unsafe fn finish(value: *mut c_void) -> ! {
     // A handler or destructor may call what is a cancellation point: it is not to end the thread again.
-    current().cancellation.end();
+    cancel::end();
     while !CLEANUP.is_null() {
         let record = CLEANUP;
         CLEANUP = (*record).previous;
