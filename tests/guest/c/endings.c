@@ -141,6 +141,33 @@ static void closing_streams(void) {
         SAME(in_time(close_streams, row), RIGHT);
 }
 
+/* Nor is what knows the time zone, which is read from a file. */
+static void *tell_time_when_asked(void *unused) {
+    time_t now = 86400;
+    struct tm tm;
+    pthread_cancel(pthread_self());
+    reached = localtime_r(&now, &tm) != 0;
+    pthread_testcancel();
+    return unused;
+}
+
+static int tell_time(int row) {
+    pthread_t t;
+    void *value;
+    time_t now = 86400;
+    struct tm tm;
+    if (setenv("TZ", row ? ":/nowhere/at/all" : ":/etc/hosts", 1))
+        return 1;
+    if (pthread_create(&t, 0, tell_time_when_asked, 0) || pthread_join(t, &value) || value != PTHREAD_CANCELED)
+        return 2;
+    return localtime_r(&now, &tm) && tm.tm_mday == 2 ? RIGHT : 3;
+}
+
+static void telling_time(void) {
+    for (int row = 0; row < 2; row++)
+        SAME(in_time(tell_time, row), RIGHT);
+}
+
 /* A routine that ends its thread has not been called: the next one, or who waits, calls it again. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static volatile int routine_calls;
@@ -370,6 +397,7 @@ static void exiting_once(void) { SAME(in_time(exit_when_cancelled, RIGHT), RIGHT
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
+    {"telling_time", telling_time},
     {"giving_up_once", giving_up_once},
     {"exiting_once", exiting_once},
     {"ending_with_values", ending_with_values},
