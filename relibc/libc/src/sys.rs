@@ -194,11 +194,11 @@ impl Lock {
         }
     }
 
-    /// Runs `section` alone.
+    /// Runs `section` alone, in which the thread is not cancelled.
     pub fn with<R>(&self, section: impl FnOnce() -> R) -> R {
         let _inside = Inside::enter();
         let _holding = self.hold();
-        section()
+        shielded(section)
     }
 }
 

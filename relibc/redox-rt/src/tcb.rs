@@ -14,6 +14,7 @@
 //! | 0x58, 0x60 | address and length of the stack, 0 when it is not this thread's to unmap |
 //! | 0x68 | join state, a futex |
 //! | 0x70 | start argument |
+//! | 0x78 | length of the stack's guard, with which it begins; 0 when the stack is the program's memory |
 //! | 0x80 | [`SignalArea`]: the signal trampoline's memory |
 //! | 0x200 | `Sigcontrol`, shared with the kernel; inside one page |
 //! | 0x400 | [`Tcb::library`] |
@@ -50,8 +51,8 @@ pub struct Tcb {
     pub(crate) stack_len: AtomicUsize,
     pub(crate) join: AtomicI32,
     pub(crate) start_argument: AtomicUsize,
-    /// 1 when the stack is memory of the program's.
-    pub(crate) stack_given: AtomicUsize,
+    /// How much of the stack, from its address on, nobody can use; 0 when it is memory of the program's.
+    pub(crate) stack_guard: AtomicUsize,
     /// The signal trampoline's memory.
     pub signal: SignalArea,
     /// What kernel and thread tell each other about signals.

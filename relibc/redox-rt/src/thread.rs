@@ -8,7 +8,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
-use rt_core::PAGE_SIZE;
+use rt_core::{PAGE_SIZE, page_ceil};
 use syscall::error::{Error, Result};
 use syscall::flag::{ContextVerb, MapFlags};
 use syscall::number::SYS_FUTEX;
@@ -83,14 +83,19 @@ unsafe impl Send for Thread {}
 /// The stack of a new thread.
 #[derive(Clone, Copy, Debug)]
 pub enum Stack {
-    /// Of at least this many bytes above an unmapped page; it is given back after the thread's end.
-    Own(usize),
+    /// It is given back after the thread's end.
+    Own {
+        /// At least so many bytes.
+        len: usize,
+        /// Below them, at least so many that nobody can use; one page if it is less.
+        guard: usize,
+    },
     /// Address and length, multiples of 16, of memory that stays the caller's.
     Given(usize, usize),
 }
 
-/// Starts a thread in `entry(argument)`, with a stack of at least `stack_len` bytes above an
-/// unmapped page.
+/// Starts a thread in `entry(argument)`, with a stack of at least `stack_len` bytes above a page that nobody
+/// can use.
 ///
 /// # Safety
 /// As [`spawn_on`].
@@ -101,7 +106,10 @@ pub unsafe fn spawn_raw(
     argument: usize,
 ) -> Result<Thread> {
     // SAFETY: the caller's contract.
-    unsafe { spawn_on(source, Stack::Own(stack_len), entry, argument) }
+    unsafe {
+        let (len, guard) = (stack_len, PAGE_SIZE);
+        spawn_on(source, Stack::Own { len, guard }, entry, argument)
+    }
 }
 
 /// Starts a thread in `entry(argument)`.
@@ -122,18 +130,19 @@ pub unsafe fn spawn_on(
         .ok_or(Error::new(ESRCH))?;
     let own_stack = match stack {
         Stack::Given(..) => None,
-        Stack::Own(len) => {
-            let len = len.checked_add(PAGE_SIZE).ok_or(Error::new(ENOMEM))?;
+        Stack::Own { len, guard } => {
+            let guard = page_ceil(guard.max(1)).ok_or(Error::new(ENOMEM))?;
+            let len = len.checked_add(guard).ok_or(Error::new(ENOMEM))?;
             let stack = Mapping::new(len)?;
-            // SAFETY: the page belongs to this mapping, which nothing uses yet.
-            unsafe { sys::mprotect(stack.address(), PAGE_SIZE, MapFlags::PROT_NONE) }?;
-            Some(stack)
+            // SAFETY: the pages belong to this mapping, which nothing uses yet.
+            unsafe { sys::mprotect(stack.address(), guard, MapFlags::PROT_NONE) }?;
+            Some((stack, guard))
         }
     };
     let (base, len) = match (&own_stack, stack) {
-        (Some(own), _) => (own.address(), own.len()),
+        (Some((own, _)), _) => (own.address(), own.len()),
         (None, Stack::Given(base, len)) => (base, len),
-        (None, Stack::Own(_)) => return Err(Error::new(EINVAL)),
+        (None, Stack::Own { .. }) => return Err(Error::new(EINVAL)),
     };
     let words = sys_words(entry as usize, argument);
     if len < PAGE_SIZE || !base.is_multiple_of(16) || !len.is_multiple_of(16) {
@@ -151,8 +160,8 @@ pub unsafe fn spawn_on(
     let new = unsafe { block.0.as_ref() };
     new.stack.store(base, Ordering::Relaxed);
     new.stack_len.store(len, Ordering::Relaxed);
-    new.stack_given
-        .store(own_stack.is_none().into(), Ordering::Relaxed);
+    let guard = own_stack.as_ref().map_or(0, |(_, guard)| *guard);
+    new.stack_guard.store(guard, Ordering::Relaxed);
     context.get().set_env_registers(&EnvRegisters {
         fsbase: new.address() as u64,
         gsbase: 0,
@@ -174,7 +183,7 @@ pub unsafe fn spawn_on(
         return Err(e);
     }
     // From here on the thread owns its stack, block and descriptor; `free` gives them back.
-    if let Some(stack) = own_stack {
+    if let Some((stack, _)) = own_stack {
         stack.forget();
     }
     let _ = context.into_fd().into_raw();
@@ -242,6 +251,16 @@ impl Thread {
     #[must_use]
     pub const unsafe fn from_raw(tcb: NonNull<Tcb>) -> Self {
         Self(tcb)
+    }
+
+    /// The calling thread, unless it has been detached or ends.
+    ///
+    /// # Safety
+    /// Nobody else may join or detach it.
+    #[must_use]
+    pub unsafe fn current() -> Option<Self> {
+        let own = Tcb::current()?;
+        (own.join.load(Ordering::Acquire) == JOINABLE).then(|| Self(NonNull::from(own)))
     }
 
     /// The block's address; the thread is neither joined nor detached.
@@ -343,15 +362,22 @@ pub(crate) fn end_others() -> Result<()> {
     }
 }
 
-/// Address and length of a thread's stack; of the main thread's, which its starter made.
+/// Address and length of a thread's stack, and how much below it nobody can use; of the main thread's, which its
+/// starter made.
 #[must_use]
-pub fn stack_of(tcb: &Tcb) -> (usize, usize) {
+pub fn stack_of(tcb: &Tcb) -> (usize, usize, usize) {
+    let guard = tcb.stack_guard.load(Ordering::Relaxed);
     match tcb.stack_len.load(Ordering::Relaxed) {
         0 => (
             crate::spawn::STACK_TOP - crate::spawn::STACK_LEN,
             crate::spawn::STACK_LEN,
+            0,
         ),
-        len => (tcb.stack.load(Ordering::Relaxed), len),
+        len => (
+            tcb.stack.load(Ordering::Relaxed) + guard,
+            len - guard,
+            guard,
+        ),
     }
 }
 
@@ -454,7 +480,7 @@ unsafe fn free(tcb: NonNull<Tcb>) {
         block.stack.load(Ordering::Relaxed),
         block.stack_len.load(Ordering::Relaxed),
     );
-    if stack_len != 0 && block.stack_given.load(Ordering::Relaxed) == 0 {
+    if stack_len != 0 && block.stack_guard.load(Ordering::Relaxed) != 0 {
         // SAFETY: the thread has left its stack, and the stack was made by `spawn_raw`.
         let _ = unsafe { sys::funmap(stack, stack_len) };
     }

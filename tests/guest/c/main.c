@@ -592,6 +592,7 @@ int main(int argc, char **argv) {
         test_run_all("c", machine_cases, machine_case_count);
         test_run_all("c", path_cases, path_case_count);
         test_run_all("c", output_cases, output_case_count);
+        test_run_all("c", ending_cases, ending_case_count);
         test_run_all("c", interrupt_cases, interrupt_case_count);
         test_run_all("c", file_cases, sizeof file_cases / sizeof *file_cases);
     }

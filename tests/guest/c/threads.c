@@ -40,11 +40,18 @@ static void thread_attributes(void) {
     pthread_attr_t a;
     SAME(pthread_attr_init(&a), 0);
     ATTRIBUTE(a, pthread_attr_getdetachstate, pthread_attr_setdetachstate, int, PTHREAD_CREATE_JOINABLE, PTHREAD_CREATE_DETACHED, 7, EINVAL);
-    ATTRIBUTE(a, pthread_attr_getguardsize, pthread_attr_setguardsize, size_t, 4096, 0, 1 << 20, EINVAL);
     ATTRIBUTE(a, pthread_attr_getinheritsched, pthread_attr_setinheritsched, int, PTHREAD_INHERIT_SCHED, PTHREAD_EXPLICIT_SCHED, 9, EINVAL);
     ATTRIBUTE(a, pthread_attr_getschedpolicy, pthread_attr_setschedpolicy, int, SCHED_OTHER, SCHED_OTHER, 99, EINVAL);
     ATTRIBUTE(a, pthread_attr_getscope, pthread_attr_setscope, int, PTHREAD_SCOPE_SYSTEM, PTHREAD_SCOPE_SYSTEM, 5, EINVAL);
     size_t size;
+    SAME(pthread_attr_getguardsize(&a, &size), 0); SAME(size, 4096);
+    static const size_t guards[] = {0, 1, 4096, 1 << 16, (1 << 20) + 1, -1};
+    for (unsigned i = 0; i < sizeof guards / sizeof *guards; i++) {
+        SAME(pthread_attr_setguardsize(&a, guards[i]), 0);
+        SAME(pthread_attr_getguardsize(&a, &size), 0); SAME(size, guards[i]);
+    }
+    pthread_t none;
+    SAME(pthread_create(&none, &a, give_back, 0), EAGAIN);
     SAME(pthread_attr_getstacksize(&a, &size), 0);
     CHECK(size >= 65536);
     SAME(pthread_attr_setstacksize(&a, 1 << 18), 0);
@@ -87,6 +94,40 @@ static void thread_stacks(void) {
     SAME(pthread_attr_getstack(&own, &base, &got), 0);
     char *me = (char *)&own;
     CHECK(me > (char *)base && me < (char *)base + got);
+}
+
+/* Nobody can use what is below a stack, as far down as was asked. */
+static void *look_below_stack(void *wanted) {
+    pthread_attr_t own;
+    void *base;
+    size_t size, guard;
+    int wrong = 0, refused[2];
+    char *me = (char *)&own;
+    if (pthread_getattr_np(pthread_self(), &own) || pthread_attr_getstack(&own, &base, &size) || pthread_attr_getguardsize(&own, &guard) || pipe(refused))
+        return (void *)1;
+    wrong |= guard < *(size_t *)wanted || guard == 0 ? 2 : 0;
+    wrong |= me < (char *)base || me >= (char *)base + size ? 4 : 0;
+    wrong |= size < 1 << 17 ? 8 : 0;
+    for (size_t below = 1; below <= guard; below += 4096)
+        if (write(refused[1], (char *)base - below, 1) != -1 || errno != EFAULT)
+            wrong |= 16;
+    close(refused[0]), close(refused[1]);
+    return (void *)(long)wrong;
+}
+
+static void thread_guards(void) {
+    static size_t guards[] = {0, 1, 4096, 4097, 1 << 16};
+    pthread_attr_t a;
+    pthread_attr_init(&a);
+    SAME(pthread_attr_setstacksize(&a, 1 << 17), 0);
+    for (unsigned i = 0; i < sizeof guards / sizeof *guards; i++) {
+        pthread_t t;
+        void *wrong;
+        SAME(pthread_attr_setguardsize(&a, guards[i]), 0);
+        SAME(pthread_create(&t, &a, look_below_stack, &guards[i]), 0);
+        SAME(pthread_join(t, &wrong), 0);
+        SAME((long)wrong, 0);
+    }
 }
 
 static volatile int detached_ran;
@@ -557,6 +598,7 @@ static void cancellation(void) {
 const struct test_case thread_cases[] = {
     {"thread_attributes", thread_attributes},
     {"thread_stacks", thread_stacks},
+    {"thread_guards", thread_guards},
     {"thread_lives", thread_lives},
     {"scheduling", scheduling},
     {"clocks_of_threads", clocks_of_threads},

@@ -1,7 +1,7 @@
 //! Opening, reading, writing and seeking.
 
 use super::device::{Backend, Fixed, Growing};
-use super::{FILE, all, discard, locked, stderr, stdin, stdout};
+use super::{FILE, all, discard, held, locked, stderr, stdin, stdout};
 use crate::string::bytes;
 use crate::sys::{self, flags, last_error, set_errno};
 use core::ffi::{c_char, c_int, c_long, c_void};
@@ -243,36 +243,38 @@ c_api! {
     }
     fn freopen(path: *const c_char, how: *const c_char, file: *mut FILE) -> *mut FILE {
         let Some(mode) = mode(how) else { return fail(errno::EINVAL, null_mut()) };
-        (*file).acquire();
-        let f = &mut *file;
-        let _ = flush(f);
-        let device = if path.is_null() {
-            // The same file in another mode, as far as the descriptor allows.
-            match core::mem::replace(f.stream.device_mut(), Backend::Closed) {
-                Backend::Descriptor(fd) => {
-                    if mode.append {
-                        sys::fcntl(fd, flags::F_SETFL, sys::fcntl(fd, flags::F_GETFL) | flags::O_APPEND);
+        let reopened = held(file, |f| {
+            let _ = flush(f);
+            let device = if path.is_null() {
+                // The same file in another mode, as far as the descriptor allows.
+                match core::mem::replace(f.stream.device_mut(), Backend::Closed) {
+                    Backend::Descriptor(fd) => {
+                        if mode.append {
+                            sys::fcntl(fd, flags::F_SETFL, sys::fcntl(fd, flags::F_GETFL) | flags::O_APPEND);
+                        }
+                        Backend::Descriptor(fd)
                     }
-                    Some(Backend::Descriptor(fd))
+                    _ => return fail(errno::EBADF, false),
                 }
-                _ => fail(errno::EBADF, None),
-            }
-        } else {
-            // Closing first gives the new file the old descriptor number when it is the lowest.
-            close_device(f);
-            let fd = sys::open(path, mode.flags, 0o666 as c_int);
-            (fd >= 0).then_some(Backend::Descriptor(fd))
-        };
-        let Some(device) = device else {
-            (*file).release();
+            } else {
+                // Closing first gives the new file the old descriptor number when it is the lowest.
+                close_device(f);
+                let fd = sys::open(path, mode.flags, 0o666 as c_int);
+                if fd < 0 {
+                    return false;
+                }
+                Backend::Descriptor(fd)
+            };
+            f.stream = relibc_core::stream::Stream::new(device, mode.readable, mode.writable, mode.append);
+            f.settled = false;
+            f.orientation = 0;
+            f.wide_state = State::default();
+            true
+        });
+        if !reopened {
             fclose(file);
             return null_mut();
-        };
-        f.stream = relibc_core::stream::Stream::new(device, mode.readable, mode.writable, mode.append);
-        f.settled = false;
-        f.orientation = 0;
-        f.wide_state = State::default();
-        (*file).release();
+        }
         file
     }
     fn fmemopen(memory: *mut c_void, size: usize, how: *const c_char) -> *mut FILE {
@@ -310,11 +312,11 @@ c_api! {
         file
     }
     fn fclose(file: *mut FILE) -> c_int {
-        (*file).acquire();
-        let flushed = done(flush(&mut *file));
-        let e = last_error();
-        let closed = close_device(&mut *file);
-        (*file).release();
+        let (flushed, e, closed) = held(file, |f| {
+            let flushed = done(flush(f));
+            let e = last_error();
+            (flushed, e, close_device(f))
+        });
         discard(file);
         if flushed != 0 { fail(e, EOF) } else if closed != 0 { EOF } else { 0 }
     }

@@ -142,8 +142,15 @@ impl FILE {
 
 /// Runs `action` with the stream locked and ready.
 pub(crate) unsafe fn locked<R>(file: *mut FILE, action: impl FnOnce(&mut FILE) -> R) -> R {
+    held(file, |f| {
+        f.settle();
+        action(f)
+    })
+}
+
+/// Runs `action` with the stream locked, which may be about to go or to become another one.
+unsafe fn held<R>(file: *mut FILE, action: impl FnOnce(&mut FILE) -> R) -> R {
     (*file).acquire();
-    (*file).settle();
     let result = crate::sys::shielded(|| action(&mut *file));
     (*file).release();
     result

@@ -134,9 +134,12 @@ c_api! {
         add(&AT_EXIT, Last::With(function, argument as usize))
     }
     fn exit(status: c_int) -> ! {
+        // Cancelled in a function that it calls, the thread would wait here for itself.
+        thread::cancel::end();
         // A second thread that exits waits here for the end that the first one makes.
         let _ending = ENDING.hold();
-        thread::run_destructors();
+        // Keys' values go with threads, and none ends here.
+        thread::destroy_variables();
         run(&AT_EXIT);
         let (first, mut at) = (__fini_array_start.as_ptr(), __fini_array_end.as_ptr());
         while at > first {

@@ -112,7 +112,7 @@ impl Timer {
                 };
             }
             // SAFETY: the owner's function and its argument.
-            Notice::Call(function, value) => unsafe { function(value) },
+            Notice::Call(function, value) => unsafe { thread::counted(|| function(value)) },
         }
     }
 
@@ -199,6 +199,7 @@ impl Timer {
             &Attributes::new(),
             begin,
             core::ptr::from_ref(self) as usize,
+            false,
         );
         redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, before)))?;
         *thread = Some(new? as usize);

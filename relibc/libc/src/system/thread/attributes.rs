@@ -10,18 +10,17 @@ use syscall::{EINVAL, EOPNOTSUPP as ENOTSUP};
 pub struct Attributes {
     stack_base: usize,
     stack_len: usize,
-    guard_len: u32,
+    guard_len: usize,
     priority: i32,
     detached: u8,
     inherit: u8,
     policy: u8,
     scope: u8,
-    rest: u32,
 }
 
 const _: () = assert!(size_of::<Attributes>() == 32);
 
-/// The page below a stack is never mapped.
+/// Nobody can use the page below a stack, nor less than that.
 const GUARD_LEN: usize = rt_core::PAGE_SIZE;
 /// Where a default is asked for with 0.
 const DETACHED: c_int = 1;
@@ -31,13 +30,12 @@ impl Attributes {
         Self {
             stack_base: 0,
             stack_len: STACK_LEN,
-            guard_len: GUARD_LEN as u32,
+            guard_len: GUARD_LEN,
             priority: 0,
             detached: 0,
             inherit: 0,
             policy: 0,
             scope: 0,
-            rest: 0,
         }
     }
 
@@ -57,6 +55,14 @@ impl Attributes {
     pub(crate) const fn set_stack(&mut self, base: usize, len: usize) {
         self.stack_base = base;
         self.stack_len = len;
+    }
+
+    pub(crate) const fn guard_len(&self) -> usize {
+        self.guard_len
+    }
+
+    pub(crate) const fn set_guard(&mut self, len: usize) {
+        self.guard_len = len;
     }
 
     pub(crate) const fn is_detached(&self) -> bool {
@@ -100,13 +106,8 @@ c_api! {
     fn pthread_attr_destroy(_value: *mut Attributes) -> c_int { 0 }
     fn pthread_attr_getdetachstate(value: *const Attributes, result: *mut c_int) -> c_int { result.write(c_int::from((*value).detached)); 0 }
     fn pthread_attr_setdetachstate(value: *mut Attributes, setting: c_int) -> c_int { choice(&mut (*value).detached, setting) }
-    fn pthread_attr_getguardsize(value: *const Attributes, result: *mut usize) -> c_int { result.write((*value).guard_len as usize); 0 }
-    fn pthread_attr_setguardsize(value: *mut Attributes, setting: usize) -> c_int {
-        // Stacks have one page; more cannot be had.
-        if setting > GUARD_LEN { return EINVAL; }
-        (*value).guard_len = setting as u32;
-        0
-    }
+    fn pthread_attr_getguardsize(value: *const Attributes, result: *mut usize) -> c_int { result.write((*value).guard_len); 0 }
+    fn pthread_attr_setguardsize(value: *mut Attributes, setting: usize) -> c_int { (*value).set_guard(setting); 0 }
     fn pthread_attr_getinheritsched(value: *const Attributes, result: *mut c_int) -> c_int { result.write(c_int::from((*value).inherit)); 0 }
     fn pthread_attr_setinheritsched(value: *mut Attributes, setting: c_int) -> c_int { choice(&mut (*value).inherit, setting) }
     fn pthread_attr_getschedpolicy(value: *const Attributes, result: *mut c_int) -> c_int { result.write(c_int::from((*value).policy)); 0 }

@@ -16,7 +16,7 @@ use rt_core::signal::{Action, Handler};
 use syscall::flag::ContextVerb;
 use syscall::{EINTR, EINVAL, ESRCH, TimeSpec};
 
-use super::{Thread, current, finish};
+use super::{Kept, Thread, current, finish};
 
 /// The first realtime signal; `SIGRTMIN` is above it.
 pub(crate) const SIGNAL: c_int = 33;
@@ -25,6 +25,10 @@ const REQUESTED: u32 = 1;
 const DISABLED: u32 = 2;
 const ASYNCHRONOUS: u32 = 4;
 const IN_POINT: u32 = 8;
+/// The thread is on its way out, whatever its destructors set.
+const ENDING: u32 = 16;
+/// Where a request does nothing.
+const DEAF: u32 = DISABLED | ENDING;
 
 /// How often a thread is interrupted that does not look, a millisecond apart: what it waits for may be
 /// nothing that can be interrupted.
@@ -43,7 +47,7 @@ impl State {
     }
 
     fn is_due(&self) -> bool {
-        self.0.load(Ordering::SeqCst) & (REQUESTED | DISABLED) == REQUESTED
+        self.0.load(Ordering::SeqCst) & (REQUESTED | DEAF) == REQUESTED
     }
 
     /// Sets or takes away a bit; whether it was set.
@@ -57,9 +61,13 @@ impl State {
     }
 }
 
+/// The calling thread ends, alone or with the process: from now on nobody's request is heard.
+pub(crate) fn end() {
+    current().cancellation.change(ENDING, true);
+}
+
 /// Ends the calling thread as a cancelled one.
 fn act() -> ! {
-    current().cancellation.change(DISABLED, true);
     // SAFETY: the thread's own handlers run, as C has it; nothing of the library's is on the stack that
     // somebody waits for.
     unsafe { finish(libc_canceled()) }
@@ -85,7 +93,7 @@ pub(crate) fn is_due() -> bool {
 /// Whether an interrupted call is not to be made again.
 pub(crate) fn is_wanted() -> bool {
     let state = current().cancellation.0.load(Ordering::SeqCst);
-    state & (REQUESTED | DISABLED | IN_POINT) == REQUESTED | IN_POINT
+    state & (REQUESTED | DEAF | IN_POINT) == REQUESTED | IN_POINT
 }
 
 /// A cancellation point: `call` may wait, and holds nothing that others need when it is interrupted.
@@ -123,37 +131,41 @@ pub(crate) fn within_point<T>(call: impl FnOnce() -> T) -> T {
 
 extern "C" fn on_signal(_: c_int) {
     let state = current().cancellation.0.load(Ordering::SeqCst);
-    if state & (REQUESTED | DISABLED | ASYNCHRONOUS) == REQUESTED | ASYNCHRONOUS {
+    if state & (REQUESTED | DEAF | ASYNCHRONOUS) == REQUESTED | ASYNCHRONOUS {
         act();
     }
 }
 
 unsafe fn request(thread: *const Thread) -> c_int {
-    let Some(target) = thread.as_ref() else {
+    if thread.is_null() {
         return ESRCH;
-    };
+    }
+    let target = Kept::new(thread);
     let state = &target.cancellation;
     let before = state.0.fetch_or(REQUESTED, Ordering::SeqCst);
-    if core::ptr::eq(target, current()) {
-        if before & (ASYNCHRONOUS | DISABLED) == ASYNCHRONOUS {
+    let is_asynchronous = before & (ASYNCHRONOUS | DEAF) == ASYNCHRONOUS;
+    if core::ptr::eq(thread, current()) {
+        drop(target);
+        if is_asynchronous {
             act();
         }
         return 0;
     }
-    if before & (ASYNCHRONOUS | DISABLED | IN_POINT) == ASYNCHRONOUS
-        && let Some(tcb) = target.block()
-    {
-        return super::code(rt::send_to_thread(tcb.as_ref(), SIGNAL));
+    if is_asynchronous && before & IN_POINT == 0 {
+        let sent = target.with_block(|tcb| rt::send_to_thread(tcb, SIGNAL));
+        return super::code(sent.unwrap_or(Ok(())));
     }
     for _ in 0..ATTEMPTS {
-        if state.0.load(Ordering::SeqCst) & (IN_POINT | DISABLED) != IN_POINT {
+        if state.0.load(Ordering::SeqCst) & (IN_POINT | DEAF) != IN_POINT {
             break;
         }
-        let Some(tcb) = target.block() else {
+        let told = target.with_block(|tcb| {
+            if let Some(context) = tcb.thread_fd() {
+                let _ = context.tell(ContextVerb::Interrupt);
+            }
+        });
+        if told.is_none() {
             break;
-        };
-        if let Some(context) = tcb.as_ref().thread_fd() {
-            let _ = context.tell(ContextVerb::Interrupt);
         }
         let _ = redox_rt::sys::nanosleep(&PAUSE);
     }

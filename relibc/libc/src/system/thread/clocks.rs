@@ -30,20 +30,23 @@ fn number_of(thread: &Thread) -> Option<c_int> {
 /// The number of a thread's clock.
 ///
 /// # Safety
-/// The thread's record and, until it ends, its control block exist.
+/// The thread's record exists.
 pub(crate) unsafe fn number(thread: &Thread) -> Result<c_int> {
     let number = number_of(thread).ok_or(Error::new(EINVAL))?;
     let mut clocks = CLOCKS.lock();
     if clocks.iter().any(|clock| clock.0 == number) {
         return Ok(number);
     }
-    let tcb = thread.block().ok_or(Error::new(ESRCH))?;
-    let context = tcb.as_ref().thread_fd().ok_or(Error::new(ESRCH))?;
-    let status = context.handle(b"status")?;
-    clocks.try_reserve(1).map_err(|_| Error::new(ENOMEM))?;
-    clocks.push((number, status));
-    COUNT.store(clocks.len(), Ordering::Release);
-    Ok(number)
+    let added = thread.with_block(|tcb| {
+        let context = tcb.thread_fd().ok_or(Error::new(ESRCH))?;
+        let status = context.handle(b"status")?;
+        clocks.try_reserve(1).map_err(|_| Error::new(ENOMEM))?;
+        clocks.push((number, status));
+        // The thread may end after this, and looks whether there is a clock to forget.
+        COUNT.store(clocks.len(), Ordering::Release);
+        Ok(number)
+    });
+    added.unwrap_or(fail(ESRCH))
 }
 
 /// The time of a thread's clock in nanoseconds, if `number` is one's.

@@ -15,10 +15,12 @@ pub(crate) use attributes::Attributes;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ops::Deref;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use redox_rt::futex::{self, Mutex};
+use redox_rt::signal::without_delivery;
 use redox_rt::tcb::Tcb;
 use redox_rt::thread::{self as rt, Source};
 use redox_rt::{Error, Fd, Result, process, roots, sys};
@@ -30,18 +32,22 @@ use crate::sys::Timespec;
 type Start = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 
 /// A thread; `pthread_t` is its address. Two own it: the thread while it runs, and whoever may still
-/// join or detach it.
+/// join or detach it; besides, whoever [keeps](Kept) it.
 pub(crate) struct Thread {
     owners: AtomicU32,
     /// What locks know their holder by; never 0.
     id: u32,
-    /// Absent once joined or detached, and for the main thread.
+    /// Absent once joined or detached.
     handle: Mutex<Option<rt::Thread>>,
     result: AtomicPtr<c_void>,
     /// Null until it is known, [`ENDED`] in the end.
     tcb: AtomicPtr<Tcb>,
+    /// Held by who uses the control block, which the thread leaves no earlier.
+    tcb_in_use: Mutex<()>,
     name: Mutex<[u8; NAME_LEN]>,
     start: Option<(Start, usize)>,
+    /// Among [`RUNNING`]: the program's, or about to call something of the program's.
+    is_counted: AtomicBool,
     cancellation: cancel::State,
 }
 
@@ -49,9 +55,52 @@ const NAME_LEN: usize = 32;
 const ENDED: *mut Tcb = core::ptr::dangling_mut();
 
 impl Thread {
-    /// Its control block, while it has not ended.
-    fn block(&self) -> Option<NonNull<Tcb>> {
-        NonNull::new(self.tcb.load(Ordering::Acquire)).filter(|tcb| tcb.as_ptr() != ENDED)
+    /// Uses its control block, which stays until `with` is done; `None` if it is not known or has ended.
+    fn with_block<T>(&self, with: impl FnOnce(&Tcb) -> T) -> Option<T> {
+        // A handler in between might ask for the same thread.
+        without_delivery(|| {
+            let _in_use = self.tcb_in_use.lock();
+            let tcb = self.tcb.load(Ordering::Acquire);
+            let tcb = NonNull::new(tcb).filter(|tcb| tcb.as_ptr() != ENDED)?;
+            // SAFETY: a block is freed after its thread's end, which waits in `forget_block`.
+            Some(with(unsafe { tcb.as_ref() }))
+        })
+    }
+
+    /// The thread is about to leave its control block.
+    fn forget_block(&self) {
+        without_delivery(|| {
+            let _in_use = self.tcb_in_use.lock();
+            self.tcb.store(ENDED, Ordering::Release);
+        });
+    }
+}
+
+/// A thread's record that stays until this is dropped: what a thread is asked for may be its end, and then it
+/// may be joined before the asking is over.
+struct Kept(*const Thread);
+
+impl Kept {
+    /// # Safety
+    /// The record is there.
+    unsafe fn new(thread: *const Thread) -> Self {
+        (*thread).owners.fetch_add(1, Ordering::Relaxed);
+        Self(thread)
+    }
+}
+
+impl Deref for Kept {
+    type Target = Thread;
+    fn deref(&self) -> &Thread {
+        // SAFETY: this is one of its owners.
+        unsafe { &*self.0 }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: an owner's share, which is not used any more.
+        unsafe { release(self.0) };
     }
 }
 
@@ -61,12 +110,14 @@ static MAIN: Thread = Thread {
     handle: Mutex::new(None),
     result: AtomicPtr::new(null_mut()),
     tcb: AtomicPtr::new(null_mut()),
+    tcb_in_use: Mutex::new(()),
     name: Mutex::new([0; NAME_LEN]),
     start: None,
+    is_counted: AtomicBool::new(true),
     cancellation: cancel::State::new(),
 };
 static NEXT_ID: AtomicU32 = AtomicU32::new(2);
-/// Threads that run.
+/// Threads that keep the process: it ends with the last one.
 static RUNNING: AtomicUsize = AtomicUsize::new(1);
 static CONCURRENCY: AtomicUsize = AtomicUsize::new(0);
 
@@ -105,17 +156,24 @@ pub(crate) fn adopt_main() {
         MAIN.tcb
             .store(core::ptr::from_ref(tcb).cast_mut(), Ordering::Relaxed);
     }
+    // SAFETY: nobody knows of the main thread but by this record.
+    *MAIN.handle.lock() = unsafe { rt::Thread::current() };
 }
 
 /// In a forked child: the calling thread is the only one.
 pub(crate) fn alone() {
     RUNNING.store(1, Ordering::Relaxed);
     let own = current();
+    own.is_counted.store(true, Ordering::Relaxed);
     let is_named = own.name.try_lock().is_some();
-    // SAFETY: this is the only thread, which is in no function that uses them. What is forgotten is the
-    // descriptor's number of a thread that only its parent has.
+    // SAFETY: this is the only thread, which is in no function that uses them. It can be joined if its
+    // parent's could, also if another thread was about to: what is forgotten is the handle of that one.
     unsafe {
-        own.handle.renew(None);
+        let handle = rt::Thread::current();
+        let owners = 1 + u32::from(handle.is_some());
+        own.owners.store(owners, Ordering::Relaxed);
+        own.handle.renew(handle);
+        own.tcb_in_use.renew(());
         if !is_named {
             own.name.renew([0; NAME_LEN]);
         }
@@ -123,17 +181,11 @@ pub(crate) fn alone() {
     rt::forget_others();
 }
 
-/// Runs the destructors of the calling thread's variables and keys.
-pub(crate) unsafe fn run_destructors() {
+/// Runs the destructors of the calling thread's variables.
+pub(crate) unsafe fn destroy_variables() {
     while let Some((destructor, variable)) = (*(&raw mut DESTRUCTORS)).pop() {
         destructor(variable);
     }
-    key::run_destructors();
-    // A key's destructor may have used a variable that has one.
-    while let Some((destructor, variable)) = (*(&raw mut DESTRUCTORS)).pop() {
-        destructor(variable);
-    }
-    drop(core::mem::take(&mut *(&raw mut DESTRUCTORS)));
 }
 
 unsafe fn release(thread: *const Thread) {
@@ -142,20 +194,43 @@ unsafe fn release(thread: *const Thread) {
     }
 }
 
+/// The calling thread keeps the process no longer, which ends if no other one does.
+unsafe fn uncount() {
+    let was_counted = current().is_counted.swap(false, Ordering::Relaxed);
+    if was_counted && RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
+        super::start::exit(0);
+    }
+}
+
+/// Calls something of the program's on a thread of the library's, which keeps the process meanwhile.
+pub(crate) unsafe fn counted(call: impl FnOnce()) {
+    RUNNING.fetch_add(1, Ordering::Relaxed);
+    current().is_counted.store(true, Ordering::Relaxed);
+    call();
+    uncount();
+}
+
 unsafe fn finish(value: *mut c_void) -> ! {
+    // A handler or destructor may call what is a cancellation point: it is not to end the thread again.
+    cancel::end();
     while !CLEANUP.is_null() {
         let record = CLEANUP;
         CLEANUP = (*record).previous;
         ((*record).routine)((*record).argument);
     }
-    if RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
-        super::start::exit(0);
-    }
-    run_destructors();
+    destroy_variables();
+    key::run_destructors();
+    // A key's destructor may have used a variable that has one.
+    destroy_variables();
+    drop(core::mem::take(&mut *(&raw mut DESTRUCTORS)));
+    // The process does not end while a destructor runs.
+    uncount();
     let own = CURRENT;
+    // A handler would find no record from here on.
+    let _ = redox_rt::signal::sigmask(Some((libc::SIG_SETMASK, !0)));
+    (*own).forget_block();
     clocks::forget(&*own);
     (*own).result.store(value, Ordering::Release);
-    (*own).tcb.store(ENDED, Ordering::Release);
     release(own);
     rt::end_current()
 }
@@ -178,11 +253,12 @@ extern "C" fn begin(record: usize) {
     }
 }
 
-/// Starts a thread of the library's or the program's.
+/// Starts a thread of the program's, which is counted, or of the library's, which does not keep the process.
 pub(crate) unsafe fn spawn(
     attributes: &Attributes,
     start: Start,
     argument: usize,
+    is_counted: bool,
 ) -> Result<*const Thread> {
     let root;
     let source = match (process::process_fd(), roots::root(GlobalSchemes::Proc)) {
@@ -200,16 +276,21 @@ pub(crate) unsafe fn spawn(
         handle: Mutex::new(None),
         result: AtomicPtr::new(null_mut()),
         tcb: AtomicPtr::new(null_mut()),
+        tcb_in_use: Mutex::new(()),
         name: Mutex::new([0; NAME_LEN]),
         start: Some((start, argument)),
+        is_counted: AtomicBool::new(is_counted),
         cancellation: cancel::State::new(),
     }));
-    RUNNING.fetch_add(1, Ordering::Relaxed);
+    RUNNING.fetch_add(is_counted.into(), Ordering::Relaxed);
     // Held until the handle is in its place, in case the new thread detaches itself at once.
     let mut handle = (*record).handle.lock();
     let stack = match attributes.given_stack() {
         Some((base, len)) => rt::Stack::Given(base, len),
-        None => rt::Stack::Own(attributes.stack_len()),
+        None => rt::Stack::Own {
+            len: attributes.stack_len(),
+            guard: attributes.guard_len(),
+        },
     };
     let spawned = rt::spawn_on(source, stack, begin, record as usize);
     if let Ok(thread) = &spawned {
@@ -232,7 +313,7 @@ pub(crate) unsafe fn spawn(
         }
         Err(e) => {
             drop(handle);
-            RUNNING.fetch_sub(1, Ordering::Relaxed);
+            RUNNING.fetch_sub(is_counted.into(), Ordering::Relaxed);
             drop(Box::from_raw(record));
             return Err(if e.errno == syscall::ENOMEM {
                 Error::new(EAGAIN)
@@ -286,7 +367,7 @@ c_api! {
     fn pthread_create(thread: *mut *const Thread, attributes: *const Attributes, start: Start, argument: *mut c_void) -> c_int {
         let default = Attributes::new();
         let attributes = attributes.as_ref().unwrap_or(&default);
-        code(spawn(attributes, start, argument as usize).map(|new| thread.write(new)))
+        code(spawn(attributes, start, argument as usize, true).map(|new| thread.write(new)))
     }
     fn pthread_join(thread: *const Thread, value: *mut *mut c_void) -> c_int {
         if thread == CURRENT {
@@ -337,11 +418,11 @@ c_api! {
         if thread == CURRENT {
             return if signal == 0 { 0 } else { code(redox_rt::signal::raise(signal)) };
         }
-        match (*thread).block() {
-            Some(_) if signal == 0 => 0,
-            Some(tcb) => code(redox_rt::signal::send_to_thread(tcb.as_ref(), signal)),
-            None => ESRCH,
-        }
+        let sent = Kept::new(thread).with_block(|tcb| match signal {
+            0 => Ok(()),
+            _ => redox_rt::signal::send_to_thread(tcb, signal),
+        });
+        code(sent.unwrap_or(fail(ESRCH)))
     }
     fn pthread_setname_np(thread: *const Thread, name: *const c_char) -> c_int {
         let bytes = CStr::from_ptr(name).to_bytes();
@@ -369,9 +450,9 @@ c_api! {
     fn sched_yield() -> c_int { sys::sched_yield(); 0 }
     fn pthread_getattr_np(thread: *const Thread, attributes: *mut Attributes) -> c_int {
         let mut new = Attributes::new();
-        if let Some(tcb) = (*thread).block() {
-            let (base, len) = rt::stack_of(tcb.as_ref());
+        if let Some((base, len, guard)) = (*thread).with_block(rt::stack_of) {
             new.set_stack(base, len);
+            new.set_guard(guard);
         }
         attributes.write(new);
         0
