@@ -16,9 +16,12 @@
 static volatile int caught;
 static void catch(int number) { caught = number; }
 static volatile long value_caught;
+static volatile int code_caught, times_caught;
 static void catch_info(int number, siginfo_t *info, void *context) {
     (void)context;
     caught = number;
+    times_caught++;
+    code_caught = info->si_code;
     value_caught = (long)info->si_value.sival_ptr;
 }
 static char *stack_used;
@@ -157,8 +160,55 @@ static void a_child_has_its_own_alarm(void) {
     CHECK(alarm(0) > 900);
 }
 
+static int send_value(int number, long value) {
+    return sigqueue(getpid(), number, (union sigval){.sival_ptr = (void *)value});
+}
+static void ordinary_signals_bring_values(void) {
+    struct sigaction with = {.sa_sigaction = catch_info, .sa_flags = SA_SIGINFO}, without = {.sa_handler = catch};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t set, old;
+    siginfo_t info;
+    SAME(sigaction(SIGUSR1, &with, 0), 0);
+    SAME(send_value(SIGUSR1, 1234), 0);
+    SAME(value_caught, 1234); SAME(code_caught, SI_QUEUE);
+    SAME(kill(getpid(), SIGUSR1), 0);
+    SAME(value_caught, 0); SAME(code_caught, SI_USER);
+    /* The first that is pending is the one that comes. */
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    SAME(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    times_caught = 0;
+    SAME(send_value(SIGUSR1, 1), 0); SAME(send_value(SIGUSR1, 2), 0); SAME(kill(getpid(), SIGUSR1), 0);
+    SAME(sigprocmask(SIG_UNBLOCK, &set, 0), 0);
+    SAME(times_caught, 1); SAME(value_caught, 1); SAME(code_caught, SI_QUEUE);
+    SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+    SAME(kill(getpid(), SIGUSR1), 0); SAME(send_value(SIGUSR1, 2), 0);
+    SAME(sigprocmask(SIG_UNBLOCK, &set, 0), 0);
+    SAME(times_caught, 2); SAME(value_caught, 0); SAME(code_caught, SI_USER);
+    SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+    SAME(send_value(SIGUSR1, 77), 0);
+    SAME(sigwaitinfo(&set, &info), SIGUSR1);
+    CHECK(info.si_value.sival_ptr == (void *)77 && info.si_code == SI_QUEUE && info.si_pid == getpid() && info.si_uid == getuid());
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+    /* Whoever takes it, the queue does not fill. */
+    for (int i = 0; i < 300; i++) {
+        SAME(sigaction(SIGUSR1, i % 3 == 0 ? &with : i % 3 == 1 ? &without : &ignore, 0), 0);
+        SAME(send_value(SIGUSR1, i), 0);
+    }
+    SAME(sigaction(SIGRTMIN, &with, 0), 0);
+    SAME(send_value(SIGRTMIN, 5), 0); SAME(value_caught, 5);
+    /* One sent to a thread has nothing to do with those that wait for the process. */
+    sigemptyset(&set), sigaddset(&set, SIGRTMIN);
+    SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+    SAME(send_value(SIGRTMIN, 6), 0); SAME(raise(SIGRTMIN), 0);
+    SAME(sigwaitinfo(&set, &info), SIGRTMIN); CHECK(!info.si_value.sival_ptr);
+    SAME(sigwaitinfo(&set, &info), SIGRTMIN); CHECK(info.si_value.sival_ptr == (void *)6);
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+    SAME(signal(SIGUSR1, SIG_DFL) == SIG_ERR, 0); SAME(signal(SIGRTMIN, SIG_DFL) == SIG_ERR, 0);
+}
+
 const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
+    {"ordinary_signals_bring_values", ordinary_signals_bring_values},
     {"waiting_with_masks", waiting_with_masks},
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},
