@@ -23,7 +23,7 @@ use syscall::{
 };
 
 pub use frame::{SigInfo, Ucontext};
-pub use send::{kill, raise, send_to_thread};
+pub use send::{kill, queue, raise, send_to_thread};
 pub use wait::{sigsuspend, sigsuspend_unless, wait_for, wait_for_unless};
 
 use crate::context::{AddressSpace, ContextRef};

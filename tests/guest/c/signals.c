@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile int caught;
@@ -206,9 +207,32 @@ static void ordinary_signals_bring_values(void) {
     SAME(signal(SIGUSR1, SIG_DFL) == SIG_ERR, 0); SAME(signal(SIGRTMIN, SIG_DFL) == SIG_ERR, 0);
 }
 
+static void timers_bring_values(void) {
+    sigset_t set, old;
+    siginfo_t info;
+    struct timespec limit = {30, 0};
+    struct itimerspec soon = {{0, 0}, {0, 1000}};
+    sigemptyset(&set), sigaddset(&set, SIGALRM), sigaddset(&set, SIGUSR1), sigaddset(&set, SIGRTMIN);
+    /* Timers' threads take no signals. */
+    SAME(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    for (int i = 0; i < 3; i++) {
+        int number = i == 0 ? SIGALRM : i == 1 ? SIGUSR1 : SIGRTMIN;
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = number, .sigev_value.sival_ptr = &limit};
+        timer_t timer;
+        SAME(timer_create(CLOCK_MONOTONIC, i == 0 ? 0 : &event, &timer), 0);
+        SAME(timer_settime(timer, 0, &soon, 0), 0);
+        SAME(sigtimedwait(&set, &info, &limit), number);
+        SAME(info.si_signo, number); SAME(info.si_code, SI_TIMER);
+        CHECK(info.si_value.sival_ptr == (i == 0 ? (void *)timer : &limit));
+        SAME(timer_delete(timer), 0);
+    }
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+}
+
 const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
     {"ordinary_signals_bring_values", ordinary_signals_bring_values},
+    {"timers_bring_values", timers_bring_values},
     {"waiting_with_masks", waiting_with_masks},
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use libredox::protocol::ProcCall;
+use libredox::protocol::{ProcCall, RtSigInfo};
 use rt_core::signal as rules;
 use syscall::error::{Error, Result};
 use syscall::flag::ContextVerb;
@@ -75,4 +75,15 @@ pub fn kill(pid: isize, signal: i32) -> Result<()> {
             syscall::EACCES => Error::new(EPERM),
             _ => e,
         })
+}
+
+/// Sends a signal with a value and C's `si_code` to a process or group, through the process manager.
+pub fn queue(pid: isize, signal: i32, code: i32, value: usize) -> Result<()> {
+    let mut payload = [0u8; size_of::<RtSigInfo>()];
+    let words = [value as u64, u64::from(code as u32)];
+    for (place, word) in payload.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_ne_bytes());
+    }
+    let target = [pid as u64, signal as u64];
+    process::call(ProcCall::Sigq, &mut payload, &target).map(drop)
 }
