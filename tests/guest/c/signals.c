@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,13 @@ static volatile int caught;
 static void catch(int number) { caught = number; }
 static volatile long value_caught;
 static volatile int code_caught, times_caught;
+static volatile uid_t user_caught;
 static void catch_info(int number, siginfo_t *info, void *context) {
     (void)context;
     caught = number;
     times_caught++;
     code_caught = info->si_code;
+    user_caught = info->si_uid;
     value_caught = (long)info->si_value.sival_ptr;
 }
 static char *stack_used;
@@ -207,6 +210,28 @@ static void ordinary_signals_bring_values(void) {
     SAME(signal(SIGUSR1, SIG_DFL) == SIG_ERR, 0); SAME(signal(SIGRTMIN, SIG_DFL) == SIG_ERR, 0);
 }
 
+static int signals_of_a_user(void) {
+    struct sigaction with = {.sa_sigaction = catch_info, .sa_flags = SA_SIGINFO};
+    int wrong = sigaction(SIGUSR1, &with, 0) != 0;
+    wrong |= raise(SIGUSR1) != 0 || user_caught != getuid();
+    wrong |= setresuid(1000, 0, 0) != 0 || raise(SIGUSR1) != 0 || user_caught != 1000;
+    wrong |= setresuid(1001, 0, 0) != 0 || pthread_kill(pthread_self(), SIGUSR1) != 0 || user_caught != 1001;
+    wrong |= send_value(SIGUSR1, 1) != 0 || user_caught != 1001;
+    return wrong;
+}
+static void senders_and_targets(void) {
+    SAME(raise(0), 0);
+    SAME(raise(-1), -1); SAME(errno, EINVAL);
+    SAME(in_child(signals_of_a_user), 0);
+    /* No groups, and nobody is asked whether there is such a signal. */
+    union sigval none = {0};
+    SAME(sigqueue(0, SIGURG, none), -1); SAME(errno, ESRCH);
+    SAME(sigqueue(-getpgrp(), SIGURG, none), -1); SAME(errno, ESRCH);
+    SAME(sigqueue(0, 99, none), -1); SAME(errno, ESRCH);
+    SAME(sigqueue(getpid(), 99, none), -1); SAME(errno, EINVAL);
+    SAME(sigqueue(getpid(), 0, none), 0);
+}
+
 static void timers_bring_values(void) {
     sigset_t set, old;
     siginfo_t info;
@@ -233,6 +258,7 @@ const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
     {"ordinary_signals_bring_values", ordinary_signals_bring_values},
     {"timers_bring_values", timers_bring_values},
+    {"senders_and_targets", senders_and_targets},
     {"waiting_with_masks", waiting_with_masks},
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},

@@ -190,7 +190,8 @@ c_api! {
         if group < 0 { unit(fail(EINVAL)) } else { kill(-group, signal) }
     }
     fn sigqueue(pid: c_int, signal: c_int, value: *mut c_void) -> c_int {
-        unit(rt::queue(pid as isize, signal, SI_QUEUE, value as usize))
+        // Unlike `kill`, it reaches no groups.
+        unit(if pid > 0 { rt::queue(pid as isize, signal, SI_QUEUE, value as usize) } else { fail(syscall::ESRCH) })
     }
     fn sigwait(set: *const u64, signal: *mut c_int) -> c_int {
         loop {
