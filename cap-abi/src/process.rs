@@ -20,6 +20,10 @@ pub const COUNTED: usize = 5;
 /// all its threads, also those that have ended; and the children that it has waited for, with theirs.
 pub const TIMES: u64 = 0x103;
 
+/// User of a pending signal's sender (`SenderInfo::ruid`) with which something came: `Sigdeq` has it, and the user, and
+/// takes the signal. No user has this number.
+pub const SENDER_IN_QUEUE: u32 = u32::MAX;
+
 /// In the flags of `Waitpid` and `Waitpgid`: what is told stays to be told (`WNOWAIT`).
 pub const WAIT_KEEP: u64 = 0x0100_0000;
 /// Likewise: children that have ended are not told of (`waitid` without `WEXITED`).

@@ -206,6 +206,11 @@ impl World for Machine {
             .is_some_and(|page| page.child_flag(flags::SA_NOCLDWAIT))
     }
 
+    fn is_pending(&self, pid: Pid, signal: u8) -> bool {
+        self.page(pid)
+            .is_some_and(|page| page.pending() & rules::bit(signal) != 0)
+    }
+
     fn post(&mut self, pid: Pid, signal: u8, sender: SenderInfo) {
         if let Some(page) = self.page(pid) {
             page.post(signal, sender);

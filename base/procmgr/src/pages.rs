@@ -109,10 +109,12 @@ impl ProcessPage {
             .fold(0, |set, signal| set | rules::bit(signal))
     }
 
-    /// Marks a signal pending.
+    /// Marks a signal pending. Of several, the first is the one whose sender is told.
     pub fn post(&self, signal: u8, sender: SenderInfo) {
         let index = usize::from(signal).wrapping_sub(1);
-        if let Some(place) = self.get().sender_infos.get(index) {
+        if self.pending() & rules::bit(signal) == 0
+            && let Some(place) = self.get().sender_infos.get(index)
+        {
             place.store(sender.raw(), Ordering::Relaxed);
         }
         self.get()

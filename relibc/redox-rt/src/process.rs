@@ -20,6 +20,10 @@ static PROCESS: AtomicUsize = AtomicUsize::new(NONE);
 static UMASK: AtomicU32 = AtomicU32::new(0o022);
 /// The process number, 0 while it is not known.
 static PID: AtomicU32 = AtomicU32::new(0);
+/// The real user, [`NOBODY`] while it is not known.
+static REAL_USER: AtomicU32 = AtomicU32::new(NOBODY);
+/// No user's number.
+const NOBODY: u32 = u32::MAX;
 
 /// The process's descriptor, from the process manager; `None` when there is no manager.
 #[must_use]
@@ -34,6 +38,7 @@ pub fn process_fd() -> Option<usize> {
 pub fn set_process_fd(fd: Option<usize>) {
     PROCESS.store(fd.unwrap_or(NONE), Ordering::Relaxed);
     PID.store(0, Ordering::Relaxed);
+    REAL_USER.store(NOBODY, Ordering::Relaxed);
 }
 
 /// Permission bits that new files do not get.
@@ -63,6 +68,11 @@ pub fn call_on(fd: usize, verb: ProcCall, payload: &mut [u8], args: &[u64]) -> R
     let mut ask = || sys::call_read_write(fd, payload, CallFlags::empty(), metadata);
     match verb {
         ProcCall::Waitpid | ProcCall::Waitpgid => ask(),
+        ProcCall::SetResugid => {
+            let result = again(ask);
+            REAL_USER.store(NOBODY, Ordering::Relaxed);
+            result
+        }
         _ => again(ask),
     }
 }
@@ -79,6 +89,18 @@ pub fn pid() -> Result<u32> {
             Ok(pid)
         }
         pid => Ok(pid),
+    }
+}
+
+/// The real user: asked for once, and again after a change that the process has made.
+pub fn real_user() -> Result<u32> {
+    match REAL_USER.load(Ordering::Relaxed) {
+        NOBODY => {
+            let user = credentials()?.ruid;
+            REAL_USER.store(user, Ordering::Relaxed);
+            Ok(user)
+        }
+        user => Ok(user),
     }
 }
 

@@ -23,7 +23,7 @@ use syscall::{
 };
 
 pub use frame::{SigInfo, Ucontext};
-pub use send::{kill, raise, send_to_thread};
+pub use send::{kill, queue, raise, send_to_thread};
 pub use wait::{sigsuspend, sigsuspend_unless, wait_for, wait_for_unless};
 
 use crate::context::{AddressSpace, ContextRef};
@@ -387,53 +387,62 @@ fn take_next(tcb: &Tcb) -> Option<Taken> {
         let signal = rules::first_of(tcb.control.currently_pending_unblocked(&PROCESS))?;
         let index = usize::from(signal) - 1;
         let (word, bit) = thread_bit(&tcb.control, signal)?;
-        let infos = if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
-            &tcb.control.sender_infos
-        } else if PROCESS
-            .pending
-            .fetch_and(!rules::bit(signal), Ordering::AcqRel)
-            & rules::bit(signal)
-            != 0
-        {
-            &PROCESS.sender_infos
-        } else {
-            // Another thread was faster.
-            continue;
-        };
-        let sender =
-            SenderInfo::from_raw(infos.get(index).map_or(0, |w| w.load(Ordering::Relaxed)));
-        let mut taken = Taken {
+        let sent = |infos: &[AtomicU64]| Taken {
             signal,
             code: SI_USER,
-            sender,
+            sender: SenderInfo::from_raw(infos.get(index).map_or(0, |w| w.load(Ordering::Relaxed))),
             value: 0,
             address: 0,
         };
-        if index >= 32 {
-            queued_info(&mut taken);
+        if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
+            return Some(sent(&tcb.control.sender_infos));
         }
-        return Some(taken);
+        let taken = |pending: u64| pending & rules::bit(signal) == 0;
+        if taken(PROCESS.pending.load(Ordering::Acquire)) {
+            // Another thread was faster.
+            continue;
+        }
+        // The sender is one as long as the signal is pending, and whoever is told what came with an ordinary
+        // signal has taken it thereby.
+        let mut next = sent(&PROCESS.sender_infos);
+        let in_queue = next.sender.ruid == cap_abi::process::SENDER_IN_QUEUE;
+        if in_queue && queued_info(&mut next) {
+            return Some(next);
+        }
+        if taken(
+            PROCESS
+                .pending
+                .fetch_and(!rules::bit(signal), Ordering::AcqRel),
+        ) {
+            continue;
+        }
+        if index >= PROCESS.sender_infos.len() {
+            queued_info(&mut next);
+        }
+        return Some(next);
     }
 }
 
-/// Fetches what came with a realtime signal from the manager's queue.
-fn queued_info(taken: &mut Taken) {
+/// Fetches what came with a signal from the manager's queue. `false`: there was nothing.
+fn queued_info(taken: &mut Taken) -> bool {
     // `libredox::protocol::RtSigInfo`: the value, a code, user and process.
     let mut bytes = [0u8; size_of::<libredox::protocol::RtSigInfo>()];
-    if process::call(ProcCall::Sigdeq, &mut bytes, &[u64::from(taken.signal)]).is_ok() {
-        let word = |at: usize| {
-            bytes
-                .get(at..at + 4)
-                .and_then(|b| b.try_into().ok())
-                .map_or(0, u32::from_ne_bytes)
-        };
-        taken.value = word(0) as usize | (word(4) as usize) << 32;
-        taken.code = word(8) as i32;
-        taken.sender = SenderInfo {
-            ruid: word(12),
-            pid: word(16),
-        };
+    if process::call(ProcCall::Sigdeq, &mut bytes, &[u64::from(taken.signal)]).is_err() {
+        return false;
     }
+    let word = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .and_then(|b| b.try_into().ok())
+            .map_or(0, u32::from_ne_bytes)
+    };
+    taken.value = word(0) as usize | (word(4) as usize) << 32;
+    taken.code = word(8) as i32;
+    taken.sender = SenderInfo {
+        ruid: word(12),
+        pid: word(16),
+    };
+    true
 }
 
 /// Called by the trampoline on the dispatch stack, delivery inhibited: chooses a signal and puts the

@@ -5,20 +5,27 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile int caught;
 static void catch(int number) { caught = number; }
 static volatile long value_caught;
+static volatile int code_caught, times_caught;
+static volatile uid_t user_caught;
 static void catch_info(int number, siginfo_t *info, void *context) {
     (void)context;
     caught = number;
+    times_caught++;
+    code_caught = info->si_code;
+    user_caught = info->si_uid;
     value_caught = (long)info->si_value.sival_ptr;
 }
 static char *stack_used;
@@ -157,8 +164,101 @@ static void a_child_has_its_own_alarm(void) {
     CHECK(alarm(0) > 900);
 }
 
+static int send_value(int number, long value) {
+    return sigqueue(getpid(), number, (union sigval){.sival_ptr = (void *)value});
+}
+static void ordinary_signals_bring_values(void) {
+    struct sigaction with = {.sa_sigaction = catch_info, .sa_flags = SA_SIGINFO}, without = {.sa_handler = catch};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t set, old;
+    siginfo_t info;
+    SAME(sigaction(SIGUSR1, &with, 0), 0);
+    SAME(send_value(SIGUSR1, 1234), 0);
+    SAME(value_caught, 1234); SAME(code_caught, SI_QUEUE);
+    SAME(kill(getpid(), SIGUSR1), 0);
+    SAME(value_caught, 0); SAME(code_caught, SI_USER);
+    /* The first that is pending is the one that comes. */
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    SAME(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    times_caught = 0;
+    SAME(send_value(SIGUSR1, 1), 0); SAME(send_value(SIGUSR1, 2), 0); SAME(kill(getpid(), SIGUSR1), 0);
+    SAME(sigprocmask(SIG_UNBLOCK, &set, 0), 0);
+    SAME(times_caught, 1); SAME(value_caught, 1); SAME(code_caught, SI_QUEUE);
+    SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+    SAME(kill(getpid(), SIGUSR1), 0); SAME(send_value(SIGUSR1, 2), 0);
+    SAME(sigprocmask(SIG_UNBLOCK, &set, 0), 0);
+    SAME(times_caught, 2); SAME(value_caught, 0); SAME(code_caught, SI_USER);
+    SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+    SAME(send_value(SIGUSR1, 77), 0);
+    SAME(sigwaitinfo(&set, &info), SIGUSR1);
+    CHECK(info.si_value.sival_ptr == (void *)77 && info.si_code == SI_QUEUE && info.si_pid == getpid() && info.si_uid == getuid());
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+    /* Whoever takes it, the queue does not fill. */
+    for (int i = 0; i < 300; i++) {
+        SAME(sigaction(SIGUSR1, i % 3 == 0 ? &with : i % 3 == 1 ? &without : &ignore, 0), 0);
+        SAME(send_value(SIGUSR1, i), 0);
+    }
+    SAME(sigaction(SIGRTMIN, &with, 0), 0);
+    SAME(send_value(SIGRTMIN, 5), 0); SAME(value_caught, 5);
+    /* One sent to a thread has nothing to do with those that wait for the process. */
+    sigemptyset(&set), sigaddset(&set, SIGRTMIN);
+    SAME(sigprocmask(SIG_BLOCK, &set, 0), 0);
+    SAME(send_value(SIGRTMIN, 6), 0); SAME(raise(SIGRTMIN), 0);
+    SAME(sigwaitinfo(&set, &info), SIGRTMIN); CHECK(!info.si_value.sival_ptr);
+    SAME(sigwaitinfo(&set, &info), SIGRTMIN); CHECK(info.si_value.sival_ptr == (void *)6);
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+    SAME(signal(SIGUSR1, SIG_DFL) == SIG_ERR, 0); SAME(signal(SIGRTMIN, SIG_DFL) == SIG_ERR, 0);
+}
+
+static int signals_of_a_user(void) {
+    struct sigaction with = {.sa_sigaction = catch_info, .sa_flags = SA_SIGINFO};
+    int wrong = sigaction(SIGUSR1, &with, 0) != 0;
+    wrong |= raise(SIGUSR1) != 0 || user_caught != getuid();
+    wrong |= setresuid(1000, 0, 0) != 0 || raise(SIGUSR1) != 0 || user_caught != 1000;
+    wrong |= setresuid(1001, 0, 0) != 0 || pthread_kill(pthread_self(), SIGUSR1) != 0 || user_caught != 1001;
+    wrong |= send_value(SIGUSR1, 1) != 0 || user_caught != 1001;
+    return wrong;
+}
+static void senders_and_targets(void) {
+    SAME(raise(0), 0);
+    SAME(raise(-1), -1); SAME(errno, EINVAL);
+    SAME(in_child(signals_of_a_user), 0);
+    /* No groups, and nobody is asked whether there is such a signal. */
+    union sigval none = {0};
+    SAME(sigqueue(0, SIGURG, none), -1); SAME(errno, ESRCH);
+    SAME(sigqueue(-getpgrp(), SIGURG, none), -1); SAME(errno, ESRCH);
+    SAME(sigqueue(0, 99, none), -1); SAME(errno, ESRCH);
+    SAME(sigqueue(getpid(), 99, none), -1); SAME(errno, EINVAL);
+    SAME(sigqueue(getpid(), 0, none), 0);
+}
+
+static void timers_bring_values(void) {
+    sigset_t set, old;
+    siginfo_t info;
+    struct timespec limit = {30, 0};
+    struct itimerspec soon = {{0, 0}, {0, 1000}};
+    sigemptyset(&set), sigaddset(&set, SIGALRM), sigaddset(&set, SIGUSR1), sigaddset(&set, SIGRTMIN);
+    /* Timers' threads take no signals. */
+    SAME(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    for (int i = 0; i < 3; i++) {
+        int number = i == 0 ? SIGALRM : i == 1 ? SIGUSR1 : SIGRTMIN;
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = number, .sigev_value.sival_ptr = &limit};
+        timer_t timer;
+        SAME(timer_create(CLOCK_MONOTONIC, i == 0 ? 0 : &event, &timer), 0);
+        SAME(timer_settime(timer, 0, &soon, 0), 0);
+        SAME(sigtimedwait(&set, &info, &limit), number);
+        SAME(info.si_signo, number); SAME(info.si_code, SI_TIMER);
+        CHECK(info.si_value.sival_ptr == (i == 0 ? (void *)timer : &limit));
+        SAME(timer_delete(timer), 0);
+    }
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+}
+
 const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
+    {"ordinary_signals_bring_values", ordinary_signals_bring_values},
+    {"timers_bring_values", timers_bring_values},
+    {"senders_and_targets", senders_and_targets},
     {"waiting_with_masks", waiting_with_masks},
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},

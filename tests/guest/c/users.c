@@ -34,6 +34,23 @@ static int change_users(void) {
     return wrong;
 }
 
+static int users_are(uid_t real, uid_t effective, uid_t saved) {
+    uid_t r, e, s;
+    return getresuid(&r, &e, &s) == 0 && r == real && e == effective && s == saved;
+}
+static int no_way_back(void) {
+    gid_t r, e, s;
+    int wrong = setregid(1000, 1000) != 0 || getresgid(&r, &e, &s) != 0 || r != 1000 || e != 1000 || s != 1000;
+    /* The saved one stays only if the effective one becomes the real one, and that does not change. */
+    wrong |= setresuid(0, 0, 5) != 0 || setreuid(-1, -1) != 0 || !users_are(0, 0, 5);
+    wrong |= setreuid(-1, 0) != 0 || !users_are(0, 0, 5);
+    wrong |= setreuid(0, -1) != 0 || !users_are(0, 0, 0);
+    wrong |= setreuid(-1, 7) != 0 || !users_are(0, 7, 7);
+    wrong |= seteuid(0) != 0 || setreuid(1000, 1000) != 0 || !users_are(1000, 1000, 1000);
+    wrong |= seteuid(0) != -1 || errno != EPERM;
+    return wrong;
+}
+
 static int change_groups(void) {
     int wrong = setpgid(0, 0) != 0 || getpgrp() != getpid() || getpgid(0) != getpid();
     wrong |= setpgrp() != 0;
@@ -54,6 +71,7 @@ static void identities(void) {
     SAME(getgroups(-1, 0), -1); SAME(errno, EINVAL);
     CHECK(getgroups(0, 0) >= 0);
     SAME(in_child(change_users), 0);
+    SAME(in_child(no_way_back), 0);
     SAME(in_child(change_groups), 0);
     SAME(in_child(new_session), 0);
     SAME(in_child(slower), 0);

@@ -142,7 +142,10 @@ impl<T> Manager<T> {
                 Ok(DONE)
             }
             Call::Executed => {
-                self.live_mut(pid)?.executed = true;
+                let process = self.live_mut(pid)?;
+                process.executed = true;
+                // What was pending was so in the former program's memory.
+                process.queued.clear();
                 Ok(DONE)
             }
             Call::Credentials(target) => {

@@ -97,7 +97,9 @@ pub trait World {
     fn ignores_child_stops(&self, pid: Pid) -> bool;
     /// Whether the process has asked that its children be forgotten when they end.
     fn forgets_children(&self, pid: Pid) -> bool;
-    /// Marks a signal pending for a process.
+    /// Whether a signal is pending for a process, and not only for one of its threads.
+    fn is_pending(&self, pid: Pid, signal: u8) -> bool;
+    /// Marks a signal pending for a process. If it is pending already, its sender stays the first one.
     fn post(&mut self, pid: Pid, signal: u8, sender: SenderInfo);
     /// Marks a signal pending for one thread.
     fn post_to_thread(&mut self, thread: Key, signal: u8, sender: SenderInfo);

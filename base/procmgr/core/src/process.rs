@@ -136,7 +136,8 @@ pub(crate) struct Process {
     pub observers: Vec<Tag>,
     /// Handles whose holders wait for this process's end.
     pub polled: BTreeSet<Key>,
-    /// Real-time signals that have been posted, with what came with them.
+    /// Signals that have been posted, with what came with them: every real-time one, and of each
+    /// ordinary number at most one that was sent with something.
     pub queued: VecDeque<(u8, RtSigInfo)>,
     pub name: [u8; NAME_LEN],
     /// `nice` + 20: 0 is the most favoured, 39 the least.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use cap_abi::process::SENDER_IN_QUEUE;
 use gen_slab::Key;
 use libredox::protocol::{self, ProcKillTarget, RtSigInfo};
 use syscall::{error as errno, sigabi::SenderInfo};
@@ -16,7 +17,7 @@ use crate::{
 pub const SIGNALS: u8 = 64;
 /// The first real-time signal's number.
 const REAL_TIME: u8 = 33;
-/// Most queued signals of one process, whatever its limits.
+/// Most queued real-time signals of one process, whatever its limits.
 const QUEUE_MAX: u64 = 256;
 
 pub(crate) const SIGHUP: u8 = protocol::SIGHUP as u8;
@@ -144,26 +145,64 @@ impl<T> Manager<T> {
         if pid == INIT && matches!(signal, SIGKILL | SIGSTOP) {
             return Err(EPERM);
         }
-        let queues = info.is_some() || signal >= REAL_TIME;
-        if queues && world.action(pid, signal) == Action::Deliver {
+        let info = info.map(|info| RtSigInfo {
+            pid: sender.pid,
+            uid: sender.ruid,
+            ..info
+        });
+        let mut sender = sender;
+        if signal < REAL_TIME {
+            if self.keep(pid, signal, info, world)? {
+                sender.ruid = SENDER_IN_QUEUE;
+            }
+        } else if world.action(pid, signal) == Action::Deliver {
             let process = self.live_mut(pid)?;
             let limit = process.limit(SIGPENDING).min(QUEUE_MAX);
-            if process.queued.len() as u64 >= limit {
+            let real_time = |(queued, _): &&(u8, RtSigInfo)| *queued >= REAL_TIME;
+            if process.queued.iter().filter(real_time).count() as u64 >= limit {
                 return Err(Errno(errno::EAGAIN));
             }
             process
                 .queued
                 .try_reserve(1)
                 .map_err(|_| Errno(errno::EAGAIN))?;
-            let info = RtSigInfo {
+            let info = info.unwrap_or(RtSigInfo {
                 pid: sender.pid,
                 uid: sender.ruid,
-                ..info.unwrap_or_default()
-            };
+                ..RtSigInfo::default()
+            });
             process.queued.push_back((signal, info));
         }
         self.deliver(pid, signal, sender, world, effects);
         Ok(())
+    }
+
+    /// Keeps what comes with an ordinary signal that is about to be delivered, and answers whether there
+    /// is something. As long as the signal is pending, what came with the first of them counts.
+    fn keep(
+        &mut self,
+        pid: Pid,
+        signal: u8,
+        info: Option<RtSigInfo>,
+        world: &impl World,
+    ) -> Result<bool, Errno> {
+        let process = self.live_mut(pid)?;
+        if info.is_none() && process.queued.is_empty() || world.is_pending(pid, signal) {
+            return Ok(false);
+        }
+        // Of one that was taken without being asked for.
+        process.queued.retain(|(queued, _)| *queued != signal);
+        let Some(info) = info else {
+            return Ok(false);
+        };
+        let becomes_pending =
+            !matches!(signal, SIGKILL | SIGSTOP) && world.action(pid, signal) == Action::Deliver;
+        // Without memory it comes alone.
+        if !becomes_pending || process.queued.try_reserve(1).is_err() {
+            return Ok(false);
+        }
+        process.queued.push_back((signal, info));
+        Ok(true)
     }
 
     /// Lets a signal do to a process what it does.
@@ -247,7 +286,8 @@ impl<T> Manager<T> {
         Ok(())
     }
 
-    /// Takes the oldest queued signal of this number.
+    /// Takes the oldest queued signal of this number. An ordinary one stops to be pending at the same time, so that
+    /// the next one of its kind is neither lost nor taken for it.
     pub(crate) fn dequeue(
         &mut self,
         pid: Pid,
@@ -265,7 +305,10 @@ impl<T> Manager<T> {
         let (_, info) = place
             .and_then(|place| process.queued.remove(place))
             .ok_or(Errno(errno::EAGAIN))?;
-        if let Some((_, next)) = process.queued.iter().find(|(queued, _)| *queued == signal) {
+        if signal < REAL_TIME {
+            world.withdraw(pid, &[], bit(signal));
+        } else if let Some((_, next)) = process.queued.iter().find(|(queued, _)| *queued == signal)
+        {
             let sender = SenderInfo {
                 pid: next.pid,
                 ruid: next.uid,
@@ -275,8 +318,11 @@ impl<T> Manager<T> {
         Ok(Answer::Now(0, Data::Signal(info)))
     }
 
-    fn withdraw(&self, pid: Pid, signals: u64, world: &mut impl World) {
-        if let Some(process) = self.find(pid) {
+    fn withdraw(&mut self, pid: Pid, signals: u64, world: &mut impl World) {
+        if let Some(process) = self.find_mut(pid) {
+            process
+                .queued
+                .retain(|(queued, _)| bit(*queued) & signals == 0);
             world.withdraw(pid, &process.threads, signals);
         }
     }

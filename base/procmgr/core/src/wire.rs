@@ -15,7 +15,7 @@
 //! | `Getppid` | | the parent | |
 //! | `Kill` | `ProcKillTarget`, signal | 0 | |
 //! | `Sigq` | `ProcKillTarget`, signal | 0 | in: `RtSigInfo`; `pid` and `uid` are the sender's, whatever it says |
-//! | `Sigdeq` | signal | 0 | out: `RtSigInfo` |
+//! | `Sigdeq` | signal | 0 | out: `RtSigInfo`; an ordinary signal is not pending any more, see `cap_abi::process::SENDER_IN_QUEUE` |
 //! | `SyncSigPctl` | address of the `SigProcControl`, address of the first thread's `Sigcontrol` | 0 | the shell's affair |
 //! | `Rename` | | 0 | in: at most 32 bytes |
 //! | `DisableSetpgid` | | 0 | the process has executed a program |

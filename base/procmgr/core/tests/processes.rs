@@ -531,9 +531,7 @@ fn queued_signals_keep_their_order_and_what_they_carry() {
     let (mut sim, init) = Sim::new();
     let child = sim.fork(init);
     let payload = |arg: usize| {
-        let mut bytes = [0; size_of::<RtSigInfo>()];
-        bytes[..8].copy_from_slice(&arg.to_ne_bytes());
-        bytes[8..12].copy_from_slice(&(-1i32).to_ne_bytes());
+        let mut bytes = value(arg);
         bytes[12..20].fill(0xee);
         bytes
     };
@@ -566,6 +564,111 @@ fn queued_signals_keep_their_order_and_what_they_carry() {
         assert!(sent < 10_000, "the queue has no end");
     }
     assert_eq!(sim.call_with(init.handle, queue, &payload(0)), Err(EAGAIN));
+}
+
+/// `RtSigInfo` as `sigqueue` sends it.
+fn value(arg: usize) -> [u8; size_of::<RtSigInfo>()] {
+    let mut bytes = [0; size_of::<RtSigInfo>()];
+    bytes[..8].copy_from_slice(&arg.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&(-1i32).to_ne_bytes());
+    bytes
+}
+
+/// Takes a pending signal as the library does: its value, or `None` when it came alone.
+fn take(sim: &mut Sim, who: Proc, signal: u8) -> Option<usize> {
+    assert!(sim.is_pending(who.pid, signal));
+    if sim.machine.in_queue[&(who.pid, signal)] {
+        let metadata = [ProcCall::Sigdeq as u64, signal.into(), 0];
+        let (_, answer) = sim.call_tagged(who.handle, metadata, &[]);
+        let Ok(Answer::Now(0, Data::Signal(info))) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((info.code, info.pid, info.uid), (-1, 1, 0));
+        assert!(!sim.is_pending(who.pid, signal), "taken by being asked for");
+        Some(info.arg)
+    } else {
+        take_alone(sim, who, signal);
+        None
+    }
+}
+
+fn take_alone(sim: &mut Sim, who: Proc, signal: u8) {
+    let pending = sim.machine.pending.get_mut(&who.pid).unwrap();
+    assert!(pending.remove(&signal));
+}
+
+#[test]
+fn an_ordinary_signal_brings_what_the_first_of_its_kind_came_with() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    let queue = |sim: &mut Sim, signal: u8, arg| {
+        let metadata = [ProcCall::Sigq as u64, child.pid.into(), signal.into()];
+        sim.call_with(init.handle, metadata, &value(arg)).unwrap();
+    };
+    let empty = |sim: &mut Sim, signal: u8| {
+        assert_eq!(
+            sim.verb(child, ProcCall::Sigdeq, signal.into(), 0),
+            Err(EAGAIN)
+        );
+    };
+    // More than fit into any queue.
+    for arg in 1..1000 {
+        queue(&mut sim, HUP, arg);
+        sim.kill_pid(init, child.pid, HUP).unwrap();
+        assert_eq!(take(&mut sim, child, HUP), Some(arg));
+        empty(&mut sim, HUP);
+    }
+    for arg in 1..1000 {
+        queue(&mut sim, HUP, arg);
+    }
+    sim.kill_pid(init, child.pid, RT)
+        .expect("a queue that the others do not fill");
+    assert_eq!(take(&mut sim, child, HUP), Some(1));
+    // It was first, and alone.
+    sim.kill_pid(init, child.pid, HUP).unwrap();
+    queue(&mut sim, HUP, 7);
+    assert_eq!(take(&mut sim, child, HUP), None);
+    empty(&mut sim, HUP);
+    // Taken by a program that does not ask: the next one is its own.
+    queue(&mut sim, HUP, 8);
+    take_alone(&mut sim, child, HUP);
+    sim.kill_pid(init, child.pid, HUP).unwrap();
+    assert_eq!(take(&mut sim, child, HUP), None);
+    empty(&mut sim, HUP);
+    queue(&mut sim, HUP, 9);
+    take_alone(&mut sim, child, HUP);
+    queue(&mut sim, HUP, 10);
+    assert_eq!(take(&mut sim, child, HUP), Some(10));
+    // What is taken back, or never becomes pending, leaves nothing.
+    queue(&mut sim, TSTP, 11);
+    queue(&mut sim, CONT, 12);
+    empty(&mut sim, TSTP);
+    queue(&mut sim, TSTP, 13);
+    empty(&mut sim, CONT);
+    queue(&mut sim, STOP, 14);
+    empty(&mut sim, STOP);
+    let page = sim.machine.pages.get_mut(&child.pid).unwrap();
+    page.insert(INT, Action::Ignore);
+    queue(&mut sim, INT, 15);
+    empty(&mut sim, INT);
+}
+
+#[test]
+fn a_program_that_is_executed_finds_nothing_queued() {
+    let (mut sim, init) = Sim::new();
+    let child = sim.fork(init);
+    for signal in [HUP, RT] {
+        let metadata = [ProcCall::Sigq as u64, child.pid.into(), signal.into()];
+        sim.call_with(init.handle, metadata, &value(1)).unwrap();
+    }
+    sim.machine.pending.clear();
+    sim.verb(child, ProcCall::DisableSetpgid, 0, 0).unwrap();
+    for signal in [HUP, RT] {
+        assert_eq!(
+            sim.verb(child, ProcCall::Sigdeq, signal.into(), 0),
+            Err(EAGAIN)
+        );
+    }
 }
 
 #[test]

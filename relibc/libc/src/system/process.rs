@@ -410,6 +410,28 @@ fn set_one(id: c_int, group: bool) -> c_int {
     })
 }
 
+/// `setreuid`: with a new real identity, or an effective one that is not the former real one, the saved one becomes
+/// the effective one as well, so that there is no way back to privileges that are given up.
+fn set_two(real: c_int, effective: c_int, group: bool) -> c_int {
+    let (real, effective) = (real as u32, effective as u32);
+    let old = match process::credentials() {
+        Ok(meta) if group => [meta.rgid, meta.egid],
+        Ok(meta) => [meta.ruid, meta.euid],
+        Err(e) => return unit(Err(e)),
+    };
+    let saved = match effective {
+        KEEP if real == KEEP => KEEP,
+        KEEP => old[1],
+        _ if real == KEEP && effective == old[0] => KEEP,
+        _ => effective,
+    };
+    set_ids(if group {
+        [KEEP, KEEP, KEEP, real, effective, saved]
+    } else {
+        [real, effective, saved, KEEP, KEEP, KEEP]
+    })
+}
+
 fn ask(verb: ProcCall, args: &[u64]) -> c_int {
     int(process::call(verb, &mut [], args))
 }
@@ -478,8 +500,8 @@ c_api! {
     fn setgid(group: c_int) -> c_int { set_one(group, true) }
     fn seteuid(user: c_int) -> c_int { set_ids([KEEP, user as u32, KEEP, KEEP, KEEP, KEEP]) }
     fn setegid(group: c_int) -> c_int { set_ids([KEEP, KEEP, KEEP, KEEP, group as u32, KEEP]) }
-    fn setreuid(real: c_int, effective: c_int) -> c_int { set_ids([real as u32, effective as u32, KEEP, KEEP, KEEP, KEEP]) }
-    fn setregid(real: c_int, effective: c_int) -> c_int { set_ids([KEEP, KEEP, KEEP, real as u32, effective as u32, KEEP]) }
+    fn setreuid(real: c_int, effective: c_int) -> c_int { set_two(real, effective, false) }
+    fn setregid(real: c_int, effective: c_int) -> c_int { set_two(real, effective, true) }
     fn setresuid(real: c_int, effective: c_int, saved: c_int) -> c_int { set_ids([real as u32, effective as u32, saved as u32, KEEP, KEEP, KEEP]) }
     fn setresgid(real: c_int, effective: c_int, saved: c_int) -> c_int { set_ids([KEEP, KEEP, KEEP, real as u32, effective as u32, saved as u32]) }
     fn getgroups(count: c_int, list: *mut c_int) -> c_int {

@@ -13,6 +13,10 @@ use super::thread::cancel::{self, cancellable, is_wanted};
 use super::{code, fail, unit};
 use crate::sys::Timespec;
 
+/// `si_code` of `sigqueue`'s signals and of a timer's.
+const SI_QUEUE: c_int = -1;
+pub(crate) const SI_TIMER: c_int = -2;
+
 pub(crate) fn set(start: &Start) -> Result<()> {
     let mask = |tag| start.aux(tag).unwrap_or(0) as u64;
     rt::init(
@@ -186,11 +190,8 @@ c_api! {
         if group < 0 { unit(fail(EINVAL)) } else { kill(-group, signal) }
     }
     fn sigqueue(pid: c_int, signal: c_int, value: *mut c_void) -> c_int {
-        let info = libredox::protocol::RtSigInfo { arg: value as usize, code: -1, uid: 0, pid: 0 };
-        let mut payload = [0u8; size_of::<libredox::protocol::RtSigInfo>()];
-        payload[..8].copy_from_slice(&info.arg.to_ne_bytes());
-        payload[8..12].copy_from_slice(&info.code.to_ne_bytes());
-        unit(process::call(libredox::protocol::ProcCall::Sigq, &mut payload, &[pid as u64, signal as u64]).map(drop))
+        // Unlike `kill`, it reaches no groups.
+        unit(if pid > 0 { rt::queue(pid as isize, signal, SI_QUEUE, value as usize) } else { fail(syscall::ESRCH) })
     }
     fn sigwait(set: *const u64, signal: *mut c_int) -> c_int {
         loop {

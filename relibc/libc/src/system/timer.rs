@@ -8,8 +8,9 @@ use core::sync::atomic::{AtomicI32, Ordering};
 use redox_rt::futex::{self, Mutex};
 use redox_rt::signal::without_delivery;
 use redox_rt::{Result, process};
-use syscall::{EAGAIN, EINVAL, ETIMEDOUT, TimeSpec};
+use syscall::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, TimeSpec};
 
+use super::signal::SI_TIMER;
 use super::thread::{self, Attributes};
 use super::{fail, unit};
 use crate::sys::Timespec;
@@ -38,6 +39,8 @@ pub struct Event {
 enum Notice {
     None,
     Signal(c_int),
+    /// A signal with a value.
+    Queue(c_int, usize),
     Call(unsafe extern "C" fn(usize), usize),
 }
 
@@ -110,6 +113,15 @@ impl Timer {
                 let _ = unsafe {
                     super::signal::kill(process::pid().map_or(0, |p| p as c_int), signal)
                 };
+            }
+            Notice::Queue(signal, value) => {
+                let own = process::pid().map_or(0, |p| p as isize);
+                let sent = redox_rt::signal::queue(own, signal, SI_TIMER, value);
+                if sent.is_err_and(|e| e.errno == ENOSYS) {
+                    // Without a process manager there is nobody who keeps a value.
+                    // SAFETY: no memory is involved.
+                    let _ = unsafe { super::signal::kill(own as c_int, signal) };
+                }
             }
             // SAFETY: the owner's function and its argument.
             Notice::Call(function, value) => unsafe { thread::counted(|| function(value)) },
@@ -232,15 +244,19 @@ unsafe fn create(clock: c_int, event: *const Event) -> Result<*mut Timer> {
         return fail(EINVAL);
     }
     let notice = match event.as_ref() {
-        None => Notice::Signal(libc::SIGALRM),
+        None => Notice::Queue(libc::SIGALRM, 0),
         Some(e) => match (e.notify, e.function) {
-            (0, _) if rt_core::signal::number(e.signal).is_ok() => Notice::Signal(e.signal),
+            (0, _) if rt_core::signal::number(e.signal).is_ok() => Notice::Queue(e.signal, e.value),
             (1, _) => Notice::None,
             (2, Some(function)) => Notice::Call(function, e.value),
             _ => return fail(EINVAL),
         },
     };
     let timer = Box::into_raw(Box::new(Timer::new(clock, notice)));
+    if event.is_null() {
+        // The value is the timer's own identifier.
+        (*timer).notice = Notice::Queue(libc::SIGALRM, timer as usize);
+    }
     if let Err(e) = (*timer).ensure_thread() {
         drop(Box::from_raw(timer));
         return Err(e);

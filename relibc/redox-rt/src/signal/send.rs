@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use libredox::protocol::ProcCall;
+use libredox::protocol::{ProcCall, RtSigInfo};
 use rt_core::signal as rules;
 use syscall::error::{Error, Result};
 use syscall::flag::ContextVerb;
@@ -12,6 +12,14 @@ use super::{READY, deliver_now, load_action, thread_bit};
 use crate::process;
 use crate::tcb::Tcb;
 
+/// This process as a sender.
+fn own() -> SenderInfo {
+    SenderInfo {
+        pid: process::pid().unwrap_or(0),
+        ruid: process::real_user().unwrap_or(0),
+    }
+}
+
 /// Makes a signal pending for another thread of this process, and interrupts it.
 pub fn send_to_thread(tcb: &Tcb, signal: i32) -> Result<()> {
     let number = rules::number(signal).map_err(Error::new)?;
@@ -19,12 +27,8 @@ pub fn send_to_thread(tcb: &Tcb, signal: i32) -> Result<()> {
         // What ends or stops a thread ends or stops its process.
         return raise(signal);
     }
-    let sender = SenderInfo {
-        pid: process::pid().unwrap_or(0),
-        ruid: 0,
-    };
     if let Some(place) = tcb.control.sender_infos.get(usize::from(number) - 1) {
-        place.store(sender.raw(), Ordering::Relaxed);
+        place.store(own().raw(), Ordering::Relaxed);
     }
     if let Some((word, bit)) = thread_bit(&tcb.control, number) {
         word.fetch_or(bit, Ordering::Release);
@@ -33,8 +37,11 @@ pub fn send_to_thread(tcb: &Tcb, signal: i32) -> Result<()> {
     context.tell(ContextVerb::Interrupt)
 }
 
-/// Makes a signal pending for the calling thread, as `raise` does, and lets it be delivered.
+/// Makes a signal pending for the calling thread, as `raise` does, and lets it be delivered. Signal 0 is none.
 pub fn raise(signal: i32) -> Result<()> {
+    if signal == 0 {
+        return Ok(());
+    }
     let signal = rules::number(signal).map_err(Error::new)?;
     let tcb = Tcb::current().ok_or(Error::new(ESRCH))?;
     if rules::bit(signal) & rules::UNBLOCKABLE != 0 || READY.load(Ordering::Acquire) == 0 {
@@ -50,12 +57,8 @@ pub fn raise(signal: i32) -> Result<()> {
     if load_action(signal).handler == rules::Handler::Ignore {
         return Ok(());
     }
-    let sender = SenderInfo {
-        pid: process::pid().unwrap_or(0),
-        ruid: 0,
-    };
     if let Some(place) = tcb.control.sender_infos.get(usize::from(signal) - 1) {
-        place.store(sender.raw(), Ordering::Relaxed);
+        place.store(own().raw(), Ordering::Relaxed);
     }
     if let Some((word, bit)) = thread_bit(&tcb.control, signal) {
         word.fetch_or(bit, Ordering::Release);
@@ -75,4 +78,15 @@ pub fn kill(pid: isize, signal: i32) -> Result<()> {
             syscall::EACCES => Error::new(EPERM),
             _ => e,
         })
+}
+
+/// Sends a signal with a value and C's `si_code` to a process or group, through the process manager.
+pub fn queue(pid: isize, signal: i32, code: i32, value: usize) -> Result<()> {
+    let mut payload = [0u8; size_of::<RtSigInfo>()];
+    let words = [value as u64, u64::from(code as u32)];
+    for (place, word) in payload.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_ne_bytes());
+    }
+    let target = [pid as u64, signal as u64];
+    process::call(ProcCall::Sigq, &mut payload, &target).map(drop)
 }

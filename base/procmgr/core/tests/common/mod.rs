@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cap_abi::process::SENDER_IN_QUEUE;
 use gen_slab::Key;
 use libredox::protocol::{ProcCall, ProcKillTarget};
 use procmgr_core::{
@@ -25,6 +26,8 @@ pub struct Machine {
     pub no_child_stop: BTreeSet<Pid>,
     pub forgetful: BTreeSet<Pid>,
     pub senders: Vec<(Pid, u8, u32)>,
+    /// Whether something is said to have come with the signal that is, or was last, pending.
+    pub in_queue: BTreeMap<(Pid, u8), bool>,
 }
 
 impl World for Machine {
@@ -40,8 +43,16 @@ impl World for Machine {
     fn forgets_children(&self, pid: Pid) -> bool {
         self.forgetful.contains(&pid)
     }
+    fn is_pending(&self, pid: Pid, signal: u8) -> bool {
+        self.pending
+            .get(&pid)
+            .is_some_and(|pending| pending.contains(&signal))
+    }
     fn post(&mut self, pid: Pid, signal: u8, sender: SenderInfo) {
-        self.pending.entry(pid).or_default().insert(signal);
+        if self.pending.entry(pid).or_default().insert(signal) {
+            self.in_queue
+                .insert((pid, signal), sender.ruid == SENDER_IN_QUEUE);
+        }
         self.senders.push((pid, signal, sender.pid));
     }
     fn post_to_thread(&mut self, thread: Key, signal: u8, _: SenderInfo) {
@@ -260,10 +271,7 @@ impl Sim {
     }
 
     pub fn is_pending(&self, pid: Pid, signal: u8) -> bool {
-        self.machine
-            .pending
-            .get(&pid)
-            .is_some_and(|p| p.contains(&signal))
+        self.machine.is_pending(pid, signal)
     }
 }
 
