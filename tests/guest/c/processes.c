@@ -181,6 +181,16 @@ static void waiting(void) {
 static void shell_commands(void) {
     char b[64] = "";
     SAME(mkdir("/bin", 0755), 0);
+    /* No shell, none that may be run, and none that is a program. */
+    for (int i = 0; i < 3; i++) {
+        if (i == 1)
+            write_file("/bin/sh", "\1\2\3\4");
+        if (i == 2)
+            SAME(chmod("/bin/sh", 0755), 0);
+        int status = system("exit 5");
+        CHECK(WIFEXITED(status)); SAME(WEXITSTATUS(status), 127);
+    }
+    SAME(unlink("/bin/sh"), 0);
     copy_file("/scheme/initfs/bin/sh0", "/bin/sh");
     SAME(setenv("PATH", "/scheme/initfs/bin", 1), 0);
     CHECK(system(0) != 0);
