@@ -330,14 +330,16 @@ unsafe fn lock_call(
 ) -> Result<usize> {
     let flags = syscall::CallFlags::STD_FS | syscall::CallFlags::READ | syscall::CallFlags::WRITE;
     let metadata = [kind as u64, first, second];
-    // Not `restartable`: a signal ends the wait for a lock.
-    let answer = sys::call_raw(
-        target,
-        found.as_mut_ptr().cast(),
-        size_of_val(found),
-        flags,
-        &metadata,
-    );
+    let mut ask = || {
+        let len = size_of_val(found);
+        sys::call_raw(target, found.as_mut_ptr().cast(), len, flags, &metadata)
+    };
+    // Only a wait may be ended by a signal, and if its handler says so.
+    let answer = if matches!(kind, StdFsCallKind::Lock) && second & LOCK_WAIT != 0 {
+        restartable(ask)
+    } else {
+        again(&mut ask)
+    };
     match answer {
         Err(e) if matches!(e.errno, syscall::EOPNOTSUPP | syscall::ENOSYS) => fail(ENOLCK),
         other => other,
