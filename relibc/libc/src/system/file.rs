@@ -12,6 +12,7 @@ use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
 use syscall::{EBADF, EINVAL, ENOLCK, EOVERFLOW, ESPIPE};
 
 use super::path::{self, Last, at};
+use super::poll;
 use super::restartable;
 use super::thread::cancel::cancellable;
 use super::{bytes, bytes_mut, fail, fd, int, open_scheme, size, text, unit};
@@ -148,7 +149,15 @@ unsafe fn duplicate(old: c_int, new: c_int, flags: c_int) -> Result<usize> {
         return fail(EINVAL);
     }
     let mark = if flags != 0 { caps::DUP2_CLOEXEC } else { 0 };
-    sys::dup2(old, new | mark, b"")
+    sys::dup2(old, new | mark, b"")?;
+    poll::forget(new as c_int);
+    Ok(copied(old, new))
+}
+
+/// A copy has been made: of a queue of `epoll` it is the same queue.
+fn copied(old: usize, new: usize) -> usize {
+    poll::copied(old as c_int, new as c_int);
+    new
 }
 
 /// An operation on a range of vectors, piece by piece until one is short.
@@ -249,6 +258,10 @@ unsafe fn control(number: c_int, command: c_int, argument: usize) -> Result<usiz
             if argument as c_int as isize != argument as isize =>
         {
             fail(EINVAL)
+        }
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
+            let new = again(|| sys::fcntl(target, command as usize, argument))?;
+            Ok(copied(target, new))
         }
         _ => again(|| sys::fcntl(target, command as usize, argument)),
     }
@@ -422,7 +435,7 @@ c_api! {
     }
     fn close(number: c_int) -> c_int {
         super::thread::cancel::look();
-        super::poll::forget(number);
+        poll::forget(number);
         unit(fd(number).and_then(sys::close))
     }
     fn read(number: c_int, buffer: *mut c_void, len: usize) -> isize {
@@ -484,7 +497,7 @@ c_api! {
         });
         answer.unwrap_or_else(|e| { super::report(e); -1 })
     }
-    fn dup(number: c_int) -> c_int { int(fd(number).and_then(|old| sys::dup(old, b"", sys::FD_ANY))) }
+    fn dup(number: c_int) -> c_int { int(fd(number).and_then(|old| Ok(copied(old, sys::dup(old, b"", sys::FD_ANY)?)))) }
     fn dup2(old: c_int, new: c_int) -> c_int {
         if old == new {
             // Only whether it is open is asked.
