@@ -9,7 +9,7 @@ use cap_abi::scheme::LOCK_WAIT;
 use redox_rt::signal::again;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
-use syscall::{EBADF, EINVAL, ENOLCK, EOVERFLOW, ESPIPE};
+use syscall::{EBADF, EINVAL, ENOLCK, ENOMEM, EOVERFLOW, ESPIPE};
 
 use super::path::{self, Last, at};
 use super::poll;
@@ -198,6 +198,49 @@ unsafe fn vectored(
     Ok(done)
 }
 
+/// How much is read in one piece before it is handed out, and the most that one message has.
+const AT_ONCE: usize = 1 << 16;
+
+/// Reads once, whatever number of parts it is for: a second read would wait although there is something, or take
+/// another message. A file's data may be more than is handed out from one piece.
+unsafe fn read_vectors(number: c_int, vectors: *const libc::iovec, count: c_int) -> Result<usize> {
+    let target = fd(number)?;
+    if (2..=1024).contains(&count) && !vectors.is_null() {
+        let list = core::slice::from_raw_parts(vectors, count as usize);
+        let total = list
+            .iter()
+            .fold(0usize, |sum, v| sum.saturating_add(v.iov_len));
+        let parts = list.iter().filter(|v| v.iov_len > 0).count();
+        let at_once =
+            parts > 1 && total <= isize::MAX as usize && (total <= AT_ONCE || !is_file(target)?);
+        if at_once {
+            let mut buffer = Vec::new();
+            let len = total.min(AT_ONCE);
+            if buffer.try_reserve_exact(len).is_err() {
+                return fail(ENOMEM);
+            }
+            buffer.resize(len, 0u8);
+            let done = restartable(|| sys::read(target, &mut buffer))?;
+            let mut rest = buffer.get(..done).unwrap_or(&[]);
+            for v in list {
+                let (now, later) = rest.split_at(v.iov_len.min(rest.len()));
+                bytes_mut(v.iov_base, now.len())?.copy_from_slice(now);
+                rest = later;
+            }
+            return Ok(done);
+        }
+    }
+    vectored(vectors, count, |base, len, _| {
+        let buffer = bytes_mut(base, len)?;
+        restartable(|| sys::read(target, buffer))
+    })
+}
+
+fn is_file(target: usize) -> Result<bool> {
+    let stat = again(|| sys::fstat(target))?;
+    Ok(stat.st_mode & syscall::MODE_TYPE == syscall::MODE_FILE)
+}
+
 /// Goes on until all is written, as POSIX wants of a write that may wait: a pipe takes at once what it has room for. An
 /// error ends it, and is the next write's unless it came before the first byte.
 pub(crate) fn written_whole(
@@ -233,6 +276,19 @@ unsafe fn write_vectors(number: c_int, vectors: *const libc::iovec, count: c_int
             }
             let write = |rest: &[u8]| restartable(|| sys::write(target, rest));
             return written_whole(&buffer[..len], write);
+        }
+        if super::socket::has_messages(target) {
+            let mut message = Vec::new();
+            for v in list {
+                // What is longer than any message is refused by its length.
+                let room = (AT_ONCE + 1).saturating_sub(message.len());
+                let piece = bytes(v.iov_base, v.iov_len.min(room))?;
+                if message.try_reserve(piece.len()).is_err() {
+                    return fail(ENOMEM);
+                }
+                message.extend_from_slice(piece);
+            }
+            return restartable(|| sys::write(target, &message));
         }
     }
     vectored(vectors, count, |base, len, _| {
@@ -464,10 +520,7 @@ c_api! {
         }))
     }
     fn readv(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
-        size(cancellable(|| fd(number).and_then(|target| vectored(vectors, count, |base, len, _| {
-            let buffer = bytes_mut(base, len)?;
-            restartable(|| sys::read(target, buffer))
-        }))))
+        size(cancellable(|| read_vectors(number, vectors, count)))
     }
     fn writev(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
         size(signalled(cancellable(|| write_vectors(number, vectors, count))))
