@@ -179,9 +179,12 @@ impl<D: Device> Stream<D> {
         self.mode = Mode::Idle;
     }
 
-    /// `setvbuf`: allowed while nothing is buffered.
+    /// `setvbuf`: what waits to be written goes out first. Refused while there is read-ahead.
     pub fn set_buffering(&mut self, buffering: Buffering, size: usize) -> Result<(), Errno> {
-        if self.pending() > 0 || self.start < self.end {
+        if self.mode == Mode::Writing {
+            self.flush()?;
+        }
+        if self.start < self.end {
             return Err(errno::EBUSY);
         }
         self.buffering = buffering;

@@ -311,3 +311,33 @@ fn wide_family_counts_characters() {
         (6, "ü   éà")
     );
 }
+
+/// In a process with less memory than the precision asks for.
+#[test]
+fn a_precision_beyond_memory_is_an_error() {
+    const MARK: &str = "RELIBC_LITTLE_MEMORY";
+    if std::env::var_os(MARK).is_none() {
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_precision_beyond_memory_is_an_error"])
+            .env(MARK, "1")
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status}");
+        return;
+    }
+    let limit = libc::rlimit {
+        rlim_cur: 240 << 20,
+        rlim_max: 240 << 20,
+    };
+    // SAFETY: it reads the structure and nothing else.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+    for f in [
+        "%.268435456f",
+        "%.268435456e",
+        "%#.268435456g",
+        "%.268435456a",
+    ] {
+        let value = Value::Float(Float::from_f64(1.5));
+        assert_eq!(ours(f, vec![value]), Err(relibc_core::errno::ENOMEM), "{f}");
+    }
+}

@@ -197,6 +197,17 @@ fn line_buffering_writes_at_newlines_only() {
 }
 
 #[test]
+fn another_buffering_takes_effect_when_output_waits() {
+    let memory = MemoryDevice::new(Array(Vec::new(), true), 0, false, false);
+    let mut s = Stream::new(memory, false, true, false);
+    s.write(b"abc").1.unwrap();
+    s.set_buffering(Buffering::None, 0).unwrap();
+    assert_eq!(s.device().memory.0, b"abc");
+    s.write(b"d").1.unwrap();
+    assert_eq!(s.device().memory.0, b"abcd");
+}
+
+#[test]
 fn a_failed_write_keeps_the_rest_for_later() {
     struct Flaky(Vec<u8>, u32);
     impl Device for Flaky {

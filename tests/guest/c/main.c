@@ -162,6 +162,19 @@ static void polling(void) {
     SAME(poll(p, 2, 1000), 1);
     SAME(p[1].revents, POLLNVAL);
     SAME(poll(p, 1, 5), 0);
+    /* A number that occurs twice is told of at each place, by what is asked there. */
+    struct pollfd twice[3] = {{999, POLLIN, 0}, {999, POLLOUT, 0}, {ends[0], POLLIN, 0}};
+    SAME(poll(twice, 3, 1000), 2);
+    SAME(twice[0].revents, POLLNVAL); SAME(twice[1].revents, POLLNVAL); SAME(twice[2].revents, 0);
+    twice[0] = (struct pollfd){ends[1], 0, 0}, twice[1] = (struct pollfd){ends[1], POLLOUT | POLLWRNORM, 0};
+    SAME(poll(twice, 2, 1000), 1);
+    SAME(twice[0].revents, 0); SAME(twice[1].revents, POLLOUT | POLLWRNORM);
+    /* Without a namespace it is not there. */
+    int null = open("/scheme/null", O_RDWR), known = null >= 0;
+    twice[0] = (struct pollfd){null, 0, 0}, twice[1] = (struct pollfd){null, POLLIN | POLLRDNORM, 0};
+    SAME(poll(twice, 2, known ? 1000 : 0), known);
+    SAME(twice[0].revents, 0); SAME(twice[1].revents, known ? POLLIN | POLLRDNORM : 0);
+    close(null);
     SAME(write(ends[1], "x", 1), 1);
     SAME(poll(p, 1, -1), 1);
     SAME(p[0].revents, POLLIN);
@@ -201,7 +214,24 @@ static void event_queues(void) {
     SAME(epoll_wait(queue, got, 4, -1), 1);
     SAME(epoll_wait(queue, got, 4, 0), 0);
     SAME(epoll_ctl(queue, EPOLL_CTL_DEL, ends[0], 0), 0);
-    close(ends[0]), close(ends[1]), close(queue);
+    /* Another file at the number is not watched any more. */
+    int others[2], number = dup(ends[0]);
+    SAME(pipe(others), 0);
+    e.events = EPOLLIN, e.data.u64 = 1;
+    SAME(epoll_ctl(queue, EPOLL_CTL_ADD, number, &e), 0);
+    SAME(dup2(others[0], number), number);
+    e.data.u64 = 2;
+    SAME(epoll_ctl(queue, EPOLL_CTL_ADD, number, &e), 0);
+    SAME(write(others[1], "x", 1), 1);
+    /* A copy of the queue's descriptor is the same queue, also when the first one is closed. */
+    int copy = dup(queue), upper = fcntl(queue, F_DUPFD_CLOEXEC, 40);
+    SAME(epoll_wait(copy, got, 4, 1000), 1); SAME(got[0].data.u64, 2);
+    close(queue);
+    SAME(epoll_wait(upper, got, 4, 1000), 1); SAME(got[0].data.u64, 2);
+    SAME(epoll_ctl(copy, EPOLL_CTL_DEL, number, 0), 0);
+    SAME(epoll_wait(upper, got, 4, 0), 0);
+    close(copy), close(upper), close(number), close(others[0]), close(others[1]);
+    close(ends[0]), close(ends[1]);
 }
 
 static void *add(void *counter) {
@@ -574,6 +604,8 @@ static int child(char **args) {
         return write(1, "", 1) != 1 || read(0, path, 1) != 0;
     if (strcmp(args[0], "say") == 0)
         return puts("said") < 0;
+    if (strncmp(args[0], "/dev/fd/", 8) == 0)
+        return read(open(args[0], O_RDONLY), path, 2) == 2 && path[0] == '#' ? 6 : 5;
     return 98;
 }
 

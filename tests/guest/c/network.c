@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -126,9 +127,74 @@ static void sockets(void) {
     close(server), close(client), unlink("/socket");
 }
 
+/* One read or write is one message, and waits for one, however many parts it has. */
+static int use_parts(void) {
+    static char large[40000];
+    char a[4], b[100], c[2];
+    struct iovec in[] = {{a, 4}, {c, 0}, {b, 100}}, out[] = {{large, 3000}, {large, 3000}}, much[] = {{large, 40000}, {large, 40000}};
+    static const int kinds[] = {0, SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+    for (int i = 0; i < 4; i++) {
+        int ends[2];
+        if (kinds[i] ? socketpair(AF_UNIX, kinds[i], 0, ends) : pipe(ends))
+            return 1;
+        if (write(ends[1], "1234", 4) != 4 || readv(ends[0], in, 3) != 4 || memcmp(a, "1234", 4))
+            return 10 + i;
+        if (write(ends[1], "abcdefg", 7) != 7 || readv(ends[0], in, 3) != 7 || memcmp(a, "abcd", 4) || memcmp(b, "efg", 3))
+            return 20 + i;
+        if (kinds[i] == SOCK_DGRAM || kinds[i] == SOCK_SEQPACKET) {
+            if (write(ends[1], "1234", 4) != 4 || write(ends[1], "56", 2) != 2 || readv(ends[0], in, 3) != 4 || readv(ends[0], in, 3) != 2)
+                return 30 + i;
+            if (writev(ends[1], out, 2) != 6000 || read(ends[0], large, sizeof large) != 6000)
+                return 40 + i;
+            if (writev(ends[1], much, 2) != -1 || errno != EMSGSIZE)
+                return 50 + i;
+            if (write(ends[1], "1", 1) != 1 || recv(ends[0], b, 100, MSG_WAITALL) != 1)
+                return 60 + i;
+        }
+        close(ends[0]), close(ends[1]);
+    }
+    return 0;
+}
+static void parts_of_messages(void) {
+    fflush(0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(use_parts());
+    SAME(status_in_time(pid), 0);
+}
+
+/* A stream is waited for until there is as much as was asked for, whichever call asks. */
+static void waiting_for_all(void) {
+    for (int how = 0; how < 3; how++) {
+        int ends[2];
+        SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            char text[8] = "";
+            struct iovec parts[] = {{text, 3}, {text + 3, 3}};
+            struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+            struct sockaddr_un from;
+            socklen_t size = sizeof from;
+            close(ends[1]);
+            ssize_t n = how == 0   ? recv(ends[0], text, 6, MSG_WAITALL)
+                        : how == 1 ? recvfrom(ends[0], text, 6, MSG_WAITALL, (struct sockaddr *)&from, &size)
+                                   : recvmsg(ends[0], &message, MSG_WAITALL);
+            _exit(n == 6 && strcmp(text, "abcdef") == 0 ? 0 : 1);
+        }
+        close(ends[0]);
+        for (int i = 0; i < 3; i++)
+            if (write(ends[1], &"abcdef"[2 * i], 2) == 2)
+                usleep(20000);
+        SAME(status_in_time(pid), 0);
+        close(ends[1]);
+    }
+}
+
 const struct test_case network_cases[] = {
     {"networks", networks},
     {"kinds_of_addresses", kinds_of_addresses},
     {"sockets", sockets},
+    {"parts_of_messages", parts_of_messages},
+    {"waiting_for_all", waiting_for_all},
 };
 const unsigned network_case_count = sizeof network_cases / sizeof *network_cases;

@@ -79,8 +79,26 @@ static void standard_streams(void) {
     SAME(in_child(wide_streams), 0);
 }
 
+/* Wider than there is memory: what has no buffer takes it in parts. */
+static int very_wide(void) {
+    enum { WIDTH = 300000000 };
+    wchar_t narrow[8];
+    FILE *f = fopen("/dev/null", "w");
+    if (!f || setvbuf(f, 0, _IONBF, 0))
+        return 1;
+    if (fprintf(f, "%*d", WIDTH, 1) != WIDTH || dprintf(fileno(f), "%*d", WIDTH, 1) != WIDTH)
+        return 2;
+    if (swprintf(narrow, 8, L"%*d", WIDTH, 1) != -1 || errno != EOVERFLOW)
+        return 3;
+    return fclose(f) != 0;
+}
+static void wide_fields(void) {
+    SAME(in_child(very_wide), 0);
+}
+
 const struct test_case output_cases[] = {
     {"logs", logs},
     {"standard_streams", standard_streams},
+    {"wide_fields", wide_fields},
 };
 const unsigned output_case_count = sizeof output_cases / sizeof *output_cases;

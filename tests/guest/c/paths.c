@@ -173,6 +173,21 @@ static void no_links(void) {
     SAME(unlink("/no-links/file"), 0); SAME(unlink("/no-links/fifo"), 0); SAME(rmdir("/no-links"), 0);
 }
 
+/* Where a file may not be removed, that is what is told, not that it is no folder. */
+static void removing(void) {
+    static const char *const kept[] = {"/scheme/initfs/etc/passwd", "/scheme/null", "/scheme/zero"};
+    for (unsigned i = 0; i < sizeof kept / sizeof *kept; i++) {
+        SAME(unlink(kept[i]), -1);
+        int denied = errno;
+        SAME(remove(kept[i]), -1); SAME(errno, denied);
+    }
+    SAME(mkdir("/removing", 0755), 0);
+    write_file("/removing/file", "text");
+    SAME(remove("/removing"), -1); CHECK(errno == ENOTEMPTY || errno == EEXIST);
+    SAME(remove("/removing/file"), 0); SAME(remove("/removing"), 0);
+    SAME(remove("/removing"), -1); SAME(errno, ENOENT);
+}
+
 /* Files of different daemons are told apart by st_dev and st_ino, and none of these is a directory. */
 static void devices_are_different_files(void) {
     static const char *const paths[] = {"/", "/dev/null", "/dev/zero", "/dev/urandom"};
@@ -228,6 +243,7 @@ const struct test_case path_cases[] = {
     {"links_between_schemes", links_between_schemes},
     {"fifos", fifos},
     {"no_links", no_links},
+    {"removing", removing},
     {"devices_are_different_files", devices_are_different_files},
 };
 const unsigned path_case_count = sizeof path_cases / sizeof *path_cases;

@@ -25,6 +25,29 @@
 
 extern char **environ;
 
+/* By its number, what may not be run is not, and a script is read by it. */
+static void executing_open_files(void) {
+    static char child[] = "child", exits[] = "exit", number[] = "7";
+    char *args[] = {self, child, exits, number, 0};
+    copy_file(self, "/program");
+    write_file("/script", "#!/scheme/initfs/bin/test-c child\n");
+    for (int row = 0; row < 4; row++) {
+        const char *path = row < 2 ? "/program" : "/script";
+        SAME(chmod(path, row == 0 ? 0644 : 0755), 0);
+        int fd = open(path, O_RDONLY | (row == 3 ? O_CLOEXEC : 0)), want = row == 0 ? EACCES : row == 3 ? ENOENT : 0;
+        int status = row == 1 ? 7 : row == 2 ? 6 : want;
+        pid_t pid = fork();
+        if (pid == 0)
+            fexecve(fd, args, environ), _exit(errno);
+        SAME(status_of(pid), status);
+        SAME(fspawn_np(&pid, fd, 0, 0, args, environ), want);
+        if (!want)
+            SAME(status_of(pid), status);
+        close(fd);
+    }
+    SAME(unlink("/program"), 0); SAME(unlink("/script"), 0);
+}
+
 static void executing(void) {
     static char child[] = "child", exits[] = "exit", number[] = "7", variable[] = "env";
     char *args[] = {self, child, exits, number, 0}, *asked[] = {self, child, variable, 0}, *env[] = {"GIVEN=12345", "PATH=/scheme/initfs/bin", 0};
@@ -181,6 +204,16 @@ static void waiting(void) {
 static void shell_commands(void) {
     char b[64] = "";
     SAME(mkdir("/bin", 0755), 0);
+    /* No shell, none that may be run, and none that is a program. */
+    for (int i = 0; i < 3; i++) {
+        if (i == 1)
+            write_file("/bin/sh", "\1\2\3\4");
+        if (i == 2)
+            SAME(chmod("/bin/sh", 0755), 0);
+        int status = system("exit 5");
+        CHECK(WIFEXITED(status)); SAME(WEXITSTATUS(status), 127);
+    }
+    SAME(unlink("/bin/sh"), 0);
     copy_file("/scheme/initfs/bin/sh0", "/bin/sh");
     SAME(setenv("PATH", "/scheme/initfs/bin", 1), 0);
     CHECK(system(0) != 0);
@@ -426,6 +459,7 @@ static void writes_are_whole(void) {
 
 const struct test_case process_cases[] = {
     {"executing", executing},
+    {"executing_open_files", executing_open_files},
     {"spawning", spawning},
     {"waiting", waiting},
     {"shell_commands", shell_commands},

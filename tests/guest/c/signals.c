@@ -4,14 +4,17 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/select.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -254,6 +257,47 @@ static void timers_bring_values(void) {
     SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
 }
 
+/* A wait for a lock goes on after a handler that says so, and ends after one that does not. */
+static int lock_taken(int how, int fd) {
+    struct flock all = {.l_type = F_WRLCK};
+    return how == 0 ? flock(fd, LOCK_EX) : how == 1 ? fcntl(fd, F_SETLKW, &all) : lockf(fd, F_LOCK, 0);
+}
+
+static void lock_handler(int number) { (void)number; }
+
+static int has_ended(pid_t pid) {
+    siginfo_t info = {0};
+    return waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+static void locks_and_signals(void) {
+    write_file("/locked", "text");
+    for (int row = 0; row < 6; row++) {
+        int how = row / 2, restarts = row % 2, fd = open("/locked", O_RDWR), said[2];
+        char c;
+        CHECK(fd >= 0);
+        SAME(pipe(said), 0);
+        SAME(lock_taken(how, fd), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct sigaction action = {.sa_handler = lock_handler, .sa_flags = restarts ? SA_RESTART : 0};
+            close(fd);
+            int own = open("/locked", O_RDWR);
+            if (own < 0 || sigaction(SIGUSR1, &action, 0) || write(said[1], "", 1) != 1)
+                _exit(3);
+            int taken = lock_taken(how, own);
+            _exit(taken == 0 ? 0 : errno == EINTR ? 1 : 2);
+        }
+        SAME(read(said[0], &c, 1), 1);
+        for (int i = 0; i < (restarts ? 20 : 3000) && !has_ended(pid); i++)
+            usleep(10000), kill(pid, SIGUSR1);
+        close(fd);
+        SAME(status_in_time(pid), !restarts);
+        close(said[0]), close(said[1]);
+    }
+    SAME(unlink("/locked"), 0);
+}
+
 const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
     {"ordinary_signals_bring_values", ordinary_signals_bring_values},
@@ -262,5 +306,6 @@ const struct test_case signal_cases[] = {
     {"waiting_with_masks", waiting_with_masks},
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},
+    {"locks_and_signals", locks_and_signals},
 };
 const unsigned signal_case_count = sizeof signal_cases / sizeof *signal_cases;

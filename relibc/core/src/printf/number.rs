@@ -42,19 +42,19 @@ pub fn format_float(
     let body = match spec.conversion.to_ascii_lowercase() {
         b'a' => {
             sign.extend_from_slice(if upper { b"0X" } else { b"0x" });
-            hex(spec, value, precision, rounding)
+            hex(spec, value, precision, rounding)?
         }
         b'f' => {
             let places = precision.unwrap_or(6);
             let mut decimal = Decimal::exact(value);
             decimal.round_places(places, rounding, value.negative);
-            fixed(&decimal, places, spec.alternate)
+            fixed(&decimal, places, spec.alternate)?
         }
         b'e' => {
             let places = precision.unwrap_or(6);
             let mut decimal = Decimal::exact(value);
             decimal.round(places as i64 + 1, rounding, value.negative);
-            scientific(&decimal, places, spec.alternate, upper)
+            scientific(&decimal, places, spec.alternate, upper)?
         }
         _ => {
             let significant = precision.unwrap_or(6).max(1);
@@ -67,24 +67,31 @@ pub fn format_float(
                 decimal.digits.len().max(1)
             };
             if exponent < -4 || exponent >= significant as i64 {
-                scientific(&decimal, shown - 1, spec.alternate, upper)
+                scientific(&decimal, shown - 1, spec.alternate, upper)?
             } else {
                 let places = (shown as i64 - 1 - exponent).max(0) as usize;
-                fixed(&decimal, places, spec.alternate)
+                fixed(&decimal, places, spec.alternate)?
             }
         }
     };
     Ok((sign, body, true))
 }
 
-fn fixed(decimal: &Decimal, places: usize, point: bool) -> Vec<u8> {
+/// Room for a number: a precision may ask for more than there is memory.
+fn with_room(count: usize) -> Result<Vec<u8>, Errno> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(count).map_err(|_| errno::ENOMEM)?;
+    Ok(out)
+}
+
+fn fixed(decimal: &Decimal, places: usize, point: bool) -> Result<Vec<u8>, Errno> {
     let whole = decimal.exponent().max(0);
-    let mut out = Vec::with_capacity(whole as usize + places + 2);
+    let mut out = with_room(whole as usize + places + 2)?;
     for power in (0..=i64::from(whole)).rev() {
         out.push(b'0' + decimal.digit(power));
     }
     fraction(&mut out, decimal, -1, places, point);
-    out
+    Ok(out)
 }
 
 fn fraction(out: &mut Vec<u8>, decimal: &Decimal, first: i64, places: usize, point: bool) {
@@ -96,9 +103,14 @@ fn fraction(out: &mut Vec<u8>, decimal: &Decimal, first: i64, places: usize, poi
     }
 }
 
-fn scientific(decimal: &Decimal, places: usize, point: bool, upper: bool) -> Vec<u8> {
+fn scientific(
+    decimal: &Decimal,
+    places: usize,
+    point: bool,
+    upper: bool,
+) -> Result<Vec<u8>, Errno> {
     let exponent = decimal.exponent();
-    let mut out = Vec::with_capacity(places + 8);
+    let mut out = with_room(places + 8)?;
     out.push(b'0' + decimal.digit(i64::from(exponent)));
     fraction(&mut out, decimal, i64::from(exponent) - 1, places, point);
     out.push(if upper { b'E' } else { b'e' });
@@ -108,7 +120,7 @@ fn scientific(decimal: &Decimal, places: usize, point: bool, upper: bool) -> Vec
         out.push(b'0');
     }
     push_number(&mut out, magnitude);
-    out
+    Ok(out)
 }
 
 fn push_number(out: &mut Vec<u8>, mut value: u32) {
@@ -125,7 +137,12 @@ fn push_number(out: &mut Vec<u8>, mut value: u32) {
 
 /// `%a`. A `double` shows `1.` and 13 places, an extended number a first digit of 8 to f and 15
 /// places; subnormal doubles show `0.` and the least exponent.
-fn hex(spec: &Spec, value: &Float, precision: Option<usize>, rounding: Rounding) -> Vec<u8> {
+fn hex(
+    spec: &Spec,
+    value: &Float,
+    precision: Option<usize>,
+    rounding: Rounding,
+) -> Result<Vec<u8>, Errno> {
     let long = spec.length == super::Length::LongDouble;
     let fraction_bits = if long { 60 } else { 52 };
     let least = if long { -16445 + 60 } else { -1022 };
@@ -168,7 +185,6 @@ fn hex(spec: &Spec, value: &Float, precision: Option<usize>, rounding: Rounding)
     } else {
         b"0123456789abcdef"
     };
-    let mut out = alloc::vec![alphabet[(first & 15) as usize]];
     match precision {
         Some(p) => places = p,
         None => {
@@ -177,6 +193,8 @@ fn hex(spec: &Spec, value: &Float, precision: Option<usize>, rounding: Rounding)
             }
         }
     }
+    let mut out = with_room(places + 10)?;
+    out.push(alphabet[(first & 15) as usize]);
     if places > 0 || spec.alternate {
         out.push(b'.');
     }
@@ -191,5 +209,5 @@ fn hex(spec: &Spec, value: &Float, precision: Option<usize>, rounding: Rounding)
     out.push(if spec.conversion == b'A' { b'P' } else { b'p' });
     out.push(if exponent < 0 { b'-' } else { b'+' });
     push_number(&mut out, exponent.unsigned_abs());
-    out
+    Ok(out)
 }

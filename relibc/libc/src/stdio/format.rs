@@ -88,22 +88,45 @@ unsafe fn run(
     }
 }
 
+fn append(out: &mut Vec<u8>, piece: &[u8]) -> Result<(), Errno> {
+    out.try_reserve(piece.len()).map_err(|_| errno::ENOMEM)?;
+    out.extend_from_slice(piece);
+    Ok(())
+}
+
+/// How much text is put together for one write: more than that, as a width can ask for, goes out in parts.
+const GATHERED: usize = 8192;
+
+/// Formats for what has no buffer of its own: it gets text at once rather than a write for each piece.
+unsafe fn gathered(
+    format: &[u8],
+    list: *mut List,
+    wide: bool,
+    write: &mut dyn FnMut(&[u8]) -> Result<(), Errno>,
+) -> c_int {
+    let mut text = Vec::new();
+    let n = run(format, list, wide, &mut |piece| {
+        append(&mut text, piece)?;
+        if text.len() >= GATHERED {
+            let written = write(&text);
+            text.clear();
+            return written;
+        }
+        Ok(())
+    });
+    match write(&text) {
+        Ok(()) => n,
+        Err(e) => {
+            set_errno(e);
+            -1
+        }
+    }
+}
+
 unsafe fn to_stream(file: *mut FILE, format: &[u8], list: *mut List, wide: bool) -> c_int {
     locked(file, |f| {
-        // An unbuffered stream gets the whole text at once rather than a write for each piece.
         if f.stream.buffering() == Buffering::None {
-            let mut text = Vec::new();
-            let n = run(format, list, wide, &mut |piece| {
-                text.extend_from_slice(piece);
-                Ok(())
-            });
-            return match f.stream.write(&text).1 {
-                Ok(()) => n,
-                Err(e) => {
-                    set_errno(e);
-                    -1
-                }
-            };
+            return gathered(format, list, wide, &mut |text| f.stream.write(text).1);
         }
         run(format, list, wide, &mut |piece| f.stream.write(piece).1)
     })
@@ -111,10 +134,7 @@ unsafe fn to_stream(file: *mut FILE, format: &[u8], list: *mut List, wide: bool)
 
 /// Appends formatted text.
 pub(crate) unsafe fn append_formatted(out: &mut Vec<u8>, format: &[u8], list: *mut List) -> c_int {
-    run(format, list, false, &mut |piece| {
-        out.extend_from_slice(piece);
-        Ok(())
-    })
+    run(format, list, false, &mut |piece| append(out, piece))
 }
 
 /// A wide format or string as multibyte text.
@@ -135,19 +155,15 @@ c_api! {
     fn vfprintf(file: *mut FILE, format: *const c_char, list: *mut List) -> c_int { to_stream(file, crate::string::bytes(format), list, false) }
     fn vprintf(format: *const c_char, list: *mut List) -> c_int { vfprintf(stdout, format, list) }
     fn vdprintf(fd: c_int, format: *const c_char, list: *mut List) -> c_int {
-        let mut text = Vec::new();
-        let n = run(crate::string::bytes(format), list, false, &mut |piece| {
-            text.extend_from_slice(piece);
-            Ok(())
-        });
-        let mut at = 0;
-        while n >= 0 && at < text.len() {
-            match usize::try_from(sys::write(fd, text[at..].as_ptr().cast(), text.len() - at)) {
-                Ok(done) if done > 0 => at += done,
-                _ => return -1,
+        gathered(crate::string::bytes(format), list, false, &mut |mut text| {
+            while !text.is_empty() {
+                match usize::try_from(sys::write(fd, text.as_ptr().cast(), text.len())) {
+                    Ok(done) if done > 0 => text = text.get(done..).unwrap_or(&[]),
+                    _ => return Err(last_error()),
+                }
             }
-        }
-        n
+            Ok(())
+        })
     }
     fn vsnprintf(buffer: *mut c_char, size: usize, format: *const c_char, list: *mut List) -> c_int {
         let mut at = 0;
@@ -167,11 +183,7 @@ c_api! {
     fn vsprintf(buffer: *mut c_char, format: *const c_char, list: *mut List) -> c_int { vsnprintf(buffer, usize::MAX, format, list) }
     fn vasprintf(text: *mut *mut c_char, format: *const c_char, list: *mut List) -> c_int {
         let mut out = Vec::new();
-        let n = run(crate::string::bytes(format), list, false, &mut |piece| {
-            out.try_reserve(piece.len()).map_err(|_| errno::ENOMEM)?;
-            out.extend_from_slice(piece);
-            Ok(())
-        });
+        let n = run(crate::string::bytes(format), list, false, &mut |piece| append(&mut out, piece));
         if n < 0 {
             return -1;
         }
@@ -194,9 +206,10 @@ c_api! {
     fn vswprintf(buffer: *mut i32, size: usize, format: *const i32, list: *mut List) -> c_int {
         let Some(format) = narrow(format) else { return -1 };
         let mut text = Vec::new();
+        // What has as many bytes as the buffer has room for is too long already.
+        let most = size.saturating_mul(4);
         let n = run(&format, list, true, &mut |piece| {
-            text.extend_from_slice(piece);
-            Ok(())
+            if text.len() < most { append(&mut text, piece) } else { Ok(()) }
         });
         let (mut rest, mut at) = (&text[..], 0);
         while n >= 0 && !rest.is_empty() && at + 1 < size {

@@ -9,9 +9,10 @@ use cap_abi::scheme::LOCK_WAIT;
 use redox_rt::signal::again;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, StdFsCallKind};
-use syscall::{EBADF, EINVAL, ENOLCK, EOVERFLOW, ESPIPE};
+use syscall::{EBADF, EINVAL, ENOLCK, ENOMEM, EOVERFLOW, ESPIPE};
 
 use super::path::{self, Last, at};
+use super::poll;
 use super::restartable;
 use super::thread::cancel::cancellable;
 use super::{bytes, bytes_mut, fail, fd, int, open_scheme, size, text, unit};
@@ -148,7 +149,15 @@ unsafe fn duplicate(old: c_int, new: c_int, flags: c_int) -> Result<usize> {
         return fail(EINVAL);
     }
     let mark = if flags != 0 { caps::DUP2_CLOEXEC } else { 0 };
-    sys::dup2(old, new | mark, b"")
+    sys::dup2(old, new | mark, b"")?;
+    poll::forget(new as c_int);
+    Ok(copied(old, new))
+}
+
+/// A copy has been made: of a queue of `epoll` it is the same queue.
+fn copied(old: usize, new: usize) -> usize {
+    poll::copied(old as c_int, new as c_int);
+    new
 }
 
 /// An operation on a range of vectors, piece by piece until one is short.
@@ -189,6 +198,49 @@ unsafe fn vectored(
     Ok(done)
 }
 
+/// How much is read in one piece before it is handed out, and the most that one message has.
+const AT_ONCE: usize = 1 << 16;
+
+/// Reads once, whatever number of parts it is for: a second read would wait although there is something, or take
+/// another message. A file's data may be more than is handed out from one piece.
+unsafe fn read_vectors(number: c_int, vectors: *const libc::iovec, count: c_int) -> Result<usize> {
+    let target = fd(number)?;
+    if (2..=1024).contains(&count) && !vectors.is_null() {
+        let list = core::slice::from_raw_parts(vectors, count as usize);
+        let total = list
+            .iter()
+            .fold(0usize, |sum, v| sum.saturating_add(v.iov_len));
+        let parts = list.iter().filter(|v| v.iov_len > 0).count();
+        let at_once =
+            parts > 1 && total <= isize::MAX as usize && (total <= AT_ONCE || !is_file(target)?);
+        if at_once {
+            let mut buffer = Vec::new();
+            let len = total.min(AT_ONCE);
+            if buffer.try_reserve_exact(len).is_err() {
+                return fail(ENOMEM);
+            }
+            buffer.resize(len, 0u8);
+            let done = restartable(|| sys::read(target, &mut buffer))?;
+            let mut rest = buffer.get(..done).unwrap_or(&[]);
+            for v in list {
+                let (now, later) = rest.split_at(v.iov_len.min(rest.len()));
+                bytes_mut(v.iov_base, now.len())?.copy_from_slice(now);
+                rest = later;
+            }
+            return Ok(done);
+        }
+    }
+    vectored(vectors, count, |base, len, _| {
+        let buffer = bytes_mut(base, len)?;
+        restartable(|| sys::read(target, buffer))
+    })
+}
+
+fn is_file(target: usize) -> Result<bool> {
+    let stat = again(|| sys::fstat(target))?;
+    Ok(stat.st_mode & syscall::MODE_TYPE == syscall::MODE_FILE)
+}
+
 /// Goes on until all is written, as POSIX wants of a write that may wait: a pipe takes at once what it has room for. An
 /// error ends it, and is the next write's unless it came before the first byte.
 pub(crate) fn written_whole(
@@ -225,6 +277,19 @@ unsafe fn write_vectors(number: c_int, vectors: *const libc::iovec, count: c_int
             let write = |rest: &[u8]| restartable(|| sys::write(target, rest));
             return written_whole(&buffer[..len], write);
         }
+        if super::socket::has_messages(target) {
+            let mut message = Vec::new();
+            for v in list {
+                // What is longer than any message is refused by its length.
+                let room = (AT_ONCE + 1).saturating_sub(message.len());
+                let piece = bytes(v.iov_base, v.iov_len.min(room))?;
+                if message.try_reserve(piece.len()).is_err() {
+                    return fail(ENOMEM);
+                }
+                message.extend_from_slice(piece);
+            }
+            return restartable(|| sys::write(target, &message));
+        }
     }
     vectored(vectors, count, |base, len, _| {
         let piece = bytes(base, len)?;
@@ -249,6 +314,10 @@ unsafe fn control(number: c_int, command: c_int, argument: usize) -> Result<usiz
             if argument as c_int as isize != argument as isize =>
         {
             fail(EINVAL)
+        }
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
+            let new = again(|| sys::fcntl(target, command as usize, argument))?;
+            Ok(copied(target, new))
         }
         _ => again(|| sys::fcntl(target, command as usize, argument)),
     }
@@ -330,14 +399,16 @@ unsafe fn lock_call(
 ) -> Result<usize> {
     let flags = syscall::CallFlags::STD_FS | syscall::CallFlags::READ | syscall::CallFlags::WRITE;
     let metadata = [kind as u64, first, second];
-    // Not `restartable`: a signal ends the wait for a lock.
-    let answer = sys::call_raw(
-        target,
-        found.as_mut_ptr().cast(),
-        size_of_val(found),
-        flags,
-        &metadata,
-    );
+    let mut ask = || {
+        let len = size_of_val(found);
+        sys::call_raw(target, found.as_mut_ptr().cast(), len, flags, &metadata)
+    };
+    // Only a wait may be ended by a signal, and if its handler says so.
+    let answer = if matches!(kind, StdFsCallKind::Lock) && second & LOCK_WAIT != 0 {
+        restartable(ask)
+    } else {
+        again(&mut ask)
+    };
     match answer {
         Err(e) if matches!(e.errno, syscall::EOPNOTSUPP | syscall::ENOSYS) => fail(ENOLCK),
         other => other,
@@ -420,7 +491,7 @@ c_api! {
     }
     fn close(number: c_int) -> c_int {
         super::thread::cancel::look();
-        super::poll::forget(number);
+        poll::forget(number);
         unit(fd(number).and_then(sys::close))
     }
     fn read(number: c_int, buffer: *mut c_void, len: usize) -> isize {
@@ -449,10 +520,7 @@ c_api! {
         }))
     }
     fn readv(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
-        size(cancellable(|| fd(number).and_then(|target| vectored(vectors, count, |base, len, _| {
-            let buffer = bytes_mut(base, len)?;
-            restartable(|| sys::read(target, buffer))
-        }))))
+        size(cancellable(|| read_vectors(number, vectors, count)))
     }
     fn writev(number: c_int, vectors: *const libc::iovec, count: c_int) -> isize {
         size(signalled(cancellable(|| write_vectors(number, vectors, count))))
@@ -482,7 +550,7 @@ c_api! {
         });
         answer.unwrap_or_else(|e| { super::report(e); -1 })
     }
-    fn dup(number: c_int) -> c_int { int(fd(number).and_then(|old| sys::dup(old, b"", sys::FD_ANY))) }
+    fn dup(number: c_int) -> c_int { int(fd(number).and_then(|old| Ok(copied(old, sys::dup(old, b"", sys::FD_ANY)?)))) }
     fn dup2(old: c_int, new: c_int) -> c_int {
         if old == new {
             // Only whether it is open is asked.

@@ -675,7 +675,11 @@ c_api! {
     fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int { unit(text(path).and_then(|p| unlink_at(dir, p, flags))) }
     fn remove(path: *const c_char) -> c_int {
         unit(text(path).and_then(|p| match unlink_at(CWD, p, 0) {
-            Err(e) if matches!(e.errno, syscall::EISDIR | EPERM) => unlink_at(CWD, p, libc::AT_REMOVEDIR),
+            // EPERM is either a folder's or a file's that may not be removed, which stays the answer.
+            Err(e) if matches!(e.errno, syscall::EISDIR | EPERM) => {
+                let removed = unlink_at(CWD, p, libc::AT_REMOVEDIR);
+                removed.map_err(|other| if other.errno == syscall::ENOTDIR { e } else { other })
+            }
             other => other,
         }))
     }

@@ -70,6 +70,9 @@ fn is_always_ready(e: &Error) -> bool {
     )
 }
 
+/// What can always be done with such a one.
+const ALWAYS: c_short = libc::POLLIN | libc::POLLRDNORM | libc::POLLOUT | libc::POLLWRNORM;
+
 fn read_events(queue: usize, events: &mut [Event]) -> Result<usize> {
     let len = size_of_val(events);
     // SAFETY: events are words, which any bytes make.
@@ -89,9 +92,11 @@ fn count_ready(fds: &[libc::pollfd]) -> usize {
 /// Waits; `Some` zero deadline looks only. Answers how many descriptors have something to tell.
 fn poll_until(fds: &mut [libc::pollfd], deadline: Deadline, look_only: bool) -> Result<usize> {
     let queue = open_scheme(QUEUE, O_RDWR)?;
+    for p in fds.iter_mut() {
+        p.revents = 0;
+    }
     for i in 0..fds.len() {
         let number = fds[i].fd;
-        fds[i].revents = 0;
         let Ok(target) = fd(number) else { continue };
         // A descriptor that occurs twice is asked about once, for everything.
         if fds[..i].iter().any(|p| p.fd == number) {
@@ -104,7 +109,7 @@ fn poll_until(fds: &mut [libc::pollfd], deadline: Deadline, look_only: bool) -> 
             Err(e) => {
                 let ready = match e {
                     e if e.errno == EBADF => libc::POLLNVAL,
-                    e if is_always_ready(&e) => libc::POLLIN | libc::POLLOUT,
+                    e if is_always_ready(&e) => ALWAYS,
                     e => return Err(e),
                 };
                 for p in fds.iter_mut().filter(|p| p.fd == number) {
@@ -248,9 +253,43 @@ struct Interest {
 
 /// Queues by descriptor number. A number that was closed behind the library's back is forgotten when
 /// it is used again.
-static QUEUES: Mutex<Queues> = Mutex::new(BTreeMap::new());
+static QUEUES: Mutex<Queues> = Mutex::new(Queues {
+    made: 0,
+    numbers: BTreeMap::new(),
+    lists: BTreeMap::new(),
+});
 
-type Queues = BTreeMap<c_int, BTreeMap<c_int, Interest>>;
+/// Copies of a descriptor have the same queue.
+struct Queues {
+    /// How many there have been.
+    made: u64,
+    /// Which queue a descriptor has.
+    numbers: BTreeMap<c_int, u64>,
+    /// What each watches.
+    lists: BTreeMap<u64, Interests>,
+}
+
+type Interests = BTreeMap<c_int, Interest>;
+
+impl Queues {
+    fn add(&mut self, number: c_int) {
+        self.made += 1;
+        self.numbers.insert(number, self.made);
+        self.lists.insert(self.made, BTreeMap::new());
+    }
+
+    fn get_mut(&mut self, number: c_int) -> Option<&mut Interests> {
+        self.lists.get_mut(self.numbers.get(&number)?)
+    }
+
+    fn remove(&mut self, number: c_int) {
+        if let Some(queue) = self.numbers.remove(&number)
+            && !self.numbers.values().any(|&other| other == queue)
+        {
+            self.lists.remove(&queue);
+        }
+    }
+}
 
 /// Whether there ever was a queue.
 static ANY: AtomicBool = AtomicBool::new(false);
@@ -271,9 +310,21 @@ pub(crate) fn forget(number: c_int) {
         return;
     }
     queues(|queues| {
-        queues.remove(&number);
-        for interests in queues.values_mut() {
+        queues.remove(number);
+        for interests in queues.lists.values_mut() {
             interests.remove(&number);
+        }
+    });
+}
+
+/// A copy of a descriptor has been made.
+pub(crate) fn copied(old: c_int, new: c_int) {
+    if !ANY.load(Ordering::Acquire) {
+        return;
+    }
+    queues(|queues| {
+        if let Some(&queue) = queues.numbers.get(&old) {
+            queues.numbers.insert(new, queue);
         }
     });
 }
@@ -291,7 +342,7 @@ fn create_queue(flags: c_int) -> Result<usize> {
     let lower = super::file::lowest(flags != 0, |at| sys::dup(queue.raw(), b"", at))?;
     let number = lower.into_raw();
     ANY.store(true, Ordering::Release);
-    queues(|queues| queues.insert(number as c_int, BTreeMap::new()));
+    queues(|queues| queues.add(number as c_int));
     Ok(number)
 }
 
@@ -312,11 +363,8 @@ unsafe fn change(
 }
 
 /// Uses what is watched by a queue.
-fn of_queue<T>(
-    queue: c_int,
-    then: impl FnOnce(&mut BTreeMap<c_int, Interest>) -> Result<T>,
-) -> Result<T> {
-    queues(|queues| match queues.get_mut(&queue) {
+fn of_queue<T>(queue: c_int, then: impl FnOnce(&mut Interests) -> Result<T>) -> Result<T> {
+    queues(|queues| match queues.get_mut(queue) {
         Some(interests) => then(interests),
         // Something else, or nothing at all.
         None => sys::rights(fd(queue)?).and(fail(EINVAL)),
@@ -324,7 +372,7 @@ fn of_queue<T>(
 }
 
 unsafe fn change_in(
-    interests: &mut BTreeMap<c_int, Interest>,
+    interests: &mut Interests,
     queue_fd: usize,
     operation: c_int,
     number: c_int,
@@ -398,7 +446,7 @@ fn collect(queue: c_int, out: &mut [libc::epoll_event]) -> Result<usize> {
 }
 
 fn collect_from(
-    interests: &mut BTreeMap<c_int, Interest>,
+    interests: &mut Interests,
     queue: c_int,
     events: &[Event],
     out: &mut [libc::epoll_event],

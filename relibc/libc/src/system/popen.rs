@@ -5,10 +5,10 @@ use core::ffi::{CStr, c_char, c_int};
 use core::mem::MaybeUninit;
 use core::ptr::null;
 
-use redox_rt::Result;
 use redox_rt::signal;
+use redox_rt::{Error, Result};
 use rt_core::signal::{Action, Handler};
-use syscall::{ECHILD, EINTR, EINVAL, ENOENT, ENOMEM};
+use syscall::{EACCES, ECHILD, EINTR, EINVAL, ELOOP, ENOENT, ENOEXEC, ENOMEM, ENOTDIR};
 
 use super::fork::Mutex;
 use super::spawn::{self, Actions, Place, SpawnAttributes};
@@ -104,6 +104,11 @@ unsafe fn wait(child: c_int) -> Result<c_int> {
 /// What a shell that could not be run would have answered: `exit 127`.
 const NO_SHELL: c_int = 127 << 8;
 
+/// Whether it is the shell that cannot be run; otherwise there can be no new process.
+fn cannot_run(e: &Error) -> bool {
+    matches!(e.errno, EACCES | ELOOP | ENOENT | ENOEXEC | ENOTDIR)
+}
+
 unsafe fn run(command: *const c_char) -> Result<c_int> {
     let ignore = Action {
         handler: Handler::Ignore,
@@ -121,7 +126,7 @@ unsafe fn run(command: *const c_char) -> Result<c_int> {
     let attributes = SpawnAttributes::signals(defaults, mask);
     let result = match shell(command, null(), &attributes) {
         Ok(child) => wait(child),
-        Err(e) if e.errno == ENOENT => Ok(NO_SHELL),
+        Err(e) if cannot_run(&e) => Ok(NO_SHELL),
         Err(e) => Err(e),
     };
     signal::sigaction(libc::SIGINT, Some(&interrupt))?;

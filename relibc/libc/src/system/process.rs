@@ -100,7 +100,10 @@ fn open_program(directory: Option<&Fd>, path: &[u8]) -> Result<Fd> {
     // A named pipe is refused, not waited for.
     let flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
     let open = |base, rest: &[u8]| named(base, rest, flags);
-    let file = Fd::from_raw(at_directory(directory, path, open)?);
+    executable(Fd::from_raw(at_directory(directory, path, open)?))
+}
+
+fn executable(file: Fd) -> Result<Fd> {
     let stat = file.stat()?;
     if stat.st_mode & syscall::MODE_TYPE != syscall::MODE_FILE || stat.st_mode & 0o111 == 0 {
         return fail(EACCES);
@@ -117,7 +120,7 @@ pub(crate) struct Program {
 
 impl Program {
     /// A program from its file, or that of the interpreter which it names.
-    pub(crate) fn from_file(
+    fn from_file(
         directory: Option<&Fd>,
         mut file: Fd,
         path: &[u8],
@@ -142,6 +145,23 @@ impl Program {
         // Whoever reads the headers wrongly finds out before anything has changed.
         Image::File(&file).plan()?;
         Ok(Self { file, args, name })
+    }
+
+    /// The program in an open file. The interpreter of a script opens it by its number, if `stays` says that the
+    /// number will be there.
+    pub(crate) fn open(
+        directory: Option<&Fd>,
+        number: usize,
+        stays: bool,
+        args: &[&[u8]],
+    ) -> Result<Self> {
+        let file = executable(Fd::from_raw(sys::dup(number, b"", sys::FD_ANY_UPPER)?))?;
+        let name = match (interpreter(&file)?, stays) {
+            (None, _) => args.first().copied().unwrap_or_default().to_vec(),
+            (Some(_), true) => alloc::format!("/dev/fd/{number}").into_bytes(),
+            (Some(_), false) => return fail(ENOENT),
+        };
+        Self::from_file(directory, file, &name, args)
     }
 
     /// The program at a path below `directory`, or the current directory without one.
@@ -466,10 +486,11 @@ c_api! {
     fn execvpe(file: *const c_char, args: *const *const c_char, env: *const *const c_char) -> c_int { exec_c(file, args, env, true) }
     fn fexecve(number: c_int, args: *const *const c_char, env: *const *const c_char) -> c_int {
         unit((|| {
-            let copy = Fd::from_raw(sys::dup(super::fd(number)?, b"", sys::FD_ANY_UPPER)?);
+            let number = super::fd(number)?;
             let (args, env) = (strings(args)?, strings(env)?);
-            let name = args.first().copied().unwrap_or(&[]).to_vec();
-            Err(Program::from_file(None, copy, &name, &args)?.run(&env))
+            let flags = sys::fcntl(number, libc::F_GETFD as usize, 0)?;
+            let stays = flags & cap_abi::fcntl::FD_CLOEXEC == 0;
+            Err(Program::open(None, number, stays, &args)?.run(&env))
         })())
     }
     fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int { wait_c(pid, status, options) }

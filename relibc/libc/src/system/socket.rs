@@ -88,6 +88,16 @@ fn is_socket(number: usize) -> bool {
     sys::fstat(number).is_ok_and(|stat| stat.st_mode & syscall::MODE_TYPE == syscall::MODE_SOCK)
 }
 
+/// Whether it is a socket that keeps messages apart.
+pub(super) fn has_messages(number: usize) -> bool {
+    is_socket(number) && !is_stream(number)
+}
+
+fn is_stream(number: usize) -> bool {
+    let kind = ask(number, &mut [0; 12], &[verb::GET_OPTION, option::TYPE, 0]);
+    kind == Ok(libc::SOCK_STREAM as usize)
+}
+
 /// Something that was asked of a socket. Of what is none, everything is `ENOTSOCK`.
 fn of_socket<T>(number: usize, result: Result<T>) -> Result<T> {
     match result {
@@ -340,6 +350,31 @@ fn receive(number: usize, room: usize, flags: c_int, most: usize) -> Result<Rece
     })
 }
 
+/// [`receive`], with `MSG_WAITALL` of a stream again until there is no room left or nothing more comes; what comes
+/// with descriptors is the last.
+fn receive_waiting(number: usize, room: usize, flags: c_int, most: usize) -> Result<Received> {
+    let mut all = receive(number, room, flags, most)?;
+    if flags & MSG_WAITALL == 0 || flags & MSG_PEEK != 0 || !is_stream(number) {
+        return Ok(all);
+    }
+    while !all.data.is_empty() && all.data.len() < room && all.descriptors + all.lost == 0 {
+        // What has come already counts.
+        let Ok(next) = receive(number, room - all.data.len(), flags, most) else {
+            break;
+        };
+        if next.data.is_empty() {
+            break;
+        }
+        if all.data.try_reserve(next.data.len()).is_err() {
+            return fail(syscall::ENOMEM);
+        }
+        all.data.extend_from_slice(&next.data);
+        all.whole += next.whole;
+        (all.descriptors, all.lost, all.ticket) = (next.descriptors, next.lost, next.ticket);
+    }
+    Ok(all)
+}
+
 /// Receives until there is no room left or nothing more comes.
 fn receive_all(number: usize, buffer: &mut [u8]) -> Result<usize> {
     let mut done = 0;
@@ -367,12 +402,12 @@ unsafe fn receive_from(
         if !is_socket(number) {
             return fail(ENOTSOCK);
         }
-        if flags & MSG_WAITALL != 0 {
+        if flags & MSG_WAITALL != 0 && is_stream(number) {
             return receive_all(number, buffer);
         }
         return restartable(|| sys::read(number, buffer));
     }
-    let received = receive(number, buffer.len(), flags, 0)?;
+    let received = receive_waiting(number, buffer.len(), flags, 0)?;
     for (place, byte) in buffer.iter_mut().zip(&received.data) {
         *place = *byte;
     }
@@ -452,7 +487,7 @@ unsafe fn receive_parts(number: c_int, message: &mut libc::msghdr, flags: c_int)
         true => 0,
         false => control.saturating_sub(CONTROL) / size_of::<c_int>(),
     };
-    let received = receive(number, room, flags, most.min(DESCRIPTORS))?;
+    let received = receive_waiting(number, room, flags, most.min(DESCRIPTORS))?;
     let mut rest = received.data.as_slice();
     for part in parts(message)? {
         let (now, later) = rest.split_at(part.iov_len.min(rest.len()));

@@ -233,6 +233,12 @@ impl World {
         Ok(())
     }
 
+    /// Whether the child has at this number what this process has there.
+    fn keeps(&self, number: usize) -> bool {
+        let same = |e: &Entry| e.grant.to == number && e.grant.from == number && !e.cloexec;
+        self.entries.iter().any(same)
+    }
+
     fn get(&self, number: usize) -> Result<Grant> {
         let entry = self.entries.iter().find(|e| e.grant.to == number);
         entry.map(|e| e.grant).ok_or(Error::new(EBADF))
@@ -316,14 +322,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    unsafe fn find(self, directory: Option<&Fd>, args: &[&[u8]]) -> Result<Program> {
+    unsafe fn find(self, world: &World, args: &[&[u8]]) -> Result<Program> {
+        let directory = world.directory.as_ref();
         match self {
             Self::Path(path) => Program::at(directory, text(path)?, args),
             Self::Search(file) => Program::find(directory, text(file)?, args),
             Self::Open(number) => {
-                let copy = Fd::from_raw(sys::dup(fd(number)?, b"", sys::FD_ANY_UPPER)?);
-                let name = args.first().copied().unwrap_or_default();
-                Program::from_file(directory, copy, name, args)
+                let number = fd(number)?;
+                Program::open(directory, number, world.keeps(number), args)
             }
         }
     }
@@ -354,7 +360,7 @@ pub(crate) unsafe fn start(
             world.carry_out(action)?;
         }
     }
-    let program = place.find(world.directory.as_ref(), &args)?;
+    let program = place.find(&world, &args)?;
     world.entries.retain(|entry| !entry.cloexec);
     let (inherited, others): (Vec<_>, Vec<_>) =
         world.entries.iter().partition(|entry| entry.inherited);

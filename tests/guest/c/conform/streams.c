@@ -161,6 +161,13 @@ static void buffers(void) {
     contents("all");
     fclose(f);
     f = fopen(path, "w");
+    fputs("before", f);
+    row("none while output waits: %d", setvbuf(f, NULL, _IONBF, 0));
+    contents("before");
+    fputs(", after", f);
+    contents("unbuffered");
+    fclose(f);
+    f = fopen(path, "w");
     row("bad mode: %d", setvbuf(f, NULL, 99, 0) != 0);
     fclose(f);
 }
