@@ -9,7 +9,10 @@ use crate::{
     descriptor::{Denials, Description},
     error::{Halt, Outcome},
     kernel::{self, Kernel, Space, WaitTable},
-    memory::{self, space::AddrSpace},
+    memory::{
+        self,
+        space::{AddrSpace, Prot},
+    },
     scheme::{
         Kind, debug::Console, event::WatchTable, irq::Irqs, proc::rings::SUSPECTS,
         user::MAX_CONTEXTS,
@@ -237,7 +240,7 @@ impl Kernel {
         };
         let cache = crate::memory::space::Cache::WriteBack;
         self.change(space, |space, memory, released| {
-            Ok(space.map_device(memory, &request, image.base, cache, released)?)
+            Ok(space.map_device(memory, &request, image.base, cache, Prot::ALL, released)?)
         })?;
         Ok(())
     }

@@ -143,7 +143,7 @@ impl Kernel {
         let terms = Terms {
             record: Some(map.record.index()),
             offset: 0,
-            max,
+            max: max.intersection(map.limit),
         };
         let min = self
             .this()

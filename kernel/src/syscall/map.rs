@@ -4,6 +4,7 @@ use crate::{
     context::Context,
     error::{Halt, Outcome, fail},
     kernel::{Kernel, Space},
+    memory::space::Prot,
     scheme::{
         Kind,
         memory::MapRecord,
@@ -34,9 +35,10 @@ impl Kernel {
             return self.map_anonymous(space, map.address, map.size, map.flags);
         }
         let entry = self.entry(fd, rights::map(map.flags))?;
+        let limit = Prot::from_map_flags(rights::map_limit(entry.rights, map.flags));
         let kind = self.description(entry.desc)?.kind;
         let Kind::User { scheme, number } = kind else {
-            return self.kernel_map(kind, space, &map);
+            return self.kernel_map(kind, space, &map, limit);
         };
         if map.flags.contains(MapFlags::MAP_SHARED) == map.flags.contains(MapFlags::MAP_PRIVATE) {
             return fail(EINVAL);
@@ -69,6 +71,7 @@ impl Kernel {
             address: map.address,
             size: map.size,
             flags: map.flags,
+            limit,
         })))
     }
 

@@ -190,17 +190,18 @@ impl AddrSpace {
         Ok(range.base())
     }
 
-    /// Maps a device's physical addresses from `physical`, which is a page boundary. Returns the
-    /// address.
+    /// Maps a device's physical addresses from `physical`, which is a page boundary, with never more than
+    /// `max`. Returns the address.
     ///
     /// # Errors
-    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
+    /// [`SpaceError::Access`], [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
     pub fn map_device<M: Machine>(
         &mut self,
         m: &mut M,
         request: &Request,
         physical: u64,
         cache: Cache,
+        max: Prot,
         on_release: OnRelease<'_>,
     ) -> Result<usize, SpaceError> {
         let pages = pages_for(request.size).ok_or(SpaceError::Invalid)?;
@@ -208,20 +209,21 @@ impl AddrSpace {
         let terms = Terms {
             record: None,
             offset: 0,
-            max: Prot::ALL,
+            max,
         };
         self.map_loan(m, request, loan, &terms, on_release)
     }
 
-    /// Maps zeroed memory that is adjacent in physical memory, for devices. Copies of the space
-    /// share it. Returns the address and the physical address.
+    /// Maps zeroed memory that is adjacent in physical memory, for devices, with never more than `max`.
+    /// Copies of the space share it. Returns the address and the physical address.
     ///
     /// # Errors
-    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
+    /// [`SpaceError::Access`], [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
     pub fn map_contiguous<M: Machine>(
         &mut self,
         m: &mut M,
         request: &Request,
+        max: Prot,
         on_release: OnRelease<'_>,
     ) -> Result<(usize, u64), SpaceError> {
         let pages = pages_for(request.size).filter(|&pages| pages > 0);
@@ -231,7 +233,7 @@ impl AddrSpace {
         let terms = Terms {
             record: None,
             offset: 0,
-            max: Prot::ALL,
+            max,
         };
         let base = self.map_loan(m, request, loan, &terms, on_release)?;
         Ok((base, physical))

@@ -381,6 +381,15 @@ fn protection_stays_within_bounds() -> Outcome {
         let outcome = unsafe { sys::mprotect(read_only, LEN, RW) };
         check!(outcome.is_err());
         unmap(read_only, LEN)?;
+        // Nor does it become what the descriptor's rights do not allow.
+        fd.limit(sys::Rights::MAP_READ)?;
+        for kind in [MapFlags::MAP_SHARED, MapFlags::MAP_PRIVATE] {
+            let here = map(&fd, 0, LEN, MapFlags::PROT_READ | kind, 0)?;
+            let code = MapFlags::PROT_READ | MapFlags::PROT_EXEC;
+            // SAFETY: nothing relies on the protection.
+            check_error!(unsafe { sys::mprotect(here, LEN, code) }, EACCES);
+            unmap(here, LEN)?;
+        }
         Ok(())
     })
 }

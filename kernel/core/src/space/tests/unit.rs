@@ -527,7 +527,7 @@ fn devices_are_mapped_lent_and_never_counted() {
     let cache = Cache::WriteCombining;
     let rq = request(0, 8, SHARED);
     let base = driver
-        .map_device(&mut m, &rq, physical, cache, &mut quiet)
+        .map_device(&mut m, &rq, physical, cache, Prot::ALL, &mut quiet)
         .unwrap();
     assert_eq!(base, at(0));
     let resolved = driver.resolve(&mut m, at(3) + 5, Access::Write);
@@ -551,9 +551,24 @@ fn devices_are_mapped_lent_and_never_counted() {
     }
     for (physical, size) in [(1, PAGE), (1 << 52, PAGE), (u64::MAX - 0xfff, PAGE), (0, 0)] {
         let request = Request { size, ..rq };
-        let result = driver.map_device(&mut m, &request, physical, cache, &mut quiet);
+        let result = driver.map_device(&mut m, &request, physical, cache, Prot::ALL, &mut quiet);
         assert_eq!(result, Err(SpaceError::Invalid), "{physical:#x}");
     }
+    // One that was mapped to be read stays that.
+    let read = request(
+        20,
+        1,
+        MapFlags::PROT_READ | SHARED.intersection(MapFlags::MAP_SHARED),
+    );
+    let mut reader = AddrSpace::new(&mut m).unwrap();
+    let refused = reader.map_device(&mut m, &rq, physical, cache, Prot::READ, &mut quiet);
+    assert_eq!(refused, Err(SpaceError::Access));
+    reader
+        .map_device(&mut m, &read, physical, cache, Prot::READ, &mut quiet)
+        .unwrap();
+    let refused = reader.protect(&mut m, at(20), PAGE, RW);
+    assert_eq!(refused, Err(SpaceError::Access));
+    reader.destroy(&mut m, &mut quiet);
     let child = driver.clone_cow(&mut m, &mut quiet).unwrap();
     check(&m, &[&driver, &client, &child], &BTreeMap::new());
     let listing: Vec<_> = driver
@@ -571,7 +586,7 @@ fn devices_are_mapped_lent_and_never_counted() {
 fn contiguous_memory_is_adjacent_and_goes_back_page_by_page() {
     let (mut m, mut s) = start();
     let (base, physical) = s
-        .map_contiguous(&mut m, &request(0, 5, SHARED), &mut quiet)
+        .map_contiguous(&mut m, &request(0, 5, SHARED), Prot::ALL, &mut quiet)
         .unwrap();
     assert_eq!(m.live(Owner::User), 5);
     for page in 0..5 {
@@ -583,7 +598,7 @@ fn contiguous_memory_is_adjacent_and_goes_back_page_by_page() {
     }
     s.unmap(&mut m, at(2), PAGE, &mut quiet).unwrap();
     assert_eq!(m.live(Owner::User), 4);
-    let too_much = s.map_contiguous(&mut m, &request(0, 1025, SHARED), &mut quiet);
+    let too_much = s.map_contiguous(&mut m, &request(0, 1025, SHARED), Prot::ALL, &mut quiet);
     assert_eq!(too_much, Err(SpaceError::NoMemory));
     check(&m, &[&s], &BTreeMap::new());
     finish(&mut m, [s]);
