@@ -294,6 +294,19 @@ impl<C: Content> VMap<C> {
         Ok(())
     }
 
+    /// Removes the grants that `keep` says no of. Needs no memory.
+    pub fn retain(&mut self, mut keep: impl FnMut(&C) -> bool) {
+        let mut gone = 0_usize;
+        self.grants.retain(|grant| {
+            let kept = keep(&grant.content);
+            if !kept {
+                gone = gone.saturating_add(grant.range.len());
+            }
+            kept
+        });
+        self.pages = self.pages.saturating_sub(gone);
+    }
+
     /// Changes the content of every granted page of `range`.
     ///
     /// # Errors

@@ -60,23 +60,18 @@ impl Kernel {
         writable: bool,
         frame: Frame,
     ) -> Outcome<()> {
-        let Some(space) = self.spaces.get_mut(id) else {
-            return fail(EFAULT);
-        };
-        let loan = Loan::of_frames(&mut self.memory, &[frame])?;
+        let loan = Loan::of_frames(&mut self.memory, &[frame])?.for_call();
         let request = fixed(address, PAGE_SIZE, writable);
         let terms = Terms {
             record: None,
             offset: 0,
             max: limits(writable),
         };
-        space
-            .memory
-            .map_loan(&mut self.memory, &request, loan, &terms, &mut |_| {})?;
-        Ok(())
+        // The daemon may have mapped there what another scheme wants to hear the end of.
+        self.map_loan_in(id, &request, loan, &terms).map(drop)
     }
 
-    /// Maps pages of one space at a reserved range of another.
+    /// Maps pages of one space at a reserved range of another, for the time of a call.
     pub fn lend_pages(
         &mut self,
         from: Id<Space>,
@@ -94,21 +89,14 @@ impl Kernel {
         }
         let loan = source
             .memory
-            .lend(&mut self.memory, base, size, Lend::Shared)?;
-        let Some(target) = self.spaces.get_mut(to) else {
-            loan.release(&mut self.memory);
-            return fail(EFAULT);
-        };
+            .lend(&mut self.memory, base, size, Lend::Call)?;
         let terms = Terms {
             record: None,
             offset: 0,
             max: limits(writable),
         };
         let request = fixed(at, size, writable);
-        target
-            .memory
-            .map_loan(&mut self.memory, &request, loan, &terms, &mut |_| {})?;
-        Ok(())
+        self.map_loan_in(to, &request, loan, &terms).map(drop)
     }
 
     /// Takes a lent buffer out of the daemon's space.

@@ -27,6 +27,9 @@ pub enum Lend {
     /// The receiver sees the pages, and copies one before it writes to it. Whether it sees what the
     /// lender writes later is unspecified.
     Snapshot,
+    /// As [`Lend::Shared`], for the time of a call: the receiver can lend the pages on only in this way,
+    /// cannot move them, and a copy of its space does not have them.
+    Call,
 }
 
 #[derive(Debug)]
@@ -107,6 +110,14 @@ impl Loan {
         Ok(loan)
     }
 
+    /// The same pages, for the time of a call.
+    pub fn for_call(self) -> Self {
+        Self {
+            way: Lend::Call,
+            ..self
+        }
+    }
+
     fn with_capacity(pages: usize) -> Result<Self, NoMemory> {
         let mut frames = Vec::new();
         frames.try_reserve_exact(pages)?;
@@ -185,13 +196,13 @@ impl Loan {
 
 impl AddrSpace {
     /// Lends the pages of a range. Pages that were never touched are allocated; for
-    /// [`Lend::Shared`], pages that are to be copied before writing are copied. Takes a step for
+    /// what both sides write, pages that are to be copied before writing are copied. Takes a step for
     /// every page.
     ///
     /// # Errors
     /// [`SpaceError::Invalid`]; [`SpaceError::Fault`] if the range has holes;
-    /// [`SpaceError::Access`] for a snapshot of a device or of pages that can never be read;
-    /// [`SpaceError::NoMemory`].
+    /// [`SpaceError::Access`] for a snapshot of a device or of pages that can never be read, and for
+    /// what was itself lent for a call, except for another; [`SpaceError::NoMemory`].
     pub fn lend<M: Machine>(
         &mut self,
         m: &mut M,
@@ -207,13 +218,15 @@ impl AddrSpace {
             && let Kind::Device { base, cache } = grant.content.kind
         {
             let whole = grant.range.end() >= range.end();
-            if way == Lend::Snapshot || !whole {
+            let ends = grant.content.lent && way != Lend::Call;
+            if way == Lend::Snapshot || !whole || ends {
                 return Err(SpaceError::Access);
             }
             let skip = range.start().saturating_sub(grant.range.start()) as u64;
             let base = base.saturating_add(skip << PAGE_SHIFT);
             let loan = Loan::of_device(base, range.len(), cache).ok_or(SpaceError::Invalid)?;
             return Ok(Loan {
+                way,
                 max: grant.content.max,
                 ..loan
             });
@@ -227,11 +240,13 @@ impl AddrSpace {
             let Some(part) = grant.range.intersection(range) else {
                 continue;
             };
-            if matches!(region.kind, Kind::Device { .. }) || !region.max.contains(Prot::READ) {
+            let ends = region.lent && way != Lend::Call;
+            let device = matches!(region.kind, Kind::Device { .. });
+            if device || ends || !region.max.contains(Prot::READ) {
                 loan.release(m);
                 return Err(SpaceError::Access);
             }
-            if way == Lend::Shared {
+            if way != Lend::Snapshot {
                 loan.max = loan.max.intersection(region.max);
             }
             let ready = lend_ready(m, &mut self.table, region, part, way, &mut loan);
@@ -262,7 +277,7 @@ impl AddrSpace {
         terms: &Terms,
         on_release: OnRelease<'_>,
     ) -> Result<usize, SpaceError> {
-        let shared = loan.way == Lend::Shared;
+        let shared = loan.way != Lend::Snapshot;
         self.map_pages(m, request, loan, terms, shared, on_release)
     }
 
@@ -300,9 +315,10 @@ impl AddrSpace {
         };
         let marks = match (loan.way, shared) {
             (Lend::Snapshot, _) => Entry::COW,
-            (Lend::Shared, true) => 0,
-            (Lend::Shared, false) => Entry::LENT,
+            (Lend::Shared | Lend::Call, true) => 0,
+            (Lend::Shared | Lend::Call, false) => Entry::LENT,
         };
+        let lent = loan.way == Lend::Call;
         let kind = match &loan.pages {
             Pages::Frames {
                 contiguous: true, ..
@@ -338,6 +354,7 @@ impl AddrSpace {
                 prot,
                 max,
                 shared,
+                lent,
                 record,
                 offset,
             },
@@ -372,7 +389,7 @@ fn lend_page<M: Machine>(
     way: Lend,
 ) -> Result<Frame, SpaceError> {
     let mut entry = present(m, table, region, page)?;
-    if way == Lend::Shared && !region.shared {
+    if way != Lend::Snapshot && !region.shared {
         if entry.has(Entry::COW) && region.max.contains(Prot::WRITE) {
             entry = own(m, table, region, page, entry)?;
         }

@@ -183,6 +183,7 @@ impl AddrSpace {
             prot: Prot::from_map_flags(request.flags),
             max: Prot::ALL,
             shared: request.flags.contains(MapFlags::MAP_SHARED),
+            lent: false,
             record: None,
             offset: 0,
         };
@@ -412,7 +413,7 @@ impl AddrSpace {
     }
 
     /// A copy as `fork` wants it: shared regions are the same pages, all others become
-    /// copy-on-write on both sides. Calls `retained` for every run of pages with a record that the
+    /// copy-on-write on both sides; what is here for the time of a call is left out. Calls `retained` for every run of pages with a record that the
     /// copy maps as well.
     ///
     /// Shared anonymous memory that was never touched is allocated now, so that both sides
@@ -488,6 +489,9 @@ impl AddrSpace {
         let mut result = Ok(Progress::Done);
         for grant in self.map.iter() {
             let region = &grant.content;
+            if region.lent {
+                continue;
+            }
             let Some(rest) = grant.range.rest_from(copying.copied) else {
                 continue;
             };
@@ -563,7 +567,8 @@ pub struct Copying {
 
 impl Copying {
     /// The copy, when all parts are done. Calls `retained` as [`AddrSpace::clone_cow`] does.
-    pub fn finish(self, retained: &mut dyn FnMut(Mapped)) -> AddrSpace {
+    pub fn finish(mut self, retained: &mut dyn FnMut(Mapped)) -> AddrSpace {
+        self.copy.map.retain(|region| !region.lent);
         for grant in self.copy.map.iter() {
             if let Some(mapped) = grant.content.report(grant.range) {
                 retained(mapped);

@@ -36,6 +36,8 @@ pub struct Region {
     pub max: Prot,
     /// A copy of the space sees the same pages (`MAP_SHARED`), not copies of them.
     pub shared: bool,
+    /// Here for the time of a call only ([`super::Lend::Call`]).
+    pub lent: bool,
     /// The caller's name for what is mapped, reported when pages of it go away.
     pub record: Option<u32>,
     /// Offset in bytes of the first page in what `record` names.
@@ -59,8 +61,9 @@ impl Content for Region {
     }
 
     fn continued_by(&self, pages: usize, next: &Self) -> bool {
-        // Two runs of adjacent frames are adjacent to each other only by chance.
-        self.kind != Kind::Contiguous && self.advance(pages) == *next
+        // Two runs of adjacent frames are adjacent to each other only by chance. What is lent goes back
+        // at a time of its own, which must not need memory for a cut.
+        self.kind != Kind::Contiguous && !self.lent && self.advance(pages) == *next
     }
 }
 

@@ -521,6 +521,65 @@ fn nobody_gets_more_than_lender_and_terms_allow() {
 }
 
 #[test]
+fn what_is_lent_for_a_call_goes_back_whole() {
+    let (mut m, mut caller) = start();
+    caller
+        .map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
+    let mut daemon = AddrSpace::new(&mut m).unwrap();
+    daemon
+        .map_anon(&mut m, &request(9, 1, SHARED), &mut quiet)
+        .unwrap();
+    for page in [0, 2] {
+        let loan = caller.lend(&mut m, at(page), 2 * PAGE, Lend::Call).unwrap();
+        let to = request(page, 0, RW | MapFlags::MAP_FIXED);
+        daemon
+            .map_loan(&mut m, &to, loan, &terms(), &mut quiet)
+            .unwrap();
+    }
+    // Two loans next to each other stay two, so that one goes back without a cut.
+    assert_eq!(daemon.region_count(), 3);
+    put(&mut m, &mut daemon, 1, 7).unwrap();
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(7));
+    for way in [Lend::Shared, Lend::Snapshot] {
+        let refused = daemon.lend(&mut m, at(1), PAGE, way);
+        assert_eq!(refused.err(), Some(SpaceError::Access));
+    }
+    for flags in [
+        MremapFlags::empty(),
+        MremapFlags::KEEP_OLD,
+        MremapFlags::FIXED,
+        MremapFlags::FIXED_REPLACE,
+    ] {
+        let to = request(20, 1, MapFlags::empty());
+        let refused = daemon.remap(&mut m, (at(0), PAGE), &to, flags, None, &mut quiet);
+        assert_eq!(refused, Err(SpaceError::Access), "{flags:?}");
+    }
+    let mut third = AddrSpace::new(&mut m).unwrap();
+    let to = request(0, 1, RW);
+    let refused = third.take_from(&mut m, &mut daemon, at(0), PAGE, &to, &mut quiet);
+    assert_eq!(refused, Err(SpaceError::Access));
+    // A call of the daemon's own may have it, and as little may be done with it there.
+    let loan = daemon.lend(&mut m, at(0), PAGE, Lend::Call).unwrap();
+    third
+        .map_loan(&mut m, &to, loan, &terms(), &mut quiet)
+        .unwrap();
+    let refused = third.lend(&mut m, at(0), PAGE, Lend::Shared);
+    assert_eq!(refused.err(), Some(SpaceError::Access));
+    // A copy has what is shared, but not what is lent.
+    let mut child = daemon.clone_cow(&mut m, &mut quiet).unwrap();
+    assert_eq!((child.region_count(), child.page_count()), (1, 1));
+    assert_eq!(take(&mut m, &mut child, 1), Err(Segv::Unmapped));
+    put(&mut m, &mut child, 9, 3).unwrap();
+    assert_eq!(take(&mut m, &mut daemon, 9), Ok(3));
+    check(&m, &[&caller, &daemon, &third, &child], &BTreeMap::new());
+    daemon.unmap(&mut m, at(0), 2 * PAGE, &mut quiet).unwrap();
+    assert_eq!(take(&mut m, &mut daemon, 1), Err(Segv::Unmapped));
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(7));
+    finish(&mut m, [caller, daemon, third, child]);
+}
+
+#[test]
 fn devices_are_mapped_lent_and_never_counted() {
     let (mut m, mut driver) = start();
     let physical = 0xfd00_0000;
@@ -555,11 +614,7 @@ fn devices_are_mapped_lent_and_never_counted() {
         assert_eq!(result, Err(SpaceError::Invalid), "{physical:#x}");
     }
     // One that was mapped to be read stays that.
-    let read = request(
-        20,
-        1,
-        MapFlags::PROT_READ | SHARED.intersection(MapFlags::MAP_SHARED),
-    );
+    let read = request(20, 1, MapFlags::PROT_READ | MapFlags::MAP_SHARED);
     let mut reader = AddrSpace::new(&mut m).unwrap();
     let refused = reader.map_device(&mut m, &rq, physical, cache, Prot::READ, &mut quiet);
     assert_eq!(refused, Err(SpaceError::Access));
