@@ -77,17 +77,20 @@ impl Kernel {
 
     /// Maps what the daemon has prepared at `source` in its own space into the caller's.
     pub fn finish_map(&mut self, caller: Id<Context>, map: MapIntent, source: usize) -> Outcome {
-        let target = self.contexts.get(caller).and_then(|context| context.space);
+        let target = self
+            .contexts
+            .get(caller)
+            .and_then(|context| Some((context.space?, context.mmap_min)));
         let daemon = self
             .maps
             .get(map.record)
             .and_then(|record| self.schemes.get(record.scheme))
             .map(|scheme| scheme.space);
-        let (Some(target), Some(daemon)) = (target, daemon) else {
+        let (Some((target, min)), Some(daemon)) = (target, daemon) else {
             self.release_map(map.record, usize::MAX);
             return fail(ENODEV);
         };
-        self.map_from_daemon(daemon, source, target, &map)
+        self.map_from_daemon(daemon, source, target, min, &map)
             .inspect_err(|_| self.release_map(map.record, usize::MAX))
     }
 
