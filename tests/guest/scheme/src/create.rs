@@ -7,8 +7,10 @@ use cap_abi::Rights;
 use cap_abi::fcntl::{F_SCHEME_DECLARE, F_SCHEME_HOLDERS, F_SCHEME_OBJECT};
 use cap_abi::scheme::{CREATE_SCHEME, FEATURE_RESOLVE};
 use guest_test::{Outcome, check, check_eq, check_error};
+use redox_rt::context::Status;
 use redox_rt::fd::{create_scheme, create_scheme_fd};
 use redox_rt::{Error, Fd, Result, sys};
+use rt_core::wait::exited;
 use syscall::error::*;
 use syscall::flag::*;
 use syscall::schemev2::{CqeOpcode, Opcode};
@@ -25,7 +27,7 @@ pub fn run() -> i32 {
         several_requests_are_read_at_once, a_socket_need_not_block,
         bad_read_buffers_lose_nothing, replies_and_reads_combine, bad_completions_change_nothing,
         completions_come_in_batches, tags_belong_to_one_call,
-        a_window_moves_only_when_unused, buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
+        a_window_moves_only_when_unused, a_window_moves_only_where_there_is_room, buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
         another_thread_takes_over_from_a_bad_buffer,
     ]
 }
@@ -606,6 +608,49 @@ fn a_window_moves_only_when_unused() -> Outcome {
         let got = own.read()?;
         own.answer(&got, 5)?;
         check_eq!(third.result()?, 5);
+        Ok(())
+    })
+}
+
+/// Answers one request in a space that first has no room for the window.
+fn serve_in_a_full_space(own: &Own) -> Outcome {
+    /// Where windows are, and how large they are.
+    const PLACE: usize = 0x7000_0000_0000;
+    const WINDOW: usize = 16_384 * 4096;
+    let context = world().proc.open(b"cur-context", 0)?;
+    let lowest = context.dup(b"mmap-min-addr")?;
+    let mut old = [0; 8];
+    lowest.read_exact(&mut old)?;
+    lowest.write_exact(&PLACE.to_le_bytes())?;
+    let (mut size, mut last) = (1 << 43, 0);
+    while size >= WINDOW {
+        match map_at(0, size, MapFlags::MAP_PRIVATE) {
+            Ok(address) => last = address,
+            Err(_) => size /= 2,
+        }
+    }
+    lowest.write_exact(&old)?;
+    check_error!(own.read(), ENOMEM);
+    check_error!(own.read(), ENOMEM, "the window did not half move");
+    unmap(last, WINDOW)?;
+    let got = own.read()?;
+    let (address, len) = (got.words[2] as usize, got.words[3] as usize);
+    check_eq!(address, last, "it is where there is room");
+    // SAFETY: the request's buffer is there until the answer.
+    let bytes = unsafe { core::slice::from_raw_parts(address as *const u8, len) };
+    check_eq!(bytes, b"hello");
+    own.answer(&got, len)
+}
+
+fn a_window_moves_only_where_there_is_room() -> Outcome {
+    leaves_nothing(|| {
+        let own = Own::new()?;
+        own.nonblocking(true)?;
+        let caller = own.caller(write_hello)?;
+        caller.process.until_blocked()?;
+        let daemon = Process::start(|| i32::from(serve_in_a_full_space(&own).is_err()))?;
+        check_eq!(daemon.wait()?, Status::Ended(exited(0)));
+        check_eq!(caller.result()?, 5);
         Ok(())
     })
 }
