@@ -140,7 +140,7 @@ impl Kernel {
         };
         self.read_bytes(self.current_space, base, buffer)?;
         match kind {
-            Kind::Pipe(pipe, _) => self.pipe_dup(pipe, buffer),
+            Kind::Pipe(pipe, end) => self.pipe_dup(pipe, end, buffer),
             Kind::Proc(handle) => self.proc_open(caller, handle, buffer),
             Kind::Root(scheme) => self.open_root(caller, scheme, buffer, O_RDONLY),
             _ => fail(EINVAL),
