@@ -4,6 +4,7 @@
 //! authority there is in the system comes from there.
 
 use crate::{
+    access::lend,
     arch,
     context::{Context, Status},
     descriptor::{Denials, Description},
@@ -143,6 +144,8 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         contexts: Slab::with_limit(MAX_CONTEXTS),
         spaces,
         copies: Vec::new(),
+        last_loan: lend::WINDOW,
+        lent_on: Vec::new(),
         tables,
         descriptions: Slab::new(),
         schemes: Slab::new(),

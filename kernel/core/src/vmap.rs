@@ -307,6 +307,18 @@ impl<C: Content> VMap<C> {
         self.pages = self.pages.saturating_sub(gone);
     }
 
+    /// Changes the content of every grant that has pages in `range`, as a whole, and joins none. Needs no
+    /// memory.
+    pub fn alter(&mut self, range: PageRange, change: &mut dyn FnMut(&mut C)) {
+        let first = self.position(range.start());
+        for grant in self.grants.get_mut(first..).unwrap_or_default() {
+            if !grant.range.overlaps(range) {
+                break;
+            }
+            change(&mut grant.content);
+        }
+    }
+
     /// Changes the content of every granted page of `range`.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! [`Loan::release`].
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use super::{
     AddrSpace, Kind, OnRelease, Region, Request, SpaceError, Terms, drop_entry, drop_pages, own,
@@ -27,9 +28,11 @@ pub enum Lend {
     /// The receiver sees the pages, and copies one before it writes to it. Whether it sees what the
     /// lender writes later is unspecified.
     Snapshot,
-    /// As [`Lend::Shared`], for the time of a call: the receiver can lend the pages on only in this way,
-    /// cannot move them, and a copy of its space does not have them.
-    Call,
+    /// As [`Lend::Shared`], for the time of the call of this number: the receiver can lend the pages on
+    /// only in this way, cannot move them, and a copy of its space does not have them. What is lent on
+    /// keeps the number of the call that it was first lent for, with whose end it ends
+    /// ([`AddrSpace::revoke`]).
+    Call(NonZeroU32),
 }
 
 #[derive(Debug)]
@@ -111,10 +114,18 @@ impl Loan {
     }
 
     /// The same pages, for the time of a call.
-    pub fn for_call(self) -> Self {
+    pub fn for_call(self, number: NonZeroU32) -> Self {
         Self {
-            way: Lend::Call,
+            way: Lend::Call(number),
             ..self
+        }
+    }
+
+    /// The call that the pages are lent for.
+    pub const fn call(&self) -> Option<NonZeroU32> {
+        match self.way {
+            Lend::Call(number) => Some(number),
+            Lend::Shared | Lend::Snapshot => None,
         }
     }
 
@@ -202,7 +213,8 @@ impl AddrSpace {
     /// # Errors
     /// [`SpaceError::Invalid`]; [`SpaceError::Fault`] if the range has holes;
     /// [`SpaceError::Access`] for a snapshot of a device or of pages that can never be read, and for
-    /// what was itself lent for a call, except for another; [`SpaceError::NoMemory`].
+    /// what was itself lent for a call, except for another, and then not together with anything else;
+    /// [`SpaceError::NoMemory`].
     pub fn lend<M: Machine>(
         &mut self,
         m: &mut M,
@@ -214,12 +226,18 @@ impl AddrSpace {
         if !self.map.is_covered(range) {
             return Err(SpaceError::Fault);
         }
+        let outer = self.map.find(range.start());
+        let outer = outer.and_then(|grant| grant.content.lent);
+        let way = match (way, outer) {
+            (Lend::Call(_), Some(outer)) => Lend::Call(outer),
+            (_, None) => way,
+            (_, Some(_)) => return Err(SpaceError::Access),
+        };
         if let Some(grant) = self.map.find(range.start())
             && let Kind::Device { base, cache } = grant.content.kind
         {
             let whole = grant.range.end() >= range.end();
-            let ends = grant.content.lent && way != Lend::Call;
-            if way == Lend::Snapshot || !whole || ends {
+            if way == Lend::Snapshot || !whole {
                 return Err(SpaceError::Access);
             }
             let skip = range.start().saturating_sub(grant.range.start()) as u64;
@@ -240,9 +258,8 @@ impl AddrSpace {
             let Some(part) = grant.range.intersection(range) else {
                 continue;
             };
-            let ends = region.lent && way != Lend::Call;
             let device = matches!(region.kind, Kind::Device { .. });
-            if device || ends || !region.max.contains(Prot::READ) {
+            if device || region.lent != outer || !region.max.contains(Prot::READ) {
                 loan.release(m);
                 return Err(SpaceError::Access);
             }
@@ -315,10 +332,10 @@ impl AddrSpace {
         };
         let marks = match (loan.way, shared) {
             (Lend::Snapshot, _) => Entry::COW,
-            (Lend::Shared | Lend::Call, true) => 0,
-            (Lend::Shared | Lend::Call, false) => Entry::LENT,
+            (Lend::Shared | Lend::Call(_), true) => 0,
+            (Lend::Shared | Lend::Call(_), false) => Entry::LENT,
         };
-        let lent = loan.way == Lend::Call;
+        let lent = loan.call();
         let kind = match &loan.pages {
             Pages::Frames {
                 contiguous: true, ..
@@ -360,6 +377,25 @@ impl AddrSpace {
             },
         )?;
         Ok(range.base())
+    }
+
+    /// Ends what was lent for a call, in a range that holds all of it: the pages become memory of zeros
+    /// that nobody else sees, so that whoever is still using them does no harm and comes to none. Needs no
+    /// memory.
+    pub fn revoke<M: Machine>(&mut self, m: &mut M, base: usize, size: usize, call: NonZeroU32) {
+        let Some(range) = PageRange::of_bytes(base, size) else {
+            return;
+        };
+        for grant in self.map.overlapping(range) {
+            if grant.content.lent == Some(call) {
+                drop_pages(m, &mut self.table, grant.range);
+            }
+        }
+        self.map.alter(range, &mut |region| {
+            if region.lent == Some(call) {
+                region.kind = Kind::Anon;
+            }
+        });
     }
 
     /// Sets the entries of a free range, in order; on failure drops them all.

@@ -183,7 +183,7 @@ impl AddrSpace {
             prot: Prot::from_map_flags(request.flags),
             max: Prot::ALL,
             shared: request.flags.contains(MapFlags::MAP_SHARED),
-            lent: false,
+            lent: None,
             record: None,
             offset: 0,
         };
@@ -469,7 +469,8 @@ impl AddrSpace {
         }
         let mut left = limit.max(1);
         for grant in self.map.iter() {
-            if !grant.content.shared || grant.content.kind != Kind::Anon {
+            let region = &grant.content;
+            if !region.shared || region.kind != Kind::Anon || region.lent.is_some() {
                 continue;
             }
             let Some(rest) = grant.range.rest_from(copying.prepared) else {
@@ -481,7 +482,7 @@ impl AddrSpace {
                     Some(left) => left,
                     None => return Ok(Progress::More),
                 };
-                present(m, &mut self.table, &grant.content, page)?;
+                present(m, &mut self.table, region, page)?;
             }
             copying.prepared = rest.end();
         }
@@ -489,7 +490,7 @@ impl AddrSpace {
         let mut result = Ok(Progress::Done);
         for grant in self.map.iter() {
             let region = &grant.content;
-            if region.lent {
+            if region.lent.is_some() {
                 continue;
             }
             let Some(rest) = grant.range.rest_from(copying.copied) else {
@@ -568,7 +569,7 @@ pub struct Copying {
 impl Copying {
     /// The copy, when all parts are done. Calls `retained` as [`AddrSpace::clone_cow`] does.
     pub fn finish(mut self, retained: &mut dyn FnMut(Mapped)) -> AddrSpace {
-        self.copy.map.retain(|region| !region.lent);
+        self.copy.map.retain(|region| region.lent.is_none());
         for grant in self.copy.map.iter() {
             if let Some(mapped) = grant.content.report(grant.range) {
                 retained(mapped);

@@ -29,7 +29,7 @@ impl Pieces {
             let Some(part) = grant.range.intersection(range) else {
                 continue;
             };
-            if grant.content.lent {
+            if grant.content.lent.is_some() {
                 return Err(SpaceError::Access);
             }
             let skipped = part.start().saturating_sub(grant.range.start());

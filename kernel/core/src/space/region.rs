@@ -1,5 +1,6 @@
 //! What the pages of an address space are, and what callers say when they ask for some.
 
+use core::num::NonZeroU32;
 use syscall::error::{EACCES, EEXIST, EFAULT, EINVAL, ENOMEM};
 use syscall::{GrantFlags, MapFlags};
 
@@ -36,8 +37,8 @@ pub struct Region {
     pub max: Prot,
     /// A copy of the space sees the same pages (`MAP_SHARED`), not copies of them.
     pub shared: bool,
-    /// Here for the time of a call only ([`super::Lend::Call`]).
-    pub lent: bool,
+    /// Which call it is here for, if only for the time of one ([`super::Lend::Call`]).
+    pub lent: Option<NonZeroU32>,
     /// The caller's name for what is mapped, reported when pages of it go away.
     pub record: Option<u32>,
     /// Offset in bytes of the first page in what `record` names.
@@ -63,7 +64,7 @@ impl Content for Region {
     fn continued_by(&self, pages: usize, next: &Self) -> bool {
         // Two runs of adjacent frames are adjacent to each other only by chance. What is lent goes back
         // at a time of its own, which must not need memory for a cut.
-        self.kind != Kind::Contiguous && !self.lent && self.advance(pages) == *next
+        self.kind != Kind::Contiguous && self.lent.is_none() && self.advance(pages) == *next
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::Scheme;
 use crate::{
+    access::lend,
     error::{Halt, Outcome, fail},
     kernel::Kernel,
     memory::{Frame, PAGE_SIZE},
@@ -144,7 +145,7 @@ impl Kernel {
         }
         let address = window.address(index);
         let space = target.space;
-        let frame = self.lend_frame(space, address, true)?;
+        let frame = self.lend_frame(space, address, true, lend::WINDOW)?;
         if let Some(target) = self.schemes.get_mut(scheme) {
             target.window.frames.push(frame);
         }

@@ -1,5 +1,6 @@
 //! Single behaviours, one case each.
 
+use core::num::NonZeroU32;
 use std::vec;
 
 use super::*;
@@ -522,6 +523,7 @@ fn nobody_gets_more_than_lender_and_terms_allow() {
 
 #[test]
 fn what_is_lent_for_a_call_goes_back_whole() {
+    let call = Lend::Call(NonZeroU32::MIN);
     let (mut m, mut caller) = start();
     caller
         .map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
@@ -531,7 +533,7 @@ fn what_is_lent_for_a_call_goes_back_whole() {
         .map_anon(&mut m, &request(9, 1, SHARED), &mut quiet)
         .unwrap();
     for page in [0, 2] {
-        let loan = caller.lend(&mut m, at(page), 2 * PAGE, Lend::Call).unwrap();
+        let loan = caller.lend(&mut m, at(page), 2 * PAGE, call).unwrap();
         let to = request(page, 0, RW | MapFlags::MAP_FIXED);
         daemon
             .map_loan(&mut m, &to, loan, &terms(), &mut quiet)
@@ -560,12 +562,23 @@ fn what_is_lent_for_a_call_goes_back_whole() {
     let refused = third.take_from(&mut m, &mut daemon, at(0), PAGE, &to, &mut quiet);
     assert_eq!(refused, Err(SpaceError::Access));
     // A call of the daemon's own may have it, and as little may be done with it there.
-    let loan = daemon.lend(&mut m, at(0), PAGE, Lend::Call).unwrap();
+    let loan = daemon.lend(&mut m, at(0), PAGE, call).unwrap();
     third
         .map_loan(&mut m, &to, loan, &terms(), &mut quiet)
         .unwrap();
     let refused = third.lend(&mut m, at(0), PAGE, Lend::Shared);
     assert_eq!(refused.err(), Some(SpaceError::Access));
+    // Nor may it be passed off with other memory as lent for a later call.
+    let mixed = daemon.lend(&mut m, at(0), 4 * PAGE, Lend::Call(NonZeroU32::MAX));
+    mixed.unwrap().release(&mut m);
+    daemon
+        .map_anon(&mut m, &request(4, 1, SHARED), &mut quiet)
+        .unwrap();
+    for (page, pages) in [(0, 5), (3, 2)] {
+        let mixed = daemon.lend(&mut m, at(page), pages * PAGE, Lend::Call(NonZeroU32::MAX));
+        assert_eq!(mixed.err(), Some(SpaceError::Access));
+    }
+    daemon.unmap(&mut m, at(4), PAGE, &mut quiet).unwrap();
     // A copy has what is shared, but not what is lent.
     let mut child = daemon.clone_cow(&mut m, &mut quiet).unwrap();
     assert_eq!((child.region_count(), child.page_count()), (1, 1));
@@ -577,6 +590,54 @@ fn what_is_lent_for_a_call_goes_back_whole() {
     assert_eq!(take(&mut m, &mut daemon, 1), Err(Segv::Unmapped));
     assert_eq!(take(&mut m, &mut caller, 1), Ok(7));
     finish(&mut m, [caller, daemon, third, child]);
+}
+
+#[test]
+fn what_is_lent_on_ends_with_the_first_call() {
+    let (mut m, mut caller) = start();
+    let [outer, inner] = [1, 2].map(|n| NonZeroU32::new(n).unwrap());
+    caller
+        .map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet)
+        .unwrap();
+    let mut spaces = [(); 3].map(|()| AddrSpace::new(&mut m).unwrap());
+    let mut loan = caller
+        .lend(&mut m, at(0), 3 * PAGE, Lend::Call(outer))
+        .unwrap();
+    for space in &mut spaces {
+        space
+            .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
+            .unwrap();
+        loan = space
+            .lend(&mut m, at(0), 3 * PAGE, Lend::Call(inner))
+            .unwrap();
+        assert_eq!(loan.call(), Some(outer));
+    }
+    loan.release(&mut m);
+    let [proxy, middle, last] = &mut spaces;
+    put(&mut m, last, 1, 5).unwrap();
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(5));
+    proxy.unmap(&mut m, at(0), 3 * PAGE, &mut quiet).unwrap();
+    // It was cut meanwhile.
+    last.protect(&mut m, at(2), PAGE, MapFlags::PROT_READ)
+        .unwrap();
+    last.revoke(&mut m, at(0), 3 * PAGE, inner);
+    assert_eq!(take(&mut m, last, 1), Ok(5));
+    for space in [&mut *middle, &mut *last] {
+        space.revoke(&mut m, at(0), 3 * PAGE, outer);
+        assert_eq!(take(&mut m, space, 1), Ok(0));
+        assert_eq!(take(&mut m, space, 2), Ok(0));
+        put(&mut m, space, 1, 6).unwrap();
+    }
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(5));
+    // What they have now is still no copy's.
+    let child = last.clone_cow(&mut m, &mut quiet).unwrap();
+    assert_eq!(child.page_count(), 0);
+    check(
+        &m,
+        &[&caller, proxy, middle, last, &child],
+        &BTreeMap::new(),
+    );
+    finish(&mut m, [caller, child].into_iter().chain(spaces));
 }
 
 #[test]
