@@ -4,7 +4,6 @@
 //! authority there is in the system comes from there.
 
 use crate::{
-    access::lend,
     arch,
     context::{Context, Status},
     descriptor::{Denials, Description},
@@ -12,7 +11,7 @@ use crate::{
     kernel::{self, Kernel, Space, WaitTable},
     memory::{
         self,
-        space::{AddrSpace, Prot},
+        space::{AddrSpace, Prot, STANDING},
     },
     scheme::{
         Kind, debug::Console, event::WatchTable, irq::Irqs, proc::rings::SUSPECTS,
@@ -144,7 +143,7 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         contexts: Slab::with_limit(MAX_CONTEXTS),
         spaces,
         copies: Vec::new(),
-        last_loan: lend::WINDOW,
+        last_loan: STANDING,
         lent_on: Vec::new(),
         tables,
         descriptions: Slab::new(),

@@ -5,7 +5,7 @@ use crate::{
     kernel::{Kernel, Space},
     memory::{
         Frame, PAGE_SIZE,
-        space::{Lend, Loan, Prot, Request, Terms},
+        space::{Lend, Loan, Prot, Request, STANDING, Terms},
     },
     scheme::user::payload::Mapped,
 };
@@ -15,9 +15,6 @@ use syscall::{error::*, flag::MapFlags};
 
 /// Windows and lent buffers are put above this, out of the way of a program's own choices.
 const WINDOW_MIN: usize = 0x7000_0000_0000;
-
-/// What stands for a buffer's number in the pages of windows, which stay.
-pub const WINDOW: NonZeroU32 = NonZeroU32::MIN;
 
 /// How much of one buffer its daemon can have lent on at a time, each time counted: all of it ends in one
 /// step.
@@ -103,7 +100,7 @@ impl Kernel {
     /// A number for a buffer to be lent. They come again after four thousand million.
     pub fn next_loan(&mut self) -> NonZeroU32 {
         let next = self.last_loan.checked_add(1);
-        self.last_loan = next.unwrap_or(WINDOW.saturating_add(1));
+        self.last_loan = next.unwrap_or(STANDING.saturating_add(1));
         self.last_loan
     }
 

@@ -29,7 +29,9 @@ use crate::paging::{
 use crate::vmap::VMap;
 
 pub use loan::{Lend, Loan};
-pub use region::{Access, Kind, Mapped, OnRelease, Region, Request, Segv, SpaceError, Terms};
+pub use region::{
+    Access, Kind, Mapped, OnRelease, Region, Request, STANDING, Segv, SpaceError, Terms,
+};
 
 use syscall::MapFlags;
 

@@ -26,6 +26,9 @@ pub enum Kind {
     },
 }
 
+/// In place of a call's number ([`super::Lend::Call`]): pages that are there for any call, and stay.
+pub const STANDING: NonZeroU32 = NonZeroU32::MIN;
+
 /// One region: pages of one kind with one protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
@@ -64,7 +67,8 @@ impl Content for Region {
     fn continued_by(&self, pages: usize, next: &Self) -> bool {
         // Two runs of adjacent frames are adjacent to each other only by chance. What is lent goes back
         // at a time of its own, which must not need memory for a cut.
-        self.kind != Kind::Contiguous && self.lent.is_none() && self.advance(pages) == *next
+        let goes_back = self.lent.is_some_and(|call| call != STANDING);
+        self.kind != Kind::Contiguous && !goes_back && self.advance(pages) == *next
     }
 }
 

@@ -7,10 +7,9 @@
 
 use super::Scheme;
 use crate::{
-    access::lend,
     error::{Halt, Outcome, fail},
     kernel::Kernel,
-    memory::{Frame, PAGE_SIZE},
+    memory::{Frame, PAGE_SIZE, space::STANDING},
 };
 use alloc::vec::Vec;
 use kernel_core::{machine::Machine, slab::Id};
@@ -145,7 +144,7 @@ impl Kernel {
         }
         let address = window.address(index);
         let space = target.space;
-        let frame = self.lend_frame(space, address, true, lend::WINDOW)?;
+        let frame = self.lend_frame(space, address, true, STANDING)?;
         if let Some(target) = self.schemes.get_mut(scheme) {
             target.window.frames.push(frame);
         }

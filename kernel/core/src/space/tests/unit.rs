@@ -523,7 +523,7 @@ fn nobody_gets_more_than_lender_and_terms_allow() {
 
 #[test]
 fn what_is_lent_for_a_call_goes_back_whole() {
-    let call = Lend::Call(NonZeroU32::MIN);
+    let call = Lend::Call(NonZeroU32::MIN.saturating_add(1));
     let (mut m, mut caller) = start();
     caller
         .map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
@@ -541,6 +541,18 @@ fn what_is_lent_for_a_call_goes_back_whole() {
     }
     // Two loans next to each other stay two, so that one goes back without a cut.
     assert_eq!(daemon.region_count(), 3);
+    // What stays until all of it goes is one.
+    for page in [10, 11] {
+        let frame = [m.alloc(Owner::User).unwrap()];
+        let loan = Loan::of_frames(&mut m, &frame).unwrap();
+        let to = request(page, 0, RW | MapFlags::MAP_FIXED);
+        daemon
+            .map_loan(&mut m, &to, loan.for_call(STANDING), &terms(), &mut quiet)
+            .unwrap();
+        m.release(frame[0]);
+    }
+    assert_eq!(daemon.region_count(), 4);
+    daemon.unmap(&mut m, at(10), 2 * PAGE, &mut quiet).unwrap();
     put(&mut m, &mut daemon, 1, 7).unwrap();
     assert_eq!(take(&mut m, &mut caller, 1), Ok(7));
     for way in [Lend::Shared, Lend::Snapshot] {
