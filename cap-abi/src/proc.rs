@@ -15,10 +15,10 @@
 //! | context | `attrs` | `read`/`write` of a `ProcSchemeAttrs` (writing: only through a handle that came from the root, not through one limited by [`crate::Rights::ATTR`]) |
 //! | context | `status` | `read` of a `CtxtStsBuf`; `write` of a `ContextVerb` as `usize`, and behind `ForceKill` optionally a second `usize`, the status word that is read as `excp.code` afterwards (0 without it); readable (event) when the context is dead or stopped; `read` of [`TIME_LEN`] bytes more gives behind it how long the context has had the processor, in nanoseconds (of one that has ended, to its end) |
 //! | context | `start` | `write` of anything starts the context |
-//! | context | `current-addrspace` | `write` of [`SwitchAddrSpace`] |
-//! | context | `current-filetable` | `write` of one `usize`: a table descriptor; takes effect at once |
+//! | context | `current-addrspace` | `write` of [`SwitchAddrSpace`], whose descriptor needs [`crate::Rights::WRITE`] |
+//! | context | `current-filetable` | `write` of one `usize`: a table descriptor, which needs [`crate::Rights::CALL`]; takes effect at once |
 //! | context | `sched-affinity`, `mmap-min-addr` | `read`/`write` of their value |
-//! | addrspace | `exclusive` | a copy-on-write copy |
+//! | addrspace | `exclusive` | a copy-on-write copy, without what is there for the time of a call |
 //! | addrspace | `empty` | a new empty address space |
 //! | filetable | `copy` | a copy with every entry |
 //! | filetable | `empty` | a new empty table |

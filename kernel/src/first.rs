@@ -9,7 +9,10 @@ use crate::{
     descriptor::{Denials, Description},
     error::{Halt, Outcome},
     kernel::{self, Kernel, Space, WaitTable},
-    memory::{self, space::AddrSpace},
+    memory::{
+        self,
+        space::{AddrSpace, Prot, STANDING},
+    },
     scheme::{
         Kind, debug::Console, event::WatchTable, irq::Irqs, proc::rings::SUSPECTS,
         user::MAX_CONTEXTS,
@@ -140,6 +143,8 @@ pub fn begin(info: &'static BootInfo) -> Result<(), Failure> {
         contexts: Slab::with_limit(MAX_CONTEXTS),
         spaces,
         copies: Vec::new(),
+        last_loan: STANDING,
+        lent_on: Vec::new(),
         tables,
         descriptions: Slab::new(),
         schemes: Slab::new(),
@@ -237,7 +242,7 @@ impl Kernel {
         };
         let cache = crate::memory::space::Cache::WriteBack;
         self.change(space, |space, memory, released| {
-            Ok(space.map_device(memory, &request, image.base, cache, released)?)
+            Ok(space.map_device(memory, &request, image.base, cache, Prot::ALL, released)?)
         })?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! Rust's borrow rules do what a set of finer locks would have to.
 
 use crate::{
+    access::lend::LentOn,
     arch,
     context::Context,
     descriptor::{Denials, Description, FileTable},
@@ -20,6 +21,7 @@ use crate::{
     },
 };
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 use kernel_core::{
     event::{Events, QueueId},
     lease::Leases,
@@ -48,6 +50,10 @@ pub struct Kernel {
     pub spaces: Slab<Space>,
     /// Copies of spaces that contexts have begun.
     pub copies: Vec<(Id<Context>, Id<Space>, Copying)>,
+    /// The number of the last buffer that was lent.
+    pub last_loan: NonZeroU32,
+    /// Buffers that were lent to a daemon, which has lent them to another.
+    pub lent_on: Vec<LentOn>,
     /// Descriptor tables.
     pub tables: Slab<FileTable>,
     /// Open file descriptions.

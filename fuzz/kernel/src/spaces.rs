@@ -84,13 +84,13 @@ fn perform(m: &mut Sim, spaces: &mut [AddrSpace; SPACES], which: u8, call: Call)
             let size = size.size() % (64 * PAGE_SIZE);
             let request = request(at, size, flags);
             space
-                .map_device(m, &request, physical, Cache::Uncached, quiet)
+                .map_device(m, &request, physical, Cache::Uncached, Prot::ALL, quiet)
                 .ok()?;
         }
         Call::Contiguous(at, pages, flags) => {
             let size = usize::from(pages % 16) * PAGE_SIZE;
             space
-                .map_contiguous(m, &request(at, size, flags), quiet)
+                .map_contiguous(m, &request(at, size, flags), Prot::ALL, quiet)
                 .ok()?;
         }
         Call::Unmap(at, size) => space.unmap(m, at.address(), size.size(), quiet).ok()?,

@@ -294,6 +294,31 @@ impl<C: Content> VMap<C> {
         Ok(())
     }
 
+    /// Removes the grants that `keep` says no of. Needs no memory.
+    pub fn retain(&mut self, mut keep: impl FnMut(&C) -> bool) {
+        let mut gone = 0_usize;
+        self.grants.retain(|grant| {
+            let kept = keep(&grant.content);
+            if !kept {
+                gone = gone.saturating_add(grant.range.len());
+            }
+            kept
+        });
+        self.pages = self.pages.saturating_sub(gone);
+    }
+
+    /// Changes the content of every grant that has pages in `range`, as a whole, and joins none. Needs no
+    /// memory.
+    pub fn alter(&mut self, range: PageRange, change: &mut dyn FnMut(&mut C)) {
+        let first = self.position(range.start());
+        for grant in self.grants.get_mut(first..).unwrap_or_default() {
+            if !grant.range.overlaps(range) {
+                break;
+            }
+            change(&mut grant.content);
+        }
+    }
+
     /// Changes the content of every granted page of `range`.
     ///
     /// # Errors

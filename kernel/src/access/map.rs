@@ -121,12 +121,13 @@ impl Kernel {
         }
     }
 
-    /// Maps what a daemon prepared at `source` of its space.
+    /// Maps what a daemon prepared at `source` of its space; no lower than `min` if the place is free to choose.
     pub fn map_from_daemon(
         &mut self,
         daemon: Id<Space>,
         source: usize,
         target: Id<Space>,
+        min: usize,
         map: &MapIntent,
     ) -> Outcome {
         let shared = map.flags.contains(MapFlags::MAP_SHARED);
@@ -143,11 +144,8 @@ impl Kernel {
         let terms = Terms {
             record: Some(map.record.index()),
             offset: 0,
-            max,
+            max: max.intersection(map.limit),
         };
-        let min = self
-            .this()
-            .map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
         let request = Request {
             address: map.address,
             size: map.size,

@@ -4,5 +4,5 @@ pub use kernel_core::frames::Frame;
 pub use kernel_core::paging::{Cache, PageRange, Prot};
 pub use kernel_core::space::{
     Access, AddrSpace, Copying, Kind, Lend, Loan, Mapped, OnRelease, Progress, Region, Request,
-    Segv, SpaceError, Terms,
+    STANDING, Segv, SpaceError, Terms,
 };

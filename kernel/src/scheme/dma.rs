@@ -45,13 +45,14 @@ impl Kernel {
         Ok(self.blocks.insert(block)?)
     }
 
-    /// Maps a block, from its beginning.
+    /// Maps a block, from its beginning, with never more than `limit`.
     pub fn dma_map(
         &mut self,
         id: Id<Block>,
         space: Id<Space>,
         request: &Request,
         offset: usize,
+        limit: Prot,
     ) -> Outcome {
         let block = self.blocks.get(id).ok_or(Halt::Errno(EBADF))?;
         if offset != 0 || request.size > block.size {
@@ -61,7 +62,7 @@ impl Kernel {
         let terms = Terms {
             record: None,
             offset: 0,
-            max: Prot::READ.union(Prot::WRITE),
+            max: Prot::READ.union(Prot::WRITE).intersection(limit),
         };
         self.change(space, |space, memory, released| {
             Ok(space.map_loan(memory, request, loan, &terms, released)?)

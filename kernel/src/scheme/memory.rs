@@ -9,7 +9,7 @@ use super::{Kind, dma::Block, ops::Opened, user::Node};
 use crate::{
     error::{Halt, Outcome, fail},
     kernel::{Kernel, Space},
-    memory::space::{Cache, Request},
+    memory::space::{Cache, Prot, Request},
 };
 use core::mem::size_of;
 use kernel_core::slab::Id;
@@ -226,8 +226,14 @@ impl Kernel {
         Ok(Opened::plain(Kind::Memory(source)))
     }
 
-    /// `SYS_FMAP` on a memory descriptor.
-    pub fn memory_map(&mut self, source: Source, id: Id<Space>, map: &Map) -> Outcome {
+    /// `SYS_FMAP` on a memory descriptor, with never more than `limit`; of fresh memory any program
+    /// may do with as it likes.
+    pub fn memory_map(&mut self, source: Source, id: Id<Space>, map: &Map, limit: Prot) -> Outcome {
+        let copied = matches!(source, Source::Zeroed | Source::Translation);
+        if !copied && map.flags.contains(MapFlags::MAP_PRIVATE) {
+            // These pages cannot be copied before they are written.
+            return fail(EINVAL);
+        }
         let min = self
             .this()
             .map_or(crate::context::life::MMAP_MIN, |context| context.mmap_min);
@@ -240,15 +246,15 @@ impl Kernel {
         match source {
             Source::Zeroed => self.map_anonymous(id, map.address, map.size, map.flags),
             Source::Contiguous => self.change(id, |space, memory, released| {
-                Ok(space.map_contiguous(memory, &request, released)?.0)
+                Ok(space.map_contiguous(memory, &request, limit, released)?.0)
             }),
             Source::Physical(caching) => {
-                let physical = map.offset as u64;
+                let (physical, cache) = (map.offset as u64, caching.cache());
                 if self.overlaps_kernel(physical, map.size as u64) {
                     return self.deny(crate::descriptor::Denial::Capability);
                 }
                 self.change(id, |space, memory, released| {
-                    Ok(space.map_device(memory, &request, physical, caching.cache(), released)?)
+                    Ok(space.map_device(memory, &request, physical, cache, limit, released)?)
                 })
             }
             Source::Window {
@@ -263,12 +269,12 @@ impl Kernel {
                 if end.is_none_or(|end| end > size) {
                     return fail(EINVAL);
                 }
-                let physical = base.saturating_add(offset);
+                let (physical, cache) = (base.saturating_add(offset), caching.cache());
                 self.change(id, |space, memory, released| {
-                    Ok(space.map_device(memory, &request, physical, caching.cache(), released)?)
+                    Ok(space.map_device(memory, &request, physical, cache, limit, released)?)
                 })
             }
-            Source::Dma(block) => self.dma_map(block, id, &request, map.offset),
+            Source::Dma(block) => self.dma_map(block, id, &request, map.offset, limit),
             Source::Translation => fail(EBADF),
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     descriptor::{Description, Entry},
     error::{Outcome, fail},
     kernel::{Kernel, Space, WaitKey},
+    memory::space::Prot,
 };
 use core::mem::size_of;
 use kernel_core::slab::Id;
@@ -139,7 +140,7 @@ impl Kernel {
         };
         self.read_bytes(self.current_space, base, buffer)?;
         match kind {
-            Kind::Pipe(pipe, _) => self.pipe_dup(pipe, buffer),
+            Kind::Pipe(pipe, end) => self.pipe_dup(pipe, end, buffer),
             Kind::Proc(handle) => self.proc_open(caller, handle, buffer),
             Kind::Root(scheme) => self.open_root(caller, scheme, buffer, O_RDONLY),
             _ => fail(EINVAL),
@@ -240,11 +241,18 @@ impl Kernel {
         }
     }
 
-    /// Maps a kernel object.
-    pub fn kernel_map(&mut self, kind: Kind, space: Id<Space>, map: &Map) -> Outcome {
+    /// Maps a kernel object, with never more than `limit`.
+    pub fn kernel_map(&mut self, kind: Kind, space: Id<Space>, map: &Map, limit: Prot) -> Outcome {
+        // A private mapping needs no right to write, so that one which is shared must not pass for it.
+        if map
+            .flags
+            .contains(MapFlags::MAP_SHARED | MapFlags::MAP_PRIVATE)
+        {
+            return fail(EINVAL);
+        }
         match kind {
-            Kind::Memory(source) => self.memory_map(source, space, map),
-            Kind::Proc(proc::Handle::Space(source)) => self.proc_map(source, space, map),
+            Kind::Memory(source) => self.memory_map(source, space, map, limit),
+            Kind::Proc(proc::Handle::Space(source)) => self.proc_map(source, space, map, limit),
             _ => fail(ENODEV),
         }
     }

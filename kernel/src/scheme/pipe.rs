@@ -37,11 +37,12 @@ impl Kernel {
         Ok(Opened::plain(Kind::Pipe(id, End::Read)))
     }
 
-    /// `dup` with a payload on an end.
-    pub fn pipe_dup(&mut self, id: Id<Pipe>, payload: &[u8]) -> Outcome<Opened> {
-        let end = match payload {
-            b"read" => End::Read,
-            b"write" => End::Write,
+    /// `dup` with a payload on an end. Whoever writes to a pipe is not thereby to see what others write.
+    pub fn pipe_dup(&mut self, id: Id<Pipe>, from: End, payload: &[u8]) -> Outcome<Opened> {
+        let end = match (from, payload) {
+            (End::Read, b"read") => End::Read,
+            (End::Write, b"read") => return fail(EBADF),
+            (_, b"write") => End::Write,
             _ => return fail(EINVAL),
         };
         self.pipes.get_mut(id).ok_or(Halt::Errno(EBADF))?.open(end);

@@ -4,6 +4,7 @@ use crate::{
     context::Context,
     error::{Halt, Outcome, fail},
     kernel::{Kernel, Space},
+    memory::space::Prot,
     scheme::{
         Kind,
         memory::MapRecord,
@@ -34,9 +35,10 @@ impl Kernel {
             return self.map_anonymous(space, map.address, map.size, map.flags);
         }
         let entry = self.entry(fd, rights::map(map.flags))?;
+        let limit = Prot::from_map_flags(rights::map_limit(entry.rights, map.flags));
         let kind = self.description(entry.desc)?.kind;
         let Kind::User { scheme, number } = kind else {
-            return self.kernel_map(kind, space, &map);
+            return self.kernel_map(kind, space, &map, limit);
         };
         if map.flags.contains(MapFlags::MAP_SHARED) == map.flags.contains(MapFlags::MAP_PRIVATE) {
             return fail(EINVAL);
@@ -69,22 +71,26 @@ impl Kernel {
             address: map.address,
             size: map.size,
             flags: map.flags,
+            limit,
         })))
     }
 
     /// Maps what the daemon has prepared at `source` in its own space into the caller's.
     pub fn finish_map(&mut self, caller: Id<Context>, map: MapIntent, source: usize) -> Outcome {
-        let target = self.contexts.get(caller).and_then(|context| context.space);
+        let target = self
+            .contexts
+            .get(caller)
+            .and_then(|context| Some((context.space?, context.mmap_min)));
         let daemon = self
             .maps
             .get(map.record)
             .and_then(|record| self.schemes.get(record.scheme))
             .map(|scheme| scheme.space);
-        let (Some(target), Some(daemon)) = (target, daemon) else {
+        let (Some((target, min)), Some(daemon)) = (target, daemon) else {
             self.release_map(map.record, usize::MAX);
             return fail(ENODEV);
         };
-        self.map_from_daemon(daemon, source, target, &map)
+        self.map_from_daemon(daemon, source, target, min, &map)
             .inspect_err(|_| self.release_map(map.record, usize::MAX))
     }
 

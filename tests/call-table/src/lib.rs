@@ -173,6 +173,7 @@ pub const ELSEWHERE: &[(usize, i32, &str)] = &[
     (SYS_WRITE, ENOSPC, "event.registrations_are_limited"),
     (SYS_WRITE, EEXIST, "proc.spaces_are_edited_from_outside"),
     (SYS_WRITE, ENOMEM, "proc.spaces_are_edited_from_outside"),
+    (SYS_MPROTECT, EACCES, "maps.maps_stay_within_their_rights"),
     (
         SYS_DUP_INTO,
         EMFILE,

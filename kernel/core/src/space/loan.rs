@@ -5,6 +5,7 @@
 //! [`Loan::release`].
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use super::{
     AddrSpace, Kind, OnRelease, Region, Request, SpaceError, Terms, drop_entry, drop_pages, own,
@@ -27,6 +28,11 @@ pub enum Lend {
     /// The receiver sees the pages, and copies one before it writes to it. Whether it sees what the
     /// lender writes later is unspecified.
     Snapshot,
+    /// As [`Lend::Shared`], for the time of the call of this number: the receiver can lend the pages on
+    /// only in this way, cannot move them, and a copy of its space does not have them. What is lent on
+    /// keeps the number of the call that it was first lent for, with whose end it ends
+    /// ([`AddrSpace::revoke`]).
+    Call(NonZeroU32),
 }
 
 #[derive(Debug)]
@@ -107,6 +113,22 @@ impl Loan {
         Ok(loan)
     }
 
+    /// The same pages, for the time of a call.
+    pub fn for_call(self, number: NonZeroU32) -> Self {
+        Self {
+            way: Lend::Call(number),
+            ..self
+        }
+    }
+
+    /// The call that the pages are lent for.
+    pub const fn call(&self) -> Option<NonZeroU32> {
+        match self.way {
+            Lend::Call(number) => Some(number),
+            Lend::Shared | Lend::Snapshot => None,
+        }
+    }
+
     fn with_capacity(pages: usize) -> Result<Self, NoMemory> {
         let mut frames = Vec::new();
         frames.try_reserve_exact(pages)?;
@@ -185,12 +207,13 @@ impl Loan {
 
 impl AddrSpace {
     /// Lends the pages of a range. Pages that were never touched are allocated; for
-    /// [`Lend::Shared`], pages that are to be copied before writing are copied. Takes a step for
+    /// what both sides write, pages that are to be copied before writing are copied. Takes a step for
     /// every page.
     ///
     /// # Errors
     /// [`SpaceError::Invalid`]; [`SpaceError::Fault`] if the range has holes;
-    /// [`SpaceError::Access`] for a snapshot of a device or of pages that can never be read;
+    /// [`SpaceError::Access`] for a snapshot of a device or of pages that can never be read, and for
+    /// what was itself lent for a call, except for another, and then not together with anything else;
     /// [`SpaceError::NoMemory`].
     pub fn lend<M: Machine>(
         &mut self,
@@ -203,6 +226,13 @@ impl AddrSpace {
         if !self.map.is_covered(range) {
             return Err(SpaceError::Fault);
         }
+        let outer = self.map.find(range.start());
+        let outer = outer.and_then(|grant| grant.content.lent);
+        let way = match (way, outer) {
+            (Lend::Call(_), Some(outer)) => Lend::Call(outer),
+            (_, None) => way,
+            (_, Some(_)) => return Err(SpaceError::Access),
+        };
         if let Some(grant) = self.map.find(range.start())
             && let Kind::Device { base, cache } = grant.content.kind
         {
@@ -214,6 +244,7 @@ impl AddrSpace {
             let base = base.saturating_add(skip << PAGE_SHIFT);
             let loan = Loan::of_device(base, range.len(), cache).ok_or(SpaceError::Invalid)?;
             return Ok(Loan {
+                way,
                 max: grant.content.max,
                 ..loan
             });
@@ -227,11 +258,12 @@ impl AddrSpace {
             let Some(part) = grant.range.intersection(range) else {
                 continue;
             };
-            if matches!(region.kind, Kind::Device { .. }) || !region.max.contains(Prot::READ) {
+            let device = matches!(region.kind, Kind::Device { .. });
+            if device || region.lent != outer || !region.max.contains(Prot::READ) {
                 loan.release(m);
                 return Err(SpaceError::Access);
             }
-            if way == Lend::Shared {
+            if way != Lend::Snapshot {
                 loan.max = loan.max.intersection(region.max);
             }
             let ready = lend_ready(m, &mut self.table, region, part, way, &mut loan);
@@ -262,7 +294,7 @@ impl AddrSpace {
         terms: &Terms,
         on_release: OnRelease<'_>,
     ) -> Result<usize, SpaceError> {
-        let shared = loan.way == Lend::Shared;
+        let shared = loan.way != Lend::Snapshot;
         self.map_pages(m, request, loan, terms, shared, on_release)
     }
 
@@ -300,9 +332,10 @@ impl AddrSpace {
         };
         let marks = match (loan.way, shared) {
             (Lend::Snapshot, _) => Entry::COW,
-            (Lend::Shared, true) => 0,
-            (Lend::Shared, false) => Entry::LENT,
+            (Lend::Shared | Lend::Call(_), true) => 0,
+            (Lend::Shared | Lend::Call(_), false) => Entry::LENT,
         };
+        let lent = loan.call();
         let kind = match &loan.pages {
             Pages::Frames {
                 contiguous: true, ..
@@ -338,11 +371,31 @@ impl AddrSpace {
                 prot,
                 max,
                 shared,
+                lent,
                 record,
                 offset,
             },
         )?;
         Ok(range.base())
+    }
+
+    /// Ends what was lent for a call, in a range that holds all of it: the pages become memory of zeros
+    /// that nobody else sees, so that whoever is still using them does no harm and comes to none. Needs no
+    /// memory.
+    pub fn revoke<M: Machine>(&mut self, m: &mut M, base: usize, size: usize, call: NonZeroU32) {
+        let Some(range) = PageRange::of_bytes(base, size) else {
+            return;
+        };
+        for grant in self.map.overlapping(range) {
+            if grant.content.lent == Some(call) {
+                drop_pages(m, &mut self.table, grant.range);
+            }
+        }
+        self.map.alter(range, &mut |region| {
+            if region.lent == Some(call) {
+                region.kind = Kind::Anon;
+            }
+        });
     }
 
     /// Sets the entries of a free range, in order; on failure drops them all.
@@ -372,7 +425,7 @@ fn lend_page<M: Machine>(
     way: Lend,
 ) -> Result<Frame, SpaceError> {
     let mut entry = present(m, table, region, page)?;
-    if way == Lend::Shared && !region.shared {
+    if way != Lend::Snapshot && !region.shared {
         if entry.has(Entry::COW) && region.max.contains(Prot::WRITE) {
             entry = own(m, table, region, page, entry)?;
         }

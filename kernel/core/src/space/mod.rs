@@ -29,7 +29,9 @@ use crate::paging::{
 use crate::vmap::VMap;
 
 pub use loan::{Lend, Loan};
-pub use region::{Access, Kind, Mapped, OnRelease, Region, Request, Segv, SpaceError, Terms};
+pub use region::{
+    Access, Kind, Mapped, OnRelease, Region, Request, STANDING, Segv, SpaceError, Terms,
+};
 
 use syscall::MapFlags;
 
@@ -183,6 +185,7 @@ impl AddrSpace {
             prot: Prot::from_map_flags(request.flags),
             max: Prot::ALL,
             shared: request.flags.contains(MapFlags::MAP_SHARED),
+            lent: None,
             record: None,
             offset: 0,
         };
@@ -190,17 +193,18 @@ impl AddrSpace {
         Ok(range.base())
     }
 
-    /// Maps a device's physical addresses from `physical`, which is a page boundary. Returns the
-    /// address.
+    /// Maps a device's physical addresses from `physical`, which is a page boundary, with never more than
+    /// `max`. Returns the address.
     ///
     /// # Errors
-    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
+    /// [`SpaceError::Access`], [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
     pub fn map_device<M: Machine>(
         &mut self,
         m: &mut M,
         request: &Request,
         physical: u64,
         cache: Cache,
+        max: Prot,
         on_release: OnRelease<'_>,
     ) -> Result<usize, SpaceError> {
         let pages = pages_for(request.size).ok_or(SpaceError::Invalid)?;
@@ -208,20 +212,21 @@ impl AddrSpace {
         let terms = Terms {
             record: None,
             offset: 0,
-            max: Prot::ALL,
+            max,
         };
         self.map_loan(m, request, loan, &terms, on_release)
     }
 
-    /// Maps zeroed memory that is adjacent in physical memory, for devices. Copies of the space
-    /// share it. Returns the address and the physical address.
+    /// Maps zeroed memory that is adjacent in physical memory, for devices, with never more than `max`.
+    /// Copies of the space share it. Returns the address and the physical address.
     ///
     /// # Errors
-    /// [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
+    /// [`SpaceError::Access`], [`SpaceError::Invalid`], [`SpaceError::Exists`], [`SpaceError::NoMemory`].
     pub fn map_contiguous<M: Machine>(
         &mut self,
         m: &mut M,
         request: &Request,
+        max: Prot,
         on_release: OnRelease<'_>,
     ) -> Result<(usize, u64), SpaceError> {
         let pages = pages_for(request.size).filter(|&pages| pages > 0);
@@ -231,7 +236,7 @@ impl AddrSpace {
         let terms = Terms {
             record: None,
             offset: 0,
-            max: Prot::ALL,
+            max,
         };
         let base = self.map_loan(m, request, loan, &terms, on_release)?;
         Ok((base, physical))
@@ -410,7 +415,7 @@ impl AddrSpace {
     }
 
     /// A copy as `fork` wants it: shared regions are the same pages, all others become
-    /// copy-on-write on both sides. Calls `retained` for every run of pages with a record that the
+    /// copy-on-write on both sides; what is here for the time of a call is left out. Calls `retained` for every run of pages with a record that the
     /// copy maps as well.
     ///
     /// Shared anonymous memory that was never touched is allocated now, so that both sides
@@ -466,7 +471,8 @@ impl AddrSpace {
         }
         let mut left = limit.max(1);
         for grant in self.map.iter() {
-            if !grant.content.shared || grant.content.kind != Kind::Anon {
+            let region = &grant.content;
+            if !region.shared || region.kind != Kind::Anon || region.lent.is_some() {
                 continue;
             }
             let Some(rest) = grant.range.rest_from(copying.prepared) else {
@@ -478,7 +484,7 @@ impl AddrSpace {
                     Some(left) => left,
                     None => return Ok(Progress::More),
                 };
-                present(m, &mut self.table, &grant.content, page)?;
+                present(m, &mut self.table, region, page)?;
             }
             copying.prepared = rest.end();
         }
@@ -486,6 +492,9 @@ impl AddrSpace {
         let mut result = Ok(Progress::Done);
         for grant in self.map.iter() {
             let region = &grant.content;
+            if region.lent.is_some() {
+                continue;
+            }
             let Some(rest) = grant.range.rest_from(copying.copied) else {
                 continue;
             };
@@ -561,7 +570,8 @@ pub struct Copying {
 
 impl Copying {
     /// The copy, when all parts are done. Calls `retained` as [`AddrSpace::clone_cow`] does.
-    pub fn finish(self, retained: &mut dyn FnMut(Mapped)) -> AddrSpace {
+    pub fn finish(mut self, retained: &mut dyn FnMut(Mapped)) -> AddrSpace {
+        self.copy.map.retain(|region| region.lent.is_none());
         for grant in self.copy.map.iter() {
             if let Some(mapped) = grant.content.report(grant.range) {
                 retained(mapped);

@@ -29,6 +29,9 @@ impl Pieces {
             let Some(part) = grant.range.intersection(range) else {
                 continue;
             };
+            if grant.content.lent.is_some() {
+                return Err(SpaceError::Access);
+            }
             let skipped = part.start().saturating_sub(grant.range.start());
             let mut region = grant.content.advance(skipped);
             if let Some(prot) = prot {
@@ -102,7 +105,7 @@ impl AddrSpace {
     ///
     /// # Errors
     /// [`SpaceError::Invalid`] (also for ranges that overlap, and for growing what cannot);
-    /// [`SpaceError::Fault`] for holes in the old range; [`SpaceError::Access`];
+    /// [`SpaceError::Fault`] for holes in the old range; [`SpaceError::Access`], also for what is lent;
     /// [`SpaceError::Exists`]; [`SpaceError::NoMemory`].
     pub fn remap<M: Machine>(
         &mut self,
@@ -254,7 +257,7 @@ impl AddrSpace {
     ///
     /// # Errors
     /// [`SpaceError::Invalid`]; [`SpaceError::Fault`] for holes; [`SpaceError::Access`] if
-    /// a region can never allow the protection; [`SpaceError::Exists`]; [`SpaceError::NoMemory`].
+    /// a region can never allow the protection or is lent; [`SpaceError::Exists`]; [`SpaceError::NoMemory`].
     /// The source is unchanged.
     pub fn take_from<M: Machine>(
         &mut self,

@@ -1,5 +1,6 @@
 //! What the pages of an address space are, and what callers say when they ask for some.
 
+use core::num::NonZeroU32;
 use syscall::error::{EACCES, EEXIST, EFAULT, EINVAL, ENOMEM};
 use syscall::{GrantFlags, MapFlags};
 
@@ -25,6 +26,9 @@ pub enum Kind {
     },
 }
 
+/// In place of a call's number ([`super::Lend::Call`]): pages that are there for any call, and stay.
+pub const STANDING: NonZeroU32 = NonZeroU32::MIN;
+
 /// One region: pages of one kind with one protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
@@ -36,6 +40,8 @@ pub struct Region {
     pub max: Prot,
     /// A copy of the space sees the same pages (`MAP_SHARED`), not copies of them.
     pub shared: bool,
+    /// Which call it is here for, if only for the time of one ([`super::Lend::Call`]).
+    pub lent: Option<NonZeroU32>,
     /// The caller's name for what is mapped, reported when pages of it go away.
     pub record: Option<u32>,
     /// Offset in bytes of the first page in what `record` names.
@@ -59,8 +65,10 @@ impl Content for Region {
     }
 
     fn continued_by(&self, pages: usize, next: &Self) -> bool {
-        // Two runs of adjacent frames are adjacent to each other only by chance.
-        self.kind != Kind::Contiguous && self.advance(pages) == *next
+        // Two runs of adjacent frames are adjacent to each other only by chance. What is lent goes back
+        // at a time of its own, which must not need memory for a cut.
+        let goes_back = self.lent.is_some_and(|call| call != STANDING);
+        self.kind != Kind::Contiguous && !goes_back && self.advance(pages) == *next
     }
 }
 

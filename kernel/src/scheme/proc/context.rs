@@ -379,7 +379,8 @@ impl Kernel {
         ip: usize,
         len: usize,
     ) -> Outcome {
-        let entry = self.entry(fd, Rights::empty())?;
+        // Whose program runs in a space may write to it.
+        let entry = self.entry(fd, Rights::WRITE)?;
         let Kind::Proc(Handle::Space(space)) = self.description(entry.desc)?.kind else {
             return fail(EINVAL);
         };
@@ -410,7 +411,8 @@ impl Kernel {
     }
 
     fn switch_table(&mut self, id: Id<Context>, fd: usize) -> Outcome<()> {
-        let entry = self.entry(fd, Rights::empty())?;
+        // Whoever has a table for its own can do all that calls on it do, and more.
+        let entry = self.entry(fd, Rights::CALL)?;
         let Kind::Proc(Handle::Table(table)) = self.description(entry.desc)?.kind else {
             return fail(EINVAL);
         };

@@ -8,7 +8,7 @@ use crate::{
 };
 use cap_abi::proc::{ADDRSPACE_OP_LABEL, LABEL_MAX};
 use core::mem::size_of;
-use kernel_core::slab::Id;
+use kernel_core::{rights, slab::Id};
 use syscall::{
     data::{GrantDesc, Map},
     error::*,
@@ -47,10 +47,11 @@ impl Kernel {
                 if a == crate::syscall::map::ANONYMOUS {
                     return self.map_anonymous(id, map.address, map.size, flags);
                 }
-                let entry = self.entry(a, kernel_core::rights::map(flags))?;
+                let entry = self.entry(a, rights::map(flags))?;
+                let limit = Prot::from_map_flags(rights::map_limit(entry.rights, flags));
                 match self.description(entry.desc)?.kind {
                     Kind::User { .. } => fail(EOPNOTSUPP),
-                    kind => self.kernel_map(kind, id, &map),
+                    kind => self.kernel_map(kind, id, &map, limit),
                 }
             }
             (ADDRSPACE_OP_MUNMAP, 3) => self.unmap_call(id, a, b),
@@ -120,8 +121,14 @@ impl Kernel {
     }
 
     /// Maps pages of another space: `SYS_FMAP` on an address-space descriptor, the offset being the
-    /// address there.
-    pub fn proc_map(&mut self, source: Id<Space>, target: Id<Space>, map: &Map) -> Outcome {
+    /// address there; with never more than `limit`.
+    pub fn proc_map(
+        &mut self,
+        source: Id<Space>,
+        target: Id<Space>,
+        map: &Map,
+        limit: Prot,
+    ) -> Outcome {
         let way = if map.flags.contains(MapFlags::MAP_SHARED) {
             Lend::Shared
         } else {
@@ -142,7 +149,7 @@ impl Kernel {
         let terms = Terms {
             record: None,
             offset: 0,
-            max: Prot::ALL,
+            max: limit,
         };
         self.map_loan_in(target, &request, loan, &terms)
     }

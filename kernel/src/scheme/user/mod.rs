@@ -23,6 +23,7 @@ use crate::{
     context::Context,
     descriptor::{Description, Entry},
     kernel::Space,
+    memory::space::Prot,
     scheme::memory::MapRecord,
 };
 use alloc::vec::Vec;
@@ -235,6 +236,8 @@ pub struct MapIntent {
     pub size: usize,
     /// Protection and kind.
     pub flags: syscall::MapFlags,
+    /// What the caller's rights allow it to be, now and later.
+    pub limit: Prot,
 }
 
 /// An interest that was registered before its scheme was asked, and stays only if that agrees.

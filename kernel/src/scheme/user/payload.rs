@@ -10,6 +10,7 @@ use crate::{
     kernel::{Kernel, Space},
     memory::{Frame, PAGE_SIZE, user::UserSlice},
 };
+use core::num::NonZeroU32;
 use kernel_core::slab::Id;
 use syscall::error::*;
 
@@ -76,9 +77,11 @@ pub struct Mapped {
     /// Length of the whole mapping in bytes.
     pub size: usize,
     /// The page that holds the ragged beginning, and how many bytes of it.
-    pub head: Option<(Frame, usize)>,
+    pub head: Option<(Frame, u32)>,
     /// The page that holds the ragged end, and how many bytes of it.
-    pub tail: Option<(Frame, usize)>,
+    pub tail: Option<(Frame, u32)>,
+    /// Its number among all buffers.
+    pub loan: NonZeroU32,
 }
 
 impl Kernel {
@@ -218,18 +221,20 @@ impl Kernel {
         let inner_end = end.wrapping_sub(tail_len);
         let writable = direction != Direction::In;
         let target = self.reserve_in(daemon, size)?;
+        let loan = self.next_loan();
         let mut mapped = Mapped {
             space: daemon,
             base: target,
             size,
             head: None,
             tail: None,
+            loan,
         };
         let copy_in = matches!(direction, Direction::In | Direction::Both);
         let mut attempt = || -> Outcome<()> {
             if head_len > 0 {
-                let frame = self.lend_frame(daemon, target, writable)?;
-                mapped.head = Some((frame, head_len));
+                let frame = self.lend_frame(daemon, target, writable, loan)?;
+                mapped.head = Some((frame, head_len as u32));
                 if copy_in {
                     self.copy_to_frame_at(caller_space, base, head_len, frame, offset)?;
                 }
@@ -240,15 +245,15 @@ impl Kernel {
                     caller_space,
                     inner,
                     inner_end.wrapping_sub(inner),
-                    daemon,
-                    at,
+                    (daemon, at),
                     writable,
+                    loan,
                 )?;
             }
             if tail_len > 0 {
                 let at = target.wrapping_add(size).wrapping_sub(PAGE_SIZE);
-                let frame = self.lend_frame(daemon, at, writable)?;
-                mapped.tail = Some((frame, tail_len));
+                let frame = self.lend_frame(daemon, at, writable, loan)?;
+                mapped.tail = Some((frame, tail_len as u32));
                 if copy_in {
                     self.copy_to_frame_at(caller_space, inner_end, tail_len, frame, 0)?;
                 }
@@ -292,10 +297,12 @@ impl Kernel {
                 len
             };
             if let Some((frame, len)) = mapped.head {
+                let len = len as usize;
                 let offset = PAGE_SIZE.wrapping_sub(len);
                 outcome = self.copy_from_frame(frame, offset, space, base, len.min(count));
             }
             if let Some((frame, tail)) = mapped.tail {
+                let tail = tail as usize;
                 let before = len.wrapping_sub(tail);
                 let wanted = count.saturating_sub(before).min(tail);
                 if wanted > 0 {

@@ -9,7 +9,7 @@ use super::Scheme;
 use crate::{
     error::{Halt, Outcome, fail},
     kernel::Kernel,
-    memory::{Frame, PAGE_SIZE},
+    memory::{Frame, PAGE_SIZE, space::STANDING},
 };
 use alloc::vec::Vec;
 use kernel_core::{machine::Machine, slab::Id};
@@ -17,6 +17,8 @@ use syscall::error::*;
 
 /// How many requests with a payload can be under way at a scheme.
 pub const MAX_SLOTS: u32 = 16_384;
+/// Bytes of the range that they are in.
+const SIZE: usize = MAX_SLOTS as usize * PAGE_SIZE;
 
 /// The window of one scheme.
 pub struct Window {
@@ -101,8 +103,7 @@ impl Kernel {
         let Some(target) = self.schemes.get(scheme) else {
             return fail(ENODEV);
         };
-        let size = (MAX_SLOTS as usize).saturating_mul(PAGE_SIZE);
-        let base = self.reserve_in(target.space, size)?;
+        let base = self.reserve_in(target.space, SIZE)?;
         if let Some(target) = self.schemes.get_mut(scheme) {
             target.window.base = base;
         }
@@ -143,7 +144,7 @@ impl Kernel {
         }
         let address = window.address(index);
         let space = target.space;
-        let frame = self.lend_frame(space, address, true)?;
+        let frame = self.lend_frame(space, address, true, STANDING)?;
         if let Some(target) = self.schemes.get_mut(scheme) {
             target.window.frames.push(frame);
         }
@@ -172,7 +173,8 @@ impl Kernel {
     /// away.
     ///
     /// # Errors
-    /// `EXDEV` while a thread waits, or a request with a buffer is under way, in the old space.
+    /// `EXDEV` while a thread waits, or a request with a buffer is under way, in the old space; `ENOMEM`
+    /// when there is no room in the new one. Nothing has changed then.
     #[cold]
     pub fn move_window(&mut self, id: Id<Scheme>) -> Outcome<()> {
         let space = self.current_space;
@@ -184,25 +186,28 @@ impl Kernel {
         {
             return fail(EXDEV);
         }
-        let (old, base) = (scheme.space, window.base);
+        // A window without a range would be taken for one at whatever is at the old address.
+        let base = self.reserve_in(space, SIZE)?;
+        self.retain_space(space);
+        let Some(scheme) = self.schemes.get_mut(id) else {
+            return fail(ENODEV);
+        };
+        let old = core::mem::replace(&mut scheme.space, space);
+        let old_base = core::mem::replace(&mut scheme.window.base, base);
         let frames = core::mem::take(&mut scheme.window.frames);
         scheme.window.free.clear();
-        scheme.space = space;
-        self.retain_space(space);
         for frame in frames {
             self.memory.release(frame);
         }
-        let size = (MAX_SLOTS as usize).saturating_mul(PAGE_SIZE);
-        self.unreserve_in(old, base, size);
+        self.unreserve_in(old, old_base, SIZE);
         self.release_space(old);
-        self.open_window(id)
+        Ok(())
     }
 
     /// Takes the window out of the daemon's space and frees its pages.
     pub fn close_window(&mut self, scheme: &mut Scheme) {
         if scheme.window.base != 0 {
-            let size = (MAX_SLOTS as usize).saturating_mul(PAGE_SIZE);
-            self.unreserve_in(scheme.space, scheme.window.base, size);
+            self.unreserve_in(scheme.space, scheme.window.base, SIZE);
         }
         for frame in core::mem::take(&mut scheme.window.frames) {
             self.memory.release(frame);

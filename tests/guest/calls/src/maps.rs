@@ -14,7 +14,7 @@ pub fn run() -> i32 {
         protection_is_kept, parts_are_unmapped, maps_move_and_resize, aliases_share_frames,
         a_fork_copies_on_write, shared_memory_is_shared, memory_runs_out_and_comes_back,
         contiguous_memory_is_adjacent, the_kernels_memory_is_not_to_be_had, addresses_are_translated,
-        spaces_are_mapped_into_each_other, lowest_addresses_are_respected,
+        spaces_are_mapped_into_each_other, maps_stay_within_their_rights, lowest_addresses_are_respected,
     ]
 }
 
@@ -487,6 +487,45 @@ fn spaces_are_mapped_into_each_other() -> Outcome {
         other.close()?;
         check_eq!(peek(here), 42);
         Ok(unmap(here, 2 * PAGE_SIZE)?)
+    })
+}
+
+/// What a descriptor without the right gives can neither be made writable later nor passed off as private.
+fn maps_stay_within_their_rights() -> Outcome {
+    leaves_nothing(|| {
+        let space = world().proc.open(b"new-addrspace", 0)?;
+        let flags = (MAP_PRIVATE | RW | MAP_FIXED_NOREPLACE).bits();
+        let words = [ADDRSPACE_OP_MMAP, ANY, 0, PLACE, PAGE_SIZE, flags];
+        check_eq!(space.write(sys::bytes_of(&words))?, PLACE);
+        let open = |key| world().memory.open(key, O_RDWR);
+        // The window is on the high-precision timer.
+        let sources = [
+            (open(b"contiguous")?, 0),
+            (open(b"physical@uc")?, 0xfed0_0000),
+            (open(b"physical@uc/fed00000/1000")?, 0),
+            (open(b"dma/1000")?, 0),
+            (space, PLACE),
+        ];
+        let both = MAP_SHARED | MAP_PRIVATE;
+        for (n, (source, offset)) in sources.iter().enumerate() {
+            let at = |flags| map(source.raw(), *offset, 0, PAGE_SIZE, flags);
+            check_error!(at(both | RW), EINVAL);
+            if n < 4 {
+                check_error!(at(MAP_PRIVATE | RW), EINVAL);
+            }
+            source.limit(sys::Rights::MAP_READ)?;
+            check_error!(at(MAP_SHARED | RW), EPERM);
+            check_error!(at(both | RW), EINVAL);
+            let here = at(MAP_SHARED | PROT_READ)?;
+            for more in [RW, PROT_READ | PROT_EXEC] {
+                check_error!(protect(here, PAGE_SIZE, more), EACCES);
+            }
+            unmap(here, PAGE_SIZE)?;
+        }
+        drop(sources);
+        let reclaim = [cap_abi::memory::RECLAIM];
+        sys::call(world().memory.raw(), CallFlags::empty(), &reclaim)?;
+        Ok(())
     })
 }
 

@@ -252,7 +252,9 @@ fn ends_are_opened_and_counted() -> Outcome {
         check_error!(read.read(&mut [0; 8]), EAGAIN);
         check_eq!(copy.write(b"last")?, 4);
         // Another reading end is a reader of its own.
-        let second = copy.dup(b"read")?;
+        let second = read.dup(b"read")?;
+        // A writing end gives none.
+        check_error!(copy.dup(b"read"), EBADF);
         read.close()?;
         check_eq!(copy.write(b" words")?, 6);
         copy.close()?;

@@ -22,7 +22,7 @@ pub fn run() -> i32 {
         tables_are_edited_from_outside, tables_are_listed, tables_are_switched,
         a_table_that_holds_itself_ends, chains_of_contexts_end, made_and_abandoned_contexts_end,
         rings_of_tables_and_contexts_end, a_ring_stays_as_long_as_somebody_has_a_part_of_it,
-        spaces_are_switched, what_a_large_table_holds_is_closed,
+        spaces_are_switched, spaces_and_tables_are_adopted_by_right, what_a_large_table_holds_is_closed,
         memory_of_what_has_ended_is_there_for_the_next,
     ]
 }
@@ -517,6 +517,26 @@ fn tables_are_switched() -> Outcome {
             core::mem::forget((copy, switch));
             Ok(())
         })
+    })
+}
+
+/// Whoever runs in a space or with a table can change it, and so may whoever makes a context do so.
+fn spaces_and_tables_are_adopted_by_right() -> Outcome {
+    leaves_nothing(|| {
+        let context = Context::new(&world().proc)?;
+        let space = world().proc.open(b"new-addrspace", 0)?;
+        let table = context.fd().dup(b"filetable")?.dup(b"copy")?;
+        let to_space = context.fd().dup(b"current-addrspace")?;
+        let to_table = context.fd().dup(b"current-filetable")?;
+        let weak = (space.dup(b"")?, table.dup(b"")?);
+        weak.0.limit(Rights::FULL.difference(Rights::WRITE))?;
+        weak.1.limit(Rights::FULL.difference(Rights::CALL))?;
+        let words = |space: &Fd| [space.raw(), PLACE, PLACE];
+        check_error!(to_space.write(sys::bytes_of(&words(&weak.0))), EPERM);
+        check_error!(to_table.write(sys::bytes_of(&[weak.1.raw()])), EPERM);
+        to_space.write_exact(sys::bytes_of(&words(&space)))?;
+        to_table.write_exact(sys::bytes_of(&[table.raw()]))?;
+        Ok(())
     })
 }
 

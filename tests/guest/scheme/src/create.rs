@@ -7,12 +7,15 @@ use cap_abi::Rights;
 use cap_abi::fcntl::{F_SCHEME_DECLARE, F_SCHEME_HOLDERS, F_SCHEME_OBJECT};
 use cap_abi::scheme::{CREATE_SCHEME, FEATURE_RESOLVE};
 use guest_test::{Outcome, check, check_eq, check_error};
+use redox_rt::context::Status;
 use redox_rt::fd::{create_scheme, create_scheme_fd};
 use redox_rt::{Error, Fd, Result, sys};
+use rt_core::wait::exited;
 use syscall::error::*;
 use syscall::flag::*;
 use syscall::schemev2::{CqeOpcode, Opcode};
 
+use crate::daemon::Daemon;
 use crate::world::{
     Caller, Process, fcntl, leaves_nothing, map_at, raw, shared, unmap, until, world,
 };
@@ -25,7 +28,8 @@ pub fn run() -> i32 {
         several_requests_are_read_at_once, a_socket_need_not_block,
         bad_read_buffers_lose_nothing, replies_and_reads_combine, bad_completions_change_nothing,
         completions_come_in_batches, tags_belong_to_one_call,
-        a_window_moves_only_when_unused, buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
+        a_window_moves_only_when_unused, a_window_moves_only_where_there_is_room, buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
+        a_buffer_lent_on_ends_with_the_first_call,
         another_thread_takes_over_from_a_bad_buffer,
     ]
 }
@@ -383,8 +387,8 @@ fn another_thread_takes_over_from_a_bad_buffer() -> Outcome {
         let socket = own.socket.raw();
         let serve = move || -> i32 {
             let good = memory.as_ptr() as usize;
-            let bad = thread(socket, 0x10);
-            let waits = thread(socket, good);
+            let bad = thread([syscall::SYS_READ, socket, 0x10, 64]);
+            let waits = thread([syscall::SYS_READ, socket, good, 64]);
             let (Ok(bad), Ok(waits)) = (bad, waits) else {
                 return 1;
             };
@@ -412,17 +416,17 @@ fn another_thread_takes_over_from_a_bad_buffer() -> Outcome {
     })
 }
 
-/// A thread that reads one request to `buffer`.
-fn thread(socket: usize, buffer: usize) -> Result<redox_rt::thread::Thread> {
-    extern "C" fn read(argument: usize) {
+/// A thread that makes one system call: its number and arguments.
+fn thread(call: [usize; 4]) -> Result<redox_rt::thread::Thread> {
+    extern "C" fn make(argument: usize) {
         // SAFETY: the words live until the thread is joined: they are leaked.
-        let [socket, buffer] = unsafe { *(argument as *const [usize; 2]) };
-        let _ = raw(syscall::SYS_READ, [socket, buffer, 64, 0, 0, 0]);
+        let [number, a, b, c] = unsafe { *(argument as *const [usize; 4]) };
+        let _ = raw(number, [a, b, c, 0, 0, 0]);
     }
-    let words = alloc::boxed::Box::leak(alloc::boxed::Box::new([socket, buffer]));
+    let words = alloc::boxed::Box::leak(alloc::boxed::Box::new(call));
     let source = redox_rt::thread::Source::Kernel(&world().proc);
     // SAFETY: the argument is what the function expects.
-    unsafe { redox_rt::thread::spawn_raw(source, 64 << 10, read, words.as_ptr() as usize) }
+    unsafe { redox_rt::thread::spawn_raw(source, 64 << 10, make, words.as_ptr() as usize) }
 }
 
 fn replies_and_reads_combine() -> Outcome {
@@ -610,6 +614,49 @@ fn a_window_moves_only_when_unused() -> Outcome {
     })
 }
 
+/// Answers one request in a space that first has no room for the window.
+fn serve_in_a_full_space(own: &Own) -> Outcome {
+    /// Where windows are, and how large they are.
+    const PLACE: usize = 0x7000_0000_0000;
+    const WINDOW: usize = 16_384 * 4096;
+    let context = world().proc.open(b"cur-context", 0)?;
+    let lowest = context.dup(b"mmap-min-addr")?;
+    let mut old = [0; 8];
+    lowest.read_exact(&mut old)?;
+    lowest.write_exact(&PLACE.to_le_bytes())?;
+    let (mut size, mut last) = (1 << 43, 0);
+    while size >= WINDOW {
+        match map_at(0, size, MapFlags::MAP_PRIVATE) {
+            Ok(address) => last = address,
+            Err(_) => size /= 2,
+        }
+    }
+    lowest.write_exact(&old)?;
+    check_error!(own.read(), ENOMEM);
+    check_error!(own.read(), ENOMEM, "the window did not half move");
+    unmap(last, WINDOW)?;
+    let got = own.read()?;
+    let (address, len) = (got.words[2] as usize, got.words[3] as usize);
+    check_eq!(address, last, "it is where there is room");
+    // SAFETY: the request's buffer is there until the answer.
+    let bytes = unsafe { core::slice::from_raw_parts(address as *const u8, len) };
+    check_eq!(bytes, b"hello");
+    own.answer(&got, len)
+}
+
+fn a_window_moves_only_where_there_is_room() -> Outcome {
+    leaves_nothing(|| {
+        let own = Own::new()?;
+        own.nonblocking(true)?;
+        let caller = own.caller(write_hello)?;
+        caller.process.until_blocked()?;
+        let daemon = Process::start(|| i32::from(serve_in_a_full_space(&own).is_err()))?;
+        check_eq!(daemon.wait()?, Status::Ended(exited(0)));
+        check_eq!(caller.result()?, 5);
+        Ok(())
+    })
+}
+
 fn buffers_that_are_lent_keep_the_window() -> Outcome {
     leaves_nothing(|| {
         let own = Own::new()?;
@@ -629,6 +676,49 @@ fn buffers_that_are_lent_keep_the_window() -> Outcome {
         own.answer(&got, len)?;
         check_eq!(long.result()?, len);
         check_error!(Caller::start(read)?.result(), EAGAIN);
+        Ok(())
+    })
+}
+
+/// Passes part of a buffer on to `object`, and answers before that does, when `step` says so.
+fn answer_too_early(own: &Own, object: usize, step: &AtomicU64) -> Outcome {
+    let got = own.request()?;
+    let (address, len) = (got.words[2] as usize, got.words[3] as usize);
+    let whole = address.next_multiple_of(4096);
+    let inner = thread([syscall::SYS_WRITE, object, whole, 2 * 4096])?;
+    until("the first look", || step.load(Ordering::SeqCst) == 1)?;
+    own.answer(&got, len)?;
+    inner.join()?;
+    Ok(())
+}
+
+/// A daemon may pass a buffer on, but whoever has it from there has it no longer than the daemon itself.
+fn a_buffer_lent_on_ends_with_the_first_call() -> Outcome {
+    leaves_nothing(|| {
+        let (own, d) = (Own::new()?, Daemon::start()?);
+        let object = d.open(6)?;
+        // SAFETY: atomics alone.
+        let step: &'static AtomicU64 = unsafe { shared() }?;
+        d.hold();
+        let mark = d.logged();
+        let proxy =
+            Process::start(|| i32::from(answer_too_early(&own, object.raw(), step).is_err()))?;
+        let caller = own.caller(|fd| sys::write(fd, &[0x77; 3 * 4096]))?;
+        d.until(mark, Opcode::Write, 1)?;
+        let m = d.one(mark, Opcode::Write)?;
+        let space = d.process()?.context().handle(b"addrspace")?;
+        let mut seen = [0; 8];
+        let mut look = || {
+            sys::read_at(space.raw(), &mut seen, m.args[1], None)?;
+            Ok::<_, Error>(seen)
+        };
+        check_eq!(look()?, [0x77; 8]);
+        step.store(1, Ordering::SeqCst);
+        check_eq!(caller.result()?, 3 * 4096);
+        check_eq!(look()?, [0; 8]);
+        d.complete_with(m.tag, Ok(2 * 4096))?;
+        check_eq!(proxy.wait()?, Status::Ended(exited(0)));
+        unmap(core::ptr::from_ref(step) as usize, size_of_val(step))?;
         Ok(())
     })
 }

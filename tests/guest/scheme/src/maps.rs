@@ -16,7 +16,7 @@ pub fn run() -> i32 {
     guest_test::run!["scheme.maps" =>
         shared_maps_share, private_maps_copy, unmapping_is_told_when_all_is_gone,
         a_fork_keeps_the_mapping, an_exit_unmaps, bad_answers_map_nothing, bad_requests,
-        protection_stays_within_bounds, maps_outlive_the_daemon,
+        protection_stays_within_bounds, the_callers_lowest_address_counts, maps_outlive_the_daemon,
     ]
 }
 
@@ -381,6 +381,37 @@ fn protection_stays_within_bounds() -> Outcome {
         let outcome = unsafe { sys::mprotect(read_only, LEN, RW) };
         check!(outcome.is_err());
         unmap(read_only, LEN)?;
+        // Nor does it become what the descriptor's rights do not allow.
+        fd.limit(sys::Rights::MAP_READ)?;
+        for kind in [MapFlags::MAP_SHARED, MapFlags::MAP_PRIVATE] {
+            let here = map(&fd, 0, LEN, MapFlags::PROT_READ | kind, 0)?;
+            let code = MapFlags::PROT_READ | MapFlags::PROT_EXEC;
+            // SAFETY: nothing relies on the protection.
+            check_error!(unsafe { sys::mprotect(here, LEN, code) }, EACCES);
+            unmap(here, LEN)?;
+        }
+        Ok(())
+    })
+}
+
+/// The kernel makes the mapping when the daemon answers, but for the caller.
+fn the_callers_lowest_address_counts() -> Outcome {
+    leaves_nothing(|| {
+        const LOWEST: usize = 0x2000_0000_0000;
+        let d = Daemon::start()?;
+        let fd = d.open(5)?;
+        let there = daemons_memory(&d, MapFlags::MAP_PRIVATE, LEN)?;
+        d.answer(there);
+        let own = crate::world::world().proc.open(b"cur-context", 0)?;
+        let lowest = own.dup(b"mmap-min-addr")?;
+        let mut old = [0; 8];
+        lowest.read_exact(&mut old)?;
+        lowest.write_exact(&LOWEST.to_le_bytes())?;
+        let here = map(&fd, 0, LEN, RW | MapFlags::MAP_SHARED, 0);
+        lowest.write_exact(&old)?;
+        let here = here?;
+        check!(here >= LOWEST, "{here:#x}");
+        unmap(here, LEN)?;
         Ok(())
     })
 }

@@ -2,18 +2,19 @@
 
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::{Result, sys};
+use syscall::Map;
 use syscall::error::*;
 use syscall::flag::*;
 use syscall::schemev2::Opcode;
 
 use crate::daemon::Daemon;
-use crate::world::{count, counts, leaves_nothing, map_at, pattern, raw, unmap};
+use crate::world::{Caller, count, counts, leaves_nothing, map_at, pattern, raw, unmap};
 
 pub fn run() -> i32 {
     guest_test::run!["scheme.payload" =>
         written_bytes_arrive, read_bytes_arrive, calls_go_both_ways, short_reads_touch_only_their_part, answers_of_more_than_was_asked_are_errors,
         memory_that_may_not_be_written, memory_that_is_not_there, buffers_of_copied_pages,
-        buffers_leave_no_memory_behind, huge_buffers_are_refused_or_carried,
+        buffers_leave_no_memory_behind, lent_buffers_are_for_the_call, huge_buffers_are_refused_or_carried,
     ]
 }
 
@@ -415,6 +416,54 @@ fn buffers_leave_no_memory_behind() -> Outcome {
         }
         let after = counts(b"memory")?;
         check_eq!(after, before);
+        Ok(())
+    })
+}
+
+/// What a daemon is lent it can neither move nor lend on as its own memory, and its children do not get it.
+fn lent_buffers_are_for_the_call() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let (fd, object) = (d.open(5)?, d.open(6)?);
+        let room = Room::new()?;
+        let (address, size, number) = (room.base, 2 * 4096, fd.raw());
+        d.hold();
+        let mark = d.logged();
+        let caller = Caller::start(|| raw(syscall::SYS_WRITE, [number, address, size, 0, 0, 0]))?;
+        d.until(mark, Opcode::Write, 1)?;
+        let m = d.one(mark, Opcode::Write)?;
+        let base = m.args[1] as usize;
+        for flags in [
+            MremapFlags::empty(),
+            MremapFlags::KEEP_OLD,
+            MremapFlags::FIXED,
+        ] {
+            let args = [base, size, base + (1 << 30), size, flags.bits(), 0];
+            check_error!(d.remote(syscall::SYS_MREMAP, args), EACCES, "{flags:?}");
+        }
+        d.answer(base);
+        for flags in [MapFlags::MAP_SHARED, MapFlags::MAP_PRIVATE] {
+            let map = Map {
+                offset: 0,
+                size,
+                flags: flags | MapFlags::PROT_READ,
+                address: 0,
+            };
+            // SAFETY: the kernel chooses the place.
+            check_error!(unsafe { sys::fmap(object.raw(), &map) }, EACCES);
+        }
+        let space = d.process()?.context().handle(b"addrspace")?;
+        check_eq!(
+            sys::read_at(space.raw(), &mut [0; 8], base as u64, None)?,
+            8
+        );
+        let copy = space.dup(b"exclusive")?;
+        check_error!(
+            sys::read_at(copy.raw(), &mut [0; 8], base as u64, None),
+            EFAULT
+        );
+        d.complete_with(m.tag, Ok(size))?;
+        check_eq!(caller.result()?, size);
         Ok(())
     })
 }

@@ -115,17 +115,32 @@ const OPERATIONS: &[(&str, bool, Operation)] = &[
     }),
     ("map a device", false, |w| {
         let rq = request(FAR * 2, 700, RW);
-        w.a.map_device(&mut w.m, &rq, 0xf000_0000, Cache::Uncached, &mut quiet)
-            .map(|_| None)
+        w.a.map_device(
+            &mut w.m,
+            &rq,
+            0xf000_0000,
+            Cache::Uncached,
+            Prot::ALL,
+            &mut quiet,
+        )
+        .map(|_| None)
     }),
     ("map a device over pages", true, |w| {
         let rq = request(ANON, 700, RW | MapFlags::MAP_FIXED);
-        w.a.map_device(&mut w.m, &rq, 0xf000_0000, Cache::Uncached, &mut |_| {})
-            .map(|_| None)
+        w.a.map_device(
+            &mut w.m,
+            &rq,
+            0xf000_0000,
+            Cache::Uncached,
+            Prot::ALL,
+            &mut |_| {},
+        )
+        .map(|_| None)
     }),
     ("map contiguous", false, |w| {
         let rq = request(FAR - 2, 5, RW);
-        w.a.map_contiguous(&mut w.m, &rq, &mut quiet).map(|_| None)
+        w.a.map_contiguous(&mut w.m, &rq, Prot::ALL, &mut quiet)
+            .map(|_| None)
     }),
     ("lend and map", false, |w| {
         let loan = w.a.lend(&mut w.m, at(FORKED), 4 * PAGE, Lend::Shared)?;

@@ -1,5 +1,6 @@
 //! Single behaviours, one case each.
 
+use core::num::NonZeroU32;
 use std::vec;
 
 use super::*;
@@ -521,13 +522,144 @@ fn nobody_gets_more_than_lender_and_terms_allow() {
 }
 
 #[test]
+fn what_is_lent_for_a_call_goes_back_whole() {
+    let call = Lend::Call(NonZeroU32::MIN.saturating_add(1));
+    let (mut m, mut caller) = start();
+    caller
+        .map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
+    let mut daemon = AddrSpace::new(&mut m).unwrap();
+    daemon
+        .map_anon(&mut m, &request(9, 1, SHARED), &mut quiet)
+        .unwrap();
+    for page in [0, 2] {
+        let loan = caller.lend(&mut m, at(page), 2 * PAGE, call).unwrap();
+        let to = request(page, 0, RW | MapFlags::MAP_FIXED);
+        daemon
+            .map_loan(&mut m, &to, loan, &terms(), &mut quiet)
+            .unwrap();
+    }
+    // Two loans next to each other stay two, so that one goes back without a cut.
+    assert_eq!(daemon.region_count(), 3);
+    // What stays until all of it goes is one.
+    for page in [10, 11] {
+        let frame = [m.alloc(Owner::User).unwrap()];
+        let loan = Loan::of_frames(&mut m, &frame).unwrap();
+        let to = request(page, 0, RW | MapFlags::MAP_FIXED);
+        daemon
+            .map_loan(&mut m, &to, loan.for_call(STANDING), &terms(), &mut quiet)
+            .unwrap();
+        m.release(frame[0]);
+    }
+    assert_eq!(daemon.region_count(), 4);
+    daemon.unmap(&mut m, at(10), 2 * PAGE, &mut quiet).unwrap();
+    put(&mut m, &mut daemon, 1, 7).unwrap();
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(7));
+    for way in [Lend::Shared, Lend::Snapshot] {
+        let refused = daemon.lend(&mut m, at(1), PAGE, way);
+        assert_eq!(refused.err(), Some(SpaceError::Access));
+    }
+    for flags in [
+        MremapFlags::empty(),
+        MremapFlags::KEEP_OLD,
+        MremapFlags::FIXED,
+        MremapFlags::FIXED_REPLACE,
+    ] {
+        let to = request(20, 1, MapFlags::empty());
+        let refused = daemon.remap(&mut m, (at(0), PAGE), &to, flags, None, &mut quiet);
+        assert_eq!(refused, Err(SpaceError::Access), "{flags:?}");
+    }
+    let mut third = AddrSpace::new(&mut m).unwrap();
+    let to = request(0, 1, RW);
+    let refused = third.take_from(&mut m, &mut daemon, at(0), PAGE, &to, &mut quiet);
+    assert_eq!(refused, Err(SpaceError::Access));
+    // A call of the daemon's own may have it, and as little may be done with it there.
+    let loan = daemon.lend(&mut m, at(0), PAGE, call).unwrap();
+    third
+        .map_loan(&mut m, &to, loan, &terms(), &mut quiet)
+        .unwrap();
+    let refused = third.lend(&mut m, at(0), PAGE, Lend::Shared);
+    assert_eq!(refused.err(), Some(SpaceError::Access));
+    // Nor may it be passed off with other memory as lent for a later call.
+    let mixed = daemon.lend(&mut m, at(0), 4 * PAGE, Lend::Call(NonZeroU32::MAX));
+    mixed.unwrap().release(&mut m);
+    daemon
+        .map_anon(&mut m, &request(4, 1, SHARED), &mut quiet)
+        .unwrap();
+    for (page, pages) in [(0, 5), (3, 2)] {
+        let mixed = daemon.lend(&mut m, at(page), pages * PAGE, Lend::Call(NonZeroU32::MAX));
+        assert_eq!(mixed.err(), Some(SpaceError::Access));
+    }
+    daemon.unmap(&mut m, at(4), PAGE, &mut quiet).unwrap();
+    // A copy has what is shared, but not what is lent.
+    let mut child = daemon.clone_cow(&mut m, &mut quiet).unwrap();
+    assert_eq!((child.region_count(), child.page_count()), (1, 1));
+    assert_eq!(take(&mut m, &mut child, 1), Err(Segv::Unmapped));
+    put(&mut m, &mut child, 9, 3).unwrap();
+    assert_eq!(take(&mut m, &mut daemon, 9), Ok(3));
+    check(&m, &[&caller, &daemon, &third, &child], &BTreeMap::new());
+    daemon.unmap(&mut m, at(0), 2 * PAGE, &mut quiet).unwrap();
+    assert_eq!(take(&mut m, &mut daemon, 1), Err(Segv::Unmapped));
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(7));
+    finish(&mut m, [caller, daemon, third, child]);
+}
+
+#[test]
+fn what_is_lent_on_ends_with_the_first_call() {
+    let (mut m, mut caller) = start();
+    let [outer, inner] = [1, 2].map(|n| NonZeroU32::new(n).unwrap());
+    caller
+        .map_anon(&mut m, &request(0, 3, PRIVATE), &mut quiet)
+        .unwrap();
+    let mut spaces = [(); 3].map(|()| AddrSpace::new(&mut m).unwrap());
+    let mut loan = caller
+        .lend(&mut m, at(0), 3 * PAGE, Lend::Call(outer))
+        .unwrap();
+    for space in &mut spaces {
+        space
+            .map_loan(&mut m, &request(0, 0, RW), loan, &terms(), &mut quiet)
+            .unwrap();
+        loan = space
+            .lend(&mut m, at(0), 3 * PAGE, Lend::Call(inner))
+            .unwrap();
+        assert_eq!(loan.call(), Some(outer));
+    }
+    loan.release(&mut m);
+    let [proxy, middle, last] = &mut spaces;
+    put(&mut m, last, 1, 5).unwrap();
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(5));
+    proxy.unmap(&mut m, at(0), 3 * PAGE, &mut quiet).unwrap();
+    // It was cut meanwhile.
+    last.protect(&mut m, at(2), PAGE, MapFlags::PROT_READ)
+        .unwrap();
+    last.revoke(&mut m, at(0), 3 * PAGE, inner);
+    assert_eq!(take(&mut m, last, 1), Ok(5));
+    for space in [&mut *middle, &mut *last] {
+        space.revoke(&mut m, at(0), 3 * PAGE, outer);
+        assert_eq!(take(&mut m, space, 1), Ok(0));
+        assert_eq!(take(&mut m, space, 2), Ok(0));
+        put(&mut m, space, 1, 6).unwrap();
+    }
+    assert_eq!(take(&mut m, &mut caller, 1), Ok(5));
+    // What they have now is still no copy's.
+    let child = last.clone_cow(&mut m, &mut quiet).unwrap();
+    assert_eq!(child.page_count(), 0);
+    check(
+        &m,
+        &[&caller, proxy, middle, last, &child],
+        &BTreeMap::new(),
+    );
+    finish(&mut m, [caller, child].into_iter().chain(spaces));
+}
+
+#[test]
 fn devices_are_mapped_lent_and_never_counted() {
     let (mut m, mut driver) = start();
     let physical = 0xfd00_0000;
     let cache = Cache::WriteCombining;
     let rq = request(0, 8, SHARED);
     let base = driver
-        .map_device(&mut m, &rq, physical, cache, &mut quiet)
+        .map_device(&mut m, &rq, physical, cache, Prot::ALL, &mut quiet)
         .unwrap();
     assert_eq!(base, at(0));
     let resolved = driver.resolve(&mut m, at(3) + 5, Access::Write);
@@ -551,9 +683,20 @@ fn devices_are_mapped_lent_and_never_counted() {
     }
     for (physical, size) in [(1, PAGE), (1 << 52, PAGE), (u64::MAX - 0xfff, PAGE), (0, 0)] {
         let request = Request { size, ..rq };
-        let result = driver.map_device(&mut m, &request, physical, cache, &mut quiet);
+        let result = driver.map_device(&mut m, &request, physical, cache, Prot::ALL, &mut quiet);
         assert_eq!(result, Err(SpaceError::Invalid), "{physical:#x}");
     }
+    // One that was mapped to be read stays that.
+    let read = request(20, 1, MapFlags::PROT_READ | MapFlags::MAP_SHARED);
+    let mut reader = AddrSpace::new(&mut m).unwrap();
+    let refused = reader.map_device(&mut m, &rq, physical, cache, Prot::READ, &mut quiet);
+    assert_eq!(refused, Err(SpaceError::Access));
+    reader
+        .map_device(&mut m, &read, physical, cache, Prot::READ, &mut quiet)
+        .unwrap();
+    let refused = reader.protect(&mut m, at(20), PAGE, RW);
+    assert_eq!(refused, Err(SpaceError::Access));
+    reader.destroy(&mut m, &mut quiet);
     let child = driver.clone_cow(&mut m, &mut quiet).unwrap();
     check(&m, &[&driver, &client, &child], &BTreeMap::new());
     let listing: Vec<_> = driver
@@ -571,7 +714,7 @@ fn devices_are_mapped_lent_and_never_counted() {
 fn contiguous_memory_is_adjacent_and_goes_back_page_by_page() {
     let (mut m, mut s) = start();
     let (base, physical) = s
-        .map_contiguous(&mut m, &request(0, 5, SHARED), &mut quiet)
+        .map_contiguous(&mut m, &request(0, 5, SHARED), Prot::ALL, &mut quiet)
         .unwrap();
     assert_eq!(m.live(Owner::User), 5);
     for page in 0..5 {
@@ -583,7 +726,7 @@ fn contiguous_memory_is_adjacent_and_goes_back_page_by_page() {
     }
     s.unmap(&mut m, at(2), PAGE, &mut quiet).unwrap();
     assert_eq!(m.live(Owner::User), 4);
-    let too_much = s.map_contiguous(&mut m, &request(0, 1025, SHARED), &mut quiet);
+    let too_much = s.map_contiguous(&mut m, &request(0, 1025, SHARED), Prot::ALL, &mut quiet);
     assert_eq!(too_much, Err(SpaceError::NoMemory));
     check(&m, &[&s], &BTreeMap::new());
     finish(&mut m, [s]);
