@@ -324,17 +324,21 @@ impl Kernel {
                 self.finish(caller, result);
             }
             Then::RecvFd(recv) => {
-                let stored = context.request.transfer.try_reserve(1).is_ok();
-                if stored {
-                    context.request.transfer.push(entry);
+                let transfer = &mut context.request.transfer;
+                let stored = if transfer.len() >= recv.count {
+                    // The caller has room for those only that were moved before.
+                    Err(EIO)
+                } else {
+                    transfer.try_reserve(1).map_err(|_| ENOMEM)
+                };
+                if stored.is_ok() {
+                    transfer.push(entry);
                 }
                 context.request.then = Then::RecvFd(recv);
-                if stored {
-                    self.finish(caller, Ok(1));
-                } else {
+                if stored.is_err() {
                     self.drop_entry(entry);
-                    self.finish(caller, Err(ENOMEM));
                 }
+                self.finish(caller, stored.map(|()| 1));
             }
             then => {
                 // No other call can be answered with a descriptor.

@@ -18,6 +18,7 @@ pub fn run() -> i32 {
         sent_descriptors_are_obtained, what_is_not_obtained_is_closed, sending_badly,
         clones_stay_with_the_sender, exclusive_means_alone, obtaining_badly, obtaining_by_completion,
         received_descriptors_are_moved, objects_of_its_own_are_received, receiving_badly,
+        no_more_is_received_than_there_is_room_for,
         moving_badly, opens_are_answered_with_descriptors, rights_are_intersected_on_the_way,
         a_socket_can_be_sent_to_its_own_scheme,
     ]
@@ -472,6 +473,36 @@ fn receiving_badly() -> Outcome {
             check_eq!(numbers()?, before, "a descriptor that nobody knows of");
         }
         unmap(page, 4096)?;
+        Ok(())
+    })
+}
+
+fn no_more_is_received_than_there_is_room_for() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let channel = d.open(5)?;
+        d.hold();
+        let mark = d.logged();
+        let caller = Caller::start(|| {
+            let mut fds = [usize::MAX; 3];
+            let before = numbers()?;
+            let outcome = sys::receive_fds(channel.raw(), &mut fds[..2], CallFlags::empty(), &[]);
+            if fds[2] != usize::MAX || numbers()? != before {
+                return Err(Error::new(EOVERFLOW));
+            }
+            outcome
+        })?;
+        d.until(mark, Opcode::Recvfd, 1)?;
+        let tag = d.one(mark, Opcode::Recvfd)?.tag;
+        let fds = [own(&d, 8)?, own(&d, 9)?];
+        check_eq!(move_fds(&d, tag, &fds, CallFlags::FD_CLONE)?, 2);
+        // One more comes with the answer.
+        let with_one = CqeOpcode::RespondWithFd as u8;
+        check_eq!(d.complete(with_one, 0, tag, fds[0] as u64)?, 16);
+        check_error!(caller.result(), EIO);
+        for fd in fds {
+            close_in(&d, fd)?;
+        }
         Ok(())
     })
 }
