@@ -108,6 +108,13 @@ impl Kernel {
                 if moved as u64 != cqe.result || moved > recv.count {
                     return fail(EINVAL);
                 }
+                if moved == 0 {
+                    // Without descriptors it is an answer that makes none, not even of an object.
+                    if let Some(context) = self.contexts.get_mut(caller) {
+                        context.request.then = Then::Value;
+                    }
+                    self.give_up(Then::RecvFd(recv));
+                }
                 self.finish(caller, Ok(moved));
                 Ok(())
             }

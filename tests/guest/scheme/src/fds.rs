@@ -18,7 +18,7 @@ pub fn run() -> i32 {
         sent_descriptors_are_obtained, what_is_not_obtained_is_closed, sending_badly,
         clones_stay_with_the_sender, exclusive_means_alone, obtaining_badly, obtaining_by_completion,
         received_descriptors_are_moved, objects_of_its_own_are_received, receiving_badly,
-        no_more_is_received_than_there_is_room_for,
+        no_more_is_received_than_there_is_room_for, an_answer_without_descriptors_gives_none,
         moving_badly, opens_are_answered_with_descriptors, rights_are_intersected_on_the_way,
         a_socket_can_be_sent_to_its_own_scheme,
     ]
@@ -503,6 +503,32 @@ fn no_more_is_received_than_there_is_room_for() -> Outcome {
         for fd in fds {
             close_in(&d, fd)?;
         }
+        Ok(())
+    })
+}
+
+fn an_answer_without_descriptors_gives_none() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let channel = d.open(5)?;
+        d.hold();
+        let mark = d.logged();
+        let caller = Caller::start(|| {
+            let mut fds = [usize::MAX];
+            let before = numbers()?;
+            let count = sys::receive_fds(channel.raw(), &mut fds, CallFlags::empty(), &[])?;
+            if fds != [usize::MAX] || numbers()? != before {
+                return Err(Error::new(EOVERFLOW));
+            }
+            Ok(count)
+        })?;
+        d.until(mark, Opcode::Recvfd, 1)?;
+        let tag = d.one(mark, Opcode::Recvfd)?.tag;
+        let multiple = CqeOpcode::RespondWithMultipleFds as u8;
+        check_eq!(d.complete(multiple, 0, tag, 0)?, 16);
+        check_eq!(caller.result()?, 0);
+        d.settle()?;
+        check_eq!(d.of_kind(mark, Opcode::CloseMsg).len(), 0);
         Ok(())
     })
 }
