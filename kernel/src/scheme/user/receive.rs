@@ -1,10 +1,10 @@
 //! Descriptors that a scheme has handed over, on their last step into the caller's table.
 
-use super::RecvIntent;
+use super::{RecvIntent, Then};
 use crate::{
     context::Context,
     descriptor::{Entry, FileTable},
-    error::{Halt, Outcome, fail},
+    error::{Outcome, fail},
     kernel::{Kernel, Space},
 };
 use alloc::vec::Vec;
@@ -22,7 +22,10 @@ impl Kernel {
         let (table, space) = (context.table, context.space);
         if entries.is_empty() {
             // An object of the daemon's own.
-            entries.try_reserve(1).map_err(|_| Halt::Errno(ENOMEM))?;
+            if entries.try_reserve(1).is_err() {
+                self.disown(Then::RecvFd(recv), true);
+                return fail(ENOMEM);
+            }
             entries.push(Entry {
                 desc: recv.description,
                 rights: Rights::FULL,

@@ -1,7 +1,7 @@
 //! Answers on their way back from a scheme.
 
 use super::{
-    Node, Open, Scheme, Stage, TAG_INDEX_MASK, Then,
+    Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then,
     payload::{Direction, Payload, Placed},
 };
 use crate::{
@@ -227,22 +227,26 @@ impl Kernel {
         let then = core::mem::replace(&mut context.request.then, Then::Value);
         context.request.reset();
         let transfer = core::mem::take(&mut context.request.transfer);
+        let made = result.is_ok() && transfer.is_empty();
         for entry in transfer {
             self.drop_entry(entry);
         }
-        self.disown(then, result.is_ok());
+        self.disown(then, made);
         self.reap(caller);
     }
 
-    /// Gives up the continuation of a call whose caller is gone. An object that the daemon made for
-    /// it is closed.
-    fn disown(&mut self, then: Then, made: bool) {
+    /// Gives up the continuation of a call whose caller is gone, or cannot be served. An object that the
+    /// daemon made for it is closed.
+    pub(super) fn disown(&mut self, then: Then, made: bool) {
         match then {
-            Then::Open(open) if made => {
-                if let Some(lease) = open.lease {
-                    self.leases.release(lease);
-                }
-                self.release_description(open.description);
+            Then::Open(Open {
+                description, lease, ..
+            })
+            | Then::RecvFd(RecvIntent {
+                description, lease, ..
+            }) if made => {
+                self.release_lease(lease);
+                self.release_description(description);
             }
             Then::Map(map) if made => self.release_map(map.record, usize::MAX),
             then => self.give_up(then),

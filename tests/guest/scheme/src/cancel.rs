@@ -247,13 +247,21 @@ fn answers_to_the_dead_change_nothing() -> Outcome {
 fn objects_for_the_dead_are_closed() -> Outcome {
     leaves_nothing(|| {
         let d = Daemon::start()?;
-        for refused in [false, true] {
+        let root = d.root.raw();
+        for (opcode, refused) in [
+            (Opcode::OpenAt, false),
+            (Opcode::OpenAt, true),
+            (Opcode::Recvfd, false),
+            (Opcode::Recvfd, true),
+        ] {
             d.hold();
             let mark = d.logged();
-            let root = d.root.raw();
-            let caller = Caller::start(|| sys::openat(root, b"x", O_RDWR, sys::FD_ANY))?;
-            d.until(mark, Opcode::OpenAt, 1)?;
-            let tag = d.one(mark, Opcode::OpenAt)?.tag;
+            let caller = Caller::start(|| match opcode {
+                Opcode::OpenAt => sys::openat(root, b"x", O_RDWR, sys::FD_ANY),
+                _ => sys::receive_fds(root, &mut [0], CallFlags::empty(), &[]),
+            })?;
+            d.until(mark, opcode, 1)?;
+            let tag = d.one(mark, opcode)?.tag;
             caller.process.kill()?;
             let result = if refused {
                 Err(Error::new(ECANCELED))
@@ -263,7 +271,7 @@ fn objects_for_the_dead_are_closed() -> Outcome {
             d.complete_with(tag, result)?;
             d.settle()?;
             let closed = d.of_kind(mark, Opcode::CloseMsg);
-            check_eq!(closed.len(), usize::from(!refused));
+            check_eq!(closed.len(), usize::from(!refused), "{opcode:?}");
             check!(closed.iter().all(|m| m.args[0] == 99));
         }
         Ok(())
