@@ -200,17 +200,7 @@ impl Kernel {
     /// The end of a call that was to be abandoned.
     #[cold]
     fn finish_cancelled(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return;
-        };
-        let request = &mut context.request;
-        request.cancelled = false;
-        let (abandoned, stage, scheme) = (request.abandoned, request.stage, request.scheme);
-        if stage == Stage::UnderWay
-            && let Some(scheme) = scheme
-        {
-            self.unqueue(scheme, Node::Cancel(caller));
-        }
+        let abandoned = self.forget_cancellation(caller);
         // A daemon that gave up says ECANCELED; the program is told that a signal came in between.
         let result = if result == Err(ECANCELED) {
             Err(EINTR)
@@ -233,6 +223,23 @@ impl Kernel {
         }
         self.disown(then, made);
         self.reap(caller);
+    }
+
+    /// The daemon has answered a call that was to be cancelled, and need not be told so any more. Whether the
+    /// caller is dead.
+    fn forget_cancellation(&mut self, caller: Id<Context>) -> bool {
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return true;
+        };
+        let request = &mut context.request;
+        request.cancelled = false;
+        let (abandoned, stage, scheme) = (request.abandoned, request.stage, request.scheme);
+        if stage == Stage::UnderWay
+            && let Some(scheme) = scheme
+        {
+            self.unqueue(scheme, Node::Cancel(caller));
+        }
+        abandoned
     }
 
     /// Gives up the continuation of a call whose caller is gone, or cannot be served. An object that the
@@ -314,10 +321,17 @@ impl Kernel {
         let Some(context) = self.contexts.get_mut(caller) else {
             return self.drop_entry(entry);
         };
-        if context.request.cancelled {
+        let request = &context.request;
+        if request.cancelled && request.abandoned {
             self.drop_entry(entry);
             return self.finish_cancelled(caller, Err(ECANCELED));
         }
+        if request.cancelled {
+            self.forget_cancellation(caller);
+        }
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return self.drop_entry(entry);
+        };
         match core::mem::replace(&mut context.request.then, Then::Value) {
             Then::Open(open) => {
                 self.descriptions.remove(open.description);
