@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     context::{Context, Status, Wait},
-    descriptor::{Denial, Entry},
+    descriptor::{Denial, Entry, FileTable},
     error::{Halt, Outcome, fail, mux},
     kernel::Kernel,
     scheme::Kind,
@@ -142,22 +142,46 @@ impl Kernel {
         }
     }
 
+    /// Notes that the scheme is to hear when the process of `caller` gives up a descriptor of the object that
+    /// its call was of. If it has none any more, that is now.
     fn mark_detach(&mut self, scheme: Id<Scheme>, caller: Id<Context>) {
         let Some(context) = self.contexts.get(caller) else {
             return;
         };
-        let [number, ..] = context.request.sqe.args;
-        let table = context.table;
-        let Some(table) = table.and_then(|table| self.tables.get(table)) else {
-            return;
-        };
-        for (_, entry) in table.entries.iter() {
-            if let Some(description) = self.descriptions.get_mut(entry.desc)
-                && description.kind == (Kind::User { scheme, number })
-            {
-                description.notify_detach = true;
+        let sqe = &context.request.sqe;
+        let [number, ..] = sqe.args;
+        let pid = sqe.caller as u32;
+        let table = context.table.or_else(|| self.table_of_process(pid));
+        let mut marked = false;
+        if let Some(table) = table.and_then(|table| self.tables.get(table)) {
+            for (_, entry) in table.entries.iter() {
+                if let Some(description) = self.descriptions.get_mut(entry.desc)
+                    && description.kind == (Kind::User { scheme, number })
+                {
+                    description.notify_detach = true;
+                    marked = true;
+                }
             }
         }
+        if !marked {
+            self.tell_detached(scheme, number, pid);
+        }
+    }
+
+    /// The descriptor table of a process one of whose threads is dead; the others may live. This walks all
+    /// contexts.
+    fn table_of_process(&self, pid: u32) -> Option<Id<FileTable>> {
+        let mut from = 0;
+        while let Some(id) = self.contexts.next_from(from) {
+            from = id.index().saturating_add(1);
+            if let Some(context) = self.contexts.get(id)
+                && context.attrs.pid == pid
+                && context.table.is_some()
+            {
+                return context.table;
+            }
+        }
+        None
     }
 
     /// Ends the call of `caller` with an answer, from the daemon or from here, and wakes it.
