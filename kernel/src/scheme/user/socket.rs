@@ -239,7 +239,8 @@ impl Kernel {
     }
 
     /// The last descriptor of the socket is gone: the scheme ends. Every caller, waiting or served, is
-    /// answered `ENODEV`; later calls find nothing.
+    /// answered `ENODEV`; later calls find nothing. Event queues that watch its objects say that there is
+    /// something to be had: that error.
     pub fn close_scheme(&mut self, id: Id<Scheme>) {
         self.discard_messages(id);
         while let Some(reader) = self
@@ -256,6 +257,7 @@ impl Kernel {
             self.close_window(&mut scheme);
             self.release_space(scheme.space);
         }
+        self.notify_end_of(id);
     }
 
     /// Empties the queue of a scheme that ends.

@@ -270,13 +270,33 @@ fn closer(socket: usize) -> Result<redox_rt::thread::Thread> {
 fn events_of_the_dead() -> Outcome {
     leaves_nothing(|| {
         let mut d = Daemon::start()?;
-        let fd = d.open(5)?;
+        let fds = [d.open(5)?, d.open(6)?];
         d.answer(0);
-        let queue = event::Queue::new(&world().event)?;
-        queue.watch(fd.raw(), EventFlags::EVENT_READ, 1)?;
+        let queues = [(); 2].map(|()| event::Queue::new(&world().event));
+        let [read, write] = queues;
+        let (read, write) = (read?, write?);
+        read.watch(fds[0].raw(), EventFlags::EVENT_READ, 1)?;
+        write.watch(fds[1].raw(), EventFlags::EVENT_WRITE, 2)?;
+        let next = |queue: &event::Queue, flags: EventFlags, data: usize| {
+            let event = queue.next()?;
+            let right = event.flags == flags && event.data == data;
+            Ok(usize::from(right))
+        };
+        // Whoever waits for events of its objects alone is woken, and will hear of its end.
+        let waiting = [
+            Caller::start(|| next(&read, EventFlags::EVENT_READ, 1))?,
+            Caller::start(|| next(&write, EventFlags::EVENT_WRITE, 2))?,
+        ];
+        for one in &waiting {
+            one.process.until_blocked()?;
+        }
         d.kill()?;
-        check_error!(queue.watch(fd.raw(), EventFlags::EVENT_WRITE, 1), ENODEV);
-        drop(fd);
+        for one in &waiting {
+            crate::world::until("the event", || one.is_done())?;
+            check_eq!(one.result()?, 1);
+        }
+        check_error!(read.watch(fds[0].raw(), EventFlags::EVENT_WRITE, 1), ENODEV);
+        drop(fds);
         Ok(())
     })
 }
