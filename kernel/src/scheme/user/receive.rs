@@ -50,6 +50,7 @@ impl Kernel {
         outcome
     }
 
+    /// Puts all of the entries into a table, or none, and their numbers into the caller's array.
     fn place_received(
         &mut self,
         table: Id<FileTable>,
@@ -58,8 +59,15 @@ impl Kernel {
         entries: Vec<Entry>,
     ) -> Outcome {
         let count = entries.len();
-        let mut entries = entries.into_iter();
+        let mut numbers = Vec::new();
+        if numbers.try_reserve_exact(count).is_err() {
+            for entry in entries {
+                self.drop_entry(entry);
+            }
+            return fail(ENOMEM);
+        }
         let mut outcome = Ok(count);
+        let mut entries = entries.into_iter();
         for (index, entry) in entries.by_ref().enumerate() {
             let address = recv.buffer.wrapping_add(index.wrapping_mul(8));
             let placed = (|| {
@@ -84,9 +92,8 @@ impl Kernel {
                 let number = self
                     .place(table, number, entry)
                     .inspect_err(|_| self.drop_entry(entry))?;
-                // Nobody would know of a descriptor whose number cannot be told.
+                numbers.push(number);
                 self.write_word(space, address, number)
-                    .inspect_err(|_| self.withdraw(table, number))
             })();
             if let Err(halt) = placed {
                 outcome = Err(halt);
@@ -95,6 +102,12 @@ impl Kernel {
         }
         for entry in entries {
             self.drop_entry(entry);
+        }
+        if outcome.is_err() {
+            // Nobody would know of a descriptor whose number is not told.
+            for number in numbers {
+                self.withdraw(table, number);
+            }
         }
         outcome
     }
