@@ -358,6 +358,10 @@ impl Kernel {
         };
         match core::mem::replace(&mut context.request.then, Then::Value) {
             Then::Open(open) => {
+                // What makes room for the descriptor may be the last one of the scheme's socket, whose end
+                // answers every call that the daemon still has.
+                context.request.stage = Stage::Idle;
+                let _ = self.unplace_payload(caller, None);
                 self.descriptions.remove(open.description);
                 let result = match self.attenuate(entry, open.rights, open.lease) {
                     Ok(mut entry) => {
