@@ -177,7 +177,7 @@ pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
             &metadata,
         ) {
             Ok(done) => done,
-            // Nothing has been written then.
+            // What has been written already finds no call under way the second time.
             Err(error) if error.errno == EINTR => {
                 answers.count = staged;
                 continue;

@@ -266,6 +266,22 @@ pub fn call(flags: CallFlags, first: u64) -> Option<Rights> {
     }
 }
 
+/// `SYS_CALL` on a scheme's socket that writes so many replies and reads at most so many requests: what
+/// `write` and `read` need of it. Descriptors are passed through it as through any other ([`call`]).
+pub const fn socket_call(replies: usize, requests: usize) -> Rights {
+    let write = if replies > 0 {
+        Rights::WRITE
+    } else {
+        Rights::empty()
+    };
+    let read = if requests > 0 {
+        Rights::READ
+    } else {
+        Rights::empty()
+    };
+    write.union(read)
+}
+
 /// What a descriptor needs to be sent away.
 pub const SEND: Rights = Rights::TRANSFER;
 

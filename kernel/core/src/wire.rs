@@ -67,6 +67,20 @@ pub const fn counted(result: Result<usize, i32>, asked: usize) -> Result<usize, 
     }
 }
 
+/// Bits of the number that tells the calls of one context apart in their tags.
+const SEQUENCE_BITS: u32 = 12;
+
+/// The number before that of the first call of a context whose slot has this generation. The tags of its
+/// first calls are none of those that the slot's context before it began with, so that a late second answer to
+/// one of these answers nothing.
+#[inline]
+pub const fn first_sequence(generation: u32) -> u16 {
+    /// Of all numbers of calls the part that the golden ratio gives, and odd.
+    const STEP: u32 = 2531;
+    // Occupied slots have odd generations.
+    ((generation >> 1).wrapping_mul(STEP) & ((1 << SEQUENCE_BITS) - 1)) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +113,20 @@ mod tests {
             (Err(7), 0, Err(7)),
         ] {
             assert_eq!(counted(result, asked), expected);
+        }
+    }
+
+    #[test]
+    fn a_context_does_not_begin_with_the_tags_of_the_one_before_it() {
+        const ALL: u16 = 1 << SEQUENCE_BITS;
+        for generation in (1..20_001)
+            .chain(u32::MAX - 20_000..u32::MAX - 1)
+            .step_by(2)
+        {
+            let (before, after) = (first_sequence(generation), first_sequence(generation + 2));
+            assert!(before < ALL && after < ALL);
+            let between = after.wrapping_sub(before) % ALL;
+            assert!(between > 1_500 && ALL - between > 1_500, "{generation}");
         }
     }
 

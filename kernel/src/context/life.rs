@@ -18,6 +18,7 @@ use kernel_core::{
     runqueue::{DEFAULT_PRIORITY, RunState},
     slab::Id,
     table::Table,
+    wire,
 };
 use syscall::{Exception, data::ProcSchemeAttrs, error::*};
 
@@ -31,7 +32,7 @@ impl Kernel {
         let state = UserState::new(0, 0).ok_or(Halt::Errno(ENOMEM));
         let made = state.and_then(|state| {
             self.contexts
-                .insert(Context {
+                .insert_with(|id| Context {
                     state,
                     run: RunState::new(DEFAULT_PRIORITY),
                     meter: Meter::new(),
@@ -43,7 +44,7 @@ impl Kernel {
                     space: None,
                     root: 0,
                     table: Some(table),
-                    request: Request::idle(),
+                    request: Request::idle(wire::first_sequence(id.generation())),
                     signal: None,
                     attrs: ProcSchemeAttrs {
                         prio: DEFAULT_PRIORITY.number(),

@@ -6,7 +6,7 @@ use crate::{
     kernel::Kernel,
     scheme::{
         Kind,
-        user::{Call, Open, Then, payload::Direction},
+        user::{Call, Open, Scheme, Then, payload::Direction},
     },
     syscall::open::{O_CLOEXEC, PATH_MAX},
 };
@@ -418,6 +418,11 @@ impl Kernel {
         let Kind::User { scheme, number } = description.kind else {
             return;
         };
+        self.tell_detached(scheme, number, pid);
+    }
+
+    /// Tells a scheme that the process `pid` gives up a descriptor of this object, or has none.
+    pub fn tell_detached(&mut self, scheme: Id<Scheme>, number: u64, pid: u32) {
         if self.schemes.get(scheme).is_some()
             && let Ok(note) = self.maps.insert(crate::scheme::memory::MapRecord::detach(
                 scheme, number, pid,

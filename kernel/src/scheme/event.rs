@@ -265,6 +265,26 @@ impl Kernel {
         self.notify_kind(Kind::User { scheme, number }, flags);
     }
 
+    /// A user scheme has ended: whoever waits for something of its objects is to look, and will be told.
+    pub fn notify_end_of(&mut self, ended: Id<Scheme>) {
+        for bucket in 0..BUCKETS {
+            let mut at = self.watched.buckets.get(bucket).and_then(List::front);
+            while let Some(id) = at {
+                let Some(description) = self.descriptions.get(id) else {
+                    break;
+                };
+                at = description.watch.next();
+                if let Kind::User { scheme, .. } = description.kind
+                    && scheme == ended
+                {
+                    let both = EventFlags::EVENT_READ | EventFlags::EVENT_WRITE;
+                    self.events.trigger(description.subject, both);
+                }
+            }
+        }
+        self.wake_queues();
+    }
+
     /// What is behind a description has changed.
     pub fn notify_description(&mut self, id: Id<Description>, flags: EventFlags) {
         let subject = self

@@ -67,7 +67,9 @@ impl Kernel {
             Kind::User { scheme, number } => {
                 self.call_one(&entry, scheme, number, base, len, flags, words)
             }
-            Kind::Socket(scheme) => self.socket_call(scheme, base, len, flags, words, nonblocking),
+            Kind::Socket(scheme) => {
+                self.socket_call(&entry, scheme, base, len, flags, words, nonblocking)
+            }
             kind => {
                 let [a, b, c] = words;
                 self.kernel_call(entry, kind, base, len, flags, &[a, b, c, 0, 0, 0, 0, 0])
@@ -101,7 +103,7 @@ impl Kernel {
         let [a, b, c, ..] = words;
         if let Kind::Socket(scheme) = kind {
             let nonblocking = description.nonblocking();
-            return self.socket_call(scheme, base, len, flags, [a, b, c], nonblocking);
+            return self.socket_call(&entry, scheme, base, len, flags, [a, b, c], nonblocking);
         }
         if flags.contains(CallFlags::CONSUME) {
             // The caller is still the running context when the call is on its way.

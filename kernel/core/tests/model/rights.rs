@@ -3,7 +3,7 @@ use cap_abi::fcntl as cap;
 use cap_abi::resolve::{RESOLVE_BENEATH, RESOLVE_IN_ROOT};
 use kernel_core::rights::{
     Missing, Requirement, SYSCALLS, call, check, child, dup, fcntl, map, map_limit, opcode, open,
-    positioned, redirected, resolution, std_fs, syscall,
+    positioned, redirected, resolution, socket_call, std_fs, syscall,
 };
 use proptest::prelude::*;
 use syscall::flag::*;
@@ -185,6 +185,19 @@ fn mapping() {
         ),
     ] {
         assert_eq!(map_limit(rights, flags), expected, "{rights:?} {flags:?}");
+    }
+}
+
+#[test]
+fn a_socket_needs_what_the_directions_need() {
+    for (replies, requests, expected) in [
+        (0, 0, NO),
+        (1, 0, Rights::WRITE),
+        (0, 1, Rights::READ),
+        (1, 1, Rights::READ | Rights::WRITE),
+        (256, 32, Rights::READ | Rights::WRITE),
+    ] {
+        assert_eq!(socket_call(replies, requests), expected);
     }
 }
 

@@ -88,7 +88,8 @@ impl Kernel {
         Ok(entries)
     }
 
-    /// The daemon takes descriptors that a caller has sent with the call of this tag.
+    /// The daemon takes descriptors that a caller has sent with the call of this tag: all that it wants, or
+    /// none.
     pub fn obtain_fds(
         &mut self,
         scheme: Id<Scheme>,
@@ -104,9 +105,7 @@ impl Kernel {
         } else {
             cap_abi::FD_ANY
         };
-        let exclusive = flags.contains(CallFlags::FD_EXCLUSIVE);
-        let cloexec = flags.contains(CallFlags::FD_CLOEXEC);
-        let Some(context) = self.contexts.get_mut(caller) else {
+        let Some(context) = self.contexts.get(caller) else {
             return fail(EBADF);
         };
         if !matches!(context.request.then, Then::SendFd) || wanted == 0 {
@@ -115,31 +114,60 @@ impl Kernel {
         if wanted > context.request.transfer.len() {
             return fail(ENOENT);
         }
-        let mut obtained = 0_usize;
-        while obtained < wanted {
-            let Some(context) = self.contexts.get_mut(caller) else {
-                return fail(EBADF);
-            };
-            let Some(entry) = context.request.transfer.first().copied() else {
-                break;
-            };
-            if exclusive && self.description(entry.desc)?.refs > 1 {
+        let mut numbers = Vec::new();
+        numbers
+            .try_reserve_exact(wanted)
+            .map_err(|_| Halt::Errno(ENOMEM))?;
+        let outcome = self.obtain_each(caller, base, wanted, number, flags, &mut numbers);
+        match outcome {
+            Ok(()) => {
+                if let Some(context) = self.contexts.get_mut(caller) {
+                    context.request.transfer.drain(..wanted);
+                }
+                Ok(wanted)
+            }
+            Err(halt) => {
+                // They are still what the caller has sent.
+                if let Some(table) = self.tables.get_mut(self.current_table) {
+                    for number in numbers {
+                        table.entries.remove(number);
+                    }
+                }
+                Err(halt)
+            }
+        }
+    }
+
+    /// Puts the first `wanted` descriptors that a caller has sent into the running context's table, and their
+    /// numbers into `numbers` and the array at `base`. They stay among those that were sent.
+    fn obtain_each(
+        &mut self,
+        caller: Id<Context>,
+        base: usize,
+        wanted: usize,
+        number: usize,
+        flags: CallFlags,
+        numbers: &mut Vec<usize>,
+    ) -> Outcome<()> {
+        for index in 0..wanted {
+            let entry = self
+                .contexts
+                .get(caller)
+                .and_then(|context| context.request.transfer.get(index));
+            let mut entry = *entry.ok_or(Halt::Errno(EBADF))?;
+            if flags.contains(CallFlags::FD_EXCLUSIVE) && self.description(entry.desc)?.refs > 1 {
                 return fail(EBUSY);
             }
-            let at = base.wrapping_add(obtained.wrapping_mul(8));
+            let at = base.wrapping_add(index.wrapping_mul(FD_SIZE));
             // The number is written first to a place known to be writable, so that a descriptor is
             // never put into the table without its number being told.
             self.write_word(self.current_space, at, 0)?;
-            let mut placed = entry;
-            placed.cloexec = cloexec;
-            let number = self.place(self.current_table, number, placed)?;
-            if let Some(context) = self.contexts.get_mut(caller) {
-                context.request.transfer.remove(0);
-            }
+            entry.cloexec = flags.contains(CallFlags::FD_CLOEXEC);
+            let number = self.place(self.current_table, number, entry)?;
+            numbers.push(number);
             self.write_word(self.current_space, at, number)?;
-            obtained = obtained.wrapping_add(1);
         }
-        Ok(obtained)
+        Ok(())
     }
 
     /// The daemon hands over descriptors for the call of this tag, which is to receive them.

@@ -288,7 +288,8 @@ pub struct Request {
     pub placed: Placed,
     /// What to do with the answer.
     pub then: Then,
-    /// Distinguishes this call's tag from the context's earlier ones: 12 bits.
+    /// Distinguishes this call's tag from the context's earlier ones, and from those of the context that had
+    /// its slot before: 12 bits.
     pub sequence: u16,
     /// How often it has been redirected.
     pub redirects: u8,
@@ -301,8 +302,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// No request.
-    pub const fn idle() -> Self {
+    /// No request, of a context the number of whose first call is one more than this.
+    pub const fn idle(sequence: u16) -> Self {
         Self {
             scheme: None,
             stage: Stage::Idle,
@@ -317,7 +318,7 @@ impl Request {
             payload: Payload::None,
             placed: Placed::Nowhere,
             then: Then::Value,
-            sequence: 0,
+            sequence,
             redirects: 0,
             cancelled: false,
             abandoned: false,

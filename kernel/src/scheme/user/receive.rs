@@ -1,10 +1,10 @@
 //! Descriptors that a scheme has handed over, on their last step into the caller's table.
 
-use super::RecvIntent;
+use super::{RecvIntent, Then};
 use crate::{
     context::Context,
     descriptor::{Entry, FileTable},
-    error::{Halt, Outcome, fail},
+    error::{Outcome, fail},
     kernel::{Kernel, Space},
 };
 use alloc::vec::Vec;
@@ -22,7 +22,10 @@ impl Kernel {
         let (table, space) = (context.table, context.space);
         if entries.is_empty() {
             // An object of the daemon's own.
-            entries.try_reserve(1).map_err(|_| Halt::Errno(ENOMEM))?;
+            if entries.try_reserve(1).is_err() {
+                self.disown(Then::RecvFd(recv), true);
+                return fail(ENOMEM);
+            }
             entries.push(Entry {
                 desc: recv.description,
                 rights: Rights::FULL,
@@ -47,6 +50,7 @@ impl Kernel {
         outcome
     }
 
+    /// Puts all of the entries into a table, or none, and their numbers into the caller's array.
     fn place_received(
         &mut self,
         table: Id<FileTable>,
@@ -55,8 +59,15 @@ impl Kernel {
         entries: Vec<Entry>,
     ) -> Outcome {
         let count = entries.len();
-        let mut entries = entries.into_iter();
+        let mut numbers = Vec::new();
+        if numbers.try_reserve_exact(count).is_err() {
+            for entry in entries {
+                self.drop_entry(entry);
+            }
+            return fail(ENOMEM);
+        }
         let mut outcome = Ok(count);
+        let mut entries = entries.into_iter();
         for (index, entry) in entries.by_ref().enumerate() {
             let address = recv.buffer.wrapping_add(index.wrapping_mul(8));
             let placed = (|| {
@@ -81,9 +92,8 @@ impl Kernel {
                 let number = self
                     .place(table, number, entry)
                     .inspect_err(|_| self.drop_entry(entry))?;
-                // Nobody would know of a descriptor whose number cannot be told.
+                numbers.push(number);
                 self.write_word(space, address, number)
-                    .inspect_err(|_| self.withdraw(table, number))
             })();
             if let Err(halt) = placed {
                 outcome = Err(halt);
@@ -92,6 +102,12 @@ impl Kernel {
         }
         for entry in entries {
             self.drop_entry(entry);
+        }
+        if outcome.is_err() {
+            // Nobody would know of a descriptor whose number is not told.
+            for number in numbers {
+                self.withdraw(table, number);
+            }
         }
         outcome
     }

@@ -1,12 +1,12 @@
 //! Answers on their way back from a scheme.
 
 use super::{
-    Node, Open, Scheme, Stage, TAG_INDEX_MASK, Then,
+    Node, Open, RecvIntent, Scheme, Stage, TAG_INDEX_MASK, Then,
     payload::{Direction, Payload, Placed},
 };
 use crate::{
     context::{Context, Status, Wait},
-    descriptor::{Denial, Entry},
+    descriptor::{Denial, Entry, FileTable},
     error::{Halt, Outcome, fail, mux},
     kernel::Kernel,
     scheme::Kind,
@@ -108,6 +108,13 @@ impl Kernel {
                 if moved as u64 != cqe.result || moved > recv.count {
                     return fail(EINVAL);
                 }
+                if moved == 0 {
+                    // Without descriptors it is an answer that makes none, not even of an object.
+                    if let Some(context) = self.contexts.get_mut(caller) {
+                        context.request.then = Then::Value;
+                    }
+                    self.give_up(Then::RecvFd(recv));
+                }
                 self.finish(caller, Ok(moved));
                 Ok(())
             }
@@ -135,22 +142,46 @@ impl Kernel {
         }
     }
 
+    /// Notes that the scheme is to hear when the process of `caller` gives up a descriptor of the object that
+    /// its call was of. If it has none any more, that is now.
     fn mark_detach(&mut self, scheme: Id<Scheme>, caller: Id<Context>) {
         let Some(context) = self.contexts.get(caller) else {
             return;
         };
-        let [number, ..] = context.request.sqe.args;
-        let table = context.table;
-        let Some(table) = table.and_then(|table| self.tables.get(table)) else {
-            return;
-        };
-        for (_, entry) in table.entries.iter() {
-            if let Some(description) = self.descriptions.get_mut(entry.desc)
-                && description.kind == (Kind::User { scheme, number })
-            {
-                description.notify_detach = true;
+        let sqe = &context.request.sqe;
+        let [number, ..] = sqe.args;
+        let pid = sqe.caller as u32;
+        let table = context.table.or_else(|| self.table_of_process(pid));
+        let mut marked = false;
+        if let Some(table) = table.and_then(|table| self.tables.get(table)) {
+            for (_, entry) in table.entries.iter() {
+                if let Some(description) = self.descriptions.get_mut(entry.desc)
+                    && description.kind == (Kind::User { scheme, number })
+                {
+                    description.notify_detach = true;
+                    marked = true;
+                }
             }
         }
+        if !marked {
+            self.tell_detached(scheme, number, pid);
+        }
+    }
+
+    /// The descriptor table of a process one of whose threads is dead; the others may live. This walks all
+    /// contexts.
+    fn table_of_process(&self, pid: u32) -> Option<Id<FileTable>> {
+        let mut from = 0;
+        while let Some(id) = self.contexts.next_from(from) {
+            from = id.index().saturating_add(1);
+            if let Some(context) = self.contexts.get(id)
+                && context.attrs.pid == pid
+                && context.table.is_some()
+            {
+                return context.table;
+            }
+        }
+        None
     }
 
     /// Ends the call of `caller` with an answer, from the daemon or from here, and wakes it.
@@ -193,17 +224,7 @@ impl Kernel {
     /// The end of a call that was to be abandoned.
     #[cold]
     fn finish_cancelled(&mut self, caller: Id<Context>, result: Result<usize, i32>) {
-        let Some(context) = self.contexts.get_mut(caller) else {
-            return;
-        };
-        let request = &mut context.request;
-        request.cancelled = false;
-        let (abandoned, stage, scheme) = (request.abandoned, request.stage, request.scheme);
-        if stage == Stage::UnderWay
-            && let Some(scheme) = scheme
-        {
-            self.unqueue(scheme, Node::Cancel(caller));
-        }
+        let abandoned = self.forget_cancellation(caller);
         // A daemon that gave up says ECANCELED; the program is told that a signal came in between.
         let result = if result == Err(ECANCELED) {
             Err(EINTR)
@@ -220,22 +241,43 @@ impl Kernel {
         let then = core::mem::replace(&mut context.request.then, Then::Value);
         context.request.reset();
         let transfer = core::mem::take(&mut context.request.transfer);
+        let made = result.is_ok() && transfer.is_empty();
         for entry in transfer {
             self.drop_entry(entry);
         }
-        self.disown(then, result.is_ok());
+        self.disown(then, made);
         self.reap(caller);
     }
 
-    /// Gives up the continuation of a call whose caller is gone. An object that the daemon made for
-    /// it is closed.
-    fn disown(&mut self, then: Then, made: bool) {
+    /// The daemon has answered a call that was to be cancelled, and need not be told so any more. Whether the
+    /// caller is dead.
+    fn forget_cancellation(&mut self, caller: Id<Context>) -> bool {
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return true;
+        };
+        let request = &mut context.request;
+        request.cancelled = false;
+        let (abandoned, stage, scheme) = (request.abandoned, request.stage, request.scheme);
+        if stage == Stage::UnderWay
+            && let Some(scheme) = scheme
+        {
+            self.unqueue(scheme, Node::Cancel(caller));
+        }
+        abandoned
+    }
+
+    /// Gives up the continuation of a call whose caller is gone, or cannot be served. An object that the
+    /// daemon made for it is closed.
+    pub(super) fn disown(&mut self, then: Then, made: bool) {
         match then {
-            Then::Open(open) if made => {
-                if let Some(lease) = open.lease {
-                    self.leases.release(lease);
-                }
-                self.release_description(open.description);
+            Then::Open(Open {
+                description, lease, ..
+            })
+            | Then::RecvFd(RecvIntent {
+                description, lease, ..
+            }) if made => {
+                self.release_lease(lease);
+                self.release_description(description);
             }
             Then::Map(map) if made => self.release_map(map.record, usize::MAX),
             then => self.give_up(then),
@@ -303,12 +345,23 @@ impl Kernel {
         let Some(context) = self.contexts.get_mut(caller) else {
             return self.drop_entry(entry);
         };
-        if context.request.cancelled {
+        let request = &context.request;
+        if request.cancelled && request.abandoned {
             self.drop_entry(entry);
             return self.finish_cancelled(caller, Err(ECANCELED));
         }
+        if request.cancelled {
+            self.forget_cancellation(caller);
+        }
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return self.drop_entry(entry);
+        };
         match core::mem::replace(&mut context.request.then, Then::Value) {
             Then::Open(open) => {
+                // What makes room for the descriptor may be the last one of the scheme's socket, whose end
+                // answers every call that the daemon still has.
+                context.request.stage = Stage::Idle;
+                let _ = self.unplace_payload(caller, None);
                 self.descriptions.remove(open.description);
                 let result = match self.attenuate(entry, open.rights, open.lease) {
                     Ok(mut entry) => {
@@ -324,17 +377,21 @@ impl Kernel {
                 self.finish(caller, result);
             }
             Then::RecvFd(recv) => {
-                let stored = context.request.transfer.try_reserve(1).is_ok();
-                if stored {
-                    context.request.transfer.push(entry);
+                let transfer = &mut context.request.transfer;
+                let stored = if transfer.len() >= recv.count {
+                    // The caller has room for those only that were moved before.
+                    Err(EIO)
+                } else {
+                    transfer.try_reserve(1).map_err(|_| ENOMEM)
+                };
+                if stored.is_ok() {
+                    transfer.push(entry);
                 }
                 context.request.then = Then::RecvFd(recv);
-                if stored {
-                    self.finish(caller, Ok(1));
-                } else {
+                if stored.is_err() {
                     self.drop_entry(entry);
-                    self.finish(caller, Err(ENOMEM));
                 }
+                self.finish(caller, stored.map(|()| 1));
             }
             then => {
                 // No other call can be answered with a descriptor.

@@ -3,14 +3,14 @@
 use super::{Node, Readers, Scheme, Stage, window::Window};
 use crate::{
     context::{ReadForm, SocketRead},
-    descriptor::Description,
+    descriptor::{Description, Entry},
     error::{Halt, Outcome, fail},
     kernel::Kernel,
     scheme::Kind,
 };
 use cap_abi::Rights;
 use core::mem::size_of;
-use kernel_core::{lease::LeaseId, queue::Queue, slab::Id};
+use kernel_core::{lease::LeaseId, queue::Queue, rights, slab::Id};
 use syscall::{
     data::NewFdParams,
     error::*,
@@ -60,7 +60,7 @@ impl Kernel {
         if let Some(lease) = lease {
             self.leases.retain(lease);
         }
-        let entry = crate::descriptor::Entry {
+        let entry = Entry {
             desc: socket,
             rights: Rights::FULL,
             lease,
@@ -115,9 +115,12 @@ impl Kernel {
         Ok(count.saturating_mul(CQE_SIZE))
     }
 
-    /// `SYS_CALL` on the socket: passing descriptors, or replies and then requests in one call.
+    /// `SYS_CALL` on the socket: passing descriptors, or replies and then requests in one call, which need
+    /// the rights that writing the ones and reading the others do.
+    #[allow(clippy::too_many_arguments)]
     pub fn socket_call(
         &mut self,
+        entry: &Entry,
         scheme: Id<Scheme>,
         base: usize,
         len: usize,
@@ -127,6 +130,7 @@ impl Kernel {
     ) -> Outcome {
         let [verb, first, second] = metadata;
         if flags.contains(CallFlags::FD) {
+            self.require(entry, Rights::TRANSFER)?;
             return match SchemeSocketCall::try_from_raw(verb as usize) {
                 Some(SchemeSocketCall::ObtainFd) => {
                     self.obtain_fds(scheme, first as u32, base, len, flags)
@@ -141,6 +145,7 @@ impl Kernel {
         if verb != 0 || writes > len / CQE_SIZE || reads > len / SQE_SIZE {
             return fail(EINVAL);
         }
+        self.require(entry, rights::socket_call(writes, reads))?;
         self.reply_handoff = true;
         let written = match writes {
             1 => self.reply_at(scheme, base).map(|()| 1),
@@ -234,7 +239,8 @@ impl Kernel {
     }
 
     /// The last descriptor of the socket is gone: the scheme ends. Every caller, waiting or served, is
-    /// answered `ENODEV`; later calls find nothing.
+    /// answered `ENODEV`; later calls find nothing. Event queues that watch its objects say that there is
+    /// something to be had: that error.
     pub fn close_scheme(&mut self, id: Id<Scheme>) {
         self.discard_messages(id);
         while let Some(reader) = self
@@ -251,6 +257,7 @@ impl Kernel {
             self.close_window(&mut scheme);
             self.release_space(scheme.space);
         }
+        self.notify_end_of(id);
     }
 
     /// Empties the queue of a scheme that ends.

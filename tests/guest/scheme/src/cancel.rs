@@ -1,15 +1,18 @@
 //! Calls that are interrupted, or whose callers end, at every stage.
 
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::context::Status;
-use redox_rt::{Error, sys};
+use redox_rt::{Error, Result, sys};
 use syscall::error::*;
 use syscall::flag::*;
 use syscall::schemev2::{CqeOpcode, Opcode};
 
 use crate::create::{Own, cqe};
 use crate::daemon::Daemon;
-use crate::world::{Caller, count, leaves_nothing, map_at, raw, unmap};
+use crate::world::{Caller, GID, PID, UID, count, identify, leaves_nothing, map_at, raw, unmap};
 
 pub fn run() -> i32 {
     guest_test::run!["scheme.cancel" =>
@@ -17,7 +20,8 @@ pub fn run() -> i32 {
         one_interruption_one_message, an_unread_cancellation_is_forgotten,
         killed_callers_of_the_queue, killed_callers_under_way, answers_to_the_dead_change_nothing,
         objects_for_the_dead_are_closed, maps_for_the_dead_are_ended, readers_are_interrupted,
-        a_cancelled_open_is_not_redirected,
+        a_cancelled_open_is_not_redirected, a_descriptor_may_come_all_the_same,
+        detaching_is_told_at_once_of_who_has_left,
     ]
 }
 
@@ -247,13 +251,21 @@ fn answers_to_the_dead_change_nothing() -> Outcome {
 fn objects_for_the_dead_are_closed() -> Outcome {
     leaves_nothing(|| {
         let d = Daemon::start()?;
-        for refused in [false, true] {
+        let root = d.root.raw();
+        for (opcode, refused) in [
+            (Opcode::OpenAt, false),
+            (Opcode::OpenAt, true),
+            (Opcode::Recvfd, false),
+            (Opcode::Recvfd, true),
+        ] {
             d.hold();
             let mark = d.logged();
-            let root = d.root.raw();
-            let caller = Caller::start(|| sys::openat(root, b"x", O_RDWR, sys::FD_ANY))?;
-            d.until(mark, Opcode::OpenAt, 1)?;
-            let tag = d.one(mark, Opcode::OpenAt)?.tag;
+            let caller = Caller::start(|| match opcode {
+                Opcode::OpenAt => sys::openat(root, b"x", O_RDWR, sys::FD_ANY),
+                _ => sys::receive_fds(root, &mut [0], CallFlags::empty(), &[]),
+            })?;
+            d.until(mark, opcode, 1)?;
+            let tag = d.one(mark, opcode)?.tag;
             caller.process.kill()?;
             let result = if refused {
                 Err(Error::new(ECANCELED))
@@ -263,7 +275,7 @@ fn objects_for_the_dead_are_closed() -> Outcome {
             d.complete_with(tag, result)?;
             d.settle()?;
             let closed = d.of_kind(mark, Opcode::CloseMsg);
-            check_eq!(closed.len(), usize::from(!refused));
+            check_eq!(closed.len(), usize::from(!refused), "{opcode:?}");
             check!(closed.iter().all(|m| m.args[0] == 99));
         }
         Ok(())
@@ -337,6 +349,103 @@ fn a_cancelled_open_is_not_redirected() -> Outcome {
         );
         check_error!(caller.result(), EINTR);
         check_eq!(target.since(before).len(), 0);
+        Ok(())
+    })
+}
+
+fn a_descriptor_may_come_all_the_same() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let root = d.root.raw();
+        for opcode in [Opcode::OpenAt, Opcode::Recvfd] {
+            d.hold();
+            let mark = d.logged();
+            let caller = Caller::start(|| {
+                let fd = match opcode {
+                    Opcode::OpenAt => sys::openat(root, b"x", O_RDWR, sys::FD_ANY)?,
+                    _ => {
+                        let mut fds = [0];
+                        sys::receive_fds(root, &mut fds, CallFlags::empty(), &[])?;
+                        fds[0]
+                    }
+                };
+                sys::rights(fd)?;
+                sys::close(fd).map(|()| 7)
+            })?;
+            d.until(mark, opcode, 1)?;
+            let tag = d.one(mark, opcode)?.tag;
+            caller.process.interrupt()?;
+            d.until(mark, Opcode::Cancel, 1)?;
+            let with_one = CqeOpcode::RespondWithFd as u8;
+            check_eq!(d.complete(with_one, 0, tag, d.socket as u64)?, 16);
+            check_eq!(caller.result()?, 7, "{opcode:?}");
+        }
+        Ok(())
+    })
+}
+
+/// Another process than the case's, as schemes know them, that asks for a lock.
+fn locker(fd: usize, before: impl FnOnce() -> Result<()>) -> Result<Caller> {
+    Caller::start(|| {
+        identify(PID + 1, UID, GID)?;
+        before()?;
+        let lock = [StdFsCallKind::Lock as u64, 0, 0];
+        sys::call(fd, CallFlags::STD_FS, &lock)
+    })
+}
+
+/// A thread that closes a descriptor once a word of memory that others have, too, is 1, and makes that 2.
+fn closer(fd: usize, word: &'static AtomicU64) -> Result<()> {
+    extern "C" fn close(argument: usize) {
+        // SAFETY: the pair lives until the process ends: it is leaked.
+        let (fd, word) = unsafe { &*(argument as *const (usize, &AtomicU64)) };
+        while word.load(Ordering::SeqCst) != 1 {
+            sys::sched_yield();
+        }
+        let _ = sys::close(*fd);
+        word.store(2, Ordering::SeqCst);
+    }
+    let argument = Box::leak(Box::new((fd, word)));
+    let source = redox_rt::thread::Source::Kernel(&crate::world::world().proc);
+    let address = core::ptr::from_ref(argument) as usize;
+    // SAFETY: the argument is what the function expects.
+    unsafe { redox_rt::thread::spawn_raw(source, 64 << 10, close, address) }.map(drop)
+}
+
+fn detaching_is_told_at_once_of_who_has_left() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let fd = d.open(5)?;
+        let granted = CqeOpcode::RespondAndNotifyOnDetach as u8;
+        let word = &d.shared.scratch[200];
+        for killed in [true, false] {
+            d.hold();
+            let mark = d.logged();
+            let caller = locker(fd.raw(), || {
+                if killed {
+                    return Ok(());
+                }
+                closer(fd.raw(), word)
+            })?;
+            d.until(mark, Opcode::StdFsCall, 1)?;
+            let tag = d.one(mark, Opcode::StdFsCall)?.tag;
+            if killed {
+                caller.process.kill()?;
+            } else {
+                // Another thread closes what the lock is waited for through; this process has it as well.
+                d.poke(200, 1);
+                crate::world::until("the close", || d.peek(200) == 2)?;
+            }
+            check_eq!(d.of_kind(mark, Opcode::Detach).len(), 0);
+            check_eq!(d.complete(granted, 0, tag, 9)?, 16);
+            d.settle()?;
+            let m = d.one(mark, Opcode::Detach)?;
+            check_eq!((m.args, m.flags), ([5, 0, 0, 0, 0, 0], 1));
+            check_eq!(m.caller, u64::from(PID + 1), "killed: {killed}");
+            if !killed {
+                check_eq!(caller.result()?, 9);
+            }
+        }
         Ok(())
     })
 }

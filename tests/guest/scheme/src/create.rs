@@ -27,8 +27,9 @@ pub fn run() -> i32 {
         a_daemon_knows_its_own_objects, features_are_declared_first,
         several_requests_are_read_at_once, a_socket_need_not_block,
         bad_read_buffers_lose_nothing, replies_and_reads_combine, bad_completions_change_nothing,
-        completions_come_in_batches, tags_belong_to_one_call,
-        a_window_moves_only_when_unused, a_window_moves_only_where_there_is_room, buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
+        completions_come_in_batches, tags_belong_to_one_call, successors_have_other_tags,
+        a_window_moves_only_when_unused, a_window_moves_only_where_there_is_room,
+        buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
         a_buffer_lent_on_ends_with_the_first_call,
         another_thread_takes_over_from_a_bad_buffer,
     ]
@@ -567,6 +568,25 @@ fn tags_belong_to_one_call() -> Outcome {
         check!(!caller.is_done());
         own.answer(&second, 0)?;
         check_eq!(caller.result()?, 0);
+        Ok(())
+    })
+}
+
+fn successors_have_other_tags() -> Outcome {
+    leaves_nothing(|| {
+        // Each process is gone before the next is made, so that this is likely to have its place.
+        let own = Own::new()?;
+        let mut tags = Vec::new();
+        for _ in 0..8 {
+            let caller = own.caller(fsync)?;
+            let got = own.request()?;
+            tags.push(got.tag());
+            own.answer(&got, 0)?;
+            check_eq!(caller.result()?, 0);
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        check_eq!(tags.len(), 8);
         Ok(())
     })
 }

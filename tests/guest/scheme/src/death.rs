@@ -6,10 +6,10 @@ use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::{Result, event, sys};
 use syscall::error::*;
 use syscall::flag::*;
-use syscall::schemev2::Opcode;
+use syscall::schemev2::{CqeOpcode, Opcode};
 use syscall::{Map, Stat};
 
-use crate::create::Own;
+use crate::create::{Own, cqe};
 use crate::daemon::Daemon;
 use crate::world::{Caller, Process, Random, leaves_nothing, map_at, raw, unmap, world};
 
@@ -18,6 +18,7 @@ pub fn run() -> i32 {
         waiting_callers_are_told, served_callers_are_told, later_callers_are_told,
         closing_the_socket_is_enough, the_last_socket_counts, large_buffers_come_back,
         callers_die_with_the_daemon, readers_are_told, events_of_the_dead, a_daemon_that_calls_itself,
+        a_socket_makes_room_for_an_answer,
         daemons_that_call_each_other, deaths_at_random_moments,
     ]
 }
@@ -270,13 +271,33 @@ fn closer(socket: usize) -> Result<redox_rt::thread::Thread> {
 fn events_of_the_dead() -> Outcome {
     leaves_nothing(|| {
         let mut d = Daemon::start()?;
-        let fd = d.open(5)?;
+        let fds = [d.open(5)?, d.open(6)?];
         d.answer(0);
-        let queue = event::Queue::new(&world().event)?;
-        queue.watch(fd.raw(), EventFlags::EVENT_READ, 1)?;
+        let queues = [(); 2].map(|()| event::Queue::new(&world().event));
+        let [read, write] = queues;
+        let (read, write) = (read?, write?);
+        read.watch(fds[0].raw(), EventFlags::EVENT_READ, 1)?;
+        write.watch(fds[1].raw(), EventFlags::EVENT_WRITE, 2)?;
+        let next = |queue: &event::Queue, flags: EventFlags, data: usize| {
+            let event = queue.next()?;
+            let right = event.flags == flags && event.data == data;
+            Ok(usize::from(right))
+        };
+        // Whoever waits for events of its objects alone is woken, and will hear of its end.
+        let waiting = [
+            Caller::start(|| next(&read, EventFlags::EVENT_READ, 1))?,
+            Caller::start(|| next(&write, EventFlags::EVENT_WRITE, 2))?,
+        ];
+        for one in &waiting {
+            one.process.until_blocked()?;
+        }
         d.kill()?;
-        check_error!(queue.watch(fd.raw(), EventFlags::EVENT_WRITE, 1), ENODEV);
-        drop(fd);
+        for one in &waiting {
+            crate::world::until("the event", || one.is_done())?;
+            check_eq!(one.result()?, 1);
+        }
+        check_error!(read.watch(fds[0].raw(), EventFlags::EVENT_WRITE, 1), ENODEV);
+        drop(fds);
         Ok(())
     })
 }
@@ -297,6 +318,45 @@ fn a_daemon_that_calls_itself() -> Outcome {
         core::mem::drop(own.root);
         Ok(())
     })
+}
+
+fn a_socket_makes_room_for_an_answer() -> Outcome {
+    leaves_nothing(|| {
+        // The one descriptor of the socket is where the caller, of the same process, wants the answer.
+        let caller = Caller::start(|| {
+            let own = Own::new()?;
+            let socket = own.socket.into_raw();
+            let thread = answering(socket, world().pipe.raw())?;
+            let name = b"x".as_ptr() as usize;
+            let outcome = raw(syscall::SYS_DUP2, [own.root.raw(), socket, name, 1, 0, 0]);
+            thread.join()?;
+            sys::rights(socket)?;
+            outcome.map(|number| usize::from(number == socket))
+        })?;
+        check_eq!(caller.result()?, 1);
+        Ok(())
+    })
+}
+
+/// A thread that answers one request with a descriptor.
+fn answering(socket: usize, fd: usize) -> Result<redox_rt::thread::Thread> {
+    extern "C" fn answer(argument: usize) {
+        // SAFETY: the words live until the process ends: they are leaked.
+        let [socket, fd] = unsafe { *(argument as *const [usize; 2]) };
+        let mut sqe = [0_u64; 8];
+        let buffer = sqe.as_mut_ptr() as usize;
+        let _ = raw(syscall::SYS_READ, [socket, buffer, 64, 0, 0, 0]);
+        let [head, ..] = sqe;
+        let entry = cqe(CqeOpcode::RespondWithFd as u8, (head >> 32) as u32, fd);
+        let _ = raw(
+            syscall::SYS_WRITE,
+            [socket, entry.as_ptr() as usize, 16, 0, 0, 0],
+        );
+    }
+    let words = alloc::boxed::Box::leak(alloc::boxed::Box::new([socket, fd]));
+    let source = redox_rt::thread::Source::Kernel(&world().proc);
+    // SAFETY: the argument is what the function expects.
+    unsafe { redox_rt::thread::spawn_raw(source, 64 << 10, answer, words.as_ptr() as usize) }
 }
 
 fn daemons_that_call_each_other() -> Outcome {

@@ -18,6 +18,8 @@ pub fn run() -> i32 {
         sent_descriptors_are_obtained, what_is_not_obtained_is_closed, sending_badly,
         clones_stay_with_the_sender, exclusive_means_alone, obtaining_badly, obtaining_by_completion,
         received_descriptors_are_moved, objects_of_its_own_are_received, receiving_badly,
+        no_more_is_received_than_there_is_room_for, an_answer_without_descriptors_gives_none,
+        all_are_obtained_or_none, all_are_received_or_none,
         moving_badly, opens_are_answered_with_descriptors, rights_are_intersected_on_the_way,
         a_socket_can_be_sent_to_its_own_scheme,
     ]
@@ -472,6 +474,122 @@ fn receiving_badly() -> Outcome {
             check_eq!(numbers()?, before, "a descriptor that nobody knows of");
         }
         unmap(page, 4096)?;
+        Ok(())
+    })
+}
+
+fn no_more_is_received_than_there_is_room_for() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let channel = d.open(5)?;
+        d.hold();
+        let mark = d.logged();
+        let caller = Caller::start(|| {
+            let mut fds = [usize::MAX; 3];
+            let before = numbers()?;
+            let outcome = sys::receive_fds(channel.raw(), &mut fds[..2], CallFlags::empty(), &[]);
+            if fds[2] != usize::MAX || numbers()? != before {
+                return Err(Error::new(EOVERFLOW));
+            }
+            outcome
+        })?;
+        d.until(mark, Opcode::Recvfd, 1)?;
+        let tag = d.one(mark, Opcode::Recvfd)?.tag;
+        let fds = [own(&d, 8)?, own(&d, 9)?];
+        check_eq!(move_fds(&d, tag, &fds, CallFlags::FD_CLONE)?, 2);
+        // One more comes with the answer.
+        let with_one = CqeOpcode::RespondWithFd as u8;
+        check_eq!(d.complete(with_one, 0, tag, fds[0] as u64)?, 16);
+        check_error!(caller.result(), EIO);
+        for fd in fds {
+            close_in(&d, fd)?;
+        }
+        Ok(())
+    })
+}
+
+fn an_answer_without_descriptors_gives_none() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let channel = d.open(5)?;
+        d.hold();
+        let mark = d.logged();
+        let caller = Caller::start(|| {
+            let mut fds = [usize::MAX];
+            let before = numbers()?;
+            let count = sys::receive_fds(channel.raw(), &mut fds, CallFlags::empty(), &[])?;
+            if fds != [usize::MAX] || numbers()? != before {
+                return Err(Error::new(EOVERFLOW));
+            }
+            Ok(count)
+        })?;
+        d.until(mark, Opcode::Recvfd, 1)?;
+        let tag = d.one(mark, Opcode::Recvfd)?.tag;
+        let multiple = CqeOpcode::RespondWithMultipleFds as u8;
+        check_eq!(d.complete(multiple, 0, tag, 0)?, 16);
+        check_eq!(caller.result()?, 0);
+        d.settle()?;
+        check_eq!(d.of_kind(mark, Opcode::CloseMsg).len(), 0);
+        Ok(())
+    })
+}
+
+fn all_are_obtained_or_none() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let channel = d.open(5)?;
+        let (read, write) = pipe()?;
+        d.hold();
+        let mark = d.logged();
+        let ends = [write.raw(), read.raw()];
+        let caller = sender(channel.raw(), &ends, CallFlags::empty(), &[])?;
+        d.until(mark, Opcode::Sendfd, 1)?;
+        let tag = d.one(mark, Opcode::Sendfd)?.tag;
+        // The first is the only one of its kind now, the second is not.
+        drop(write);
+        let exclusive = CallFlags::FD_EXCLUSIVE;
+        check_error!(obtain(&d, tag, 2, exclusive), EBUSY);
+        drop(read);
+        check_eq!(obtain(&d, tag, 2, exclusive)?, 2);
+        for i in [8, 9] {
+            close_in(&d, d.peek(i) as usize)?;
+        }
+        d.complete_with(tag, Ok(0))?;
+        caller.result()?;
+        Ok(())
+    })
+}
+
+fn all_are_received_or_none() -> Outcome {
+    leaves_nothing(|| {
+        let d = Daemon::start()?;
+        let channel = d.open(5)?;
+        // There is room for the number of the first, and none for that of the second.
+        let pages = map_at(0, 8192, MapFlags::MAP_PRIVATE)?;
+        // SAFETY: nobody writes there any more.
+        unsafe { sys::mprotect(pages + 4096, 4096, MapFlags::PROT_READ) }?;
+        d.hold();
+        let mark = d.logged();
+        let caller = Caller::start(|| {
+            let flags = (CallFlags::FD | CallFlags::READ).bits();
+            let args = [channel.raw(), pages + 4096 - WORD, 2 * WORD, flags, 0, 0];
+            let before = numbers()?;
+            let outcome = raw(syscall::SYS_CALL, args);
+            if numbers()? != before {
+                return Err(Error::new(EOVERFLOW));
+            }
+            outcome
+        })?;
+        d.until(mark, Opcode::Recvfd, 1)?;
+        let tag = d.one(mark, Opcode::Recvfd)?.tag;
+        let fds = [own(&d, 8)?, own(&d, 9)?];
+        check_eq!(move_fds(&d, tag, &fds, CallFlags::empty())?, 2);
+        let multiple = CqeOpcode::RespondWithMultipleFds as u8;
+        check_eq!(d.complete(multiple, 0, tag, 2)?, 16);
+        check_error!(caller.result(), EFAULT);
+        d.settle()?;
+        check_eq!(d.of_kind(mark, Opcode::CloseMsg).len(), 2);
+        unmap(pages, 8192)?;
         Ok(())
     })
 }

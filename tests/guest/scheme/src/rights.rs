@@ -12,6 +12,7 @@ use syscall::error::*;
 use syscall::flag::*;
 use syscall::schemev2::Opcode;
 
+use crate::create::{Own, cqe};
 use crate::daemon::{Daemon, Message};
 use crate::world::{Process, count, fcntl, leaves_nothing, raw, unmap};
 
@@ -20,7 +21,7 @@ pub fn run() -> i32 {
         each_right_denies_its_operations, limits_only_shrink, children_inherit, copies_keep,
         other_processes_keep, denials_are_counted, beneath_is_for_schemes_that_declare,
         beneath_is_told_on_every_request, beneath_is_inherited_and_stays, beneath_on_a_single_call,
-        undeclared_daemons_are_not_asked,
+        undeclared_daemons_are_not_asked, sockets_are_limited_as_well,
     ]
 }
 
@@ -592,6 +593,53 @@ fn undeclared_daemons_are_not_asked() -> Outcome {
         limited.read(&mut [0; 8])?;
         raw(syscall::SYS_FSYNC, [limited.raw(), 0, 0, 0, 0, 0])?;
         d.answer(0);
+        Ok(())
+    })
+}
+
+fn sockets_are_limited_as_well() -> Outcome {
+    leaves_nothing(|| {
+        let own = Own::new()?;
+        let limited = |right: Rights| -> Result<Fd> {
+            let fd = own.socket.dup(b"")?;
+            fd.limit(Rights::FULL.difference(right))?;
+            Ok(fd)
+        };
+        let both = |fd: &Fd, entry: [u64; 2], writes: u64, reads: u64| {
+            let mut buffer = [0_u8; 64];
+            for (to, from) in buffer.chunks_exact_mut(8).zip(entry) {
+                to.copy_from_slice(&from.to_ne_bytes());
+            }
+            let metadata = [0, writes, reads];
+            sys::call_read_write(fd.raw(), &mut buffer, CallFlags::empty(), &metadata)
+        };
+        let caller = own.caller(|fd| sys::fsync(fd).map(|()| 0))?;
+        caller.process.until_blocked()?;
+        // Nothing is fetched without the right to read.
+        let blind = limited(Rights::READ)?;
+        check_error!(both(&blind, [0; 2], 0, 1), EPERM);
+        let got = own.read()?;
+        check_eq!(got.opcode(), Opcode::Fsync as u8);
+        // Nothing is answered without the right to write, be it with a wish for the next request or without.
+        let mute = limited(Rights::WRITE)?;
+        let entry = cqe(0, got.tag(), 0);
+        check_error!(both(&mute, entry, 1, 0), EPERM);
+        check_error!(both(&mute, entry, 1, 1), EPERM);
+        check_error!(both(&blind, entry, 1, 1), EPERM);
+        check!(caller.process.is_blocked()?);
+        check_eq!(both(&blind, entry, 1, 0)?, 1);
+        check_eq!(caller.result()?, 0);
+        // No descriptor goes through without the right to transfer.
+        let narrow = limited(Rights::TRANSFER)?;
+        for verb in [SchemeSocketCall::ObtainFd, SchemeSocketCall::MoveFd] {
+            let pass = |fd: &Fd| {
+                let metadata = [verb as u64, 0];
+                let mut room = [0_u8; 8];
+                sys::call_read_write(fd.raw(), &mut room, CallFlags::FD, &metadata)
+            };
+            check_error!(pass(&narrow), EPERM);
+            check_error!(pass(&own.socket), EBADF, "there is no such call");
+        }
         Ok(())
     })
 }

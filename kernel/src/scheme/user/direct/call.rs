@@ -164,7 +164,8 @@ impl Kernel {
         let description = self.descriptions.get(entry.desc)?;
         match description.kind {
             Kind::Socket(scheme) => {
-                if count != 3 || len < size_of::<Cqe>() || description.nonblocking() {
+                let refused = !entry.rights.contains(rights::socket_call(1, 1));
+                if refused || count != 3 || len < size_of::<Cqe>() || description.nonblocking() {
                     return None;
                 }
                 let room = len / SQE_SIZE;
