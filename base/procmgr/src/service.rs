@@ -63,7 +63,12 @@ impl<'a> Service<'a> {
     fn answer(&mut self, opcode: Opcode, sqe: &Sqe, payload: &[u8]) -> Step<Said> {
         let [handle, _, len, a, b, c] = sqe.args;
         if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
+            if opcode != Opcode::Call {
+                return Err(errno::EOPNOTSUPP);
+            }
+            // The second object's number is the last word.
+            let answer = self.manager.call_two([handle, c], a).map_err(number)?;
+            return self.said(answer, handle, sqe);
         }
         match opcode {
             Opcode::Dup => self.dup(handle, payload, user_of(sqe).0),

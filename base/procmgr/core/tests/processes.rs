@@ -772,6 +772,35 @@ fn a_terminal_asks_who_may_use_it() {
     assert!(!stopped(&sim, back));
 }
 
+/// What is no session, or is asked on behalf of nobody's process, has no leader.
+#[test]
+fn a_process_and_a_session_are_asked_at_once() {
+    let (mut sim, init) = Sim::new();
+    let shell = sim.fork(init);
+    sim.verb(shell, ProcCall::Setsid, 0, 0).unwrap();
+    let mut dup = |name: &[u8]| match sim.manager.dup(shell.handle, name, 0) {
+        Ok(Made::Handle(handle)) => handle,
+        other => panic!("{other:?}"),
+    };
+    let (session, reference) = (dup(b"session"), dup(b"pidfd"));
+    let rows = [
+        ([init.handle, session], LEADER, Ok(shell.pid as usize)),
+        ([init.handle, session], CONTROL, Err(EINVAL)),
+        ([init.handle, shell.handle], LEADER, Err(EINVAL)),
+        ([init.handle, reference], LEADER, Err(EINVAL)),
+        ([session, session], LEADER, Err(EINVAL)),
+        ([init.handle, u64::MAX], LEADER, Err(EBADF)),
+    ];
+    for (handles, verb, wanted) in rows {
+        let got = match sim.manager.call_two(handles, verb) {
+            Ok(Answer::Now(value, Data::None)) => Ok(value),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.0),
+        };
+        assert_eq!(got, wanted, "{handles:?} {verb}");
+    }
+}
+
 #[test]
 fn a_reference_waits_polls_and_kills() {
     let (mut sim, init) = Sim::new();
