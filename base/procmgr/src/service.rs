@@ -225,6 +225,7 @@ impl<'a> Service<'a> {
                 Effect::Resume(thread) => self.machine.tell(thread, ContextVerb::Unstop),
                 Effect::Interrupt(thread) => self.machine.tell(thread, ContextVerb::Interrupt),
                 Effect::Kill(thread, word) => self.machine.kill(thread, word),
+                Effect::Forget(pid) => self.machine.forget(pid),
                 Effect::SetAttributes(thread) => {
                     if let Some(attributes) = self.manager.attributes(thread) {
                         self.machine.set_attributes(thread, &attributes);
