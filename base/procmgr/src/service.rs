@@ -63,7 +63,7 @@ impl<'a> Service<'a> {
     fn answer(&mut self, opcode: Opcode, sqe: &Sqe, payload: &[u8]) -> Step<Said> {
         let [handle, _, len, a, b, c] = sqe.args;
         if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            if opcode != Opcode::Call {
+            if !matches!(opcode, Opcode::Call) {
                 return Err(errno::EOPNOTSUPP);
             }
             // The second object's number is the last word.
