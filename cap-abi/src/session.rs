@@ -8,6 +8,10 @@
 //! |---|---|
 //! | `[LEADER]` | the session's leader, which is its number |
 //! | `[CONTROL, process, foreground group and signal]` | one of [`Control`]; `EPERM` for a process of another session |
+//!
+//! What a terminal is sent may be anybody's, who may never answer. `[LEADER]` of the terminal's own process and the
+//! descriptor, as one call of two, is answered in the same way, and only if both are the process manager's: the kernel
+//! refuses it otherwise (`EXDEV`), and asks nobody.
 
 /// Asks who leads the session.
 pub const LEADER: u64 = 0x100;

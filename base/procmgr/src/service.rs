@@ -63,7 +63,12 @@ impl<'a> Service<'a> {
     fn answer(&mut self, opcode: Opcode, sqe: &Sqe, payload: &[u8]) -> Step<Said> {
         let [handle, _, len, a, b, c] = sqe.args;
         if sqe.sqe_flags.contains(SqeFlags::MULTIPLE_IDS) {
-            return Err(errno::EOPNOTSUPP);
+            if !matches!(opcode, Opcode::Call) {
+                return Err(errno::EOPNOTSUPP);
+            }
+            // The second object's number is the last word.
+            let answer = self.manager.call_two([handle, c], a).map_err(number)?;
+            return self.said(answer, handle, sqe);
         }
         match opcode {
             Opcode::Dup => self.dup(handle, payload, user_of(sqe).0),
@@ -220,6 +225,7 @@ impl<'a> Service<'a> {
                 Effect::Resume(thread) => self.machine.tell(thread, ContextVerb::Unstop),
                 Effect::Interrupt(thread) => self.machine.tell(thread, ContextVerb::Interrupt),
                 Effect::Kill(thread, word) => self.machine.kill(thread, word),
+                Effect::Forget(pid) => self.machine.forget(pid),
                 Effect::SetAttributes(thread) => {
                     if let Some(attributes) = self.manager.attributes(thread) {
                         self.machine.set_attributes(thread, &attributes);

@@ -252,6 +252,14 @@ pub trait Store: cwd_cap::Tree<Node = NodeId, Caller = Caller> {
     /// [`Error::Backend`].
     fn sync(&mut self) -> Result<(), Error>;
 
+    /// The same for whom only one node is of interest: what cannot be written of others is no error then.
+    ///
+    /// # Errors
+    /// [`Error::Backend`]; [`Error::NoSpace`] for what others have written to its memory.
+    fn sync_node(&mut self, _: NodeId) -> Result<(), Error> {
+        self.sync()
+    }
+
     /// Memory that is the file's content from `offset`, `len` bytes, both whole pages, for others to map;
     /// `writable` says that they may write to it. Each such call is followed by one of [`Store::unmapped`].
     ///

@@ -2,7 +2,7 @@
 
 use cap_abi::session::{CONTROL, Control, LEADER, control_word};
 use libredox::protocol::PidfdCall;
-use redox_rt::{Fd, sys};
+use redox_rt::{Fd, process, sys};
 use scheme_core::start::SOCKET;
 use syscall::{
     EINVAL,
@@ -32,7 +32,21 @@ impl Sessions for Manager {
     }
 
     fn leader(&mut self, session: &Fd) -> Result<u32> {
-        let leader = ask(session, &[LEADER])?;
+        // Together with this process's own descriptor: whoever else serves the one that was sent, which may be this very
+        // thread, is not asked.
+        let own = process::process_fd().ok_or(EINVAL)?;
+        let fds = [own, session.raw()];
+        // SAFETY: there is no payload.
+        let asked = unsafe {
+            sys::call_multiple(
+                &fds,
+                core::ptr::null_mut(),
+                0,
+                CallFlags::empty(),
+                &[LEADER],
+            )
+        };
+        let leader = asked.map_err(|_| EINVAL)?;
         u32::try_from(leader).map_err(|_| EINVAL)
     }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use cap_abi::session::Control;
+use cap_abi::session::{Control, LEADER};
 use syscall::sigabi::SenderInfo;
 
 use crate::{
@@ -67,6 +67,20 @@ impl<T> Manager<T> {
                 Ok(Answer::Now(0, Data::Meta(self.meta(target)?)))
             }
             Kind::Root | Kind::Named => Err(EINVAL),
+        }
+    }
+
+    /// Answers a `SYS_CALL` on two handles at once. See [`wire`].
+    ///
+    /// # Errors
+    /// `EINVAL` for anything but a process that asks who leads a session; `EBADF`.
+    pub fn call_two(&self, handles: [u64; 2], verb: u64) -> Result<Answer, Errno> {
+        let [first, second] = handles;
+        match (self.kind(first)?, self.kind(second)?) {
+            (Kind::Control(_), Kind::Session(sid)) if verb == LEADER => {
+                Ok(Answer::value(sid as usize))
+            }
+            _ => Err(EINVAL),
         }
     }
 

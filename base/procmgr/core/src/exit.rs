@@ -231,6 +231,8 @@ impl<T> Manager<T> {
         if let Some(process) = self.processes.get_mut(key) {
             process.threads.clear();
         }
+        // It may have named signal pages, and its number is another's soon.
+        effects.push(Effect::Forget(pid));
         self.finish(pid, status::signaled(9), world, effects);
         self.reap(pid);
         self.answer_waits(ppid, world, effects);

@@ -80,6 +80,8 @@ pub enum Effect {
     Interrupt(Key),
     /// End a context with this status word.
     Kill(Key, u32),
+    /// Forget how a process takes signals. It is over, and no end of a context of its will be told any more.
+    Forget(Pid),
     /// Give a context its process's attributes anew ([`Manager::attributes`]).
     SetAttributes(Key),
     /// Answer a request that was to be answered later.

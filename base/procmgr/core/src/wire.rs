@@ -33,7 +33,8 @@
 //!
 //! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
 //! `[PidfdCall::SendSignal, signal, group]` and what `cap_abi::session` says. On a thread handle: `[ThreadCall::SignalThread, signal]`
-//! and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the shell's affair).
+//! and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the shell's affair). On a control handle and a session
+//! handle at once: `[cap_abi::session::LEADER]`.
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 

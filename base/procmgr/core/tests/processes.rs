@@ -365,7 +365,10 @@ fn a_child_that_is_never_started_leaves_nothing() {
     let before = sim.manager.counts();
     let child = sim.fork_unstarted(init).unwrap();
     let waiting = sim.wait_later(init, ProcCall::Waitpid, 0, 0);
+    // Who makes it may have named signal pages for it, which are not those of the number's next process.
+    sim.machine.pages.insert(child.pid, BTreeMap::new());
     sim.close(child.handle);
+    assert!(!sim.machine.pages.contains_key(&child.pid));
     assert!(sim.killed.contains_key(&child.thread));
     assert_eq!(sim.replies[&waiting], Err(ECHILD));
     assert_eq!(sim.manager.counts(), before);
@@ -873,6 +876,35 @@ fn a_terminal_asks_who_may_use_it() {
     let orphaned = Control::Orphaned as usize;
     assert_eq!(ask(&mut sim, back.pid), Ok((orphaned, None)));
     assert!(!stopped(&sim, back));
+}
+
+/// What is no session, or is asked on behalf of nobody's process, has no leader.
+#[test]
+fn a_process_and_a_session_are_asked_at_once() {
+    let (mut sim, init) = Sim::new();
+    let shell = sim.fork(init);
+    sim.verb(shell, ProcCall::Setsid, 0, 0).unwrap();
+    let mut dup = |name: &[u8]| match sim.manager.dup(shell.handle, name, 0) {
+        Ok(Made::Handle(handle)) => handle,
+        other => panic!("{other:?}"),
+    };
+    let (session, reference) = (dup(b"session"), dup(b"pidfd"));
+    let rows = [
+        ([init.handle, session], LEADER, Ok(shell.pid as usize)),
+        ([init.handle, session], CONTROL, Err(EINVAL)),
+        ([init.handle, shell.handle], LEADER, Err(EINVAL)),
+        ([init.handle, reference], LEADER, Err(EINVAL)),
+        ([session, session], LEADER, Err(EINVAL)),
+        ([init.handle, u64::MAX], LEADER, Err(EBADF)),
+    ];
+    for (handles, verb, wanted) in rows {
+        let got = match sim.manager.call_two(handles, verb) {
+            Ok(Answer::Now(value, Data::None)) => Ok(value),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.0),
+        };
+        assert_eq!(got, wanted, "{handles:?} {verb}");
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ struct Record {
     /// The beginning of it; the rest is zeros.
     bytes: Vec<u8>,
     dirty: bool,
+    /// Blocks are set aside for writing it.
+    reserved: bool,
     used: u64,
 }
 
@@ -83,6 +85,7 @@ impl Records {
             let record = Record {
                 bytes,
                 dirty: false,
+                reserved: false,
                 used: 0,
             };
             self.records.insert(key, record);
@@ -141,13 +144,43 @@ impl Records {
             .is_some_and(|record| record.dirty)
     }
 
-    /// Puts bytes into one record.
+    /// Whether blocks are set aside for writing the record at a place.
+    pub fn is_reserved(&self, id: u32, number: u64) -> bool {
+        self.records
+            .get(&(id, number))
+            .is_some_and(|record| record.dirty && record.reserved)
+    }
+
+    /// How many of a file's records wait to be written and have no blocks set aside.
+    pub fn unreserved(&self, id: u32) -> u64 {
+        let records = self.records.range((id, 0)..=(id, u64::MAX));
+        records.filter(|(_, it)| it.dirty && !it.reserved).count() as u64
+    }
+
+    /// Blocks are set aside for so many of those, the first ones.
+    pub fn grant(&mut self, id: u32, count: u64) {
+        let records = self.records.range_mut((id, 0)..=(id, u64::MAX));
+        let without = records.filter(|(_, it)| it.dirty && !it.reserved);
+        for (_, record) in without.take(usize::try_from(count).unwrap_or(usize::MAX)) {
+            record.reserved = true;
+        }
+    }
+
+    /// Nothing is set aside any more.
+    pub fn revoke(&mut self) {
+        for record in self.records.values_mut() {
+            record.reserved = false;
+        }
+    }
+
+    /// Puts bytes into one record, for which blocks are set aside if `reserved`.
     pub fn write<D: Disk>(
         &mut self,
         tx: &mut Transaction<'_, D>,
         (id, valid): (u32, u64),
         (number, begin): (u64, usize),
         data: &[u8],
+        reserved: bool,
     ) -> Result<()> {
         // What is written over need not be read.
         let covers = begin == 0 && data.len() as u64 == RECORD_SIZE;
@@ -165,20 +198,20 @@ impl Records {
             place.copy_from_slice(data);
         }
         record.dirty = true;
+        record.reserved |= reserved;
         self.bytes = self.bytes.saturating_add(more);
         self.make_room(0);
         Ok(())
     }
 
-    /// Makes the records what a window says, as far as they differ; whether any did.
+    /// Makes the records what a window says, as far as they differ, with no blocks set aside for them.
     pub fn take_window<D: Disk, R: Region>(
         &mut self,
         tx: &mut Transaction<'_, D>,
         file: (u32, u64),
         window: &Window<R>,
         end: u64,
-    ) -> Result<bool> {
-        let mut changed = false;
+    ) -> Result<()> {
         let (mut new, mut old) = (Vec::new(), Vec::new());
         let mut at = 0;
         while at < end {
@@ -194,12 +227,11 @@ impl Records {
             self.read(tx, file, at, &mut old)?;
             if new != old {
                 let number = at.checked_div(RECORD_SIZE).unwrap_or(0);
-                self.write(tx, file, (number, 0), &new)?;
-                changed = true;
+                self.write(tx, file, (number, 0), &new, false)?;
             }
             at = at.saturating_add(RECORD_SIZE);
         }
-        Ok(changed)
+        Ok(())
     }
 
     /// The file ends at `size`: nothing is known of what was beyond.
@@ -253,7 +285,8 @@ impl Records {
     }
 
     /// Makes the node on the disk what the file is: `size` bytes, of which the disk's first `valid` are right
-    /// where no record says otherwise. The node is changed in memory.
+    /// where no record says otherwise. The node is changed in memory. At the first record that no blocks are set aside
+    /// for it is `ENOSPC`.
     pub fn write_back<D: Disk>(
         &mut self,
         tx: &mut Transaction<'_, D>,
@@ -274,6 +307,9 @@ impl Records {
         }
         let dirty = self.records.range_mut((id, 0)..=(id, u64::MAX));
         for ((_, number), record) in dirty.filter(|(_, record)| record.dirty) {
+            if !record.reserved {
+                return Err(Error::new(errno::ENOSPC));
+            }
             let mut start = number.saturating_mul(RECORD_SIZE);
             let len = size.saturating_sub(start).min(RECORD_SIZE) as usize;
             let before = record.bytes.len();
@@ -284,7 +320,7 @@ impl Records {
             record.bytes.resize(len, 0);
             self.bytes = self.bytes.saturating_sub(before).saturating_add(len);
             tx.write_node_inner(node, &mut start, &record.bytes)?;
-            record.dirty = false;
+            (record.dirty, record.reserved) = (false, false);
         }
         if node.data().size() != size {
             tx.truncate_node_inner(node, size)?;

@@ -9,7 +9,7 @@ use redoxfs_errors::error as errno;
 use syscall::data::TimeSpec;
 use treefs::{Attr, Dir, Error, Kind, New, NodeId, Place, Region, Window};
 
-use crate::content::Records;
+use crate::content::{RECORD_BLOCKS, Records};
 use crate::shrink::shrink;
 
 /// Most blocks that one change of a directory takes: a node, the way to it and to the directory in the
@@ -19,6 +19,8 @@ const CHANGE: u64 = 48;
 pub const ATTRIBUTES: u64 = 8;
 /// Blocks that are never given out, so that a commit finds room for its own lists.
 const SPARE: u64 = 96;
+/// Blocks that what is written to mapped memory leaves to others, so that files can be removed.
+const LEFT: u64 = SPARE + 4 * CHANGE;
 /// A transaction that may have used more blocks than this is committed.
 const GATHERED: u64 = 8192;
 /// Whom names on a disk count for.
@@ -75,6 +77,10 @@ pub struct State<'t, 'f, D: Disk, R> {
     generations: BTreeMap<u32, u32>,
     last_generation: u32,
     dirty: BTreeSet<u32>,
+    /// Those of them that no blocks are set aside for: others have written to their memory.
+    unreserved: BTreeSet<u32>,
+    /// What the last commit could not write, and why. It stays to be written.
+    pub unwritten: BTreeMap<u32, Error>,
     listed: usize,
     pub moves: u64,
     /// Free blocks, at least.
@@ -111,6 +117,11 @@ fn time((seconds, nanoseconds): (u64, u32)) -> TimeSpec {
         tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX),
         tv_nsec: i32::try_from(nanoseconds).unwrap_or(0),
     }
+}
+
+/// Blocks, and what the list of what is allocated grows by.
+const fn with_lists(blocks: u64) -> u64 {
+    blocks.saturating_add(blocks >> 6).saturating_add(1)
 }
 
 /// The disk has no times before 1970.
@@ -154,6 +165,8 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             generations: BTreeMap::new(),
             last_generation: 0,
             dirty: BTreeSet::new(),
+            unreserved: BTreeSet::new(),
+            unwritten: BTreeMap::new(),
             listed: 0,
             moves: 0,
             free: 0,
@@ -267,8 +280,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
     /// Sets aside `blocks` for a change that is about to begin.
     pub fn reserve(&mut self, blocks: u64) -> Result<()> {
         self.may_change()?;
-        // The list of what is allocated grows too.
-        let blocks = blocks.saturating_add(blocks >> 6).saturating_add(1);
+        let blocks = with_lists(blocks);
         let enough = |free: u64| free >= blocks.saturating_add(SPARE);
         if self.used > GATHERED || !enough(self.free) {
             if self.used > 0 {
@@ -283,6 +295,24 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
         self.used = self.used.saturating_add(blocks);
         self.changed = true;
         Ok(())
+    }
+
+    /// Sets aside `blocks` for each of at most `count` changes within a commit; for how many there were enough.
+    fn set_aside(&mut self, blocks: u64, count: u64) -> Result<u64> {
+        if count == 0 {
+            return Ok(0);
+        }
+        let each = with_lists(blocks);
+        let enough = each.saturating_mul(count).saturating_add(LEFT);
+        if self.free < enough {
+            self.free = self.count_free()?.saturating_sub(self.used);
+        }
+        let room = self.free.saturating_sub(LEFT).checked_div(each);
+        let count = room.unwrap_or(0).min(count);
+        let taken = each.saturating_mul(count);
+        self.free = self.free.saturating_sub(taken);
+        self.used = self.used.saturating_add(taken);
+        Ok(count)
     }
 
     /// A change that has begun must go on to its end.
@@ -310,9 +340,11 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
 
     /// The node's attributes are to be written.
     pub fn mark(&mut self, node: NodeId) -> Result<()> {
-        if !self.dirty.contains(&number(node)) {
+        let id = number(node);
+        if !self.dirty.contains(&id) || self.unreserved.contains(&id) {
             self.reserve(ATTRIBUTES)?;
-            self.dirty.insert(number(node));
+            self.dirty.insert(id);
+            self.unreserved.remove(&id);
         }
         Ok(())
     }
@@ -322,7 +354,10 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
     fn begin(&mut self, blocks: u64, nodes: &[NodeId]) -> Result<()> {
         let attributes = (nodes.len() as u64).saturating_mul(ATTRIBUTES);
         self.reserve(blocks.saturating_add(attributes))?;
-        self.dirty.extend(nodes.iter().map(|node| number(*node)));
+        for node in nodes {
+            self.dirty.insert(number(*node));
+            self.unreserved.remove(&number(*node));
+        }
         Ok(())
     }
 
@@ -338,20 +373,21 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
         }
     }
 
-    /// Writes everything to the disk and makes it what a mount finds.
+    /// Writes everything to the disk and makes it what a mount finds, but for what [`State::unwritten`] tells of after:
+    /// whom that is nothing to hears nothing of it.
     pub fn commit(&mut self) -> Result<()> {
         if let Some(number) = self.failed {
             return Err(Error::Backend(number));
         }
-        let mut worst = Ok(());
+        self.unwritten.clear();
         let written: Vec<u32> = self.windows.keys().copied().collect();
         for id in written {
             if let Err(error) = self.look_at_window(id) {
-                worst = Err(error);
+                self.unwritten.insert(id, error);
             }
         }
         if !self.changed {
-            return worst;
+            return Ok(());
         }
         let dirty: Vec<u32> = self.dirty.iter().copied().collect();
         for id in dirty {
@@ -359,15 +395,24 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
                 Ok(()) => {
                     self.dirty.remove(&id);
                 }
-                Err(error) => worst = Err(error),
+                Err(error) => {
+                    self.unwritten.insert(id, error);
+                }
             }
+        }
+        // What is half done is nothing for a mount to find.
+        if let Some(number) = self.failed {
+            return Err(Error::Backend(number));
         }
         let synced = self.tx.sync(false);
         self.must(synced)?;
         // How much is free is counted when it matters.
         (self.used, self.free) = (0, 0);
-        self.changed = worst.is_err();
-        worst
+        // So is what is set aside for what is left.
+        self.records.revoke();
+        self.unreserved = self.dirty.clone();
+        self.changed = !self.dirty.is_empty();
+        Ok(())
     }
 
     /// Takes what others have written to a mapped file for its content.
@@ -380,18 +425,30 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             return Ok(());
         };
         let end = size.min(mapped.window.touched());
-        let records = self
+        let taken = self
             .records
             .take_window(self.tx, (id, valid), &mapped.window, end);
-        if records.map_err(failed)? {
-            self.dirty.insert(id);
+        // Also if it came to an end half-way.
+        if self.records.unreserved(id) > 0 {
+            if self.dirty.insert(id) {
+                self.unreserved.insert(id);
+            }
             self.changed = true;
         }
-        Ok(())
+        taken.map_err(failed)
     }
 
-    /// Writes one node's content and attributes into the transaction.
+    /// Writes one node's content and attributes into the transaction, as far as blocks are set aside for them or can be.
     fn write_back(&mut self, id: u32) -> Result<()> {
+        if self.unreserved.contains(&id) {
+            if self.set_aside(ATTRIBUTES, 1)? == 0 {
+                return Err(Error::NoSpace);
+            }
+            self.unreserved.remove(&id);
+        }
+        let wanted = self.records.unreserved(id);
+        let granted = self.set_aside(RECORD_BLOCKS, wanted)?;
+        self.records.grant(id, granted);
         let Some(cached) = self.nodes.get(&id) else {
             return Ok(());
         };

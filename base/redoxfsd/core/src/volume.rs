@@ -242,7 +242,7 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
             let Some(piece) = data.get(written..end) else {
                 break;
             };
-            let mut done = if state.records.is_dirty(number(node), record) {
+            let mut done = if state.records.is_reserved(number(node), record) {
                 Ok(())
             } else {
                 state.reserve(RECORD_BLOCKS)
@@ -251,7 +251,8 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
             done = done.and_then(|()| state.mark(node));
             let file = (number(node), state.get(node)?.valid);
             done = done.and_then(|()| {
-                let put = state.records.write(state.tx, file, (record, begin), piece);
+                let place = (record, begin);
+                let put = state.records.write(state.tx, file, place, piece, true);
                 put.map_err(failed)
             });
             if done.is_ok()
@@ -374,7 +375,26 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
     }
 
     fn sync(&mut self) -> Result<()> {
-        self.state.get_mut().commit()
+        let state = self.state.get_mut();
+        state.commit()?;
+        if !state.unwritten.is_empty() {
+            // What that has freed is there now for what did not fit.
+            state.commit()?;
+        }
+        state
+            .unwritten
+            .values()
+            .next()
+            .map_or(Ok(()), |it| Err(*it))
+    }
+
+    fn sync_node(&mut self, node: NodeId) -> Result<()> {
+        let (state, id) = (self.state.get_mut(), number(node));
+        state.commit()?;
+        if state.unwritten.contains_key(&id) {
+            state.commit()?;
+        }
+        state.unwritten.get(&id).map_or(Ok(()), |it| Err(*it))
     }
 
     fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool) -> Result<usize> {

@@ -91,6 +91,8 @@ pub struct Server<M> {
     objects: Slab<Object<M>>,
     names: BTreeMap<String, Key>,
     handles: Slab<Handle>,
+    /// Mappings that came of a handle, which may be closed before they are gone: whose they are, and how many.
+    mapped: BTreeMap<u64, (Key, usize)>,
     /// Objects, and their bytes, count for whose they are.
     of_objects: Shares,
     of_bytes: Shares,
@@ -111,6 +113,7 @@ impl<M: Memory> Server<M> {
             objects: Slab::new(),
             names: BTreeMap::new(),
             handles: Slab::new(),
+            mapped: BTreeMap::new(),
             of_objects: Shares::new(OBJECTS),
             of_bytes: Shares::new(ALL),
             of_handles: Shares::new(HANDLES),
@@ -286,9 +289,15 @@ impl<M: Memory> Server<M> {
 
     /// A mapping that came of a handle is gone.
     fn unmapped(&mut self, handle: u64) {
-        if let Some(Role::Object { key, .. }) = self.role(handle)
-            && let Some(object) = self.objects.get_mut(key)
-        {
+        let Some((key, count)) = self.mapped.get_mut(&handle) else {
+            return;
+        };
+        let key = *key;
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.mapped.remove(&handle);
+        }
+        if let Some(object) = self.objects.get_mut(key) {
             object.mappings = object.mappings.saturating_sub(1);
             self.forget_if_unused(key);
         }
@@ -349,7 +358,10 @@ impl<M: Memory> Server<M> {
                 if !may {
                     return Err(errno::EACCES);
                 }
-                self.map(key, a, first)
+                let address = self.map(key, a, first)?;
+                let (_, count) = self.mapped.entry(handle).or_insert((key, 0));
+                *count = count.saturating_add(1);
+                Ok(address)
             }
             Opcode::Munmap | Opcode::Close | Opcode::Fsync => Ok(0),
             Opcode::Fstat => self.object(key)?.stat(payload),

@@ -197,6 +197,28 @@ fn mappings_keep_an_object() {
     assert_eq!(world.server.counts(), (0, 1));
 }
 
+/// As programs use it: the descriptor is closed before its mappings are, one of which is another one's.
+#[test]
+fn an_object_goes_with_the_last_mapping_of_a_closed_handle() {
+    let mut world = World::new();
+    for _ in 0..2 {
+        let (one, two) = (world.open("one", NEW), world.open("two", NEW));
+        for handle in [one, one, two] {
+            assert_eq!(world.truncate(handle, 1 << 20), 0);
+            assert!(world.map(handle, 0, 1, SHARED) > 0);
+        }
+        for handle in [one, two] {
+            world.tell(Opcode::CloseMsg, handle);
+        }
+        assert_eq!((world.unlink("one"), world.unlink("two")), (0, 0));
+        for (handle, objects) in [(one, 2), (two, 1), (one, 0), (one, 0), (two, 0)] {
+            world.tell(Opcode::Munmap, handle);
+            assert_eq!(world.server.counts(), (objects, 1));
+        }
+        assert!(world.server.mapped.is_empty());
+    }
+}
+
 #[test]
 fn nothing_else_is_there() {
     let mut world = World::new();

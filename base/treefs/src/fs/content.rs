@@ -207,8 +207,8 @@ impl<S: Store> Fs<S> {
     /// # Errors
     /// [`Error::Backend`].
     pub fn fsync(&mut self, handle: usize) -> Result<(), Error> {
-        self.handle(handle)?;
-        self.store.sync()
+        let node = self.handle(handle)?.node;
+        self.store.sync_node(node)
     }
 
     /// Memory that is a file's content, for the caller to map; see [`Store::map`]. What is mapped stays until

@@ -59,6 +59,9 @@ use terminal::{Handle, Role, Terminal};
 type Result<T> = core::result::Result<T, i32>;
 
 /// What is asked of the process manager. None of it waits for anything but that.
+///
+/// What [`Sessions::receive`] takes may be a descriptor of anything, also of this server itself:
+/// [`Sessions::leader`] asks nobody but the process manager, and nothing else is asked before it has answered.
 pub trait Sessions {
     /// A session's descriptor; closed when dropped.
     type Session;
@@ -70,7 +73,7 @@ pub trait Sessions {
     /// Who leads a session.
     ///
     /// # Errors
-    /// An error number, for what is no session's descriptor.
+    /// `EINVAL` for what is no session's descriptor.
     fn leader(&mut self, session: &Self::Session) -> Result<u32>;
     /// Signals a group of a session. Signal 0 only asks whether it is one.
     ///

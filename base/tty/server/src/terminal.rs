@@ -209,7 +209,7 @@ impl<S> Terminal<S> {
     /// Becomes a session's controlling terminal.
     ///
     /// # Errors
-    /// `EPERM` unless its leader asks and the terminal is free.
+    /// `EPERM` unless its leader asks and the terminal is free; `EINVAL` for what is no session.
     pub fn attach(
         &mut self,
         caller: u32,
@@ -217,8 +217,11 @@ impl<S> Terminal<S> {
         serial: u64,
         sessions: &mut impl Sessions<Session = S>,
     ) -> Result<()> {
+        if self.attached.is_some() {
+            return Err(errno::EPERM);
+        }
         let leader = sessions.leader(&session)?;
-        if leader != caller || self.attached.is_some() {
+        if leader != caller {
             return Err(errno::EPERM);
         }
         self.attached = Some(Attached {

@@ -27,6 +27,8 @@ const WINCH: u8 = 28;
 struct Manager {
     sent: Vec<(u8, u32)>,
     coming: Option<u32>,
+    /// Whom it has been asked about.
+    asked: Vec<u32>,
     insensitive: bool,
     orphaned: bool,
 }
@@ -37,6 +39,11 @@ impl Sessions for Manager {
         self.coming.take().ok_or(EBADF)
     }
     fn leader(&mut self, session: &u32) -> Result<u32, i32> {
+        self.asked.push(*session);
+        // A descriptor of something else.
+        if *session == 0 {
+            return Err(EINVAL);
+        }
         Ok(*session)
     }
     fn signal(&mut self, session: &u32, signal: u8, group: u32) -> Result<(), i32> {
@@ -227,12 +234,17 @@ impl World {
     /// Makes a terminal the controlling one of the caller's session, as the C library does; answers
     /// what the process manager keeps.
     fn control(&mut self, handle: u64) -> Result<u64, i32> {
+        self.acquire(handle, self.caller / 10 * 10)?;
+        self.dup(handle, "controlling")
+    }
+
+    /// Sends a session's descriptor to a terminal.
+    fn acquire(&mut self, handle: u64, session: u32) -> Result<u64, i32> {
         let acquire = self.dup(handle, "sctty")?;
-        self.manager.coming = Some(self.caller / 10 * 10);
+        self.manager.coming = Some(session);
         let sent = self.done(Opcode::Sendfd, [acquire, 0, 0, 0, 0], &mut []);
         self.close(acquire);
-        sent?;
-        self.dup(handle, "controlling")
+        sent
     }
 
     fn pair(&mut self) -> (u64, u64) {
@@ -485,6 +497,21 @@ fn keys_signal_the_foreground() {
     world.set(console, "winsize", &size.to_bytes()).unwrap();
     world.set(console, "winsize", &size.to_bytes()).unwrap();
     assert_eq!(world.manager.sent, [(INT, 10), (WINCH, 11)]);
+}
+
+/// It may be anybody's, who is asked nothing; and a terminal that has a session asks nobody at all.
+#[test]
+fn what_is_no_session_gets_no_terminal() {
+    let mut world = World::pty();
+    let (master, slave) = world.pair();
+    assert_eq!(world.acquire(slave, 0), Err(EINVAL));
+    assert_eq!(world.number(slave, "sid"), Err(ENOTTY));
+    assert_eq!(world.write(master, "\x03"), Ok(1));
+    assert_eq!(world.manager.asked, [0]);
+    world.control(slave).unwrap();
+    assert_eq!(world.acquire(slave, 0), Err(EPERM));
+    assert_eq!(world.manager.asked, [0, 10]);
+    assert_eq!(world.number(slave, "sid"), Ok(10));
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl<F> Server<F> {
                 for key in keys {
                     if let Some(socket) = self.sockets.get_mut(key) {
                         socket.inbox.clear();
-                        socket.taken.1.clear();
+                        socket.taken.clear();
                         self.changed.push_back(key);
                         self.changed.extend(socket.interested.drain(..));
                     }
@@ -131,6 +131,6 @@ fn messages<F>(socket: &Socket<F>) -> impl Iterator<Item = &Passed<F>> {
     });
     let waiting = socket.inbox.descriptors();
     waiting
-        .chain(&socket.taken.1)
+        .chain(socket.taken.iter().flat_map(|(_, fds)| fds))
         .chain(sending.into_iter().flatten())
 }

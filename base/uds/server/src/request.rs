@@ -198,17 +198,17 @@ impl<F> Server<F> {
         }
     }
 
-    /// Hands over what came with the last message.
+    /// Hands over what came with a message.
     fn give(&mut self, handle: u64, sqe: &Sqe, world: &mut impl World<Fd = F>) -> Result<usize> {
         let [_, _, count, ticket, ..] = sqe.args;
         let Target::Socket(key) = self.target(handle)? else {
             return Err(errno::EBADF);
         };
         let socket = self.sockets.get_mut(key).ok_or(errno::EBADF)?;
-        if u64::from(socket.taken.0) != ticket {
-            return Err(errno::EINVAL);
-        }
-        let mut fds = core::mem::take(&mut socket.taken.1);
+        let mut taken = socket.taken.iter();
+        let place = taken.position(|(number, _)| u64::from(*number) == ticket);
+        let taken = place.and_then(|place| socket.taken.remove(place));
+        let (_, mut fds) = taken.ok_or(errno::EINVAL)?;
         fds.truncate(usize::try_from(count).unwrap_or(usize::MAX));
         let count = fds.len();
         if count == 0 {

@@ -37,6 +37,9 @@ pub struct Credentials {
     pub gid: u32,
 }
 
+/// So many received messages' descriptors wait to be fetched; each of the threads that receive has its own.
+const FETCHES: usize = 16;
+
 /// What a socket does.
 #[derive(Debug)]
 pub enum State {
@@ -98,8 +101,8 @@ pub struct Socket<F> {
     pub asked: EventFlags,
     pub receive_time: u64,
     pub send_time: u64,
-    /// What came with the last message, and by which number it is fetched.
-    pub taken: (u32, Vec<Passed<F>>),
+    /// What came with messages and has not been fetched, with the number by which it is, in the order of their coming.
+    pub taken: VecDeque<(u32, Vec<Passed<F>>)>,
 }
 
 impl<F> Socket<F> {
@@ -122,7 +125,7 @@ impl<F> Socket<F> {
             asked: EventFlags::empty(),
             receive_time: 0,
             send_time: 0,
-            taken: (0, Vec::new()),
+            taken: VecDeque::new(),
         }
     }
 
@@ -139,6 +142,14 @@ impl<F> Socket<F> {
             _ => 0,
         };
         who.uid == 0 || self.mode.wrapping_shr(shift) & 0o2 != 0
+    }
+
+    /// Keeps what came with a message until it is fetched by a number.
+    pub fn keep(&mut self, number: u32, fds: Vec<Passed<F>>) {
+        if self.taken.len() >= FETCHES {
+            self.taken.pop_front();
+        }
+        self.taken.push_back((number, fds));
     }
 
     /// Has a socket told of what happens here.

@@ -237,8 +237,10 @@ impl<F> Server<F> {
         };
         let mut bytes = Vec::from(header.to_bytes());
         bytes.extend_from_slice(&taken.bytes);
+        if !fds.is_empty() {
+            socket.keep(ticket, fds);
+        }
         if !peeks {
-            socket.taken = (ticket, fds);
             self.next_ticket = ticket.wrapping_add(1).max(1);
         }
         Step::Done(Ok(bytes.len()), bytes)

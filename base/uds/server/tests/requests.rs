@@ -174,12 +174,31 @@ fn descriptors_go_along() {
     done(world.send_with(a, "!", &[1])).unwrap();
     assert_eq!(world.read(b), Ok("behind".into()));
     assert_eq!(world.read(b), Ok("!".into()));
-    // What is not fetched goes with the next message.
-    done(world.send_with(a, "1", &[1])).unwrap();
-    done(world.send_with(a, "2", &[])).unwrap();
-    let (_, numbers) = world.receive(b, 1, 9).unwrap();
-    world.receive(b, 1, 9).unwrap();
-    assert_eq!(world.fetch(b, numbers[3], 1), Err(EINVAL));
+}
+
+/// Several threads receive, and fetch what came with their messages when others have received more.
+#[test]
+fn descriptors_wait_for_who_has_received_them() {
+    let mut world = World::new(Kind::Stream);
+    let (a, b) = world.pair();
+    let mut receive = |fds: &[u32]| {
+        done(world.send_with(a, "!", fds)).unwrap();
+        let (_, numbers) = world.receive(b, 1, 9).unwrap();
+        numbers[3]
+    };
+    let (first, second) = (receive(&[1, 2]), receive(&[3]));
+    receive(&[]);
+    assert_eq!(world.fetch(b, second, 9), Ok(vec![3]));
+    assert_eq!(world.fetch(b, first, 9), Ok(vec![1, 2]));
+    assert_eq!(world.fetch(b, first, 9), Err(EINVAL));
+    // Of what is never fetched the oldest go.
+    let numbers = [(); 100].map(|()| {
+        done(world.send_with(a, "!", &[5])).unwrap();
+        world.receive(b, 1, 9).unwrap().1[3]
+    });
+    assert_eq!(world.fetch(b, numbers[0], 1), Err(EINVAL));
+    assert_eq!(world.fetch(b, numbers[99], 1), Ok(vec![5]));
+    assert_eq!(world.fetch(b, numbers[98], 1), Ok(vec![5]));
 }
 
 #[test]

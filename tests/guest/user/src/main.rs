@@ -20,6 +20,7 @@ mod power;
 mod processes;
 mod races;
 mod scheme;
+mod terminals;
 
 use redox_rt::start::Start;
 

@@ -176,6 +176,10 @@ impl Sim {
                     assert!(self.killed.insert(thread, word).is_none(), "killed twice");
                     deaths.push(thread);
                 }
+                Effect::Forget(pid) => {
+                    self.machine.pages.remove(&pid);
+                    self.machine.forgetful.remove(&pid);
+                }
                 Effect::SetAttributes(thread) => self.attributes_set.push(thread),
                 Effect::Reply(tag, result, data) => {
                     let reply = result.map(|value| (value, word(data))).map_err(|e| e.0);
