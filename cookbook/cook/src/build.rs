@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use cookbook_core::recipe::{Origin, Recipe, Template};
 use cookbook_core::{Metadata, PackageName, stage};
 
+use crate::state::State;
 use crate::tree::{C_LIBRARY, TARGET, Tree};
 use crate::{fetch, files, package, process, toolchain};
 
@@ -62,6 +63,8 @@ pub struct Output {
 impl Job<'_> {
     /// Builds the recipe and writes its packages.
     pub fn run(&self) -> Result<Output> {
+        // Whatever ends this, what is left is not what the last build left.
+        State::forget(self.tree, self.name)?;
         let log = self.tree.log(self.name);
         if let Some(parent) = log.parent() {
             files::make_folder(parent)?;

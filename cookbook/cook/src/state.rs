@@ -38,6 +38,11 @@ impl State {
         state.packages.iter().all(there).then_some(state)
     }
 
+    /// Forgets the last build: its files are about to be replaced.
+    pub fn forget(tree: &Tree, name: &str) -> Result<()> {
+        files::remove(&Self::file(tree, name))
+    }
+
     /// Keeps it.
     pub fn write(&self, tree: &Tree, name: &str) -> Result<()> {
         let text = toml::to_string(self).context("cannot write a state")?;

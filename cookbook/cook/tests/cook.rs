@@ -74,6 +74,22 @@ fn nothing_is_built_twice() {
     assert!(package.contains("name = \"b\""), "{package}");
 }
 
+/// A build that fails leaves nothing that counts as built, not even for the recipe as it was before.
+#[test]
+fn a_failure_forgets_what_was_built() {
+    let tree = Tree::new();
+    let good = custom("install -D /dev/null $COOKBOOK_STAGE/usr/lib/a");
+    tree.recipe("a", &good);
+    let user = custom("test -f $COOKBOOK_SYSROOT/lib/a");
+    tree.recipe("b", &format!("{user}dependencies = ['a']\n"));
+    tree.good(&["cook", "a"]);
+    tree.recipe("a", &custom("false"));
+    tree.bad(&["cook", "a"]);
+    tree.recipe("a", &good);
+    let said = tree.good(&["cook", "b"]);
+    assert!(said.contains("cook: a done"), "{said}");
+}
+
 #[test]
 fn a_list_may_be_read_in_part() {
     let tree = Tree::new();
