@@ -78,6 +78,9 @@ impl Job<'_> {
             Ok(folder)
         };
         let stage_folder = folder("stage")?;
+        for old in parts(&build)? {
+            files::remove(&old)?;
+        }
         let mut identifier = String::new();
         if let Some(script) = script(&self.recipe.template)? {
             let sysroot = folder("sysroot")?;
@@ -226,6 +229,7 @@ impl Job<'_> {
             let name = metadata.name.as_str().to_owned();
             packages.insert(name, package::write(self.tree, &folder, metadata)?);
         }
+        package::remove_others(self.tree, self.name, |name| packages.contains_key(name))?;
         let mut hash = cookbook_core::fingerprint::Builder::new("output");
         for (name, package) in &packages {
             hash.part(name, package);
@@ -342,6 +346,16 @@ fn prepare(source: &Path, recipe: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The folders in a recipe's build that have the files of optional packages.
+fn parts(build: &Path) -> Result<Vec<PathBuf>> {
+    let mut parts = files::list(build)?;
+    parts.retain(|path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("stage.")
+    });
+    Ok(parts)
+}
+
 /// Puts the files of packages into a sysroot, with `include` and `lib` also at its top.
 fn fill_sysroot(tree: &Tree, packages: &[String], sysroot: &Path) -> Result<()> {
     for shared in stage::SHARED {
@@ -353,16 +367,7 @@ fn fill_sysroot(tree: &Tree, packages: &[String], sysroot: &Path) -> Result<()> 
         let stage_folder = tree.recipe_build(name).join("stage");
         let mut folders = vec![stage_folder];
         // What was split off is part of what there is to build with.
-        for path in files::list(&tree.recipe_build(name))? {
-            let part = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            if part.starts_with("stage.") {
-                folders.push(path);
-            }
-        }
+        folders.extend(parts(&tree.recipe_build(name))?);
         for folder in folders {
             for file in files::walk(&folder)? {
                 let to = sysroot.join(stage::sysroot_path(&file.to_string_lossy()));

@@ -14,6 +14,7 @@ use pkgar_core::{Architecture, HEADER_SIZE, Header, HeaderFlags, Mode, PackageSr
 use pkgar_keys::{PublicKeyFile, SecretKeyFile};
 
 use crate::files;
+use crate::plan::recipe_of;
 use crate::tree::Tree;
 
 /// Makes the key that packages are signed with, if there is none. Nobody else can read it.
@@ -97,6 +98,23 @@ pub fn write(tree: &Tree, stage: &Path, mut metadata: Metadata) -> Result<String
         metadata.to_toml().as_bytes(),
     )?;
     Ok(metadata.blake3)
+}
+
+/// Removes the packages of a recipe that it does not make any more.
+pub fn remove_others(tree: &Tree, recipe: &str, made: impl Fn(&str) -> bool) -> Result<()> {
+    for path in files::list(&tree.repo())? {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = [".pkgar", ".toml"]
+            .iter()
+            .find_map(|ending| file.strip_suffix(ending));
+        if let Some(name) = name
+            && recipe_of(name) == recipe
+            && !made(name)
+        {
+            files::remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn size(path: &Path) -> Result<u64> {

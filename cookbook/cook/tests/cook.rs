@@ -278,4 +278,14 @@ fn optional_packages() {
     // A header of 136 bytes and an entry of 308 each; the files are empty.
     assert_eq!(size("a.pkgar"), 136 + 308);
     assert_eq!(size("a.dev.pkgar"), 136 + 308);
+
+    // A part that the recipe does not name any more is gone, and what it had is where it belongs now.
+    let script = script.replace("touch", "echo new >");
+    let script = script.replace("a.h $COOK", "a.h; touch $COOK");
+    tree.recipe("a", &custom(&script));
+    tree.recipe("b", "[build]\ntemplate = 'custom'\nscript = 'grep new $COOKBOOK_SYSROOT/include/a.h'\ndependencies = ['a']\n");
+    tree.good(&["cook", "b"]);
+    let repo = tree.top().join("repo/x86_64");
+    assert!(!repo.join("a.dev.pkgar").exists() && !repo.join("a.dev.toml").exists());
+    assert_eq!(size("a.pkgar"), 136 + 2 * 308 + 4);
 }
