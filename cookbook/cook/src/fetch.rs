@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use cookbook_core::recipe::{Origin, Source};
 use sha2::{Digest, Sha256};
 
+use crate::toolchain::Rust;
 use crate::tree::Tree;
 use crate::{archive, files, process};
 
@@ -91,7 +92,7 @@ pub fn source(
         } => {
             let file = tree.sources().join(format!("crate/{name}-{version}.crate"));
             if !file.exists() {
-                crates_io(name, version, &file)?;
+                crates_io(tree, name, version, &file)?;
             }
             let what = format!("crate {name} {version}");
             let found = check_sha256(&file, sha256.as_deref(), &what)?;
@@ -186,8 +187,11 @@ fn download(url: &str, file: &Path) -> Result<()> {
 }
 
 /// Copies a crate's archive to `file`, from among those that cargo has fetched.
-fn crates_io(name: &str, version: &str, file: &Path) -> Result<()> {
-    let found = published_crates::archive(name, version)?;
+fn crates_io(tree: &Tree, name: &str, version: &str, file: &Path) -> Result<()> {
+    let rust = Rust::find(tree)?;
+    let mut cargo = Command::new(&rust.cargo);
+    cargo.env("RUSTC", &rust.rustc);
+    let found = published_crates::archive(cargo, name, version)?;
     if let Some(parent) = file.parent() {
         files::make_folder(parent)?;
     }

@@ -3,6 +3,7 @@
 mod tree;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -136,6 +137,41 @@ fn checksums() {
         }
         assert!(!cached.exists(), "{kind}");
     }
+}
+
+/// Crates come by the toolchain's own cargo, whatever it is called.
+#[test]
+fn crates_come_by_the_cargo_that_builds() {
+    let tree = Tree::new();
+    tree.write(
+        "bin/cargo-9.99",
+        "#!/bin/sh\nplace=$CARGO_HOME/registry/cache/mirror\n\
+         mkdir -p $place && printf hi >$place/thing-1.2.crate\n",
+    );
+    tree.write("bin/rustc-9.99", "");
+    let bin = tree.top().join("bin");
+    let cargo = bin.join("cargo-9.99");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    tree.write(
+        "build/.rust-env",
+        &format!("\n\nRUSTC={0}/rustc-9.99 CARGO={0}/cargo-9.99\n", bin.display()),
+    );
+    let right = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4";
+    tree.recipe(
+        "thing",
+        &format!(
+            "[source]\ncrate = 'thing'\nversion = '1.2'\nsha256 = '{right}'\n{}",
+            custom("true")
+        ),
+    );
+    let output = tree
+        .command(&["cook", "thing"])
+        .env("CARGO_HOME", tree.top().join("cargo"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    // What came is the right file, which is no archive.
+    assert!(said.contains("cannot unpack"), "{said}");
 }
 
 /// Every build counts those that run beside it; the first two wait until they have met.
