@@ -1,9 +1,11 @@
 //! Getting sources: fetched once, verified always, patched.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use cookbook_core::recipe::{Origin, Source};
@@ -65,12 +67,16 @@ pub fn source(
             };
         }
         Origin::Git { url, branch, rev } => {
+            let place = place(Path::new(url));
+            let _alone = alone(&place);
             git(tree, url, branch.as_deref(), rev.as_deref(), &to, log)?
         }
         Origin::Tar { url, blake3 } => {
             let name = url.rsplit('/').next().unwrap_or("archive");
             let place = blake3::hash(url.as_bytes()).to_hex();
             let file = tree.sources().join(format!("tar/{}-{name}", &place[..16]));
+            let place = self::place(&file);
+            let _alone = alone(&place);
             if !file.exists() {
                 download(url, &file)?;
             }
@@ -91,6 +97,8 @@ pub fn source(
             sha256,
         } => {
             let file = tree.sources().join(format!("crate/{name}-{version}.crate"));
+            let place = place(&file);
+            let _alone = alone(&place);
             if !file.exists() {
                 crates_io(tree, name, version, &file)?;
             }
@@ -104,6 +112,8 @@ pub fn source(
             version,
             sha256,
         } => {
+            let place = place(Path::new(&format!("debian/{name}-{version}")));
+            let _alone = alone(&place);
             let file = debian(tree, name, version)?;
             let what = format!("Debian source {name} {version}");
             let found = check_sha256(&file, sha256.as_deref(), &what)?;
@@ -126,6 +136,19 @@ pub fn source(
         folder: to,
         identifier,
     })
+}
+
+/// The lock of a source, by its file or address.
+fn place(source: &Path) -> Arc<Mutex<()>> {
+    static PLACES: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
+    let mut places = alone(&PLACES);
+    Arc::clone(places.entry(source.to_owned()).or_default())
+}
+
+/// Keeps other recipes that are built at the same time from what they share with this one.
+fn alone<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panicked left files at most, which are checked like any others.
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn hash_blake3(file: &Path) -> Result<String> {

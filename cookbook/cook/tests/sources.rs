@@ -139,6 +139,26 @@ fn checksums() {
     }
 }
 
+/// Two recipes, built at the same time, that are the first to want one repository.
+#[test]
+fn one_source_of_two() {
+    let tree = Tree::new();
+    let upstream = tree.top().join("upstream");
+    fs::create_dir(&upstream).unwrap();
+    git(&upstream, &["init", "--quiet"]);
+    for number in 0..200 {
+        fs::write(upstream.join(number.to_string()), number.to_string()).unwrap();
+    }
+    git(&upstream, &["add", "."]);
+    git(&upstream, &["commit", "--quiet", "-m", "all"]);
+    for name in ["one", "two"] {
+        let source = format!("[source]\ngit = 'file://{}'\n", upstream.display());
+        let build = custom("cp $COOKBOOK_SOURCE/199 $COOKBOOK_STAGE");
+        tree.recipe(name, &format!("{source}{build}c_library = false\n"));
+    }
+    tree.good(&["cook", "one", "two"]);
+}
+
 /// Crates come by the toolchain's own cargo, whatever it is called.
 #[test]
 fn crates_come_by_the_cargo_that_builds() {
