@@ -20,6 +20,9 @@ const POOLS: [&str; 2] = [
     "http://deb.debian.org/debian/pool/main",
     "http://security.debian.org/debian-security/pool/updates/main",
 ];
+/// A transfer of fewer bytes a second than this, for so many seconds, has stalled.
+const SLOWEST: &str = "1000";
+const PATIENCE: &str = "60";
 /// How upstream archives in a pool are compressed.
 const COMPRESSIONS: [&str; 3] = ["xz", "gz", "bz2"];
 
@@ -196,7 +199,10 @@ fn download(url: &str, file: &Path) -> Result<()> {
     let partial = file.with_added_extension(format!("{}.partial", std::process::id()));
     let output = Command::new("curl")
         .args(["--fail", "--silent", "--show-error", "--location"])
-        .args(["--retry", "3", "--connect-timeout", "30", "--output"])
+        .args(["--retry", "3", "--connect-timeout", "30"])
+        // A minute of next to nothing is a failure.
+        .args(["--speed-limit", SLOWEST, "--speed-time", PATIENCE])
+        .arg("--output")
         .arg(&partial)
         .arg(url)
         .output()
@@ -243,17 +249,16 @@ fn debian(tree: &Tree, name: &str, version: &str) -> Result<PathBuf> {
         Some(letter) => format!("lib{letter}"),
         None => name.chars().take(1).collect(),
     };
-    let mut last = None;
+    let mut failures = String::new();
     for pool in pools() {
         for (name_in_pool, file) in names.iter().zip(cached.clone()) {
             match download(&format!("{pool}/{section}/{name}/{name_in_pool}"), &file) {
                 Ok(()) => return Ok(file),
-                Err(error) => last = Some(error),
+                Err(error) => failures.push_str(&format!("\n  {error:#}")),
             }
         }
     }
-    let why = last.map_or(String::new(), |error| format!(" (the last: {error:#})"));
-    bail!("Debian source {name} {version}: no pool has its upstream archive{why}")
+    bail!("Debian source {name} {version}: no pool has its upstream archive{failures}")
 }
 
 /// The mirror that apt is set up for, then Debian's own.
@@ -314,6 +319,8 @@ fn git(
             command.arg("-C").arg(folder);
         }
         command.args(args).env("GIT_TERMINAL_PROMPT", "0");
+        command.env("GIT_HTTP_LOW_SPEED_LIMIT", SLOWEST);
+        command.env("GIT_HTTP_LOW_SPEED_TIME", PATIENCE);
         process::logged(&mut command, &format!("git {} ({url})", args[0]), log)
     };
     let wanted = rev.or(branch).unwrap_or("HEAD");
