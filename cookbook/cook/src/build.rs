@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use cookbook_core::recipe::{Origin, Recipe, Template};
+use cookbook_core::recipe::{Recipe, Template};
 use cookbook_core::{Metadata, PackageName, stage};
 
 use crate::state::State;
@@ -85,20 +85,11 @@ impl Job<'_> {
         if let Some(script) = script(&self.recipe.template)? {
             let sysroot = folder("sysroot")?;
             fill_sysroot(self.tree, self.sysroot, &sysroot)?;
-            let source = match &self.recipe.source {
-                Some(source) => fetch::source(self.tree, self.folder, source, &build, &log)?,
-                None => fetch::Fetched {
-                    folder: self.folder.join("source"),
-                    identifier: String::new(),
-                },
-            };
+            let chain = fetch::Chain::new(self.tree, self.folder, self.recipe.source.as_ref())?;
+            let source = fetch::source(self.tree, &chain, &build, &log)?;
             identifier = source.identifier;
-            let in_place = matches!(
-                self.recipe.source.as_ref().map(|source| &source.origin),
-                Some(Origin::Path { .. } | Origin::SameAs(_)) | None
-            );
-            if !in_place {
-                prepare(&source.folder, self.folder)?;
+            if source.own {
+                prepare(&source.folder, &chain.recipes)?;
             }
             let work = folder("build")?;
             self.run_script(
@@ -311,12 +302,12 @@ fn prefix_map(pairs: &[(PathBuf, &str)]) -> String {
     pairs.collect::<Vec<_>>().join(":")
 }
 
-/// Makes a fetched source ready: with the recipe's lock file, with one date for every file (a
+/// Makes a fetched source ready: with the lock file of the first of `recipes` that has one, with one date for every file (a
 /// generated file must not seem older than what it is generated from, nor a changed one as old as before),
 /// and with the tree's own cargo profile, which shares one `std` among all programs.
-fn prepare(source: &Path, recipe: &Path) -> Result<()> {
-    let lock = recipe.join("Cargo.lock");
-    if lock.is_file() {
+fn prepare(source: &Path, recipes: &[PathBuf]) -> Result<()> {
+    let mut locks = recipes.iter().map(|recipe| recipe.join("Cargo.lock"));
+    if let Some(lock) = locks.find(|lock| lock.is_file()) {
         files::copy(&lock, &source.join("Cargo.lock"))?;
     }
     let manifest = source.join("Cargo.toml");

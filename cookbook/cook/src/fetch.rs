@@ -26,23 +26,74 @@ const PATIENCE: &str = "60";
 /// How upstream archives in a pool are compressed.
 const COMPRESSIONS: [&str; 3] = ["xz", "gz", "bz2"];
 
+/// Whose source a recipe has.
+#[derive(Debug)]
+pub struct Chain {
+    /// The recipe's folder, then that of the one whose source it has (`same_as`), and so on.
+    pub recipes: Vec<PathBuf>,
+    /// What the last of them says.
+    pub source: Option<Source>,
+}
+
+impl Chain {
+    /// Follows `same_as` from the recipe in the folder `recipe`.
+    pub fn new(tree: &Tree, recipe: &Path, source: Option<&Source>) -> Result<Self> {
+        let mut source = source.cloned();
+        let mut last = recipe.to_owned();
+        let mut recipes = Vec::new();
+        loop {
+            let folder = last
+                .canonicalize()
+                .with_context(|| format!("`same_as` {}", last.display()))?;
+            let again = recipes.contains(&folder);
+            recipes.push(folder.clone());
+            if again {
+                let names = recipes
+                    .iter()
+                    .map(|folder| folder.file_name().unwrap_or_default().to_string_lossy());
+                bail!(
+                    "`same_as` goes in a circle: {}",
+                    names.collect::<Vec<_>>().join(" -> ")
+                );
+            }
+            if recipes.len() > 1 {
+                source = tree.recipe(&folder)?.0.source;
+            }
+            let Some(Origin::SameAs(other)) = source.as_ref().map(|source| &source.origin) else {
+                return Ok(Self { recipes, source });
+            };
+            last = folder.join(other);
+        }
+    }
+
+    /// The folder of the recipe that says where the source comes from.
+    pub fn recipe(&self) -> &Path {
+        self.recipes.last().map_or(Path::new(""), PathBuf::as_path)
+    }
+}
+
 /// Where a recipe's source is, ready to be built.
 #[derive(Debug)]
 pub struct Fetched {
     /// The folder.
     pub folder: PathBuf,
+    /// Whether it is the build's own, to be changed.
+    pub own: bool,
     /// The checksum or commit that it came from, if it did not come from a folder.
     pub identifier: String,
 }
 
 /// A recipe's source, fetched if it is not there, unpacked, patched and prepared in `build`.
-pub fn source(
-    tree: &Tree,
-    recipe: &Path,
-    source: &Source,
-    build: &Path,
-    log: &Path,
-) -> Result<Fetched> {
+pub fn source(tree: &Tree, chain: &Chain, build: &Path, log: &Path) -> Result<Fetched> {
+    let recipe = chain.recipe();
+    let in_place = |folder| Fetched {
+        folder,
+        own: false,
+        identifier: String::new(),
+    };
+    let Some(source) = &chain.source else {
+        return Ok(in_place(recipe.join("source")));
+    };
     let to = build.join("source");
     let identifier = match &source.origin {
         Origin::Path { path, .. } => {
@@ -50,25 +101,9 @@ pub fn source(
             let folder = folder
                 .canonicalize()
                 .with_context(|| format!("source folder {}", folder.display()))?;
-            return Ok(Fetched {
-                folder,
-                identifier: String::new(),
-            });
+            return Ok(in_place(folder));
         }
-        Origin::SameAs(path) => {
-            let other = recipe.join(path);
-            let other = other
-                .canonicalize()
-                .with_context(|| format!("`same_as` {}", other.display()))?;
-            let (other_recipe, _) = tree.recipe(&other)?;
-            return match &other_recipe.source {
-                Some(other_source) => self::source(tree, &other, other_source, build, log),
-                None => Ok(Fetched {
-                    folder: other.join("source"),
-                    identifier: String::new(),
-                }),
-            };
-        }
+        Origin::SameAs(other) => bail!("`same_as` {other} was not followed"),
         Origin::Git { url, branch, rev } => {
             let place = place(Path::new(url));
             let _alone = alone(&place);
@@ -137,6 +172,7 @@ pub fn source(
     }
     Ok(Fetched {
         folder: to,
+        own: true,
         identifier,
     })
 }

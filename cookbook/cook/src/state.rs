@@ -8,6 +8,7 @@ use cookbook_core::fingerprint::Builder;
 use cookbook_core::recipe::{Origin, Recipe};
 use serde::{Deserialize, Serialize};
 
+use crate::fetch::Chain;
 use crate::tree::Tree;
 use crate::{files, toolchain};
 
@@ -64,10 +65,14 @@ pub fn fingerprint(
     toolchain::fingerprint(tree, &mut builder)?;
     // The recipe, its patches, and whatever else it has with it.
     files::fingerprint(folder, "recipe", &mut builder)?;
-    if let Some(source) = &recipe.source {
+    let chain = Chain::new(tree, folder, recipe.source.as_ref())?;
+    for other in chain.recipes.iter().skip(1) {
+        files::fingerprint(other, "same_as", &mut builder)?;
+    }
+    if let Some(source) = &chain.source {
         match &source.origin {
             Origin::Path { path, inputs } => {
-                let path = folder.join(path);
+                let path = chain.recipe().join(path);
                 if inputs.is_empty() {
                     files::fingerprint(&path, "source", &mut builder)?;
                 }
@@ -75,9 +80,8 @@ pub fn fingerprint(
                     files::fingerprint(&path.join(input), input, &mut builder)?;
                 }
             }
-            Origin::SameAs(other) => {
-                files::fingerprint(&folder.join(other), "same_as", &mut builder)?;
-            }
+            // Followed above.
+            Origin::SameAs(_) => {}
             // The recipe's text says which archive, and its checksum.
             Origin::Tar { .. } | Origin::Crate { .. } | Origin::Debian { .. } => {}
             // A branch moves; what it is at is asked only when something else changes.

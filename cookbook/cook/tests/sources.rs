@@ -139,6 +139,35 @@ fn checksums() {
     }
 }
 
+/// `same_as` of a folder, by way of another recipe: what is in the folder counts, and a circle is told.
+#[test]
+fn the_source_of_another() {
+    let tree = Tree::new();
+    tree.write("own/text", "one");
+    let script = custom("cp $COOKBOOK_SOURCE/text $COOKBOOK_STAGE/text");
+    for (name, source) in [
+        ("first", "path = '../../../own'"),
+        ("second", "same_as = '../first'"),
+        ("third", "same_as = '../second'"),
+        ("self", "same_as = '.'"),
+        ("a", "same_as = '../b'"),
+        ("b", "same_as = '../a'"),
+    ] {
+        tree.recipe(name, &format!("[source]\n{source}\n{script}"));
+    }
+    for text in ["one", "two"] {
+        tree.write("own/text", text);
+        tree.good(&["cook", "third"]);
+        let staged = tree.top().join("build/recipes/third/stage/text");
+        assert_eq!(fs::read_to_string(staged).unwrap(), text);
+    }
+    for (name, circle) in [("self", "self -> self"), ("a", "a -> b -> a")] {
+        let said = tree.bad(&["cook", name]);
+        let message = format!("recipe `{name}`: `same_as` goes in a circle: {circle}");
+        assert!(said.contains(&message), "{said}");
+    }
+}
+
 /// Two recipes, built at the same time, that are the first to want one repository.
 #[test]
 fn one_source_of_two() {
