@@ -1,7 +1,10 @@
 //! `cook image`: packages, files and users to a disk that boots.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cookbook_core::fingerprint::Builder;
@@ -12,7 +15,7 @@ use image::{Attributes, Contents, DiskImage, Layout};
 use crate::plan::{Lock, Plan, recipe_of};
 use crate::state::State;
 use crate::tree::{ARCH, Tree};
-use crate::{files, package};
+use crate::{files, package, process};
 
 /// What every disk needs to boot; installed whether the settings name them or not.
 const BOOT: [&str; 3] = ["base-initfs", "bootloader", "kernel"];
@@ -145,6 +148,38 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
     fs::rename(&partial, &disk).with_context(|| format!("cannot write {}", disk.display()))?;
     files::write(&stamp, fingerprint.as_bytes())?;
     Ok(true)
+}
+
+/// How often a copy is tried, and how long it waits for a machine to pause between.
+const COPIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+/// Times of files may be as coarse as this: what was written within it may have the same time.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Copies a disk, which a machine may be running from, as it was at one moment: nothing was written to it while it
+/// was copied. Such a copy is like a disk after a power cut, of which its file system makes what it always does.
+pub fn copy(disk: &Path, to: &Path) -> Result<()> {
+    let reading = || format!("cannot read {}", disk.display());
+    let changed = || fs::metadata(disk).and_then(|meta| meta.modified());
+    for _ in 0..COPIES {
+        let before = changed().with_context(reading)?;
+        // A time to come is no hint that it was now.
+        let settled = before.elapsed().map_or(true, |age| age > TICK);
+        if settled {
+            // What is used of it, in no time where the file system can share it.
+            let options = ["--reflink=auto", "--sparse=auto", "--"].map(OsStr::new);
+            let paths = [disk.as_os_str(), to.as_os_str()];
+            process::output(Path::new("cp"), &[&options[..], &paths].concat())?;
+            if changed().with_context(reading)? == before {
+                return Ok(());
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+    bail!(
+        "{}: a machine that runs from it does not stop writing",
+        disk.display()
+    )
 }
 
 fn attributes(mode: u32, uid: u32, gid: u32) -> Attributes {

@@ -1,8 +1,12 @@
 //! Disks of trees whose packages are small and made by a shell.
 
 use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -151,6 +155,42 @@ fn a_disk() {
             "{path}"
         );
     }
+}
+
+/// A copy of a disk that somebody writes to all the time, with pauses, is the disk of one moment.
+#[test]
+fn a_copy_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, copy) = (folder.path().join("disk"), folder.path().join("copy"));
+    let len = 8 << 20;
+    let file = fs::File::create(&disk).unwrap();
+    file.set_len(len).unwrap();
+    let write = |number: u64| {
+        for at in [0, len - 8] {
+            file.write_all_at(&number.to_le_bytes(), at).unwrap();
+        }
+    };
+    write(1);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in (2..).take_while(|_| !done.load(Ordering::Relaxed)) {
+                write(number);
+                if number % 100 == 0 {
+                    thread::sleep(Duration::from_millis(300));
+                }
+            }
+        });
+        let copied = cook::disk::copy(&disk, &copy);
+        done.store(true, Ordering::Relaxed);
+        copied.unwrap();
+    });
+    let bytes = fs::read(&copy).unwrap();
+    assert_eq!(bytes.len() as u64, len);
+    let (first, last) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>());
+    assert!(first.is_some() && first == last, "{first:?} {last:?}");
+    // Its holes are still holes.
+    assert!(fs::metadata(&copy).unwrap().blocks() * 512 < len / 2);
 }
 
 #[test]

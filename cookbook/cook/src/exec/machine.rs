@@ -65,10 +65,10 @@ impl Machine {
             ]);
         }
         if let Some(disk) = disk {
-            // What the machine writes goes with it. A comma in a value is written twice.
+            // It is this machine's own, and need not outlive it. A comma in a value is written twice.
             let file = disk.to_str().context("the disk's path is not UTF-8")?;
             let file = file.replace(',', ",,");
-            let drive = format!("if=none,id=disk,format=raw,snapshot=on,file={file}");
+            let drive = format!("if=none,id=disk,format=raw,cache=unsafe,file={file}");
             command.args(["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"]);
         }
         command

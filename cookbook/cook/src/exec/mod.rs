@@ -139,6 +139,10 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
     let plan = Plan::new(tree, &parts)?.quiet();
     let lock = Lock::take(tree)?;
     plan.build()?;
+    let folder = tempfile::Builder::new()
+        .prefix("cook-exec-")
+        .tempdir()
+        .context("cannot create a temporary folder")?;
     // The image is the root if the initial file system can read one; else there are files in memory.
     let disk = if guest::has(tree, DISK_READER)? {
         let settings = disk::Settings::read(tree, &options.config)?;
@@ -147,14 +151,13 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
         let plan = Plan::new(tree, &packages)?.quiet();
         plan.build()?;
         disk::write(tree, &settings, &plan)?;
-        Some(settings.disk())
+        // What the machine writes goes with its folder; another may be running from the image itself.
+        let copy = folder.path().join("disk");
+        disk::copy(&settings.disk(), &copy)?;
+        Some(copy)
     } else {
         None
     };
-    let folder = tempfile::Builder::new()
-        .prefix("cook-exec-")
-        .tempdir()
-        .context("cannot create a temporary folder")?;
     let initfs = folder.path().join("initfs");
     guest::write_initfs(tree, &request, &initfs)?;
     let kernel = folder.path().join("kernel");
