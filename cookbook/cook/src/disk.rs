@@ -110,7 +110,7 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
         return Ok(false);
     }
     files::make_folder(&settings.folder)?;
-    files::remove(&stamp)?;
+    let used = is_used(&disk, &stamp);
     let mut root = image::Tree::new();
     for name in &installed {
         package::install(tree, name, &mut root)?;
@@ -145,9 +145,28 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
     image
         .write(&partial)
         .with_context(|| format!("image {}", disk.display()))?;
+    files::remove(&stamp)?;
+    if used {
+        let old = disk.with_added_extension("old");
+        fs::rename(&disk, &old).with_context(|| format!("cannot write {}", old.display()))?;
+        eprintln!(
+            "cook: a machine has written to the old disk, which is now {}",
+            old.display()
+        );
+    }
     fs::rename(&partial, &disk).with_context(|| format!("cannot write {}", disk.display()))?;
     files::write(&stamp, fingerprint.as_bytes())?;
     Ok(true)
+}
+
+/// Whether a machine may have written to a disk since it was made: its stamp is written after it.
+fn is_used(disk: &Path, stamp: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified());
+    match (changed(disk), changed(stamp)) {
+        (Ok(disk), Ok(stamp)) => disk > stamp,
+        (Ok(_), Err(_)) => true,
+        (Err(_), _) => false,
+    }
 }
 
 /// How often a copy is tried, and how long it waits for a machine to pause between.

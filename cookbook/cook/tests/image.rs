@@ -157,6 +157,36 @@ fn a_disk() {
     }
 }
 
+/// A new disk takes the old one's place; what a machine wrote to that is not lost.
+#[test]
+fn a_disk_that_was_used_is_kept() {
+    let folder = tree();
+    let top = folder.path();
+    let image = |password: &str| {
+        let text = format!(
+            "[general]\nfilesystem_size = 16\nefi_partition_size = 2\n[users.root]\npassword = '{password}'\nuid = 0\n"
+        );
+        write(top, "config/small.toml", &text);
+        let output = cook(top, &["image", "small"]);
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    let disk = top.join("build/x86_64/small/harddrive.img");
+    let old = top.join("build/x86_64/small/harddrive.img.old");
+    image("a");
+    image("b");
+    assert!(!old.exists());
+    let file = fs::File::options().write(true).open(&disk).unwrap();
+    file.write_all_at(b"note", 4 << 20).unwrap();
+    let later = std::time::SystemTime::now() + Duration::from_secs(9);
+    file.set_modified(later).unwrap();
+    let used = fs::read(&disk).unwrap();
+    let said = image("c");
+    assert!(said.contains("harddrive.img.old"), "{said}");
+    assert!(fs::read(&old).unwrap() == used);
+    assert!(fs::read(&disk).unwrap() != used);
+}
+
 /// A copy of a disk that somebody writes to all the time, with pauses, is the disk of one moment.
 #[test]
 fn a_copy_of_one_moment() {
