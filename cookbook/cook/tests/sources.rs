@@ -203,7 +203,10 @@ fn crates_come_by_the_cargo_that_builds() {
     fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
     tree.write(
         "build/.rust-env",
-        &format!("\n\nRUSTC={0}/rustc-9.99 CARGO={0}/cargo-9.99\n", bin.display()),
+        &format!(
+            "\n\nRUSTC={0}/rustc-9.99 CARGO={0}/cargo-9.99\n",
+            bin.display()
+        ),
     );
     let right = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4";
     tree.recipe(

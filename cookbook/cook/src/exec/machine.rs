@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use exec_protocol::{ToGuest, encode};
 
 use super::Options;
+use crate::toolchain::find;
 
 const QEMU: &str = "qemu-system-x86_64";
 
@@ -34,7 +35,15 @@ impl Machine {
         initfs: &Path,
         disk: Option<&Path>,
     ) -> Result<Self> {
-        let mut command = Command::new(QEMU);
+        // It ends with us, however we end, where there is the program that says so.
+        let mut command = match (find("setpriv"), find(QEMU)) {
+            (Some(setpriv), Some(qemu)) => {
+                let mut command = Command::new(setpriv);
+                command.args(["--pdeathsig", "KILL", "--"]).arg(qemu);
+                command
+            }
+            _ => Command::new(QEMU),
+        };
         command.args([
             "-machine",
             "q35",
