@@ -102,7 +102,11 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
         let state = State::read(tree, recipe_of(name))
             .with_context(|| format!("recipe `{name}` is not built"))?;
         fingerprint.part(name, state.output);
+        // What it says of itself is no part of what came out.
+        let metadata = tree.package(name).with_extension("toml");
+        files::fingerprint(&metadata, "metadata", &mut fingerprint)?;
     }
+    files::fingerprint(&tree.public_key(), "key", &mut fingerprint)?;
     let fingerprint = fingerprint.finish().to_string();
     let disk = settings.disk();
     let stamp = settings.folder.join("harddrive.fingerprint");

@@ -31,13 +31,16 @@ pub fn ensure_key(tree: &Tree) -> Result<()> {
     }
     if !secret.exists() {
         let (_, key) = SecretKeyFile::new();
+        let partial = secret.with_added_extension("partial");
+        files::remove(&partial)?;
         let file = File::options()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&secret)
+            .open(&partial)
             .with_context(|| writing(&secret))?;
         key.write(file).with_context(|| writing(&secret))?;
+        fs::rename(&partial, &secret).with_context(|| writing(&secret))?;
     }
     let key = SecretKeyFile::open(&secret)
         .with_context(|| format!("cannot read the key {}", secret.display()))?;

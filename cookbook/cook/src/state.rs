@@ -63,6 +63,8 @@ pub fn fingerprint(
     builder.part("way", WAY);
     builder.part("prelude", crate::build::PRELUDE);
     toolchain::fingerprint(tree, &mut builder)?;
+    // Packages that another key signed cannot be installed.
+    files::fingerprint(&tree.public_key(), "key", &mut builder)?;
     // The recipe, its patches, and whatever else it has with it.
     files::fingerprint(folder, "recipe", &mut builder)?;
     let chain = Chain::new(tree, folder, recipe.source.as_ref())?;

@@ -157,6 +157,45 @@ fn a_disk() {
     }
 }
 
+/// What a package says of itself, and whose signature it has, are on the disks too.
+#[test]
+fn versions_and_keys_are_part_of_a_disk() {
+    let folder = tree();
+    let top = folder.path();
+    let small = "[general]\nfilesystem_size = 16\nefi_partition_size = 2\n[packages]\nlua = {}\n";
+    write(top, "config/small.toml", small);
+    let build = || {
+        for args in [["image", "small"], ["repo", "lua"]] {
+            let output = cook(top, &args);
+            assert!(output.status.success(), "{}", said(&output));
+        }
+        let disk = image::read::root(&top.join("build/x86_64/small/harddrive.img")).unwrap();
+        let repo = image::read::volume(&top.join("build/x86_64/repo.img")).unwrap();
+        let read = |root: &image::Tree, wanted: &str| {
+            let (_, node) = root.iter().find(|(path, _)| *path == wanted).unwrap();
+            node.contents.read().unwrap().into_owned()
+        };
+        [
+            read(&disk, "/var/lib/packages/lua.toml"),
+            read(&repo, "/lua.toml"),
+            read(&disk, "/etc/pkg/id_ed25519.pub.toml"),
+            read(&repo, "/id_ed25519.pub.toml"),
+        ]
+    };
+    let first = build();
+    let recipe = top.join("recipes/x/lua/recipe.toml");
+    let text = fs::read_to_string(&recipe).unwrap();
+    fs::write(&recipe, format!("{text}[package]\nversion = '7.7'\n")).unwrap();
+    let second = build();
+    for text in &second[..2] {
+        assert!(String::from_utf8_lossy(text).contains("7.7"));
+    }
+    assert!(first[2..] == second[2..]);
+    fs::remove_dir_all(top.join("build/keys")).unwrap();
+    let third = build();
+    assert!(second[2] != third[2] && third[2] == third[3]);
+}
+
 /// A new disk takes the old one's place; what a machine wrote to that is not lost.
 #[test]
 fn a_disk_that_was_used_is_kept() {
