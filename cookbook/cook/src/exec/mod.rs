@@ -42,6 +42,8 @@ const FATAL: [&str; 2] = ["kernel: panicked at", "kernel: cannot start"];
 const TIMED_OUT: u8 = 124;
 /// The exit status when the machine failed.
 const FAILED: u8 = 125;
+/// The exit status when there is such a command, which cannot be run.
+const CANNOT_RUN: u8 = 126;
 /// The exit status when there is no such command.
 const NOT_FOUND: u8 = 127;
 
@@ -333,6 +335,10 @@ impl Run<'_> {
             ToHost::NotFound(why) => {
                 complain(why);
                 Some(End::Status(NOT_FOUND))
+            }
+            ToHost::CannotRun(why) => {
+                complain(why);
+                Some(End::Status(CANNOT_RUN))
             }
             ToHost::Failed(why) => Some(self.failed(&why)),
         }
