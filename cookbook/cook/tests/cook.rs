@@ -141,6 +141,7 @@ fn what_goes_wrong_is_said_once() {
             custom("true")
         ),
     );
+    tree.recipe("part", "[package]\ndependencies = ['fails.x']\n");
     tree.recipe("remote", "[build]\ntemplate = 'remote'\n");
     let rows: &[(&str, &[&str])] = &[
         (
@@ -166,6 +167,14 @@ fn what_goes_wrong_is_said_once() {
             &["there is no recipe `nobody`, which `runs` depends on"],
         ),
         ("nothing", &["there is no recipe `nothing`"]),
+        (
+            "fails.nonsense",
+            &["recipe `fails` has no package `nonsense`"],
+        ),
+        (
+            "part",
+            &["recipe `fails` has no package `x`, which `part` depends on"],
+        ),
         ("one", &["in a circle: one -> two -> one"]),
         ("url", &["recipe `url`", "cannot fetch file:///nowhere.tar"]),
         ("remote", &["recipe `remote`", "no server"]),
