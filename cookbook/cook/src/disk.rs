@@ -1,5 +1,6 @@
 //! `cook image`: packages, files and users to a disk that boots.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -116,8 +117,9 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
     files::make_folder(&settings.folder)?;
     let used = is_used(&disk, &stamp);
     let mut root = image::Tree::new();
+    let mut owners = BTreeMap::new();
     for name in &installed {
-        package::install(tree, name, &mut root)?;
+        package::install(tree, name, &mut root, &mut owners)?;
     }
     let key = Contents::Host(tree.public_key());
     root.put(&format!("/{}", pkg_core::KEY), Attributes::root(0o644), key)?;

@@ -1,5 +1,6 @@
 //! Packages: `pkgar` files, signed with a key of this tree's own.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -141,7 +142,14 @@ fn header(file: &Path) -> Result<Header> {
 
 /// Puts a package's files into an image, with its signature and their checksums verified, and what a
 /// package manager wants to know of an installed package.
-pub fn install(tree: &Tree, name: &str, root: &mut image::Tree) -> Result<()> {
+///
+/// `owners` are the packages that files came from so far: no two have the same one.
+pub fn install(
+    tree: &Tree,
+    name: &str,
+    root: &mut image::Tree,
+    owners: &mut BTreeMap<String, String>,
+) -> Result<()> {
     let file = tree.package(name);
     let reading = || format!("cannot read the package {}", file.display());
     let key = PublicKeyFile::open(tree.public_key())
@@ -151,6 +159,9 @@ pub fn install(tree: &Tree, name: &str, root: &mut image::Tree) -> Result<()> {
     for entry in &entries {
         let path = entry.check_path().with_context(reading)?;
         let path = format!("/{}", path.to_str().with_context(reading)?);
+        if let Some(other) = owners.insert(path.clone(), name.to_owned()) {
+            bail!("the packages `{other}` and `{name}` both have the file {path}");
+        }
         let mode = entry.mode().with_context(reading)?;
         let mut data = Vec::new();
         let mut reader = package.data_reader(entry).with_context(reading)?;

@@ -35,6 +35,7 @@ fn tree() -> TempDir {
         "lua",
         "put usr/bin/lua\nchmod +x $COOKBOOK_STAGE/usr/bin/lua\nln -s lua $COOKBOOK_STAGE/usr/bin/luac",
     );
+    recipe("other", "put usr/bin/lua");
     recipe(
         "big",
         "mkdir -p $COOKBOOK_STAGE/usr\nhead -c 9000000 /dev/urandom >$COOKBOOK_STAGE/usr/big",
@@ -299,6 +300,11 @@ fn what_goes_wrong() {
             "full",
             "[general]\nfilesystem_size = 10\n[packages]\nbig = {}\n",
             &["the image is full", "filesystem_size", "/usr/big"] as &[&str],
+        ),
+        (
+            "twice",
+            "[packages]\nlua = {}\nother = {}\n",
+            &["the packages `lua` and `other` both have the file /usr/bin/lua"],
         ),
         (
             "typing",
