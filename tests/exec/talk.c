@@ -30,6 +30,9 @@ int main(int argc, char **argv)
         for (;;)
             pause();
     }
+    if (argc > 1 && strcmp(argv[1], "flood") == 0)
+        for (;;)
+            puts("more than anybody reads");
     if (argc > 1 && strcmp(argv[1], "abort") == 0) {
         fflush(stdout);
         raise(SIGKILL);

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         ToHost::Exited(code) => u8::try_from(*code & 0xff).unwrap_or(u8::MAX),
         ToHost::Killed(signal) => u8::try_from(128 + *signal).unwrap_or(u8::MAX),
         ToHost::NotFound(_) => 127,
+        ToHost::CannotRun(_) => 126,
         _ => 125,
     };
     if let Err(error) = line.send(&last) {
@@ -70,7 +71,9 @@ fn serve(line: &Line) -> Result<ToHost, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Ok(ToHost::NotFound(format!("{}: {error}", request.command)));
         }
-        Err(error) => return Err(format!("cannot start {}: {error}", request.command)),
+        Err(error) => {
+            return Ok(ToHost::CannotRun(format!("{}: {error}", request.command)));
+        }
     };
     let status = attend(line, &mut child).map_err(|error| error.to_string())?;
     Ok(ended(status))

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use cookbook_core::recipe::{Origin, Recipe, Template};
+use cookbook_core::recipe::{Recipe, Template};
 use cookbook_core::{Metadata, PackageName, stage};
 
+use crate::state::State;
 use crate::tree::{C_LIBRARY, TARGET, Tree};
 use crate::{fetch, files, package, process, toolchain};
 
@@ -62,6 +63,8 @@ pub struct Output {
 impl Job<'_> {
     /// Builds the recipe and writes its packages.
     pub fn run(&self) -> Result<Output> {
+        // Whatever ends this, what is left is not what the last build left.
+        State::forget(self.tree, self.name)?;
         let log = self.tree.log(self.name);
         if let Some(parent) = log.parent() {
             files::make_folder(parent)?;
@@ -75,24 +78,18 @@ impl Job<'_> {
             Ok(folder)
         };
         let stage_folder = folder("stage")?;
+        for old in parts(&build)? {
+            files::remove(&old)?;
+        }
         let mut identifier = String::new();
         if let Some(script) = script(&self.recipe.template)? {
             let sysroot = folder("sysroot")?;
             fill_sysroot(self.tree, self.sysroot, &sysroot)?;
-            let source = match &self.recipe.source {
-                Some(source) => fetch::source(self.tree, self.folder, source, &build, &log)?,
-                None => fetch::Fetched {
-                    folder: self.folder.join("source"),
-                    identifier: String::new(),
-                },
-            };
+            let chain = fetch::Chain::new(self.tree, self.folder, self.recipe.source.as_ref())?;
+            let source = fetch::source(self.tree, &chain, &build, &log)?;
             identifier = source.identifier;
-            let in_place = matches!(
-                self.recipe.source.as_ref().map(|source| &source.origin),
-                Some(Origin::Path { .. } | Origin::SameAs(_)) | None
-            );
-            if !in_place {
-                prepare(&source.folder, self.folder)?;
+            if source.own {
+                prepare(&source.folder, &chain.recipes)?;
             }
             let work = folder("build")?;
             self.run_script(
@@ -223,6 +220,7 @@ impl Job<'_> {
             let name = metadata.name.as_str().to_owned();
             packages.insert(name, package::write(self.tree, &folder, metadata)?);
         }
+        package::remove_others(self.tree, self.name, |name| packages.contains_key(name))?;
         let mut hash = cookbook_core::fingerprint::Builder::new("output");
         for (name, package) in &packages {
             hash.part(name, package);
@@ -304,12 +302,12 @@ fn prefix_map(pairs: &[(PathBuf, &str)]) -> String {
     pairs.collect::<Vec<_>>().join(":")
 }
 
-/// Makes a fetched source ready: with the recipe's lock file, with one date for every file (a
+/// Makes a fetched source ready: with the lock file of the first of `recipes` that has one, with one date for every file (a
 /// generated file must not seem older than what it is generated from, nor a changed one as old as before),
 /// and with the tree's own cargo profile, which shares one `std` among all programs.
-fn prepare(source: &Path, recipe: &Path) -> Result<()> {
-    let lock = recipe.join("Cargo.lock");
-    if lock.is_file() {
+fn prepare(source: &Path, recipes: &[PathBuf]) -> Result<()> {
+    let mut locks = recipes.iter().map(|recipe| recipe.join("Cargo.lock"));
+    if let Some(lock) = locks.find(|lock| lock.is_file()) {
         files::copy(&lock, &source.join("Cargo.lock"))?;
     }
     let manifest = source.join("Cargo.toml");
@@ -339,6 +337,16 @@ fn prepare(source: &Path, recipe: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The folders in a recipe's build that have the files of optional packages.
+fn parts(build: &Path) -> Result<Vec<PathBuf>> {
+    let mut parts = files::list(build)?;
+    parts.retain(|path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("stage.")
+    });
+    Ok(parts)
+}
+
 /// Puts the files of packages into a sysroot, with `include` and `lib` also at its top.
 fn fill_sysroot(tree: &Tree, packages: &[String], sysroot: &Path) -> Result<()> {
     for shared in stage::SHARED {
@@ -350,16 +358,7 @@ fn fill_sysroot(tree: &Tree, packages: &[String], sysroot: &Path) -> Result<()> 
         let stage_folder = tree.recipe_build(name).join("stage");
         let mut folders = vec![stage_folder];
         // What was split off is part of what there is to build with.
-        for path in files::list(&tree.recipe_build(name))? {
-            let part = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            if part.starts_with("stage.") {
-                folders.push(path);
-            }
-        }
+        folders.extend(parts(&tree.recipe_build(name))?);
         for folder in folders {
             for file in files::walk(&folder)? {
                 let to = sysroot.join(stage::sysroot_path(&file.to_string_lossy()));

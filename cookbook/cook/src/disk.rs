@@ -1,7 +1,11 @@
 //! `cook image`: packages, files and users to a disk that boots.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cookbook_core::fingerprint::Builder;
@@ -12,7 +16,7 @@ use image::{Attributes, Contents, DiskImage, Layout};
 use crate::plan::{Lock, Plan, recipe_of};
 use crate::state::State;
 use crate::tree::{ARCH, Tree};
-use crate::{files, package};
+use crate::{files, package, process};
 
 /// What every disk needs to boot; installed whether the settings name them or not.
 const BOOT: [&str; 3] = ["base-initfs", "bootloader", "kernel"];
@@ -99,7 +103,11 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
         let state = State::read(tree, recipe_of(name))
             .with_context(|| format!("recipe `{name}` is not built"))?;
         fingerprint.part(name, state.output);
+        // What it says of itself is no part of what came out.
+        let metadata = tree.package(name).with_extension("toml");
+        files::fingerprint(&metadata, "metadata", &mut fingerprint)?;
     }
+    files::fingerprint(&tree.public_key(), "key", &mut fingerprint)?;
     let fingerprint = fingerprint.finish().to_string();
     let disk = settings.disk();
     let stamp = settings.folder.join("harddrive.fingerprint");
@@ -107,10 +115,11 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
         return Ok(false);
     }
     files::make_folder(&settings.folder)?;
-    files::remove(&stamp)?;
+    let used = is_used(&disk, &stamp);
     let mut root = image::Tree::new();
+    let mut owners = BTreeMap::new();
     for name in &installed {
-        package::install(tree, name, &mut root)?;
+        package::install(tree, name, &mut root, &mut owners)?;
     }
     let key = Contents::Host(tree.public_key());
     root.put(&format!("/{}", pkg_core::KEY), Attributes::root(0o644), key)?;
@@ -142,9 +151,60 @@ pub fn write(tree: &Tree, settings: &Settings, plan: &Plan<'_>) -> Result<bool> 
     image
         .write(&partial)
         .with_context(|| format!("image {}", disk.display()))?;
+    files::remove(&stamp)?;
+    if used {
+        let old = disk.with_added_extension("old");
+        fs::rename(&disk, &old).with_context(|| format!("cannot write {}", old.display()))?;
+        eprintln!(
+            "cook: a machine has written to the old disk, which is now {}",
+            old.display()
+        );
+    }
     fs::rename(&partial, &disk).with_context(|| format!("cannot write {}", disk.display()))?;
     files::write(&stamp, fingerprint.as_bytes())?;
     Ok(true)
+}
+
+/// Whether a machine may have written to a disk since it was made: its stamp is written after it.
+fn is_used(disk: &Path, stamp: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified());
+    match (changed(disk), changed(stamp)) {
+        (Ok(disk), Ok(stamp)) => disk > stamp,
+        (Ok(_), Err(_)) => true,
+        (Err(_), _) => false,
+    }
+}
+
+/// How often a copy is tried, and how long it waits for a machine to pause between.
+const COPIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+/// Times of files may be as coarse as this: what was written within it may have the same time.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Copies a disk, which a machine may be running from, as it was at one moment: nothing was written to it while it
+/// was copied. Such a copy is like a disk after a power cut, of which its file system makes what it always does.
+pub fn copy(disk: &Path, to: &Path) -> Result<()> {
+    let reading = || format!("cannot read {}", disk.display());
+    let changed = || fs::metadata(disk).and_then(|meta| meta.modified());
+    for _ in 0..COPIES {
+        let before = changed().with_context(reading)?;
+        // A time to come is no hint that it was now.
+        let settled = before.elapsed().map_or(true, |age| age > TICK);
+        if settled {
+            // What is used of it, in no time where the file system can share it.
+            let options = ["--reflink=auto", "--sparse=auto", "--"].map(OsStr::new);
+            let paths = [disk.as_os_str(), to.as_os_str()];
+            process::output(Path::new("cp"), &[&options[..], &paths].concat())?;
+            if changed().with_context(reading)? == before {
+                return Ok(());
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+    bail!(
+        "{}: a machine that runs from it does not stop writing",
+        disk.display()
+    )
 }
 
 fn attributes(mode: u32, uid: u32, gid: u32) -> Attributes {

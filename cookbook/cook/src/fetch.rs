@@ -1,14 +1,17 @@
 //! Getting sources: fetched once, verified always, patched.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use cookbook_core::recipe::{Origin, Source};
 use sha2::{Digest, Sha256};
 
+use crate::toolchain::Rust;
 use crate::tree::Tree;
 use crate::{archive, files, process};
 
@@ -17,26 +20,80 @@ const POOLS: [&str; 2] = [
     "http://deb.debian.org/debian/pool/main",
     "http://security.debian.org/debian-security/pool/updates/main",
 ];
+/// A transfer of fewer bytes a second than this, for so many seconds, has stalled.
+const SLOWEST: &str = "1000";
+const PATIENCE: &str = "60";
 /// How upstream archives in a pool are compressed.
 const COMPRESSIONS: [&str; 3] = ["xz", "gz", "bz2"];
+
+/// Whose source a recipe has.
+#[derive(Debug)]
+pub struct Chain {
+    /// The recipe's folder, then that of the one whose source it has (`same_as`), and so on.
+    pub recipes: Vec<PathBuf>,
+    /// What the last of them says.
+    pub source: Option<Source>,
+}
+
+impl Chain {
+    /// Follows `same_as` from the recipe in the folder `recipe`.
+    pub fn new(tree: &Tree, recipe: &Path, source: Option<&Source>) -> Result<Self> {
+        let mut source = source.cloned();
+        let mut last = recipe.to_owned();
+        let mut recipes = Vec::new();
+        loop {
+            let folder = last
+                .canonicalize()
+                .with_context(|| format!("`same_as` {}", last.display()))?;
+            let again = recipes.contains(&folder);
+            recipes.push(folder.clone());
+            if again {
+                let names = recipes
+                    .iter()
+                    .map(|folder| folder.file_name().unwrap_or_default().to_string_lossy());
+                bail!(
+                    "`same_as` goes in a circle: {}",
+                    names.collect::<Vec<_>>().join(" -> ")
+                );
+            }
+            if recipes.len() > 1 {
+                source = tree.recipe(&folder)?.0.source;
+            }
+            let Some(Origin::SameAs(other)) = source.as_ref().map(|source| &source.origin) else {
+                return Ok(Self { recipes, source });
+            };
+            last = folder.join(other);
+        }
+    }
+
+    /// The folder of the recipe that says where the source comes from.
+    pub fn recipe(&self) -> &Path {
+        self.recipes.last().map_or(Path::new(""), PathBuf::as_path)
+    }
+}
 
 /// Where a recipe's source is, ready to be built.
 #[derive(Debug)]
 pub struct Fetched {
     /// The folder.
     pub folder: PathBuf,
+    /// Whether it is the build's own, to be changed.
+    pub own: bool,
     /// The checksum or commit that it came from, if it did not come from a folder.
     pub identifier: String,
 }
 
 /// A recipe's source, fetched if it is not there, unpacked, patched and prepared in `build`.
-pub fn source(
-    tree: &Tree,
-    recipe: &Path,
-    source: &Source,
-    build: &Path,
-    log: &Path,
-) -> Result<Fetched> {
+pub fn source(tree: &Tree, chain: &Chain, build: &Path, log: &Path) -> Result<Fetched> {
+    let recipe = chain.recipe();
+    let in_place = |folder| Fetched {
+        folder,
+        own: false,
+        identifier: String::new(),
+    };
+    let Some(source) = &chain.source else {
+        return Ok(in_place(recipe.join("source")));
+    };
     let to = build.join("source");
     let identifier = match &source.origin {
         Origin::Path { path, .. } => {
@@ -44,32 +101,20 @@ pub fn source(
             let folder = folder
                 .canonicalize()
                 .with_context(|| format!("source folder {}", folder.display()))?;
-            return Ok(Fetched {
-                folder,
-                identifier: String::new(),
-            });
+            return Ok(in_place(folder));
         }
-        Origin::SameAs(path) => {
-            let other = recipe.join(path);
-            let other = other
-                .canonicalize()
-                .with_context(|| format!("`same_as` {}", other.display()))?;
-            let (other_recipe, _) = tree.recipe(&other)?;
-            return match &other_recipe.source {
-                Some(other_source) => self::source(tree, &other, other_source, build, log),
-                None => Ok(Fetched {
-                    folder: other.join("source"),
-                    identifier: String::new(),
-                }),
-            };
-        }
+        Origin::SameAs(other) => bail!("`same_as` {other} was not followed"),
         Origin::Git { url, branch, rev } => {
+            let place = place(Path::new(url));
+            let _alone = alone(&place);
             git(tree, url, branch.as_deref(), rev.as_deref(), &to, log)?
         }
         Origin::Tar { url, blake3 } => {
             let name = url.rsplit('/').next().unwrap_or("archive");
             let place = blake3::hash(url.as_bytes()).to_hex();
             let file = tree.sources().join(format!("tar/{}-{name}", &place[..16]));
+            let place = self::place(&file);
+            let _alone = alone(&place);
             if !file.exists() {
                 download(url, &file)?;
             }
@@ -90,8 +135,10 @@ pub fn source(
             sha256,
         } => {
             let file = tree.sources().join(format!("crate/{name}-{version}.crate"));
+            let place = place(&file);
+            let _alone = alone(&place);
             if !file.exists() {
-                crates_io(name, version, &file)?;
+                crates_io(tree, name, version, &file)?;
             }
             let what = format!("crate {name} {version}");
             let found = check_sha256(&file, sha256.as_deref(), &what)?;
@@ -103,6 +150,8 @@ pub fn source(
             version,
             sha256,
         } => {
+            let place = place(Path::new(&format!("debian/{name}-{version}")));
+            let _alone = alone(&place);
             let file = debian(tree, name, version)?;
             let what = format!("Debian source {name} {version}");
             let found = check_sha256(&file, sha256.as_deref(), &what)?;
@@ -123,8 +172,22 @@ pub fn source(
     }
     Ok(Fetched {
         folder: to,
+        own: true,
         identifier,
     })
+}
+
+/// The lock of a source, by its file or address.
+fn place(source: &Path) -> Arc<Mutex<()>> {
+    static PLACES: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
+    let mut places = alone(&PLACES);
+    Arc::clone(places.entry(source.to_owned()).or_default())
+}
+
+/// Keeps other recipes that are built at the same time from what they share with this one.
+fn alone<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panicked left files at most, which are checked like any others.
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn hash_blake3(file: &Path) -> Result<String> {
@@ -172,7 +235,10 @@ fn download(url: &str, file: &Path) -> Result<()> {
     let partial = file.with_added_extension(format!("{}.partial", std::process::id()));
     let output = Command::new("curl")
         .args(["--fail", "--silent", "--show-error", "--location"])
-        .args(["--retry", "3", "--connect-timeout", "30", "--output"])
+        .args(["--retry", "3", "--connect-timeout", "30"])
+        // A minute of next to nothing is a failure.
+        .args(["--speed-limit", SLOWEST, "--speed-time", PATIENCE])
+        .arg("--output")
         .arg(&partial)
         .arg(url)
         .output()
@@ -186,8 +252,11 @@ fn download(url: &str, file: &Path) -> Result<()> {
 }
 
 /// Copies a crate's archive to `file`, from among those that cargo has fetched.
-fn crates_io(name: &str, version: &str, file: &Path) -> Result<()> {
-    let found = published_crates::archive(name, version)?;
+fn crates_io(tree: &Tree, name: &str, version: &str, file: &Path) -> Result<()> {
+    let rust = Rust::find(tree)?;
+    let mut cargo = Command::new(&rust.cargo);
+    cargo.env("RUSTC", &rust.rustc);
+    let found = published_crates::archive(cargo, name, version)?;
     if let Some(parent) = file.parent() {
         files::make_folder(parent)?;
     }
@@ -216,17 +285,16 @@ fn debian(tree: &Tree, name: &str, version: &str) -> Result<PathBuf> {
         Some(letter) => format!("lib{letter}"),
         None => name.chars().take(1).collect(),
     };
-    let mut last = None;
+    let mut failures = String::new();
     for pool in pools() {
         for (name_in_pool, file) in names.iter().zip(cached.clone()) {
             match download(&format!("{pool}/{section}/{name}/{name_in_pool}"), &file) {
                 Ok(()) => return Ok(file),
-                Err(error) => last = Some(error),
+                Err(error) => failures.push_str(&format!("\n  {error:#}")),
             }
         }
     }
-    let why = last.map_or(String::new(), |error| format!(" (the last: {error:#})"));
-    bail!("Debian source {name} {version}: no pool has its upstream archive{why}")
+    bail!("Debian source {name} {version}: no pool has its upstream archive{failures}")
 }
 
 /// The mirror that apt is set up for, then Debian's own.
@@ -287,6 +355,8 @@ fn git(
             command.arg("-C").arg(folder);
         }
         command.args(args).env("GIT_TERMINAL_PROMPT", "0");
+        command.env("GIT_HTTP_LOW_SPEED_LIMIT", SLOWEST);
+        command.env("GIT_HTTP_LOW_SPEED_TIME", PATIENCE);
         process::logged(&mut command, &format!("git {} ({url})", args[0]), log)
     };
     let wanted = rev.or(branch).unwrap_or("HEAD");

@@ -107,19 +107,29 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Names that are never part of a source: what builds and version control leave.
-const IGNORED: [&str; 4] = [".git", "target", "build", "__pycache__"];
+/// Names that are never part of a source: what version control and interpreters leave.
+const IGNORED: [&str; 2] = [".git", "__pycache__"];
+/// Folders that builds leave at the top of a source. Deeper down they are somebody's own.
+const BUILDS: [&str; 2] = ["target", "build"];
 
 /// Adds a file, or everything in a folder, to what a build depends on: names, contents, and which
 /// files can be executed.
 pub fn fingerprint(path: &Path, name: &str, builder: &mut Builder) -> Result<()> {
+    add(path, name, true, builder)
+}
+
+/// The same; `top` is whether builds may have left something in the folder.
+fn add(path: &Path, name: &str, top: bool, builder: &mut Builder) -> Result<()> {
     let reading = || format!("cannot read {}", path.display());
     let meta = fs::symlink_metadata(path).with_context(reading)?;
     if meta.is_dir() {
         for path in list(path)? {
             let part = path.file_name().unwrap_or_default().to_string_lossy();
-            if !IGNORED.contains(&part.as_ref()) {
-                fingerprint(&path, &format!("{name}/{part}"), builder)?;
+            let left = top && BUILDS.contains(&part.as_ref()) && path.is_dir();
+            if !left && !IGNORED.contains(&part.as_ref()) {
+                // A recipe's folder may have a source in it.
+                let top = top && part == "source";
+                add(&path, &format!("{name}/{part}"), top, builder)?;
             }
         }
     } else if meta.is_symlink() {
@@ -136,4 +146,40 @@ pub fn fingerprint(path: &Path, name: &str, builder: &mut Builder) -> Result<()>
         bail!("{}: neither file, folder nor link", path.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = || {
+            let mut builder = Builder::new("test");
+            fingerprint(folder.path(), "x", &mut builder).unwrap();
+            builder.finish().to_string()
+        };
+        // Made one after the other, and whether each is to count.
+        let rows = [
+            ("target/a", false),
+            ("build/a", false),
+            ("source/build/a", false),
+            ("source/.git/a", false),
+            ("src/build/a", true),
+            ("src/build/__pycache__/a", false),
+            ("source/src/target", true),
+            ("src/target", true),
+        ];
+        let mut last = hash();
+        for (file, counts) in rows {
+            write(&folder.path().join(file), b"a").unwrap();
+            let now = hash();
+            assert_eq!(now != last, counts, "{file}");
+            last = now;
+        }
+        fs::remove_dir_all(folder.path().join("build")).unwrap();
+        write(&folder.path().join("build"), b"a script").unwrap();
+        assert_ne!(hash(), last);
+    }
 }

@@ -1,5 +1,6 @@
 //! Packages: `pkgar` files, signed with a key of this tree's own.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -14,6 +15,7 @@ use pkgar_core::{Architecture, HEADER_SIZE, Header, HeaderFlags, Mode, PackageSr
 use pkgar_keys::{PublicKeyFile, SecretKeyFile};
 
 use crate::files;
+use crate::plan::recipe_of;
 use crate::tree::Tree;
 
 /// Makes the key that packages are signed with, if there is none. Nobody else can read it.
@@ -30,13 +32,16 @@ pub fn ensure_key(tree: &Tree) -> Result<()> {
     }
     if !secret.exists() {
         let (_, key) = SecretKeyFile::new();
+        let partial = secret.with_added_extension("partial");
+        files::remove(&partial)?;
         let file = File::options()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&secret)
+            .open(&partial)
             .with_context(|| writing(&secret))?;
         key.write(file).with_context(|| writing(&secret))?;
+        fs::rename(&partial, &secret).with_context(|| writing(&secret))?;
     }
     let key = SecretKeyFile::open(&secret)
         .with_context(|| format!("cannot read the key {}", secret.display()))?;
@@ -99,6 +104,23 @@ pub fn write(tree: &Tree, stage: &Path, mut metadata: Metadata) -> Result<String
     Ok(metadata.blake3)
 }
 
+/// Removes the packages of a recipe that it does not make any more.
+pub fn remove_others(tree: &Tree, recipe: &str, made: impl Fn(&str) -> bool) -> Result<()> {
+    for path in files::list(&tree.repo())? {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = [".pkgar", ".toml"]
+            .iter()
+            .find_map(|ending| file.strip_suffix(ending));
+        if let Some(name) = name
+            && recipe_of(name) == recipe
+            && !made(name)
+        {
+            files::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn size(path: &Path) -> Result<u64> {
     let meta = fs::symlink_metadata(path);
     Ok(meta
@@ -120,7 +142,14 @@ fn header(file: &Path) -> Result<Header> {
 
 /// Puts a package's files into an image, with its signature and their checksums verified, and what a
 /// package manager wants to know of an installed package.
-pub fn install(tree: &Tree, name: &str, root: &mut image::Tree) -> Result<()> {
+///
+/// `owners` are the packages that files came from so far: no two have the same one.
+pub fn install(
+    tree: &Tree,
+    name: &str,
+    root: &mut image::Tree,
+    owners: &mut BTreeMap<String, String>,
+) -> Result<()> {
     let file = tree.package(name);
     let reading = || format!("cannot read the package {}", file.display());
     let key = PublicKeyFile::open(tree.public_key())
@@ -130,6 +159,9 @@ pub fn install(tree: &Tree, name: &str, root: &mut image::Tree) -> Result<()> {
     for entry in &entries {
         let path = entry.check_path().with_context(reading)?;
         let path = format!("/{}", path.to_str().with_context(reading)?);
+        if let Some(other) = owners.insert(path.clone(), name.to_owned()) {
+            bail!("the packages `{other}` and `{name}` both have the file {path}");
+        }
         let mode = entry.mode().with_context(reading)?;
         let mut data = Vec::new();
         let mut reader = package.data_reader(entry).with_context(reading)?;

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use cookbook_core::graph::{self, Graph};
 use cookbook_core::recipe::{Recipe, Template};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -76,7 +76,8 @@ impl<'a> Plan<'a> {
         let mut roots = Vec::new();
         while let Some((package, needed_by)) = left.pop() {
             let name = recipe_of(&package).to_owned();
-            if recipes.contains_key(&name) {
+            if let Some((_, recipe)) = recipes.get(&name) {
+                need_part(recipe, &package, needed_by.as_deref())?;
                 continue;
             }
             let Some(folder) = tree.recipe_folder(&name) else {
@@ -84,6 +85,7 @@ impl<'a> Plan<'a> {
                 return Err(missing.into());
             };
             let (recipe, _) = tree.recipe(folder)?;
+            need_part(&recipe, &package, needed_by.as_deref())?;
             let optional = recipe.optional.iter().flat_map(|part| &part.dependencies);
             let needed = recipe.run_dependencies.iter().chain(optional);
             left.extend(
@@ -272,6 +274,18 @@ impl<'a> Plan<'a> {
             .map(|(folder, recipe)| (folder, recipe));
         found.with_context(|| format!("no recipe `{name}` was read"))
     }
+}
+
+/// Fails if a package is a part that its recipe does not split off.
+fn need_part(recipe: &Recipe, package: &str, needed_by: Option<&str>) -> Result<()> {
+    let Some((name, part)) = package.split_once('.') else {
+        return Ok(());
+    };
+    if recipe.optional.iter().any(|optional| optional.name == part) {
+        return Ok(());
+    }
+    let whose = needed_by.map_or(String::new(), |by| format!(", which `{by}` depends on"));
+    bail!("recipe `{name}` has no package `{part}`{whose}")
 }
 
 /// What a recipe is built with.

@@ -70,7 +70,9 @@ function cookbook_patch_crate {
     fi
     (cd "${source}" && "${COOKBOOK_CARGO}" fetch --locked)
     mkdir -p "${source}/patched/src"
-    cp -r "${CARGO_HOME:-${HOME}/.cargo}"/registry/src/*/"${name}-${version}" "${source}/patched/src/${name}"
+    # Several registries (a mirror, say) may have it: the first.
+    local found=("${CARGO_HOME:-${HOME}/.cargo}"/registry/src/*/"${name}-${version}")
+    cp -r "${found[0]}" "${source}/patched/src/${name}"
     local file
     for file in "${@:2}"; do
         patch -d "${source}/patched/src/${name}" -p1 <"${COOKBOOK_RECIPE}/${file}"

@@ -35,7 +35,11 @@ pub fn build(tree: &Tree, packages: &[String]) -> Result<PathBuf> {
         let state = State::read(tree, recipe_of(name))
             .with_context(|| format!("recipe `{name}` is not built"))?;
         fingerprint.part(name, state.output);
+        // What it says of itself is no part of what came out.
+        let metadata = tree.package(name).with_extension("toml");
+        files::fingerprint(&metadata, "metadata", &mut fingerprint)?;
     }
+    files::fingerprint(&tree.public_key(), "key", &mut fingerprint)?;
     let fingerprint = fingerprint.finish().to_string();
     if disk.is_file() && fs::read_to_string(&stamp).is_ok_and(|old| old == fingerprint) {
         return Ok(disk);

@@ -8,6 +8,7 @@ use cookbook_core::fingerprint::Builder;
 use cookbook_core::recipe::{Origin, Recipe};
 use serde::{Deserialize, Serialize};
 
+use crate::fetch::Chain;
 use crate::tree::Tree;
 use crate::{files, toolchain};
 
@@ -38,6 +39,11 @@ impl State {
         state.packages.iter().all(there).then_some(state)
     }
 
+    /// Forgets the last build: its files are about to be replaced.
+    pub fn forget(tree: &Tree, name: &str) -> Result<()> {
+        files::remove(&Self::file(tree, name))
+    }
+
     /// Keeps it.
     pub fn write(&self, tree: &Tree, name: &str) -> Result<()> {
         let text = toml::to_string(self).context("cannot write a state")?;
@@ -57,12 +63,18 @@ pub fn fingerprint(
     builder.part("way", WAY);
     builder.part("prelude", crate::build::PRELUDE);
     toolchain::fingerprint(tree, &mut builder)?;
+    // Packages that another key signed cannot be installed.
+    files::fingerprint(&tree.public_key(), "key", &mut builder)?;
     // The recipe, its patches, and whatever else it has with it.
     files::fingerprint(folder, "recipe", &mut builder)?;
-    if let Some(source) = &recipe.source {
+    let chain = Chain::new(tree, folder, recipe.source.as_ref())?;
+    for other in chain.recipes.iter().skip(1) {
+        files::fingerprint(other, "same_as", &mut builder)?;
+    }
+    if let Some(source) = &chain.source {
         match &source.origin {
             Origin::Path { path, inputs } => {
-                let path = folder.join(path);
+                let path = chain.recipe().join(path);
                 if inputs.is_empty() {
                     files::fingerprint(&path, "source", &mut builder)?;
                 }
@@ -70,9 +82,8 @@ pub fn fingerprint(
                     files::fingerprint(&path.join(input), input, &mut builder)?;
                 }
             }
-            Origin::SameAs(other) => {
-                files::fingerprint(&folder.join(other), "same_as", &mut builder)?;
-            }
+            // Followed above.
+            Origin::SameAs(_) => {}
             // The recipe's text says which archive, and its checksum.
             Origin::Tar { .. } | Origin::Crate { .. } | Origin::Debian { .. } => {}
             // A branch moves; what it is at is asked only when something else changes.

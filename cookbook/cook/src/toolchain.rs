@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
+use cookbook_core::cc;
 use cookbook_core::fingerprint::Builder;
 
 use crate::files;
@@ -227,6 +228,7 @@ pub fn fingerprint(tree: &Tree, builder: &mut Builder) -> Result<()> {
         builder.part("program", state);
     }
     builder.part("flags", RUSTFLAGS.join(" "));
+    builder.part("C flags", cc::flags().collect::<Vec<_>>().join(" "));
     for script in ["guest-ld", "guest-rustc", "std/make", "std/libs_redox.rs"] {
         let path = tree.tools().join(script);
         if path.is_file() {
@@ -244,16 +246,15 @@ pub fn forget_older_programs(build: &Path, library: &Path) -> Result<()> {
     };
     for profile in ["release", "debug"] {
         let folder = build.join(TARGET).join(profile).join(".fingerprint");
-        if !folder.is_dir() {
-            continue;
-        }
-        for file in files::walk(&folder)? {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
+        // A package's folder has what cargo knows of its parts. Another build may be removing the same.
+        let packages = list_if_there(&folder)?;
+        let files = packages.iter().map(|package| list_if_there(package));
+        for path in files.collect::<Result<Vec<_>>>()?.concat() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             let linked = ["bin-", "test-", "example-", "bench-"];
             if !linked.iter().any(|prefix| name.starts_with(prefix)) {
                 continue;
             }
-            let path = folder.join(&file);
             let time = fs::metadata(&path).and_then(|meta| meta.modified());
             if time.is_ok_and(|time| time <= changed) {
                 files::remove(&path)?;
@@ -261,6 +262,18 @@ pub fn forget_older_programs(build: &Path, library: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The entries of a folder; none if it is not there, or no folder.
+fn list_if_there(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let listed = files::list(folder);
+    if listed.is_err() && !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    listed
 }
 
 /// Fails unless there is a C library to link with.
@@ -283,6 +296,28 @@ mod tests {
     fn flags_are_those_of_the_script() {
         let script = include_str!("../../../tools/guest-cargo");
         assert!(script.contains(&format!("flags=\"{}\"", RUSTFLAGS.join(" "))));
+    }
+
+    #[test]
+    fn older_programs_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let build = folder.path();
+        let package = build.join(TARGET).join("release/.fingerprint/a-1");
+        for name in ["bin-a", "bin-a.json", "lib-a", "dep-lib-a"] {
+            files::write(&package.join(name), b"x").unwrap();
+        }
+        // Neither a folder without anything nor what is no folder is in the way.
+        files::make_folder(&package.with_file_name("b-1")).unwrap();
+        files::write(&package.with_file_name("file"), b"x").unwrap();
+        let library = build.join("libc.a");
+        forget_older_programs(build, &library).unwrap();
+        assert!(package.join("bin-a").exists());
+        let file = fs::File::create(&library).unwrap();
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
+        file.set_modified(later).unwrap();
+        forget_older_programs(build, &library).unwrap();
+        let left = files::list(&package).unwrap();
+        assert_eq!(left, ["dep-lib-a", "lib-a"].map(|name| package.join(name)));
     }
 
     #[test]

@@ -74,6 +74,22 @@ fn nothing_is_built_twice() {
     assert!(package.contains("name = \"b\""), "{package}");
 }
 
+/// A build that fails leaves nothing that counts as built, not even for the recipe as it was before.
+#[test]
+fn a_failure_forgets_what_was_built() {
+    let tree = Tree::new();
+    let good = custom("install -D /dev/null $COOKBOOK_STAGE/usr/lib/a");
+    tree.recipe("a", &good);
+    let user = custom("test -f $COOKBOOK_SYSROOT/lib/a");
+    tree.recipe("b", &format!("{user}dependencies = ['a']\n"));
+    tree.good(&["cook", "a"]);
+    tree.recipe("a", &custom("false"));
+    tree.bad(&["cook", "a"]);
+    tree.recipe("a", &good);
+    let said = tree.good(&["cook", "b"]);
+    assert!(said.contains("cook: a done"), "{said}");
+}
+
 #[test]
 fn a_list_may_be_read_in_part() {
     let tree = Tree::new();
@@ -125,6 +141,7 @@ fn what_goes_wrong_is_said_once() {
             custom("true")
         ),
     );
+    tree.recipe("part", "[package]\ndependencies = ['fails.x']\n");
     tree.recipe("remote", "[build]\ntemplate = 'remote'\n");
     let rows: &[(&str, &[&str])] = &[
         (
@@ -150,6 +167,14 @@ fn what_goes_wrong_is_said_once() {
             &["there is no recipe `nobody`, which `runs` depends on"],
         ),
         ("nothing", &["there is no recipe `nothing`"]),
+        (
+            "fails.nonsense",
+            &["recipe `fails` has no package `nonsense`"],
+        ),
+        (
+            "part",
+            &["recipe `fails` has no package `x`, which `part` depends on"],
+        ),
         ("one", &["in a circle: one -> two -> one"]),
         ("url", &["recipe `url`", "cannot fetch file:///nowhere.tar"]),
         ("remote", &["recipe `remote`", "no server"]),
@@ -262,4 +287,14 @@ fn optional_packages() {
     // A header of 136 bytes and an entry of 308 each; the files are empty.
     assert_eq!(size("a.pkgar"), 136 + 308);
     assert_eq!(size("a.dev.pkgar"), 136 + 308);
+
+    // A part that the recipe does not name any more is gone, and what it had is where it belongs now.
+    let script = script.replace("touch", "echo new >");
+    let script = script.replace("a.h $COOK", "a.h; touch $COOK");
+    tree.recipe("a", &custom(&script));
+    tree.recipe("b", "[build]\ntemplate = 'custom'\nscript = 'grep new $COOKBOOK_SYSROOT/include/a.h'\ndependencies = ['a']\n");
+    tree.good(&["cook", "b"]);
+    let repo = tree.top().join("repo/x86_64");
+    assert!(!repo.join("a.dev.pkgar").exists() && !repo.join("a.dev.toml").exists());
+    assert_eq!(size("a.pkgar"), 136 + 2 * 308 + 4);
 }

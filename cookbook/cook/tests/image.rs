@@ -1,8 +1,12 @@
 //! Disks of trees whose packages are small and made by a shell.
 
 use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -31,6 +35,7 @@ fn tree() -> TempDir {
         "lua",
         "put usr/bin/lua\nchmod +x $COOKBOOK_STAGE/usr/bin/lua\nln -s lua $COOKBOOK_STAGE/usr/bin/luac",
     );
+    recipe("other", "put usr/bin/lua");
     recipe(
         "big",
         "mkdir -p $COOKBOOK_STAGE/usr\nhead -c 9000000 /dev/urandom >$COOKBOOK_STAGE/usr/big",
@@ -153,6 +158,111 @@ fn a_disk() {
     }
 }
 
+/// What a package says of itself, and whose signature it has, are on the disks too.
+#[test]
+fn versions_and_keys_are_part_of_a_disk() {
+    let folder = tree();
+    let top = folder.path();
+    let small = "[general]\nfilesystem_size = 16\nefi_partition_size = 2\n[packages]\nlua = {}\n";
+    write(top, "config/small.toml", small);
+    let build = || {
+        for args in [["image", "small"], ["repo", "lua"]] {
+            let output = cook(top, &args);
+            assert!(output.status.success(), "{}", said(&output));
+        }
+        let disk = image::read::root(&top.join("build/x86_64/small/harddrive.img")).unwrap();
+        let repo = image::read::volume(&top.join("build/x86_64/repo.img")).unwrap();
+        let read = |root: &image::Tree, wanted: &str| {
+            let (_, node) = root.iter().find(|(path, _)| *path == wanted).unwrap();
+            node.contents.read().unwrap().into_owned()
+        };
+        [
+            read(&disk, "/var/lib/packages/lua.toml"),
+            read(&repo, "/lua.toml"),
+            read(&disk, "/etc/pkg/id_ed25519.pub.toml"),
+            read(&repo, "/id_ed25519.pub.toml"),
+        ]
+    };
+    let first = build();
+    let recipe = top.join("recipes/x/lua/recipe.toml");
+    let text = fs::read_to_string(&recipe).unwrap();
+    fs::write(&recipe, format!("{text}[package]\nversion = '7.7'\n")).unwrap();
+    let second = build();
+    for text in &second[..2] {
+        assert!(String::from_utf8_lossy(text).contains("7.7"));
+    }
+    assert!(first[2..] == second[2..]);
+    fs::remove_dir_all(top.join("build/keys")).unwrap();
+    let third = build();
+    assert!(second[2] != third[2] && third[2] == third[3]);
+}
+
+/// A new disk takes the old one's place; what a machine wrote to that is not lost.
+#[test]
+fn a_disk_that_was_used_is_kept() {
+    let folder = tree();
+    let top = folder.path();
+    let image = |password: &str| {
+        let text = format!(
+            "[general]\nfilesystem_size = 16\nefi_partition_size = 2\n[users.root]\npassword = '{password}'\nuid = 0\n"
+        );
+        write(top, "config/small.toml", &text);
+        let output = cook(top, &["image", "small"]);
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    let disk = top.join("build/x86_64/small/harddrive.img");
+    let old = top.join("build/x86_64/small/harddrive.img.old");
+    image("a");
+    image("b");
+    assert!(!old.exists());
+    let file = fs::File::options().write(true).open(&disk).unwrap();
+    file.write_all_at(b"note", 4 << 20).unwrap();
+    let later = std::time::SystemTime::now() + Duration::from_secs(9);
+    file.set_modified(later).unwrap();
+    let used = fs::read(&disk).unwrap();
+    let said = image("c");
+    assert!(said.contains("harddrive.img.old"), "{said}");
+    assert!(fs::read(&old).unwrap() == used);
+    assert!(fs::read(&disk).unwrap() != used);
+}
+
+/// A copy of a disk that somebody writes to all the time, with pauses, is the disk of one moment.
+#[test]
+fn a_copy_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, copy) = (folder.path().join("disk"), folder.path().join("copy"));
+    let len = 8 << 20;
+    let file = fs::File::create(&disk).unwrap();
+    file.set_len(len).unwrap();
+    let write = |number: u64| {
+        for at in [0, len - 8] {
+            file.write_all_at(&number.to_le_bytes(), at).unwrap();
+        }
+    };
+    write(1);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in (2..).take_while(|_| !done.load(Ordering::Relaxed)) {
+                write(number);
+                if number % 100 == 0 {
+                    thread::sleep(Duration::from_millis(300));
+                }
+            }
+        });
+        let copied = cook::disk::copy(&disk, &copy);
+        done.store(true, Ordering::Relaxed);
+        copied.unwrap();
+    });
+    let bytes = fs::read(&copy).unwrap();
+    assert_eq!(bytes.len() as u64, len);
+    let (first, last) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>());
+    assert!(first.is_some() && first == last, "{first:?} {last:?}");
+    // Its holes are still holes.
+    assert!(fs::metadata(&copy).unwrap().blocks() * 512 < len / 2);
+}
+
 #[test]
 fn a_repository() {
     let folder = tree();
@@ -190,6 +300,11 @@ fn what_goes_wrong() {
             "full",
             "[general]\nfilesystem_size = 10\n[packages]\nbig = {}\n",
             &["the image is full", "filesystem_size", "/usr/big"] as &[&str],
+        ),
+        (
+            "twice",
+            "[packages]\nlua = {}\nother = {}\n",
+            &["the packages `lua` and `other` both have the file /usr/bin/lua"],
         ),
         (
             "typing",

@@ -3,6 +3,7 @@
 mod tree;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -136,6 +137,93 @@ fn checksums() {
         }
         assert!(!cached.exists(), "{kind}");
     }
+}
+
+/// `same_as` of a folder, by way of another recipe: what is in the folder counts, and a circle is told.
+#[test]
+fn the_source_of_another() {
+    let tree = Tree::new();
+    tree.write("own/text", "one");
+    let script = custom("cp $COOKBOOK_SOURCE/text $COOKBOOK_STAGE/text");
+    for (name, source) in [
+        ("first", "path = '../../../own'"),
+        ("second", "same_as = '../first'"),
+        ("third", "same_as = '../second'"),
+        ("self", "same_as = '.'"),
+        ("a", "same_as = '../b'"),
+        ("b", "same_as = '../a'"),
+    ] {
+        tree.recipe(name, &format!("[source]\n{source}\n{script}"));
+    }
+    for text in ["one", "two"] {
+        tree.write("own/text", text);
+        tree.good(&["cook", "third"]);
+        let staged = tree.top().join("build/recipes/third/stage/text");
+        assert_eq!(fs::read_to_string(staged).unwrap(), text);
+    }
+    for (name, circle) in [("self", "self -> self"), ("a", "a -> b -> a")] {
+        let said = tree.bad(&["cook", name]);
+        let message = format!("recipe `{name}`: `same_as` goes in a circle: {circle}");
+        assert!(said.contains(&message), "{said}");
+    }
+}
+
+/// Two recipes, built at the same time, that are the first to want one repository.
+#[test]
+fn one_source_of_two() {
+    let tree = Tree::new();
+    let upstream = tree.top().join("upstream");
+    fs::create_dir(&upstream).unwrap();
+    git(&upstream, &["init", "--quiet"]);
+    for number in 0..200 {
+        fs::write(upstream.join(number.to_string()), number.to_string()).unwrap();
+    }
+    git(&upstream, &["add", "."]);
+    git(&upstream, &["commit", "--quiet", "-m", "all"]);
+    for name in ["one", "two"] {
+        let source = format!("[source]\ngit = 'file://{}'\n", upstream.display());
+        let build = custom("cp $COOKBOOK_SOURCE/199 $COOKBOOK_STAGE");
+        tree.recipe(name, &format!("{source}{build}c_library = false\n"));
+    }
+    tree.good(&["cook", "one", "two"]);
+}
+
+/// Crates come by the toolchain's own cargo, whatever it is called.
+#[test]
+fn crates_come_by_the_cargo_that_builds() {
+    let tree = Tree::new();
+    tree.write(
+        "bin/cargo-9.99",
+        "#!/bin/sh\nplace=$CARGO_HOME/registry/cache/mirror\n\
+         mkdir -p $place && printf hi >$place/thing-1.2.crate\n",
+    );
+    tree.write("bin/rustc-9.99", "");
+    let bin = tree.top().join("bin");
+    let cargo = bin.join("cargo-9.99");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    tree.write(
+        "build/.rust-env",
+        &format!(
+            "\n\nRUSTC={0}/rustc-9.99 CARGO={0}/cargo-9.99\n",
+            bin.display()
+        ),
+    );
+    let right = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4";
+    tree.recipe(
+        "thing",
+        &format!(
+            "[source]\ncrate = 'thing'\nversion = '1.2'\nsha256 = '{right}'\n{}",
+            custom("true")
+        ),
+    );
+    let output = tree
+        .command(&["cook", "thing"])
+        .env("CARGO_HOME", tree.top().join("cargo"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    // What came is the right file, which is no archive.
+    assert!(said.contains("cannot unpack"), "{said}");
 }
 
 /// Every build counts those that run beside it; the first two wait until they have met.

@@ -47,6 +47,11 @@ const LINK: [&str; 6] = [
     "-Wl,-e,_start",
 ];
 
+/// Every flag that calls begin with: what they make depends on these.
+pub fn flags() -> impl Iterator<Item = &'static str> {
+    BASE.into_iter().chain(LINK)
+}
+
 /// Flags whose value is the next word, so that the value is not taken for an input.
 const TAKES_VALUE: [&str; 24] = [
     "-o",

@@ -275,7 +275,8 @@ fn choice(value: &toml::Value) -> Option<PackageChoice> {
     match value {
         toml::Value::Table(table) if table.is_empty() => Some(PackageChoice::Recipe),
         toml::Value::String(text) => match text.as_str() {
-            "recipe" | "source" => Some(PackageChoice::Recipe),
+            // There is no server with packages: what is wanted from one is built, as upstream falls back to.
+            "recipe" | "source" | "local" | "binary" => Some(PackageChoice::Recipe),
             "ignore" => Some(PackageChoice::Ignore),
             _ => None,
         },
@@ -327,7 +328,7 @@ mod tests {
             (
                 "c/b.toml",
                 "[general]\nfilesystem_size = 64\nefi_partition_size = 4\nprompt = false\n\
-                 [packages]\nx = {}\nz = 'recipe'\n[[files]]\npath = '/etc/b'\n\
+                 [packages]\nx = {}\nz = 'recipe'\nl = 'local'\nb = 'binary'\ns = 'source'\n[[files]]\npath = '/etc/b'\n\
                  [users.root]\npassword = 'x'\nuid = 7\n",
             ),
             ("d/e.toml", ""),
@@ -335,7 +336,10 @@ mod tests {
         .unwrap();
         assert_eq!(image.filesystem_size, Some(96));
         assert_eq!(image.efi_partition_size, Some(4));
-        assert_eq!(image.installed().collect::<Vec<_>>(), ["y", "z"]);
+        assert_eq!(
+            image.installed().collect::<Vec<_>>(),
+            ["b", "l", "s", "y", "z"]
+        );
         assert_eq!(image.files.len(), 2);
         assert_eq!(image.files[1].data, "own");
         assert_eq!(image.users["root"].uid, Some(0));
@@ -353,7 +357,7 @@ mod tests {
                 "a:2: unknown field `filesystem_sise`",
             ),
             ("\n[pakages]", "a:2: unknown field `pakages`"),
-            ("[packages]\nx = 'binary'", "a:2: package `x`: expected"),
+            ("[packages]\nx = 'remote'", "a:2: package `x`: expected"),
             (
                 "[packages]\nx = { git = 'y' }",
                 "a:2: package `x`: expected",

@@ -68,7 +68,7 @@ impl Tree {
     }
 
     /// Puts an object at `path`, with missing parents (root's, 0755). A file or link replaces one
-    /// that is there, as a later package or `[[files]]` entry does; a directory gets new attributes.
+    /// that is there, as a `[[files]]` entry does; a directory gets new attributes.
     pub fn put(
         &mut self,
         path: &str,

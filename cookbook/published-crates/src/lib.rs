@@ -52,16 +52,17 @@ fn home_of(cargo_home: Option<OsString>, home: Option<OsString>) -> Option<PathB
 }
 
 /// The archive (`.crate`, a compressed tar file) of a crate, among cargo's files: to be read, not to be changed.
+/// `cargo` starts cargo, which not every toolchain calls so.
 ///
 /// # Errors
 ///
 /// There is no such crate or version, the registry cannot be reached, or cargo not be started.
-pub fn archive(name: &str, version: &str) -> Result<PathBuf, Error> {
+pub fn archive(mut cargo: Command, name: &str, version: &str) -> Result<PathBuf, Error> {
     let home = cargo_home().ok_or(Error::NoHome)?;
     if let Some(archive) = cached(&home, name, version)? {
         return Ok(archive);
     }
-    let output = Command::new("cargo")
+    let output = cargo
         .args(["info", "--quiet", "--registry", "crates-io"])
         .arg(format!("{name}@{version}"))
         // In no workspace, where a name could mean something else.

@@ -32,7 +32,7 @@ pub const MAX_INPUT: usize = 512;
 /// The longest piece of output in one message.
 pub const MAX_OUTPUT: usize = 1900;
 /// The version of all this; it is in the agent's first message.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Where the request is in the initial file system.
 pub const REQUEST: &str = "exec/request";
 /// Where the files' contents are in the initial file system, by number.
@@ -107,6 +107,8 @@ pub enum ToHost {
     NotFound(String),
     /// The agent cannot do its work.
     Failed(String),
+    /// The command cannot be started, though there is one of that name.
+    CannotRun(String),
 }
 
 /// Writes a message as a frame; nothing if it is too long.

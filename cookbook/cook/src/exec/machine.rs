@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use exec_protocol::{ToGuest, encode};
 
 use super::Options;
+use crate::toolchain::find;
 
 const QEMU: &str = "qemu-system-x86_64";
 
@@ -34,7 +35,15 @@ impl Machine {
         initfs: &Path,
         disk: Option<&Path>,
     ) -> Result<Self> {
-        let mut command = Command::new(QEMU);
+        // It ends with us, however we end, where there is the program that says so.
+        let mut command = match (find("setpriv"), find(QEMU)) {
+            (Some(setpriv), Some(qemu)) => {
+                let mut command = Command::new(setpriv);
+                command.args(["--pdeathsig", "KILL", "--"]).arg(qemu);
+                command
+            }
+            _ => Command::new(QEMU),
+        };
         command.args([
             "-machine",
             "q35",
@@ -65,10 +74,10 @@ impl Machine {
             ]);
         }
         if let Some(disk) = disk {
-            // What the machine writes goes with it. A comma in a value is written twice.
+            // It is this machine's own, and need not outlive it. A comma in a value is written twice.
             let file = disk.to_str().context("the disk's path is not UTF-8")?;
             let file = file.replace(',', ",,");
-            let drive = format!("if=none,id=disk,format=raw,snapshot=on,file={file}");
+            let drive = format!("if=none,id=disk,format=raw,cache=unsafe,file={file}");
             command.args(["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"]);
         }
         command

@@ -6,13 +6,14 @@ mod machine;
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use exec_protocol::{Decoder, Item, MAX_INPUT, ToGuest, ToHost, VERSION};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::disk;
@@ -28,6 +29,10 @@ const DISK_READER: &str = "bin/redoxfsd";
 const BOOT: Duration = Duration::from_secs(120);
 /// How long a command may go on after a signal before its machine is stopped.
 const GRACE: Duration = Duration::from_secs(3);
+/// How many things that have happened may wait to be attended to.
+const EVENTS: usize = 16;
+/// How long the last word may take to be written.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How many of the last bytes of the boot's log are kept for a failure.
 const LOG: usize = 4096;
 /// What the kernel says when there is nothing to wait for any more.
@@ -37,6 +42,8 @@ const FATAL: [&str; 2] = ["kernel: panicked at", "kernel: cannot start"];
 const TIMED_OUT: u8 = 124;
 /// The exit status when the machine failed.
 const FAILED: u8 = 125;
+/// The exit status when there is such a command, which cannot be run.
+const CANNOT_RUN: u8 = 126;
 /// The exit status when there is no such command.
 const NOT_FOUND: u8 = 127;
 
@@ -86,11 +93,19 @@ const CARGO_OPTIONS: &str = "COOK_EXEC";
 
 /// What happens while a command runs.
 enum Event {
-    Line(Vec<u8>),
+    /// The agent says something about the command.
+    Message(ToHost),
+    /// The kernel said that it can do no more.
+    Fatal,
     LineEnd,
+    /// The command's output cannot be passed on.
+    Unwritable(io::Error),
     Input(Vec<u8>),
     Signal(i32),
 }
+
+/// The end of what kernel and boot said.
+type Log = Arc<Mutex<Vec<u8>>>;
 
 /// Why a run is over.
 enum End {
@@ -122,11 +137,11 @@ pub fn run(tree: &Tree, options: &Options) -> ExitCode {
     match try_run(tree, options) {
         Ok(End::Status(status)) => ExitCode::from(status),
         Ok(End::Failed(why)) => {
-            eprintln!("cook exec: {why}");
+            complain(why);
             ExitCode::from(FAILED)
         }
         Err(error) => {
-            eprintln!("cook exec: {error:#}");
+            complain(format!("{error:#}"));
             ExitCode::from(FAILED)
         }
     }
@@ -151,10 +166,31 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
     } else {
         None
     };
+    // From here on there is something to be left behind.
+    let (sender, events) = mpsc::sync_channel(EVENTS);
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]).context("cannot catch signals")?;
+    let of_signals = sender.clone();
+    thread::spawn(move || {
+        for signal in &mut signals {
+            if of_signals.send(Event::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    });
     let folder = tempfile::Builder::new()
         .prefix("cook-exec-")
         .tempdir()
         .context("cannot create a temporary folder")?;
+    let disk = match disk {
+        Some(disk) => {
+            // What the machine writes goes with its folder; another may be running from the image itself.
+            let copy = folder.path().join("disk");
+            disk::copy(&disk, &copy)?;
+            Some(copy)
+        }
+        None => None,
+    };
     let initfs = folder.path().join("initfs");
     guest::write_initfs(tree, &request, &initfs)?;
     let kernel = folder.path().join("kernel");
@@ -165,25 +201,20 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
     .context("cannot copy the kernel")?;
     drop(lock);
 
-    let (sender, events) = mpsc::channel();
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot catch signals")?;
-    let of_signals = sender.clone();
-    thread::spawn(move || {
-        for signal in &mut signals {
-            if of_signals.send(Event::Signal(signal)).is_err() {
-                return;
-            }
-        }
-    });
     let mut machine = Machine::start(options, &kernel, &initfs, disk.as_deref())?;
-    let line = machine.output()?;
-    let of_line = sender.clone();
-    thread::spawn(move || read_line(line, &of_line));
+    let input = machine.output()?;
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let mut line = Line {
+        sender: sender.clone(),
+        decoder: Decoder::new(),
+        log: Arc::clone(&log),
+        verbose: options.verbose,
+    };
+    thread::spawn(move || line.carry(input));
     let mut run = Run {
         options,
         machine,
-        decoder: Decoder::new(),
-        log: Vec::new(),
+        log,
         input: None,
         sender,
         greeted: false,
@@ -196,12 +227,10 @@ fn try_run(tree: &Tree, options: &Options) -> Result<End> {
 struct Run<'a> {
     options: &'a Options,
     machine: Machine,
-    decoder: Decoder,
-    /// The end of what kernel and boot said.
-    log: Vec<u8>,
+    log: Log,
     /// Tells the reader of standard input that another piece may come.
     input: Option<Sender<()>>,
-    sender: Sender<Event>,
+    sender: SyncSender<Event>,
     greeted: bool,
     /// The signal after which the machine is stopped, and when.
     stopping: Option<(i32, Instant)>,
@@ -221,32 +250,39 @@ impl Run<'_> {
             let boot = (!self.greeted).then_some(started + BOOT);
             let stop = self.stopping.map(|(_, when)| when);
             let next = [limit, boot, stop].into_iter().flatten().min();
+            // Whatever else is going on.
+            let now = Instant::now();
+            if let Some((signal, when)) = self.stopping
+                && now >= when
+            {
+                return Ok(End::Status(128 + signal as u8));
+            }
+            if limit.is_some_and(|limit| now >= limit) {
+                complain("the time is up".to_owned());
+                return Ok(End::Status(TIMED_OUT));
+            }
+            if boot.is_some_and(|boot| now >= boot) {
+                return Ok(self.failed("the system did not get as far as the command"));
+            }
             let wait = next.map_or(Duration::from_secs(3600), |at| {
-                at.saturating_duration_since(Instant::now())
+                at.saturating_duration_since(now)
             });
             let event = match events.recv_timeout(wait) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Disconnected) => return Ok(self.lost()),
-                Err(RecvTimeoutError::Timeout) => {
-                    let now = Instant::now();
-                    if let Some((signal, when)) = self.stopping
-                        && now >= when
-                    {
-                        return Ok(End::Status(128 + signal as u8));
-                    }
-                    if limit.is_some_and(|limit| now >= limit) {
-                        eprintln!("cook exec: the time is up");
-                        return Ok(End::Status(TIMED_OUT));
-                    }
-                    if boot.is_some_and(|boot| now >= boot) {
-                        return Ok(self.failed("the system did not get as far as the command"));
-                    }
-                    continue;
-                }
+                Err(RecvTimeoutError::Timeout) => continue,
             };
             let end = match event {
-                Event::Line(bytes) => self.line(&bytes)?,
+                Event::Message(message) => self.message(message),
+                Event::Fatal => Some(self.failed("the kernel gave up")),
                 Event::LineEnd => Some(self.lost()),
+                // Nobody there to read it ends the run as it would end the command.
+                Event::Unwritable(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    Some(End::Status(128 + SIGPIPE as u8))
+                }
+                Event::Unwritable(error) => {
+                    return Err(error).context("cannot write the command's output");
+                }
                 Event::Input(bytes) => {
                     let message = if bytes.is_empty() {
                         ToGuest::InputEnd
@@ -274,42 +310,9 @@ impl Run<'_> {
         None
     }
 
-    fn line(&mut self, bytes: &[u8]) -> Result<Option<End>> {
-        for item in self.decoder.push::<ToHost>(bytes) {
-            match item {
-                Item::Text(text) => {
-                    if let Some(end) = self.text(&text) {
-                        return Ok(Some(end));
-                    }
-                }
-                Item::Message(message) => {
-                    if let Some(end) = self.message(message)? {
-                        return Ok(Some(end));
-                    }
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn text(&mut self, text: &[u8]) -> Option<End> {
-        if self.options.verbose {
-            // What cannot be shown is lost; the command's own words go on.
-            let _ = io::stderr().write_all(text);
-        }
-        self.log.extend_from_slice(text);
-        let surplus = self.log.len().saturating_sub(LOG);
-        self.log.drain(..surplus);
-        let log = String::from_utf8_lossy(&self.log);
-        let fatal = FATAL
-            .iter()
-            .any(|words| log.find(words).is_some_and(|at| log[at..].contains('\n')));
-        fatal.then(|| self.failed("the kernel gave up"))
-    }
-
-    fn message(&mut self, message: ToHost) -> Result<Option<End>> {
+    fn message(&mut self, message: ToHost) -> Option<End> {
         let low = |code: u32| (code & 0xff) as u8;
-        let end = match message {
+        match message {
             ToHost::Hello(VERSION) => {
                 self.greeted = true;
                 self.read_input();
@@ -325,17 +328,20 @@ impl Run<'_> {
                 }
                 None
             }
-            ToHost::Output(bytes) => show(&mut io::stdout(), &bytes)?,
-            ToHost::Error(bytes) => show(&mut io::stderr(), &bytes)?,
+            // The line has shown it.
+            ToHost::Output(_) | ToHost::Error(_) => None,
             ToHost::Exited(code) => Some(End::Status(low(code))),
             ToHost::Killed(signal) => Some(End::Status(low(128 + signal))),
             ToHost::NotFound(why) => {
-                eprintln!("cook exec: {why}");
+                complain(why);
                 Some(End::Status(NOT_FOUND))
             }
+            ToHost::CannotRun(why) => {
+                complain(why);
+                Some(End::Status(CANNOT_RUN))
+            }
             ToHost::Failed(why) => Some(self.failed(&why)),
-        };
-        Ok(end)
+        }
     }
 
     /// Reads standard input, a piece each time that the guest has taken one.
@@ -368,7 +374,8 @@ impl Run<'_> {
     }
 
     fn failed(&self, why: &str) -> End {
-        let log = String::from_utf8_lossy(&self.log);
+        let log = lock(&self.log);
+        let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
         let shown = &lines[lines.len().saturating_sub(15)..];
         let mut text = format!("the machine failed: {why}");
@@ -383,28 +390,86 @@ impl Run<'_> {
     }
 }
 
-/// Passes output on. Nobody there to read it ends the run as it would end the command.
-fn show(to: &mut impl Write, bytes: &[u8]) -> Result<Option<End>> {
-    match to.write_all(bytes).and_then(|()| to.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Ok(Some(End::Status(128 + signal_hook::consts::SIGPIPE as u8)))
+/// Says something on the standard error output, unless the command's own words wait there for a reader.
+fn complain(text: String) {
+    let (done, said) = mpsc::channel();
+    thread::spawn(move || {
+        eprintln!("cook exec: {text}");
+        let _ = done.send(());
+    });
+    let _ = said.recv_timeout(LAST_WORD);
+}
+
+/// The line from the machine. It has a thread of its own, which waits for whoever reads the command's output: the
+/// machine then waits for it in turn, and time and signals for neither.
+struct Line {
+    sender: SyncSender<Event>,
+    decoder: Decoder,
+    log: Log,
+    verbose: bool,
+}
+
+impl Line {
+    /// Passes on what comes until nobody wants it any more.
+    fn carry(&mut self, mut line: impl Read) {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let len = match line.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.unwrap_or(0),
+            };
+            if len == 0 {
+                // Nobody is there to be told only when the run is over.
+                let _ = self.sender.send(Event::LineEnd);
+                return;
+            }
+            if !self.pieces(&buffer[..len]) {
+                return;
+            }
         }
-        Err(error) => Err(error).context("cannot write the command's output"),
-        Ok(()) => Ok(None),
+    }
+
+    /// Answers whether more is wanted.
+    fn pieces(&mut self, bytes: &[u8]) -> bool {
+        for item in self.decoder.push::<ToHost>(bytes) {
+            let event = match item {
+                Item::Text(text) => self.text(&text).then_some(Event::Fatal),
+                Item::Message(ToHost::Output(bytes)) => show(&mut io::stdout(), &bytes),
+                Item::Message(ToHost::Error(bytes)) => show(&mut io::stderr(), &bytes),
+                Item::Message(message) => Some(Event::Message(message)),
+            };
+            if let Some(event) = event
+                && self.sender.send(event).is_err()
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps the kernel's words. Answers whether they were its last.
+    fn text(&mut self, text: &[u8]) -> bool {
+        if self.verbose {
+            // What cannot be shown is lost; the command's own words go on.
+            let _ = io::stderr().write_all(text);
+        }
+        let mut log = lock(&self.log);
+        log.extend_from_slice(text);
+        let surplus = log.len().saturating_sub(LOG);
+        log.drain(..surplus);
+        let log = String::from_utf8_lossy(&log);
+        FATAL
+            .iter()
+            .any(|words| log.find(words).is_some_and(|at| log[at..].contains('\n')))
     }
 }
 
-fn read_line(mut line: impl Read, sender: &Sender<Event>) {
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let event = match line.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Ok(len) if len > 0 => Event::Line(buffer[..len].to_vec()),
-            _ => Event::LineEnd,
-        };
-        let last = matches!(event, Event::LineEnd);
-        if sender.send(event).is_err() || last {
-            return;
-        }
-    }
+fn lock(log: &Log) -> MutexGuard<'_, Vec<u8>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Passes output on.
+fn show(to: &mut impl Write, bytes: &[u8]) -> Option<Event> {
+    let written = to.write_all(bytes).and_then(|()| to.flush());
+    written.err().map(Event::Unwritable)
 }

@@ -116,7 +116,7 @@ fn fetch(name: &str, version: &str) -> Result<PathBuf> {
     if folder.is_dir() {
         return Ok(folder);
     }
-    let archive = published_crates::archive(name, version)?;
+    let archive = published_crates::archive(cargo(&top)?, name, version)?;
     let partial = crates.join(format!("{full}.partial"));
     if partial.exists() {
         fs::remove_dir_all(&partial)?;
@@ -131,6 +131,24 @@ fn fetch(name: &str, version: &str) -> Result<PathBuf> {
         .with_context(|| format!("cannot write {}", folder.display()))?;
     fs::remove_dir(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
     Ok(folder)
+}
+
+/// cargo, of the toolchain that the tree `top` is built with.
+fn cargo(top: &Path) -> Result<Command> {
+    let output = Command::new(top.join("tools/rust-env"))
+        .output()
+        .context("cannot start tools/rust-env")?;
+    let line = String::from_utf8_lossy(&output.stdout);
+    let value = |name: &str| {
+        line.split_whitespace()
+            .find_map(|word| word.strip_prefix(name))
+    };
+    let (Some(rustc), Some(cargo)) = (value("RUSTC="), value("CARGO=")) else {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    };
+    let mut command = Command::new(cargo);
+    command.env("RUSTC", rustc);
+    Ok(command)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
