@@ -214,6 +214,7 @@ static void event_queues(void) {
     SAME(epoll_wait(queue, got, 4, -1), 1);
     SAME(epoll_wait(queue, got, 4, 0), 0);
     SAME(epoll_ctl(queue, EPOLL_CTL_DEL, ends[0], 0), 0);
+    SAME(read(ends[0], text, 1), 1);
     /* Another file at the number is not watched any more. */
     int others[2], number = dup(ends[0]);
     SAME(pipe(others), 0);
@@ -605,7 +606,7 @@ static int child(char **args) {
     if (strcmp(args[0], "say") == 0)
         return puts("said") < 0;
     if (strncmp(args[0], "/dev/fd/", 8) == 0)
-        return read(open(args[0], O_RDONLY), path, 2) == 2 && path[0] == '#' ? 6 : 5;
+        return pread(open(args[0], O_RDONLY), path, 2, 0) == 2 && path[0] == '#' ? 6 : 5;
     return 98;
 }
 

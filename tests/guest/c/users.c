@@ -89,9 +89,10 @@ static void identities(void) {
 static int names_as_another(void) {
     int dir, all;
     umask(0);
-    if (mkdir("/closed", 0755) != 0 || mkdir("/all", 0777) != 0 || mkdir("/hidden", 0700) != 0) return 100;
+    if (mkdir("/closed", 0755) != 0 || mkdir("/all", 0777) != 0 || mkdir("/hidden", 0700) != 0 || mkdir("/sticky", 01777) != 0) return 100;
     write_file("/closed/f", "f");
     write_file("/hidden/f", "f");
+    write_file("/sticky/f", "f");
     if (chmod("/closed/f", 0666) != 0) return 101;
     if ((dir = open("/closed", O_RDONLY | O_DIRECTORY)) < 0 || (all = open("/all", O_RDONLY | O_DIRECTORY)) < 0) return 102;
     if (chdir("/closed") != 0 || setgroups(0, 0) != 0 || setgid(1000) != 0 || setuid(1000) != 0) return 103;
@@ -115,13 +116,15 @@ static int names_as_another(void) {
     errno = 0;
     if (unlinkat(dir, "f", 0) != -1 || errno != EACCES) return 40;
     if (unlink("f") != -1 || unlink("/closed/f") != -1 || errno != EACCES) return 41;
+    /* What tells why is not that it is no folder. */
+    if (unlink("/sticky/f") != -1 || errno != EPERM || remove("/sticky/f") != -1 || errno != EPERM) return 42;
     return 0;
 }
 
 static void names_of_others(void) {
     SAME(in_child(names_as_another), 0);
-    unlink("/closed/f"); unlink("/hidden/f"); unlink("/all/own");
-    SAME(rmdir("/closed") | rmdir("/hidden") | rmdir("/all"), 0);
+    unlink("/closed/f"); unlink("/hidden/f"); unlink("/all/own"); unlink("/sticky/f");
+    SAME(rmdir("/closed") | rmdir("/hidden") | rmdir("/all") | rmdir("/sticky"), 0);
 }
 
 static void users_and_groups(void) {

@@ -1,10 +1,10 @@
 //! Children made from outside: `posix_spawn` with everything it can be told, and `cuprite_cap::Command`.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_short};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::ptr::null;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -486,9 +486,12 @@ fn commands_are_checked() {
     same(kind(Command::new(&folder).arg("x")).is_some(), true);
     let text = world::folder("spawn-checked").join("text");
     fs::write(&text, "no program").expect("a file");
-    let text = File::open(text).expect("the file");
-    let error = Command::new(&text).arg("x").spawn().err();
-    same(error.and_then(|e| e.raw_os_error()), Some(libc::ENOEXEC));
+    let file = File::open(&text).expect("the file");
+    for (mode, want) in [(0o644, libc::EACCES), (0o755, libc::ENOEXEC)] {
+        fs::set_permissions(&text, Permissions::from_mode(mode)).expect("its mode");
+        let error = Command::new(&file).arg("x").spawn().err();
+        same(error.and_then(|e| e.raw_os_error()), Some(want));
+    }
 }
 
 fn a_child_inherits_what_is_not_marked() {

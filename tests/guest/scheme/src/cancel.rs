@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::context::Status;
+use redox_rt::thread::{self, Thread};
 use redox_rt::{Error, Result, sys};
 use syscall::error::*;
 use syscall::flag::*;
@@ -385,17 +386,20 @@ fn a_descriptor_may_come_all_the_same() -> Outcome {
 }
 
 /// Another process than the case's, as schemes know them, that asks for a lock.
-fn locker(fd: usize, before: impl FnOnce() -> Result<()>) -> Result<Caller> {
+fn locker(fd: usize, before: impl FnOnce() -> Result<Option<Thread>>) -> Result<Caller> {
     Caller::start(|| {
         identify(PID + 1, UID, GID)?;
-        before()?;
+        let thread = before()?;
         let lock = [StdFsCallKind::Lock as u64, 0, 0];
-        sys::call(fd, CallFlags::STD_FS, &lock)
+        let outcome = sys::call(fd, CallFlags::STD_FS, &lock);
+        // Without a process manager nobody else ends it.
+        thread.map_or(Ok(()), Thread::join)?;
+        outcome
     })
 }
 
 /// A thread that closes a descriptor once a word of memory that others have, too, is 1, and makes that 2.
-fn closer(fd: usize, word: &'static AtomicU64) -> Result<()> {
+fn closer(fd: usize, word: &'static AtomicU64) -> Result<Thread> {
     extern "C" fn close(argument: usize) {
         // SAFETY: the pair lives until the process ends: it is leaked.
         let (fd, word) = unsafe { &*(argument as *const (usize, &AtomicU64)) };
@@ -406,10 +410,10 @@ fn closer(fd: usize, word: &'static AtomicU64) -> Result<()> {
         word.store(2, Ordering::SeqCst);
     }
     let argument = Box::leak(Box::new((fd, word)));
-    let source = redox_rt::thread::Source::Kernel(&crate::world::world().proc);
+    let source = thread::Source::Kernel(&crate::world::world().proc);
     let address = core::ptr::from_ref(argument) as usize;
     // SAFETY: the argument is what the function expects.
-    unsafe { redox_rt::thread::spawn_raw(source, 64 << 10, close, address) }.map(drop)
+    unsafe { thread::spawn_raw(source, 64 << 10, close, address) }
 }
 
 fn detaching_is_told_at_once_of_who_has_left() -> Outcome {
@@ -423,9 +427,9 @@ fn detaching_is_told_at_once_of_who_has_left() -> Outcome {
             let mark = d.logged();
             let caller = locker(fd.raw(), || {
                 if killed {
-                    return Ok(());
+                    return Ok(None);
                 }
-                closer(fd.raw(), word)
+                closer(fd.raw(), word).map(Some)
             })?;
             d.until(mark, Opcode::StdFsCall, 1)?;
             let tag = d.one(mark, Opcode::StdFsCall)?.tag;
