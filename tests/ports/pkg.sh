@@ -89,6 +89,22 @@ check nobody_reads 0 '0' <<'.'
 set -- lua; while [ $# -lt 4000 ]; do set -- "$@" "$@"; done
 { $pkg list "$@"; echo $? >status; } 2>&1 | true; cat status
 .
+# Who looks on changes nothing of what somebody else is at, and of two changes one is made at a time.
+check others_look_on 0 '' <<'.'
+$pkg remove bzip2 zlib
+$pkg install --repo $repo bzip2 zlib >/dev/null 2>installing & one=$!
+$pkg install --repo $repo zlib >/dev/null 2>other & other=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do $pkg list >/dev/null 2>&1 || echo "list fails"; done
+wait $one || from 'another `pkg` is at work' <installing >/dev/null || cat installing
+wait $other || from 'another `pkg` is at work' <other >/dev/null || cat other
+$pkg verify; $pkg install --repo $repo bzip2 zlib >/dev/null && $pkg verify
+.
+check a_folder_is_in_the_way 1 'pkg: usr/bin/bzip2: is a folder, and `bzip2` has a file of this name
+lua 5.4.4' <<'.'
+$pkg remove bzip2 zlib; mkdir /usr/bin/bzip2
+$pkg install --repo $repo bzip2 2>&1; status=$?
+rmdir /usr/bin/bzip2; $pkg list; $pkg install --repo $repo zlib bzip2 >/dev/null && exit $status
+.
 check remove_nothing 1 'pkg: `nothing` is not installed' <<'.'
 $pkg remove nothing 2>&1
 .

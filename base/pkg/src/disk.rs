@@ -2,22 +2,75 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use pkg_core::{Content, Store};
+use pkg_core::{Content, Kind, STATE, Store};
+
+/// What is locked, below [`STATE`].
+const LOCK: &str = ".lock";
 
 /// Everything below a folder.
 #[derive(Debug)]
-pub struct Disk(pub PathBuf);
+pub struct Disk {
+    root: PathBuf,
+    /// Locked as long as it is open.
+    lock: Option<File>,
+}
 
 impl Disk {
+    /// What is below a folder.
+    pub const fn new(root: PathBuf) -> Self {
+        Self { root, lock: None }
+    }
+
     fn at(&self, path: &str) -> PathBuf {
-        self.0.join(path)
+        self.root.join(path)
     }
 }
 
 impl Store for Disk {
+    fn lock(&mut self) -> io::Result<()> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        self.make_folder(STATE)?;
+        // Nobody else can open it, and so nobody else can keep it locked.
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.at(STATE).join(LOCK))?;
+        // `File::lock` is not there for this system.
+        // SAFETY: `flock` takes two numbers and touches no memory of ours; the descriptor is open.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        self.lock = Some(file);
+        Ok(())
+    }
+
+    fn kind(&self, path: &str) -> io::Result<Option<Kind>> {
+        let path = self.at(path);
+        let meta = match fs::symlink_metadata(&path) {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
+            meta => meta?,
+        };
+        Ok(Some(if meta.is_dir() {
+            Kind::Folder
+        } else if meta.is_symlink() {
+            Kind::Link(fs::read_link(&path)?.to_string_lossy().into_owned())
+        } else {
+            Kind::File
+        }))
+    }
+
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         fs::read(self.at(path))
     }

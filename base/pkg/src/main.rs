@@ -89,12 +89,12 @@ fn run(mut args: Vec<String>) -> Result<bool, Wrong> {
         return Err(Wrong::Usage(format!("{unknown}: no such option")));
     }
     if command == "recover" {
-        if Manager::recover(&mut Disk(root))? {
+        if Manager::recover(&mut Disk::new(root))? {
             say("finished a change that was interrupted\n")?;
         }
         return Ok(true);
     }
-    let mut manager = Manager::open(Disk(root))?;
+    let mut manager = Manager::open(Disk::new(root))?;
     let named = !args.is_empty();
     match command.as_str() {
         "install" if named => {
@@ -132,7 +132,18 @@ fn fetch(repo: &Path, file: &str) -> std::io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Says so if what is shown next may be half of a change.
+fn warn_of_unfinished(manager: &Manager<Disk>) -> Result<(), Wrong> {
+    if manager.is_unfinished()? {
+        eprintln!(
+            "pkg: a change is not finished; unless another `pkg` is at it, `pkg recover` finishes it"
+        );
+    }
+    Ok(())
+}
+
 fn list(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
+    warn_of_unfinished(manager)?;
     let installed = manager.installed()?;
     let mut text = String::new();
     if names.is_empty() {
@@ -153,6 +164,7 @@ fn list(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
 }
 
 fn verify(manager: &Manager<Disk>, names: &[String]) -> Result<bool, Wrong> {
+    warn_of_unfinished(manager)?;
     let installed = manager.installed()?;
     if let Some(name) = names.iter().find(|name| !installed.contains_key(*name)) {
         return Err(Error::NotInstalled(name.clone()).into());

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use disk_image::Numbers;
-use pkg_core::{Content, KEY, Manager, Store};
+use pkg_core::{Content, KEY, Kind, Manager, Store};
 use redoxfs::{DiskIo, FileSystem, Node, TreePtr};
 use redoxfs_errors::error::{EIO, Error as FsError};
 
@@ -143,6 +143,18 @@ fn none() -> io::Error {
 }
 
 impl Store for Files {
+    fn lock(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn kind(&self, path: &str) -> io::Result<Option<Kind>> {
+        Ok(match self.0.get(path) {
+            Some((Content::File(_), _)) => Some(Kind::File),
+            Some((Content::Link(target), _)) => Some(Kind::Link(target.clone())),
+            None => (!self.list(path)?.is_empty()).then_some(Kind::Folder),
+        })
+    }
+
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         match self.0.get(path) {
             Some((Content::File(bytes), _)) => Ok(bytes.clone()),

@@ -1,8 +1,12 @@
 //! A change: what is done at once.
 
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, STATE, Store};
+use crate::places::{self, parent};
+use crate::{Content, Error, Kind, STATE, Store};
 
 /// The journal, once it counts.
 const JOURNAL: &str = "var/lib/packages/.journal";
@@ -14,18 +18,20 @@ const STAGE: &str = "var/lib/packages/.new";
 /// What a change does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
-    /// In this order.
+    /// Removals come first, in this order, then what is new, in this order.
     pub steps: Vec<Step>,
 }
 
-/// A step of a change. Doing it twice does no more than doing it once.
+/// A step of a change. Doing it twice does no more than doing it once. No path has a link on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
-    /// The staged file with this number gets this name.
-    Put(u32, String),
-    /// The file goes, and folders above that are empty then.
+    /// The staged file with this number gets this name. The last is its checksum.
+    Put(u32, String, String),
+    /// The file goes.
     Remove(String),
+    /// The folder goes, if it is empty then.
+    RemoveFolder(String),
 }
 
 /// What is to be put, while a change is put together.
@@ -42,7 +48,7 @@ impl Draft {
         &mut self,
         store: &mut impl Store,
         path: &str,
-        content: &crate::Content,
+        content: &Content,
         mode: u32,
     ) -> Result<(), Error> {
         if !self.clean {
@@ -52,12 +58,13 @@ impl Draft {
             self.clean = true;
         }
         let place = staged(self.staged);
-        store
-            .write(&place, content, mode)
-            .map_err(Error::io(path))?;
-        self.journal
-            .steps
-            .push(Step::Put(self.staged, path.to_owned()));
+        if let Err(error) = store.write(&place, content, mode) {
+            // The disk may be full of it. That of the two errors came first.
+            _ = clear(store);
+            return Err(Error::io(path)(error));
+        }
+        let step = Step::Put(self.staged, path.to_owned(), checksum(content));
+        self.journal.steps.push(step);
         self.staged += 1;
         Ok(())
     }
@@ -65,6 +72,11 @@ impl Draft {
     /// Removes a file.
     pub fn remove(&mut self, path: &str) {
         self.journal.steps.push(Step::Remove(path.to_owned()));
+    }
+
+    /// Removes a folder, if it is empty once files have been removed.
+    pub fn remove_folder(&mut self, path: &str) {
+        self.journal.steps.push(Step::RemoveFolder(path.to_owned()));
     }
 
     /// Makes it happen.
@@ -77,7 +89,7 @@ impl Draft {
         }
         let text = toml::to_string(&self.journal).map_err(|error| Error::bad(JOURNAL, error))?;
         store.make_folder(STATE).map_err(Error::io(STATE))?;
-        let content = crate::Content::File(text.into_bytes());
+        let content = Content::File(text.into_bytes());
         store
             .write(JOURNAL_NEW, &content, 0o600)
             .map_err(Error::io(JOURNAL_NEW))?;
@@ -95,6 +107,18 @@ fn staged(number: u32) -> String {
     format!("{STAGE}/{number}")
 }
 
+fn checksum(content: &Content) -> String {
+    blake3::Hash::from_bytes(content.hash())
+        .to_hex()
+        .to_string()
+}
+
+/// Whether a change counts that is not finished.
+pub fn is_unfinished(store: &impl Store) -> Result<bool, Error> {
+    let kind = store.kind(JOURNAL).map_err(Error::io(JOURNAL))?;
+    Ok(kind.is_some())
+}
+
 /// Finishes a change that was interrupted, or forgets one that never counted. Answers whether there was
 /// one to finish.
 pub fn recover(store: &mut impl Store) -> Result<bool, Error> {
@@ -106,7 +130,7 @@ pub fn recover(store: &mut impl Store) -> Result<bool, Error> {
             carry_out(store, &journal)?;
             Ok(true)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if is_missing(&error) => {
             clear(store)?;
             Ok(false)
         }
@@ -114,61 +138,77 @@ pub fn recover(store: &mut impl Store) -> Result<bool, Error> {
     }
 }
 
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+}
+
 fn carry_out(store: &mut impl Store, journal: &Journal) -> Result<(), Error> {
-    let missing = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
-    let mut folders = std::collections::BTreeSet::new();
+    let mut folders = BTreeSet::new();
     for step in &journal.steps {
-        match step {
-            Step::Put(number, path) => {
-                let folder = parent(path);
-                store.make_folder(folder).map_err(Error::io(folder))?;
-                match store.rename(&staged(*number), path) {
-                    // An earlier try has done it.
-                    Err(error) if missing(&error) => {}
-                    renamed => renamed.map_err(Error::io(path))?,
-                }
-                folders.insert(folder);
-            }
-            Step::Remove(path) => {
-                match store.remove(path) {
-                    Err(error) if missing(&error) => {}
-                    removed => removed.map_err(Error::io(path))?,
-                }
-                folders.insert(parent(path));
-            }
-        }
+        let (Step::Remove(path) | Step::RemoveFolder(path)) = step else {
+            continue;
+        };
+        remove(store, step, path).map_err(Error::io(path))?;
+        folders.insert(parent(path));
     }
-    // A new folder's name is in the one above it.
-    let mut all: std::collections::BTreeSet<&str> = folders.clone();
-    for folder in &folders {
-        let mut folder = *folder;
-        while !folder.is_empty() {
-            folder = parent(folder);
-            all.insert(folder);
+    // All of this is on the disk before anything new is. So if a folder of a path has become a file or a link, or
+    // a file a folder, an earlier try has removed what was there, and what is there now is new.
+    sync(store, &folders)?;
+    folders.clear();
+    let mut lost = Vec::new();
+    for step in &journal.steps {
+        let Step::Put(number, path, sum) = step else {
+            continue;
+        };
+        let folder = parent(path);
+        store.make_folder(folder).map_err(Error::io(folder))?;
+        match store.rename(&staged(*number), path) {
+            Err(error) if is_missing(&error) => {
+                // An earlier try has done it, if this is the file.
+                let there = store.get(path).map(|(content, _)| checksum(&content));
+                if !there.is_ok_and(|there| there == *sum) {
+                    lost.push(path.clone());
+                }
+            }
+            renamed => renamed.map_err(Error::io(path))?,
         }
+        // A new folder's name is in the one above it.
+        folders.extend([folder, ""]);
+        folders.extend(places::folders(folder));
     }
-    for folder in all.into_iter().rev() {
+    sync(store, &folders)?;
+    store.remove(JOURNAL).map_err(Error::io(JOURNAL))?;
+    store.sync(STATE).map_err(Error::io(STATE))?;
+    clear(store)?;
+    // There is nothing left to try again with, so this does not keep the change from being finished.
+    if lost.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Lost(lost))
+    }
+}
+
+fn remove(store: &mut impl Store, step: &Step, path: &str) -> io::Result<()> {
+    match (step, places::kind_without_links(store, path)?) {
+        (Step::Remove(_), Some(Kind::File | Kind::Link(_))) => store.remove(path),
+        // One with something in it stays, and so does one that is not ours to remove.
+        (Step::RemoveFolder(_), Some(Kind::Folder)) => {
+            store.remove_folder(path).map_or(Ok(()), |_| Ok(()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts names in folders on the disk, those of folders before what is in them.
+fn sync(store: &mut impl Store, folders: &BTreeSet<&str>) -> Result<(), Error> {
+    for folder in folders {
         match store.sync(folder) {
-            Err(error) if missing(&error) => {}
+            // It was removed, or something else has its name now.
+            Err(error) if is_missing(&error) || error.kind() == ErrorKind::NotADirectory => {}
             synced => synced.map_err(Error::io(folder))?,
         }
     }
-    for step in &journal.steps {
-        let Step::Remove(path) = step else { continue };
-        let mut folder = parent(path);
-        while !folder.is_empty() {
-            match store.remove_folder(folder) {
-                Ok(true) => {}
-                Err(error) if missing(&error) => {}
-                // It has something in it, or is not ours to remove.
-                Ok(false) | Err(_) => break,
-            }
-            folder = parent(folder);
-        }
-    }
-    store.remove(JOURNAL).map_err(Error::io(JOURNAL))?;
-    store.sync(STATE).map_err(Error::io(STATE))?;
-    clear(store)
+    Ok(())
 }
 
 /// Removes what is staged.
@@ -178,11 +218,7 @@ fn clear(store: &mut impl Store) -> Result<(), Error> {
         store.remove(&path).map_err(Error::io(&path))?;
     }
     match store.remove(JOURNAL_NEW) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if is_missing(&error) => Ok(()),
         removed => removed.map_err(Error::io(JOURNAL_NEW)),
     }
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }

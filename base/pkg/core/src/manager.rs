@@ -1,8 +1,10 @@
 //! What is installed, and changing it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 
 use crate::change::{self, Draft};
+use crate::plan::{FOLDERS, Plan, write_folders};
 use crate::{Content, Error, KEY, Key, Package, STATE, Store};
 
 /// How the head of an installed package ends.
@@ -11,6 +13,9 @@ const HEAD: &str = ".pkgar_head";
 const FILE: &str = ".pkgar";
 /// How a package's metadata ends.
 const METADATA: &str = ".toml";
+
+/// Packages to be installed, with their metadata, by name.
+pub type New = BTreeMap<String, (Package, Vec<u8>)>;
 
 /// A system's packages.
 #[derive(Debug)]
@@ -40,9 +45,9 @@ pub enum Fault {
 }
 
 impl<S: Store> Manager<S> {
-    /// The packages of the system on `store`, whose key it trusts. An interrupted change is finished.
-    pub fn open(mut store: S) -> Result<Self, Error> {
-        change::recover(&mut store)?;
+    /// The packages of the system on `store`, whose key it trusts. Nothing is changed: an interrupted change stays
+    /// until the next one.
+    pub fn open(store: S) -> Result<Self, Error> {
         let text = store.read(KEY).map_err(Error::io(KEY))?;
         let key = Key::parse(KEY, &String::from_utf8_lossy(&text))?;
         Ok(Self { store, key })
@@ -50,7 +55,21 @@ impl<S: Store> Manager<S> {
 
     /// Finishes a change that was interrupted. Answers whether there was one.
     pub fn recover(store: &mut S) -> Result<bool, Error> {
+        store.lock().map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => Error::Busy,
+            _ => Error::io(STATE)(error),
+        })?;
         change::recover(store)
+    }
+
+    /// Whether there is a change that is not finished: it was interrupted, or somebody is at it.
+    pub fn is_unfinished(&self) -> Result<bool, Error> {
+        change::is_unfinished(&self.store)
+    }
+
+    /// What comes before every change.
+    fn begin(&mut self) -> Result<(), Error> {
+        Self::recover(&mut self.store).map(drop)
     }
 
     /// The file system.
@@ -65,15 +84,28 @@ impl<S: Store> Manager<S> {
             let Some(name) = file.strip_suffix(HEAD) else {
                 continue;
             };
-            let path = format!("{STATE}/{file}");
-            let head = self.store.read(&path).map_err(Error::io(&path))?;
-            let package = Package::parse(name, &path, head, &self.key)?;
+            let head_path = format!("{STATE}/{file}");
+            let Some(head) = self.read_if_there(&head_path)? else {
+                continue;
+            };
+            let package = Package::parse(name, &head_path, head, &self.key)?;
             let path = format!("{STATE}/{name}{METADATA}");
-            let metadata = self.store.read(&path).map_err(Error::io(&path))?;
+            let metadata = match self.store.read(&path) {
+                // Somebody has removed it since.
+                Err(_) if self.read_if_there(&head_path)?.is_none() => continue,
+                read => read.map_err(Error::io(&path))?,
+            };
             let metadata = metadata_of(&path, &metadata)?;
             installed.insert(name.to_owned(), Installed { package, metadata });
         }
         Ok(installed)
+    }
+
+    fn read_if_there(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        match self.store.read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(Error::io(path)),
+        }
     }
 
     /// Installs packages with what they depend on, all at once. `repo` gives the file of a name, and
@@ -84,8 +116,9 @@ impl<S: Store> Manager<S> {
         names: &[String],
         mut repo: impl FnMut(&str) -> std::io::Result<Option<Vec<u8>>>,
     ) -> Result<Vec<String>, Error> {
+        self.begin()?;
         let installed = self.installed()?;
-        let mut new: BTreeMap<String, (Package, Vec<u8>)> = BTreeMap::new();
+        let mut new = New::new();
         let mut seen = BTreeSet::new();
         let mut left: Vec<(String, Option<String>)> =
             names.iter().map(|name| (name.clone(), None)).collect();
@@ -124,57 +157,18 @@ impl<S: Store> Manager<S> {
                 new.insert(name, (package, metadata));
             }
         }
-        let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
-        let old = installed
-            .iter()
-            .filter(|(name, _)| !new.contains_key(*name));
-        let all = old.map(|(name, old)| (name, &old.package));
-        for (name, package) in all.chain(new.iter().map(|(name, (package, _))| (name, package))) {
-            for entry in package.entries() {
-                if let Some(owner) = owners.insert(&entry.path, name) {
-                    let (path, new, owner) = (entry.path.clone(), name.clone(), owner.to_owned());
-                    return Err(Error::Owned { path, new, owner });
-                }
-            }
-        }
-        let mut draft = Draft::default();
-        for (name, (package, metadata)) in &new {
-            for entry in package.entries() {
-                let content = package.content(entry)?;
-                draft.put(&mut self.store, &entry.path, &content, entry.mode)?;
-            }
-            for (ending, bytes) in [(HEAD, package.head()), (METADATA, metadata.as_slice())] {
-                let path = format!("{STATE}/{name}{ending}");
-                draft.put(
-                    &mut self.store,
-                    &path,
-                    &Content::File(bytes.to_vec()),
-                    0o644,
-                )?;
-            }
-        }
-        for name in new.keys() {
-            for entry in installed
-                .get(name)
-                .map_or(&[][..], |old| old.package.entries())
-            {
-                if !owners.contains_key(entry.path.as_str()) {
-                    draft.remove(&entry.path);
-                }
-            }
-        }
-        draft.commit(&mut self.store)?;
+        self.change(&installed, &new, &[])?;
         Ok(new.into_keys().collect())
     }
 
     /// Removes packages, all at once.
     pub fn remove(&mut self, names: &[String]) -> Result<(), Error> {
+        self.begin()?;
         let installed = self.installed()?;
-        let mut draft = Draft::default();
         for name in names {
-            let Some(old) = installed.get(name) else {
+            if !installed.contains_key(name) {
                 return Err(Error::NotInstalled(name.clone()));
-            };
+            }
             let stays = installed.iter().filter(|(other, _)| !names.contains(other));
             for (other, stays) in stays {
                 if stays
@@ -189,11 +183,50 @@ impl<S: Store> Manager<S> {
                     });
                 }
             }
-            for entry in old.package.entries() {
-                draft.remove(&entry.path);
-            }
-            for ending in [HEAD, METADATA] {
+        }
+        self.change(&installed, &New::new(), names)
+    }
+
+    /// Puts packages in place of those of the same names, and removes others.
+    fn change(
+        &mut self,
+        installed: &BTreeMap<String, Installed>,
+        new: &New,
+        removed: &[String],
+    ) -> Result<(), Error> {
+        let plan = Plan::new(&self.store, installed, new, removed)?;
+        let mut draft = Draft::default();
+        // Who reads meanwhile finds no head without its metadata.
+        for ending in [HEAD, METADATA] {
+            for name in removed {
                 draft.remove(&format!("{STATE}/{name}{ending}"));
+            }
+        }
+        for path in &plan.removes {
+            draft.remove(path);
+        }
+        for folder in plan.empty_folders.iter().rev() {
+            draft.remove_folder(folder);
+        }
+        for ((package, _), paths) in new.values().zip(&plan.puts) {
+            for (entry, path) in package.entries().iter().zip(paths) {
+                let content = package.content(entry)?;
+                draft.put(&mut self.store, path, &content, entry.mode)?;
+            }
+        }
+        match plan.folders {
+            None => {}
+            Some(folders) if folders.is_empty() => draft.remove(FOLDERS),
+            Some(folders) => {
+                let content = Content::File(write_folders(folders)?);
+                draft.put(&mut self.store, FOLDERS, &content, 0o644)?;
+            }
+        }
+        for (name, (package, metadata)) in new {
+            for (ending, bytes) in [(METADATA, metadata.as_slice()), (HEAD, package.head())] {
+                let path = format!("{STATE}/{name}{ending}");
+                let content = Content::File(bytes.to_vec());
+                draft.put(&mut self.store, &path, &content, 0o644)?;
             }
         }
         draft.commit(&mut self.store)

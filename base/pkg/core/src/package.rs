@@ -152,8 +152,7 @@ fn parse_entry(entry: &pkgar_core::Entry) -> Result<Entry, String> {
     if !path.split('/').all(good) {
         return Err(format!("the path {path:?} leaves the root"));
     }
-    // A package that could write where packages are kept could make itself another.
-    if path == crate::STATE || path.starts_with(&format!("{}/", crate::STATE)) {
+    if !crate::places::is_for_packages(path) {
         return Err(format!("the path {path:?} is not for packages"));
     }
     let mode = entry.mode().map_err(|error| error.to_string())?;
