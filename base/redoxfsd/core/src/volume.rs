@@ -275,8 +275,11 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
 
     fn set_size(&mut self, node: NodeId, size: u64) -> Result<()> {
         let state = self.state.get_mut();
-        if state.get(node)?.attr.size != size {
+        let old = state.get(node)?.attr.size;
+        if size > old {
             state.reserve(2 * RECORD_BLOCKS)?;
+        } else if size < old {
+            state.reserve_to_free(2 * RECORD_BLOCKS)?;
         }
         state.mark(node)?;
         let cached = state.get(node)?;

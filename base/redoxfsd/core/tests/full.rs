@@ -9,7 +9,7 @@ use redoxfs_tree::{
     device::{Cache, Device},
 };
 use syscall::flag::{O_CREAT, O_RDWR};
-use treefs::{Caller, Config, Error, Fs, Region, TimeSpec};
+use treefs::{Caller, Config, Error, Fs, Region, Store, TimeSpec};
 
 const ROOT: Caller = Caller::SUPERUSER;
 const SIZE: usize = 16 << 20;
@@ -118,4 +118,110 @@ fn a_mapped_file_that_does_not_fit_is_no_one_else_s_error() {
         Ok(())
     })
     .unwrap();
+}
+
+/// Fills a disk in some way, and empties it again.
+fn fill_and_remove(
+    fill: impl Fn(&mut Fs<Volume<'_, '_, Cache<Memory>, Shared>>, usize, &mut Vec<String>),
+) {
+    let disk = Cache::new(Memory(vec![0; SIZE]), 64);
+    let mut disk = FileSystem::create(disk, None, 1, 0).unwrap();
+    disk.tx(|tx| {
+        let volume = Volume::<_, Shared>::new(tx, Config::default(), 1 << 20).unwrap();
+        let mut fs = Fs::over(volume);
+        let root = fs.open_root().unwrap().handle;
+        let free = fs.fstatvfs(root).unwrap().f_bfree;
+        let mut names = Vec::new();
+        fill(&mut fs, root, &mut names);
+        assert!(fs.store_mut().sync().is_ok());
+        assert!(fs.fstatvfs(root).unwrap().f_bfree < free / 2);
+        for name in &names {
+            let done = fs.unlinkat(root, name, 0, ROOT, NOW);
+            assert_eq!(done, Ok(()), "{name} of {}", names.len());
+        }
+        // But for what the list of nodes has grown to.
+        let left = fs.fstatvfs(root).unwrap().f_bfree;
+        assert!(left + 100 > free, "{left} of {free}");
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Writes to a file until nothing fits any more.
+fn fill_up(fs: &mut Fs<Volume<'_, '_, Cache<Memory>, Shared>>, file: usize) {
+    let mut rng = StdRng::seed_from_u64(2);
+    let mut at = 0;
+    for len in [1 << 20, 1 << 12, 1] {
+        let mut data = vec![0; len];
+        rng.fill(&mut data[..]);
+        while let Ok(count) = fs.write(file, &data, at, 0, ROOT, NOW) {
+            at += count as u64;
+        }
+    }
+}
+
+const MADE: usize = O_CREAT | O_RDWR | 0o644;
+
+#[test]
+fn a_full_disk_lets_files_be_removed() {
+    fill_and_remove(|fs, root, names| {
+        for name in ["empty", "small", "large"] {
+            let file = fs.openat(root, name, MADE, ROOT, NOW).unwrap().handle;
+            match name {
+                "small" => drop(fs.write(file, b"x", 0, 0, ROOT, NOW)),
+                "large" => fill_up(fs, file),
+                _ => {}
+            }
+            fs.close(file);
+            names.push(name.into());
+        }
+    });
+}
+
+#[test]
+fn many_small_files_and_names_can_be_removed_as_well() {
+    fill_and_remove(|fs, root, names| {
+        let large = fs.openat(root, "large", MADE, ROOT, NOW).unwrap().handle;
+        for number in 0.. {
+            let name = format!("{number}-{}", "x".repeat(200));
+            let Ok(opened) = fs.openat(root, &name, MADE, ROOT, NOW) else {
+                break;
+            };
+            let _ = fs.write(opened.handle, &[b'x'; 5000], 0, 0, ROOT, NOW);
+            fs.close(opened.handle);
+            names.push(name);
+        }
+        // What creating leaves.
+        fill_up(fs, large);
+        fs.close(large);
+        names.push("large".into());
+    });
+}
+
+#[test]
+fn a_file_that_fills_a_disk_can_be_cut_or_removed_while_it_is_open() {
+    for cut in [true, false] {
+        fill_and_remove(|fs, root, names| {
+            for name in ["small", "large"] {
+                names.push(name.into());
+            }
+            let small = fs.openat(root, "small", MADE, ROOT, NOW).unwrap().handle;
+            let large = fs.openat(root, "large", MADE, ROOT, NOW).unwrap().handle;
+            fill_up(fs, large);
+            let before = fs.fstatvfs(root).unwrap().f_bfree;
+            if cut {
+                fs.ftruncate(large, 1 << 20, ROOT, NOW).unwrap();
+            } else {
+                fs.unlinkat(root, "large", 0, ROOT, NOW).unwrap();
+                fs.close(large);
+                names.pop();
+            }
+            assert!(fs.fstatvfs(root).unwrap().f_bfree > before + 1000);
+            fill_up(fs, small);
+            fs.close(small);
+            if cut {
+                fs.close(large);
+            }
+        });
+    }
 }
