@@ -85,6 +85,8 @@ pub struct State<'t, 'f, D: Disk, R> {
     pub unwritten: BTreeMap<u32, Error>,
     listed: usize,
     pub moves: u64,
+    /// What time it is.
+    pub now: TimeSpec,
     /// Free blocks, at least.
     free: u64,
     /// Blocks used since the last commit, at most.
@@ -171,6 +173,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             unwritten: BTreeMap::new(),
             listed: 0,
             moves: 0,
+            now: TimeSpec::default(),
             free: 0,
             used: 0,
             changed: false,
@@ -451,11 +454,17 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             return Ok(());
         };
         let end = size.min(mapped.window.touched());
+        let mut differ = false;
+        let window = &mapped.window;
         let taken = self
             .records
-            .take_window(self.tx, (id, valid), &mapped.window, end);
-        // Also if it came to an end half-way.
-        if self.records.unreserved(id) > 0 {
+            .take_window(self.tx, (id, valid), window, end, &mut differ);
+        if differ && let Some(cached) = self.nodes.get_mut(&id) {
+            // It was at some time since this was last done.
+            cached.attr.touch(self.now);
+        }
+        // Also what did not fit when this was last done.
+        if differ || self.records.unreserved(id) > 0 {
             if self.dirty.insert(id) {
                 self.unreserved.insert(id);
             }

@@ -1,4 +1,5 @@
-//! A full disk, and files that somebody has mapped: nothing is set aside for what is written to their memory.
+//! A full disk, and files that somebody has mapped: nothing is set aside for what is written to their memory, and nothing
+//! is told of it.
 
 use std::cell::RefCell;
 
@@ -224,4 +225,46 @@ fn a_file_that_fills_a_disk_can_be_cut_or_removed_while_it_is_open() {
             }
         });
     }
+}
+
+#[test]
+fn what_is_written_to_mapped_memory_changes_the_times() {
+    let at = |tv_sec| TimeSpec { tv_sec, tv_nsec: 0 };
+    let disk = Cache::new(Memory(vec![0; SIZE]), 64);
+    let mut disk = FileSystem::create(disk, None, 1, 0).unwrap();
+    disk.tx(|tx| {
+        let volume = Volume::<_, Shared>::new(tx, Config::default(), 1 << 20).unwrap();
+        let mut fs = Fs::over(volume);
+        let root = fs.open_root().unwrap().handle;
+        let file = fs.openat(root, "f", MADE, ROOT, NOW).unwrap().handle;
+        assert_eq!(fs.write(file, &[1; 5000], 0, 0, ROOT, NOW), Ok(5000));
+        fs.mmap(file, 0, 8192, true).unwrap();
+        let put = |byte: u8| SHARED.with_borrow_mut(|bytes| bytes[4500] = byte);
+        let times = |fs: &Fs<Volume<_, Shared>>| {
+            let stat = fs.fstat(file).unwrap();
+            (stat.st_mtime, stat.st_ctime)
+        };
+        fs.store_mut().clock(at(20));
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (9, 9), "nothing was written");
+        put(2);
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (20, 20));
+        fs.store_mut().clock(at(21));
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (20, 20), "nothing was since");
+        // A time that is set after it was written to.
+        put(3);
+        let set = [at(5); 2];
+        fs.futimens(file, &set, ROOT, at(21)).unwrap();
+        fs.store_mut().clock(at(22));
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (5, 21));
+        put(4);
+        fs.store_mut().clock(at(23));
+        fs.munmap(file).unwrap();
+        assert_eq!(times(&fs), (23, 23));
+        Ok(())
+    })
+    .unwrap();
 }

@@ -139,6 +139,7 @@ impl<S: Store> Server<S> {
         now: TimeSpec,
         requests: &mut impl Requests,
     ) -> Option<Cqe> {
+        self.fs.store_mut().clock(now);
         let opcode = Opcode::try_from_raw(sqe.opcode);
         if let (Some(Opcode::CloseMsg), [handle, ..]) = (opcode, sqe.args) {
             self.give_up_locks(handle as usize);
