@@ -555,6 +555,13 @@ static void memory_is_shared(void) {
     struct stat about;
     SAME(fstat(fd, &about), 0);
     SAME(about.st_size, 8192);
+    struct stat others;
+    int other = shm_open("/test2", O_RDWR | O_CREAT | O_EXCL, 0600);
+    SAME(fstat(other, &others), 0);
+    CHECK(about.st_dev != 0 && about.st_dev == others.st_dev);
+    CHECK(about.st_ino != 0 && about.st_ino != others.st_ino);
+    SAME(shm_unlink("/test2"), 0);
+    close(other);
     SAME(shm_unlink("/test"), 0);
     SAME(shm_open("/test", O_RDWR, 0), -1);
     SAME(errno, ENOENT);
