@@ -16,7 +16,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::ffi::CStr;
 
 use contain_core::{Asked, Plan};
-use redox_rt::{Error, Fd, eprintln, println, start::Start};
+use redox_rt::{Error, Fd, eprintln, exec, println, start::Start};
 
 redox_rt::entry!(main);
 
@@ -104,8 +104,7 @@ fn run(plan: &Plan<'_>, start: &Start) -> Result<i32, Failure> {
 fn find(name: &[u8], start: &Start) -> Result<(Vec<u8>, Fd), Failure> {
     const USUAL: &[u8] = b"/usr/bin:/bin:/scheme/initfs/bin";
     if name.contains(&b'/') {
-        let file = world::open(name, syscall::O_RDONLY);
-        return file
+        return exec::open_program(name)
             .map(|file| (name.to_vec(), file))
             .map_err(|error| Failure::command(name, error));
     }
@@ -113,15 +112,9 @@ fn find(name: &[u8], start: &Start) -> Result<(Vec<u8>, Fd), Failure> {
         .env()
         .find_map(|variable| variable.to_bytes().strip_prefix(b"PATH="))
         .unwrap_or(USUAL);
-    let mut last = Error::new(syscall::ENOENT);
-    for folder in path.split(|byte| *byte == b':') {
+    let paths = path.split(|byte| *byte == b':').map(|folder| {
         let folder = if folder.is_empty() { b"." } else { folder };
-        let path = [folder, b"/", name].concat();
-        match world::open(&path, syscall::O_RDONLY) {
-            Ok(file) => return Ok((path, file)),
-            Err(error) if matches!(error.errno, syscall::ENOENT | syscall::ENODEV) => (),
-            Err(error) => last = error,
-        }
-    }
-    Err(Failure::command(name, last))
+        [folder, b"/", name].concat()
+    });
+    exec::find_program(paths).map_err(|error| Failure::command(name, error))
 }

@@ -2,12 +2,10 @@
 
 use alloc::{string::String, vec::Vec};
 
+use login_core::secret::{gives_up, hidden};
 use redox_rt::{Result, io, sys, terminal};
 use syscall::EINTR;
-use tty_core::{
-    Termios,
-    termios::{ECHO, ECHONL},
-};
+use tty_core::Termios;
 
 /// Longest answer in bytes.
 const LONGEST: usize = 1024;
@@ -27,6 +25,11 @@ pub enum Typed {
 /// # Errors
 /// Those of the terminal.
 pub fn ask(prompt: &str) -> Result<Typed> {
+    ask_unless(prompt, |_| false)
+}
+
+/// Asks for a line; one of which `given_up` says so is none.
+fn ask_unless(prompt: &str, given_up: impl Fn(&[u8]) -> bool) -> Result<Typed> {
     io::print(1, format_args!("{prompt}"));
     let mut line = Vec::new();
     loop {
@@ -38,6 +41,12 @@ pub fn ask(prompt: &str) -> Result<Typed> {
             Err(error) => return Err(error),
         };
         line.extend_from_slice(buffer.get(..count).unwrap_or(&[]));
+        if given_up(&line) {
+            if line.last() != Some(&b'\n') {
+                io::print(1, format_args!("\n"));
+            }
+            return Ok(Typed::End);
+        }
         if line.last() == Some(&b'\n') {
             line.pop();
         } else if count > 0 && line.len() <= LONGEST {
@@ -49,7 +58,7 @@ pub fn ask(prompt: &str) -> Result<Typed> {
     }
 }
 
-/// Asks for a line that is not shown.
+/// Asks for a line that is not shown. A key that would send a signal ends the question.
 ///
 /// # Errors
 /// Those of the terminal.
@@ -57,14 +66,11 @@ pub fn ask_secretly(prompt: &str) -> Result<Typed> {
     let place = terminal::derived(0, terminal::SETTINGS)?;
     let mut bytes = [0; Termios::LEN];
     place.read_exact(&mut bytes)?;
-    let hidden = Termios::from_bytes(&bytes).map(|shown| Termios {
-        lflag: shown.lflag & !ECHO | ECHONL,
-        ..shown
-    });
-    if let Some(hidden) = hidden {
-        place.write_exact(&hidden.to_bytes())?;
-    }
-    let typed = ask(prompt);
+    let Some(shown) = Termios::from_bytes(&bytes) else {
+        return ask(prompt);
+    };
+    place.write_exact(&hidden(&shown).to_bytes())?;
+    let typed = ask_unless(prompt, |line| gives_up(&shown, line));
     place.write_exact(&bytes)?;
     typed
 }

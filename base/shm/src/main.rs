@@ -72,7 +72,7 @@ impl Handler for Service {
 }
 
 fn main(_: &Start) -> i32 {
-    let mut server = Server::new();
+    let mut server = Server::new(scheme_loop::device_number());
     match server.root() {
         Ok(root) => scheme_loop::run("shm", 0, root, &mut Service(server)),
         Err(errno) => {

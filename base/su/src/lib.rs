@@ -110,14 +110,7 @@ fn begin(account: &Account, start: &Start, command: &[&[u8]]) -> Error {
             Err(_) => return Error::new(syscall::EILSEQ),
         },
     };
-    let mut found = Err(Error::new(ENOENT));
-    for path in &paths {
-        found = open_first([path.as_str()], O_RDONLY).map(|file| (file, path));
-        if found.is_ok() {
-            break;
-        }
-    }
-    let (file, path) = match found {
+    let (path, file) = match exec::find_program(&paths) {
         Ok(found) => found,
         Err(error) => return error,
     };

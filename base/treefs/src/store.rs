@@ -267,6 +267,9 @@ pub trait Store: cwd_cap::Tree<Node = NodeId, Caller = Caller> {
     /// [`Error::NoMemory`]; [`Error::Invalid`] from a store whose files cannot be mapped.
     fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool) -> Result<usize, Error>;
 
+    /// What time it is: that of a change which nobody asks for, but by writing to memory that is mapped.
+    fn clock(&mut self, _: TimeSpec) {}
+
     /// A mapping is gone.
     ///
     /// # Errors

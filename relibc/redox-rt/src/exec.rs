@@ -9,13 +9,37 @@ use cap_abi::auxv::{AT_CUPRITE_CLOSE_FD, AT_REDOX_SIGIGN, AT_REDOX_SIGPROCMASK, 
 use cap_abi::fcntl::FD_CLOEXEC;
 use libredox::protocol::ProcCall;
 use syscall::error::{Error, Result};
-use syscall::flag::UPPER_FDTBL_TAG;
-use syscall::{ESRCH, F_GETFD};
+use syscall::flag::{O_NONBLOCK, O_RDONLY, UPPER_FDTBL_TAG};
+use syscall::{EACCES, ESRCH, F_GETFD};
 
 use crate::context::{AddressSpace, SwitchHandle};
+use crate::fd::Fd;
 use crate::spawn::{Command, Entry, Numbers, load};
 use crate::tcb::Tcb;
 use crate::{namespace, process, signal, sys, thread};
+
+/// Opens the program at a path, as a private descriptor.
+///
+/// # Errors
+/// Those of opening it to be read; `EACCES` for what this process may not run.
+pub fn open_program(path: &[u8]) -> Result<Fd> {
+    // A named pipe is refused, not waited for.
+    let file = namespace::open(path, O_RDONLY | O_NONBLOCK, sys::FD_ANY_UPPER).map(Fd::from_raw)?;
+    let who = process::credentials()?;
+    if rt_core::program::may_run(&file.stat()?, who.euid, who.egid) {
+        Ok(file)
+    } else {
+        Err(Error::new(EACCES))
+    }
+}
+
+/// The first of some paths at which [`open_program`] finds a program, and that.
+///
+/// # Errors
+/// Of one that is there and cannot be run, the last such; `ENOENT` if there is none.
+pub fn find_program<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Result<(P, Fd)> {
+    rt_core::program::first(paths, |path| open_program(path.as_ref()))
+}
 
 /// Runs another program here. Of `command`, what concerns descriptors and identity (`grants`, `namespace`,
 /// `directory`, `process`, `attributes`) does not count: the process keeps what it has, except for its other

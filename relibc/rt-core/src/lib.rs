@@ -12,6 +12,7 @@
 //! | [`tls`] | where thread-local storage and the thread control block go |
 //! | [`signal`] | which signal is delivered next, how, and with which mask |
 //! | [`path`] | what is asked of which descriptor for a path |
+//! | [`program`] | which file is the program that a name means |
 //! | [`root_cache`] | which scheme roots a process holds already |
 //! | [`wait`] | how an end is written as a status word |
 #![no_std]
@@ -22,6 +23,7 @@ extern crate std;
 
 pub mod elf;
 pub mod path;
+pub mod program;
 pub mod root_cache;
 pub mod signal;
 pub mod stack;

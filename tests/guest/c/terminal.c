@@ -445,6 +445,24 @@ static void datagrams(void) {
     SAME(send(sender, "y", 1, 0), -1);
     SAME(errno, ECONNREFUSED);
     close(sender);
+    // A connected one hears nobody else, also when its other side has ended.
+    int pair[2], stranger = socket(AF_UNIX, SOCK_DGRAM, 0);
+    SAME(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+    SAME(bind(pair[0], (struct sockaddr *)&address, len), 0);
+    for (int ended = 0; ended < 2; ended++) {
+        SAME(sendto(stranger, "x", 1, 0, (struct sockaddr *)&address, len), -1);
+        SAME(errno, EPERM);
+        SAME(connect(stranger, (struct sockaddr *)&address, len), -1);
+        SAME(errno, EPERM);
+        if (!ended)
+            SAME(close(pair[1]), 0);
+    }
+    SAME(recv(pair[0], buffer, 3, MSG_DONTWAIT), -1);
+    SAME(errno, EAGAIN);
+    struct pollfd one = {.fd = pair[0], .events = POLLIN};
+    SAME(poll(&one, 1, 0), 0);
+    close(pair[0]);
+    close(stranger);
 }
 
 static void packets(void) {
@@ -537,6 +555,13 @@ static void memory_is_shared(void) {
     struct stat about;
     SAME(fstat(fd, &about), 0);
     SAME(about.st_size, 8192);
+    struct stat others;
+    int other = shm_open("/test2", O_RDWR | O_CREAT | O_EXCL, 0600);
+    SAME(fstat(other, &others), 0);
+    CHECK(about.st_dev != 0 && about.st_dev == others.st_dev);
+    CHECK(about.st_ino != 0 && about.st_ino != others.st_ino);
+    SAME(shm_unlink("/test2"), 0);
+    close(other);
     SAME(shm_unlink("/test"), 0);
     SAME(shm_open("/test", O_RDWR, 0), -1);
     SAME(errno, ENOENT);

@@ -5,6 +5,7 @@
 //! * [`schemes`] reads `/etc/login_schemes.toml`: which names a user's namespace has.
 //! * [`elevation`] says who may become somebody else.
 //! * [`identity`] says who somebody is.
+//! * [`secret`] says how a terminal asks for what is not shown.
 //! * [`Failures`] says how long to wait after a wrong password.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -28,6 +29,7 @@ mod failures;
 pub mod identity;
 pub mod password;
 pub mod schemes;
+pub mod secret;
 
 pub use environment::environment;
 pub use failures::Failures;

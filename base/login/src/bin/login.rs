@@ -23,7 +23,7 @@ use redox_rt::{
     sys, terminal,
 };
 use syscall::{
-    EINTR, ENOENT, TimeSpec,
+    EINTR, TimeSpec,
     flag::{O_DIRECTORY, O_RDONLY},
 };
 
@@ -170,10 +170,6 @@ fn prepare(account: &Account) -> Result<(Fd, String)> {
     };
     namespace::set_directory(home)?;
     let own = Some(account.shell.as_str()).filter(|shell| !shell.is_empty());
-    for path in own.into_iter().chain(SHELLS) {
-        if let Ok(shell) = open_first([path], O_RDONLY) {
-            return Ok((shell, String::from(path)));
-        }
-    }
-    Err(Error::new(ENOENT))
+    let (path, shell) = exec::find_program(own.into_iter().chain(SHELLS))?;
+    Ok((shell, String::from(path)))
 }

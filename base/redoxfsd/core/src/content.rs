@@ -204,13 +204,15 @@ impl Records {
         Ok(())
     }
 
-    /// Makes the records what a window says, as far as they differ, with no blocks set aside for them.
+    /// Makes the records what a window says, as far as they differ, with no blocks set aside for them; `differ` is whether
+    /// any do, also if it comes to an end half-way.
     pub fn take_window<D: Disk, R: Region>(
         &mut self,
         tx: &mut Transaction<'_, D>,
         file: (u32, u64),
         window: &Window<R>,
         end: u64,
+        differ: &mut bool,
     ) -> Result<()> {
         let (mut new, mut old) = (Vec::new(), Vec::new());
         let mut at = 0;
@@ -228,6 +230,7 @@ impl Records {
             if new != old {
                 let number = at.checked_div(RECORD_SIZE).unwrap_or(0);
                 self.write(tx, file, (number, 0), &new, false)?;
+                *differ = true;
             }
             at = at.saturating_add(RECORD_SIZE);
         }

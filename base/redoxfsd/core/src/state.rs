@@ -19,8 +19,10 @@ const CHANGE: u64 = 48;
 pub const ATTRIBUTES: u64 = 8;
 /// Blocks that are never given out, so that a commit finds room for its own lists.
 const SPARE: u64 = 96;
-/// Blocks that what is written to mapped memory leaves to others, so that files can be removed.
-const LEFT: u64 = SPARE + 4 * CHANGE;
+/// Blocks that whatever may take more than it frees leaves free, so that files can be removed from a full disk.
+const KEPT: u64 = SPARE + 3 * CHANGE;
+/// Blocks that what is written to mapped memory, which nobody is told of, leaves to others.
+const LEFT: u64 = KEPT + 4 * CHANGE;
 /// A transaction that may have used more blocks than this is committed.
 const GATHERED: u64 = 8192;
 /// Whom names on a disk count for.
@@ -83,6 +85,8 @@ pub struct State<'t, 'f, D: Disk, R> {
     pub unwritten: BTreeMap<u32, Error>,
     listed: usize,
     pub moves: u64,
+    /// What time it is.
+    pub now: TimeSpec,
     /// Free blocks, at least.
     free: u64,
     /// Blocks used since the last commit, at most.
@@ -169,6 +173,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             unwritten: BTreeMap::new(),
             listed: 0,
             moves: 0,
+            now: TimeSpec::default(),
             free: 0,
             used: 0,
             changed: false,
@@ -279,9 +284,19 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
 
     /// Sets aside `blocks` for a change that is about to begin.
     pub fn reserve(&mut self, blocks: u64) -> Result<()> {
+        self.reserve_but(KEPT, blocks)
+    }
+
+    /// The same for a change that frees at least what it takes, but only once it is committed: a full disk lets it
+    /// be done.
+    pub fn reserve_to_free(&mut self, blocks: u64) -> Result<()> {
+        self.reserve_but(SPARE, blocks)
+    }
+
+    fn reserve_but(&mut self, left: u64, blocks: u64) -> Result<()> {
         self.may_change()?;
         let blocks = with_lists(blocks);
-        let enough = |free: u64| free >= blocks.saturating_add(SPARE);
+        let enough = |free: u64| free >= blocks.saturating_add(left);
         if self.used > GATHERED || !enough(self.free) {
             if self.used > 0 {
                 self.commit()?;
@@ -342,7 +357,8 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
     pub fn mark(&mut self, node: NodeId) -> Result<()> {
         let id = number(node);
         if !self.dirty.contains(&id) || self.unreserved.contains(&id) {
-            self.reserve(ATTRIBUTES)?;
+            // They take the place of the old ones.
+            self.reserve_to_free(ATTRIBUTES)?;
             self.dirty.insert(id);
             self.unreserved.remove(&id);
         }
@@ -354,11 +370,24 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
     fn begin(&mut self, blocks: u64, nodes: &[NodeId]) -> Result<()> {
         let attributes = (nodes.len() as u64).saturating_mul(ATTRIBUTES);
         self.reserve(blocks.saturating_add(attributes))?;
+        self.note_all(nodes);
+        Ok(())
+    }
+
+    /// The same for a change that [frees](State::reserve_to_free).
+    fn begin_to_free(&mut self, blocks: u64, nodes: &[NodeId]) -> Result<()> {
+        let attributes = (nodes.len() as u64).saturating_mul(ATTRIBUTES);
+        self.reserve_to_free(blocks.saturating_add(attributes))?;
+        self.note_all(nodes);
+        Ok(())
+    }
+
+    /// Attributes of nodes, for which blocks are set aside, are to be written.
+    fn note_all(&mut self, nodes: &[NodeId]) {
         for node in nodes {
             self.dirty.insert(number(*node));
             self.unreserved.remove(&number(*node));
         }
-        Ok(())
     }
 
     /// The node's attributes changed in a change that has begun.
@@ -425,11 +454,17 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             return Ok(());
         };
         let end = size.min(mapped.window.touched());
+        let mut differ = false;
+        let window = &mapped.window;
         let taken = self
             .records
-            .take_window(self.tx, (id, valid), &mapped.window, end);
-        // Also if it came to an end half-way.
-        if self.records.unreserved(id) > 0 {
+            .take_window(self.tx, (id, valid), window, end, &mut differ);
+        if differ && let Some(cached) = self.nodes.get_mut(&id) {
+            // It was at some time since this was last done.
+            cached.attr.touch(self.now);
+        }
+        // Also what did not fit when this was last done.
+        if differ || self.records.unreserved(id) > 0 {
             if self.dirty.insert(id) {
                 self.unreserved.insert(id);
             }
@@ -633,7 +668,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
     /// See [`treefs::Store::unlink`].
     pub fn unlink(&mut self, place: Place<'_>, now: TimeSpec) -> Result<()> {
         self.find(place.0, place.1)?.ok_or(Error::NotFound)?;
-        self.begin(2 * CHANGE + ATTRIBUTES, &[place.0])?;
+        self.begin_to_free(2 * CHANGE + ATTRIBUTES, &[place.0])?;
         self.leave(place, now).map(drop)
     }
 
@@ -711,7 +746,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
         }
         if orphan != Orphan::No {
             // What is not freed now is freed by the next mount.
-            self.reserve(CHANGE)?;
+            self.reserve_to_free(CHANGE)?;
             self.dirty.remove(&number(node));
             self.records.forget(number(node));
             self.empty(node)?;

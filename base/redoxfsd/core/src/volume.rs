@@ -162,6 +162,11 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
     fn set_attr(&mut self, node: NodeId, attr: &Attr) -> Result<()> {
         let state = self.state.get_mut();
         state.mark(node)?;
+        if attr.mtime != state.get(node)?.attr.mtime && attr.mtime != state.now {
+            // What was written to mapped memory before is not what changes a time that is set. Reading it may fail,
+            // and is then tried again.
+            let _ = state.look_at_window(number(node));
+        }
         let kept = &mut state.get(node)?.attr;
         kept.mode = kept.mode & MODE_TYPE | attr.mode & !MODE_TYPE;
         (kept.uid, kept.gid) = (attr.uid, attr.gid);
@@ -275,8 +280,11 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
 
     fn set_size(&mut self, node: NodeId, size: u64) -> Result<()> {
         let state = self.state.get_mut();
-        if state.get(node)?.attr.size != size {
+        let old = state.get(node)?.attr.size;
+        if size > old {
             state.reserve(2 * RECORD_BLOCKS)?;
+        } else if size < old {
+            state.reserve_to_free(2 * RECORD_BLOCKS)?;
         }
         state.mark(node)?;
         let cached = state.get(node)?;
@@ -429,6 +437,10 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
         let address = mapped.window.map(offset, len)?;
         mapped.writable |= writable;
         Ok(address)
+    }
+
+    fn clock(&mut self, now: TimeSpec) {
+        self.state.get_mut().now = now;
     }
 
     fn unmapped(&mut self, node: NodeId) -> Result<()> {

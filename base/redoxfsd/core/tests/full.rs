@@ -1,4 +1,5 @@
-//! A full disk, and files that somebody has mapped: nothing is set aside for what is written to their memory.
+//! A full disk, and files that somebody has mapped: nothing is set aside for what is written to their memory, and nothing
+//! is told of it.
 
 use std::cell::RefCell;
 
@@ -9,7 +10,7 @@ use redoxfs_tree::{
     device::{Cache, Device},
 };
 use syscall::flag::{O_CREAT, O_RDWR};
-use treefs::{Caller, Config, Error, Fs, Region, TimeSpec};
+use treefs::{Caller, Config, Error, Fs, Region, Store, TimeSpec};
 
 const ROOT: Caller = Caller::SUPERUSER;
 const SIZE: usize = 16 << 20;
@@ -115,6 +116,154 @@ fn a_mapped_file_that_does_not_fit_is_no_one_else_s_error() {
         let mut got = vec![0; MAPPED];
         assert_eq!(fs.read(mapped, &mut got, 0, NOW), Ok(MAPPED));
         assert!(got == content);
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Fills a disk in some way, and empties it again.
+fn fill_and_remove(
+    fill: impl Fn(&mut Fs<Volume<'_, '_, Cache<Memory>, Shared>>, usize, &mut Vec<String>),
+) {
+    let disk = Cache::new(Memory(vec![0; SIZE]), 64);
+    let mut disk = FileSystem::create(disk, None, 1, 0).unwrap();
+    disk.tx(|tx| {
+        let volume = Volume::<_, Shared>::new(tx, Config::default(), 1 << 20).unwrap();
+        let mut fs = Fs::over(volume);
+        let root = fs.open_root().unwrap().handle;
+        let free = fs.fstatvfs(root).unwrap().f_bfree;
+        let mut names = Vec::new();
+        fill(&mut fs, root, &mut names);
+        assert!(fs.store_mut().sync().is_ok());
+        assert!(fs.fstatvfs(root).unwrap().f_bfree < free / 2);
+        for name in &names {
+            let done = fs.unlinkat(root, name, 0, ROOT, NOW);
+            assert_eq!(done, Ok(()), "{name} of {}", names.len());
+        }
+        // But for what the list of nodes has grown to.
+        let left = fs.fstatvfs(root).unwrap().f_bfree;
+        assert!(left + 100 > free, "{left} of {free}");
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Writes to a file until nothing fits any more.
+fn fill_up(fs: &mut Fs<Volume<'_, '_, Cache<Memory>, Shared>>, file: usize) {
+    let mut rng = StdRng::seed_from_u64(2);
+    let mut at = 0;
+    for len in [1 << 20, 1 << 12, 1] {
+        let mut data = vec![0; len];
+        rng.fill(&mut data[..]);
+        while let Ok(count) = fs.write(file, &data, at, 0, ROOT, NOW) {
+            at += count as u64;
+        }
+    }
+}
+
+const MADE: usize = O_CREAT | O_RDWR | 0o644;
+
+#[test]
+fn a_full_disk_lets_files_be_removed() {
+    fill_and_remove(|fs, root, names| {
+        for name in ["empty", "small", "large"] {
+            let file = fs.openat(root, name, MADE, ROOT, NOW).unwrap().handle;
+            match name {
+                "small" => drop(fs.write(file, b"x", 0, 0, ROOT, NOW)),
+                "large" => fill_up(fs, file),
+                _ => {}
+            }
+            fs.close(file);
+            names.push(name.into());
+        }
+    });
+}
+
+#[test]
+fn many_small_files_and_names_can_be_removed_as_well() {
+    fill_and_remove(|fs, root, names| {
+        let large = fs.openat(root, "large", MADE, ROOT, NOW).unwrap().handle;
+        for number in 0.. {
+            let name = format!("{number}-{}", "x".repeat(200));
+            let Ok(opened) = fs.openat(root, &name, MADE, ROOT, NOW) else {
+                break;
+            };
+            let _ = fs.write(opened.handle, &[b'x'; 5000], 0, 0, ROOT, NOW);
+            fs.close(opened.handle);
+            names.push(name);
+        }
+        // What creating leaves.
+        fill_up(fs, large);
+        fs.close(large);
+        names.push("large".into());
+    });
+}
+
+#[test]
+fn a_file_that_fills_a_disk_can_be_cut_or_removed_while_it_is_open() {
+    for cut in [true, false] {
+        fill_and_remove(|fs, root, names| {
+            for name in ["small", "large"] {
+                names.push(name.into());
+            }
+            let small = fs.openat(root, "small", MADE, ROOT, NOW).unwrap().handle;
+            let large = fs.openat(root, "large", MADE, ROOT, NOW).unwrap().handle;
+            fill_up(fs, large);
+            let before = fs.fstatvfs(root).unwrap().f_bfree;
+            if cut {
+                fs.ftruncate(large, 1 << 20, ROOT, NOW).unwrap();
+            } else {
+                fs.unlinkat(root, "large", 0, ROOT, NOW).unwrap();
+                fs.close(large);
+                names.pop();
+            }
+            assert!(fs.fstatvfs(root).unwrap().f_bfree > before + 1000);
+            fill_up(fs, small);
+            fs.close(small);
+            if cut {
+                fs.close(large);
+            }
+        });
+    }
+}
+
+#[test]
+fn what_is_written_to_mapped_memory_changes_the_times() {
+    let at = |tv_sec| TimeSpec { tv_sec, tv_nsec: 0 };
+    let disk = Cache::new(Memory(vec![0; SIZE]), 64);
+    let mut disk = FileSystem::create(disk, None, 1, 0).unwrap();
+    disk.tx(|tx| {
+        let volume = Volume::<_, Shared>::new(tx, Config::default(), 1 << 20).unwrap();
+        let mut fs = Fs::over(volume);
+        let root = fs.open_root().unwrap().handle;
+        let file = fs.openat(root, "f", MADE, ROOT, NOW).unwrap().handle;
+        assert_eq!(fs.write(file, &[1; 5000], 0, 0, ROOT, NOW), Ok(5000));
+        fs.mmap(file, 0, 8192, true).unwrap();
+        let put = |byte: u8| SHARED.with_borrow_mut(|bytes| bytes[4500] = byte);
+        let times = |fs: &Fs<Volume<_, Shared>>| {
+            let stat = fs.fstat(file).unwrap();
+            (stat.st_mtime, stat.st_ctime)
+        };
+        fs.store_mut().clock(at(20));
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (9, 9), "nothing was written");
+        put(2);
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (20, 20));
+        fs.store_mut().clock(at(21));
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (20, 20), "nothing was since");
+        // A time that is set after it was written to.
+        put(3);
+        let set = [at(5); 2];
+        fs.futimens(file, &set, ROOT, at(21)).unwrap();
+        fs.store_mut().clock(at(22));
+        assert_eq!(fs.fsync(file), Ok(()));
+        assert_eq!(times(&fs), (5, 21));
+        put(4);
+        fs.store_mut().clock(at(23));
+        fs.munmap(file).unwrap();
+        assert_eq!(times(&fs), (23, 23));
         Ok(())
     })
     .unwrap();

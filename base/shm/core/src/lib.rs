@@ -88,6 +88,8 @@ enum Role {
 
 /// Objects and their handles.
 pub struct Server<M> {
+    /// What `st_dev` says.
+    device: u64,
     objects: Slab<Object<M>>,
     names: BTreeMap<String, Key>,
     handles: Slab<Handle>,
@@ -99,17 +101,13 @@ pub struct Server<M> {
     of_handles: Shares,
 }
 
-impl<M: Memory> Default for Server<M> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<M: Memory> Server<M> {
-    /// Without objects.
+    /// Without objects. Their `st_dev` is `device`, which no other daemon may have: by that and `st_ino` programs tell
+    /// whether two files are one.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(device: u64) -> Self {
         Self {
+            device,
             objects: Slab::new(),
             names: BTreeMap::new(),
             handles: Slab::new(),
@@ -364,7 +362,7 @@ impl<M: Memory> Server<M> {
                 Ok(address)
             }
             Opcode::Munmap | Opcode::Close | Opcode::Fsync => Ok(0),
-            Opcode::Fstat => self.object(key)?.stat(payload),
+            Opcode::Fstat => self.stat(key, payload),
             Opcode::Fpath => {
                 let object = self.object(key)?;
                 let path = format!("/scheme/shm/{}", object.name.as_deref().unwrap_or_default());
@@ -379,7 +377,7 @@ impl<M: Memory> Server<M> {
                 Ok((EventFlags::from_bits_truncate(first as usize) & ready).bits())
             }
             Opcode::StdFsCall => match StdFsCallKind::try_from_raw(a as u8) {
-                Some(StdFsCallKind::Fstat) => self.object(key)?.stat(payload),
+                Some(StdFsCallKind::Fstat) => self.stat(key, payload),
                 Some(StdFsCallKind::Fsync) => Ok(0),
                 Some(StdFsCallKind::Ftruncate) => {
                     if !write {
@@ -393,6 +391,25 @@ impl<M: Memory> Server<M> {
             Opcode::Fcntl | Opcode::Dup => Err(errno::EINVAL),
             _ => Err(errno::EOPNOTSUPP),
         }
+    }
+
+    fn stat(&mut self, key: Key, payload: &mut [u8]) -> Result<usize> {
+        let device = self.device;
+        let object = self.object(key)?;
+        let stat = Stat {
+            st_dev: device,
+            // No other object has the key; 0 looks like no file.
+            st_ino: key.raw().saturating_add(1),
+            st_mode: MODE_FILE | object.mode,
+            st_nlink: u32::from(object.name.is_some()),
+            st_uid: object.owner.0,
+            st_gid: object.owner.1,
+            st_size: object.len as u64,
+            st_blksize: PAGE as u32,
+            st_blocks: (object.len.div_ceil(512)) as u64,
+            ..Stat::default()
+        };
+        reply::stat(payload, &stat)
     }
 
     fn write(&mut self, key: Key, offset: u64, bytes: &[u8]) -> Result<usize> {
@@ -444,20 +461,6 @@ impl<M: Memory> Object<M> {
             self.memory.read(start, place);
         }
         count
-    }
-
-    fn stat(&self, payload: &mut [u8]) -> Result<usize> {
-        let stat = Stat {
-            st_mode: MODE_FILE | self.mode,
-            st_nlink: u32::from(self.name.is_some()),
-            st_uid: self.owner.0,
-            st_gid: self.owner.1,
-            st_size: self.len as u64,
-            st_blksize: PAGE as u32,
-            st_blocks: (self.len.div_ceil(512)) as u64,
-            ..Stat::default()
-        };
-        reply::stat(payload, &stat)
     }
 }
 

@@ -23,6 +23,8 @@ impl Memory for Heap {
     }
 }
 
+const DEVICE: u64 = 7;
+
 struct World {
     server: Server<Heap>,
     root: u64,
@@ -31,7 +33,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut server = Server::new();
+        let mut server = Server::new(DEVICE);
         let root = server.root().unwrap();
         Self {
             server,
@@ -163,6 +165,25 @@ fn owners_decide() {
     world.uid = 0;
     assert!(world.open("private", O_RDWR) > 0);
     assert_eq!(world.unlink("public"), 0);
+}
+
+#[test]
+fn objects_are_told_apart_by_their_numbers() {
+    let mut world = World::new();
+    let one = world.open("one", NEW);
+    let again = world.open("one", O_RDONLY);
+    let two = world.open("two", NEW);
+    let mut numbers = |handle: i64| {
+        let mut stat = Stat::default();
+        let args = [handle as u64, 0, 0, 0, 0];
+        assert_eq!(world.ask(Opcode::Fstat, args, &mut stat), 0);
+        assert_eq!(stat.st_dev, DEVICE);
+        stat.st_ino
+    };
+    let numbers = [one, again, two].map(&mut numbers);
+    assert_eq!(numbers[0], numbers[1]);
+    assert_ne!(numbers[0], numbers[2]);
+    assert!(!numbers.contains(&0));
 }
 
 #[test]

@@ -139,10 +139,11 @@ impl<S: Store> Server<S> {
         now: TimeSpec,
         requests: &mut impl Requests,
     ) -> Option<Cqe> {
+        self.fs.store_mut().clock(now);
         let opcode = Opcode::try_from_raw(sqe.opcode);
         if let (Some(Opcode::CloseMsg), [handle, ..]) = (opcode, sqe.args) {
             self.give_up_locks(handle as usize);
-            self.unlock_all(handle as usize, Owner::Handle(handle as usize));
+            self.unlock_closed(handle as usize);
             self.close_pipe(handle as usize, requests);
             self.openers.remove(&(handle as usize));
             self.fs.close(handle as usize);

@@ -68,6 +68,7 @@ impl<S: Store> Server<S> {
         }
         let lock = Lock {
             owner,
+            through: handle,
             exclusive,
             range,
             payer: self.opener(handle).uid,
@@ -141,6 +142,7 @@ impl<S: Store> Server<S> {
         let (node, owner, range) = self.lock_of(sqe, handle, [start, word & !EXCLUSIVE])?;
         let wanted = Lock {
             owner,
+            through: handle,
             exclusive: word & EXCLUSIVE != 0,
             range,
             payer: self.opener(handle).uid,
@@ -164,6 +166,18 @@ impl<S: Store> Server<S> {
         let node = node.number();
         if self.locks.unlock_all(node, owner) {
             self.try_waiting(node);
+        }
+    }
+
+    /// The last descriptor of a handle is gone: those locks that went with it. A process that closed it before it was
+    /// known to be answered with a lock is told of as detached only after, when nobody knows any more of what.
+    pub(crate) fn unlock_closed(&mut self, handle: usize) {
+        self.unlock_all(handle, Owner::Handle(handle));
+        let node = self.fs.node(handle).map(|node| node.number());
+        while let Ok(node) = node
+            && let Some(owner) = self.locks.process_through(node, handle)
+        {
+            self.unlock_all(handle, owner);
         }
     }
 

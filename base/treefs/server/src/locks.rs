@@ -11,7 +11,8 @@ use user_shares::Shares;
 /// Whose a lock is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The process with this number: it loses its locks on a file with any of its descriptors of that.
+    /// The process with this number: it loses its locks on a file with any of its descriptors through which it locked
+    /// something of that. (POSIX says any descriptor, but of one that nothing was asked through nobody tells.)
     Process(u64),
     /// The open file with this handle: its locks go with its last descriptor.
     Handle(usize),
@@ -45,6 +46,8 @@ impl Range {
 pub struct Lock {
     /// Whose it is.
     pub owner: Owner,
+    /// The open file that it was asked through.
+    pub through: usize,
     /// Whether it keeps all others out.
     pub exclusive: bool,
     /// What of the file it is about.
@@ -191,6 +194,14 @@ impl Locks {
         any
     }
 
+    /// A process that has locked something of a file through an open file.
+    pub fn process_through(&self, node: u64, handle: usize) -> Option<Owner> {
+        let through =
+            |lock: &&Lock| lock.through == handle && matches!(lock.owner, Owner::Process(_));
+        let locks = self.files.get(&node)?;
+        locks.iter().find(through).map(|lock| lock.owner)
+    }
+
     /// How many there are.
     #[cfg(test)]
     pub const fn len(&self) -> u64 {
@@ -236,6 +247,7 @@ mod tests {
                 let exclusive = rng.random();
                 let wanted = Lock {
                     owner: OWNERS[who],
+                    through: 1,
                     exclusive,
                     range,
                     payer: who as u32,
@@ -267,6 +279,7 @@ mod tests {
             let range = Range::new(start * 2, 1).unwrap();
             let wanted = Lock {
                 owner,
+                through: 1,
                 exclusive: true,
                 range,
                 payer,
@@ -305,6 +318,7 @@ mod tests {
             let owner = Owner::Process(1);
             let lock = |range| Lock {
                 owner,
+                through: 1,
                 exclusive: true,
                 range,
                 payer: 0,

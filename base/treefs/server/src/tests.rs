@@ -394,6 +394,30 @@ fn no_lock_is_given_through_a_handle_that_is_closed() {
     }
 }
 
+/// A process that has closed its last descriptor is told of as detached after the handle's end, if it was so when
+/// its lock was given.
+#[test]
+fn a_process_s_locks_go_with_the_handle_they_were_asked_through() {
+    use StdFsCallKind::{Lock, Unlock};
+    const EX: u64 = 1 << 63;
+    let mut c = Client::new();
+    let files = [(); 3].map(|()| c.open(c.root, "file", O_CREAT | O_RDWR | 0o644));
+    let [has, waits, next] = files;
+    assert_eq!(lock(&mut c, Lock, has, 1, [0, 1 | EX]), Some(0));
+    assert_eq!(lock(&mut c, Lock, has, 3, [5, 1 | EX]), Some(0));
+    let waiting = lock(&mut c, Lock, waits, 2, [0, 1 | EX | LOCK_WAIT]);
+    assert_eq!(waiting, None);
+    assert_eq!(lock(&mut c, Unlock, has, 1, [0, 1]), Some(0));
+    let given = c.server.next_ready().unwrap();
+    assert_eq!((given.tag, given.result), (2, 0));
+    message(&mut c, Opcode::CloseMsg, waits, 0);
+    message(&mut c, Opcode::Detach, waits, 2);
+    assert_eq!(lock(&mut c, Lock, next, 4, [0, 1 | EX]), Some(0));
+    // Those through others stay.
+    let other = lock(&mut c, Lock, next, 4, [5, 1 | EX]);
+    assert_eq!(other, Some(-i64::from(errno::EAGAIN)));
+}
+
 #[test]
 fn who_would_wait_for_itself_is_told() {
     use StdFsCallKind::{Lock, Unlock};

@@ -269,10 +269,17 @@ impl<F> Server<F> {
         if !datagram {
             return self.start(key, tag, What::Connect(to), wait, now);
         }
-        let owner = self.socket(to)?.owner;
+        let other = self.sockets.get(to).ok_or(errno::ECONNREFUSED)?;
+        if self.is_barred(other, key) {
+            return Err(errno::EPERM);
+        }
+        let owner = other.owner;
         let socket = self.socket(key)?;
         socket.state = State::Connected(Some(to));
         socket.peer = owner;
+        // Whoever waits for room here may not send to it any more.
+        let barred = core::mem::take(&mut socket.interested);
+        self.changed.extend(barred);
         Ok(Step::Done(Ok(0), Vec::new()))
     }
 

@@ -9,7 +9,7 @@ use uds_api::{DESCRIPTORS, HEADER, Header, flag};
 use crate::{
     Effect, Kind, Result, Server,
     inbox::{Message, Taken},
-    socket::{Role, Sending, State, Waiting, What},
+    socket::{Role, Sending, Socket, State, Waiting, What},
 };
 
 /// How far a request is.
@@ -165,7 +165,7 @@ impl<F> Server<F> {
         Step::value(0)
     }
 
-    /// Whether nothing more will come to a socket.
+    /// Whether nothing more will come to a socket. A datagram socket whose other side has ended may be connected anew.
     pub(crate) fn is_at_end(&self, key: Key) -> bool {
         let Some(socket) = self.sockets.get(key) else {
             return true;
@@ -174,7 +174,7 @@ impl<F> Server<F> {
             return true;
         }
         match socket.state {
-            State::Connected(None) => true,
+            State::Connected(None) => self.kind.connects(),
             State::Connected(Some(other)) => {
                 self.kind.connects() && self.sockets.get(other).is_none_or(|other| !other.sends)
             }
@@ -246,6 +246,12 @@ impl<F> Server<F> {
         Step::Done(Ok(bytes.len()), bytes)
     }
 
+    /// Whether a socket has chosen another to have datagrams from, even if that has ended.
+    pub(crate) fn is_barred(&self, to: &Socket<F>, from: Key) -> bool {
+        let connected = matches!(to.state, State::Connected(_));
+        self.kind == Kind::Datagram && connected && to.other() != Some(from)
+    }
+
     fn send(&mut self, key: Key, sending: &mut Sending<F>) -> Step {
         let whole = self.kind.keeps_messages();
         let Some(socket) = self.sockets.get(key) else {
@@ -258,6 +264,11 @@ impl<F> Server<F> {
         };
         let from = socket.name.clone();
         let sends = socket.sends;
+        // It may have been connected while this waited.
+        let barred = self.sockets.get(sending.to);
+        if sends && barred.is_some_and(|to| to.receives && self.is_barred(to, key)) {
+            return Step::failed(errno::EPERM);
+        }
         let Some(to) = self
             .sockets
             .get_mut(sending.to)

@@ -4,7 +4,7 @@ mod world;
 
 use syscall::{
     EACCES, EADDRINUSE, EAGAIN, EBADF, ECONNREFUSED, EDESTADDRREQ, EINTR, EINVAL, EISCONN,
-    EMSGSIZE, ENOENT, ENOTCONN, EPIPE, Stat,
+    EMSGSIZE, ENOENT, ENOTCONN, EPERM, EPIPE, Stat,
     flag::{EventFlags, O_NONBLOCK, O_RDWR},
     schemev2::{Opcode, Sqe, SqeFlags},
 };
@@ -346,6 +346,44 @@ fn datagrams() {
     let (text, numbers) = world.receive(d, 10, 5).unwrap();
     assert_eq!((text.as_str(), numbers[1]), ("fd<", 1));
     assert_eq!(world.fetch(d, numbers[3], 1), Ok(vec![3]));
+}
+
+#[test]
+fn a_connected_datagram_socket_hears_its_other_side_only() {
+    let mut world = World::new(Kind::Datagram);
+    let [a, b, stranger] = [(); 3].map(|()| world.socket());
+    let to_a = world.bind(a, b"/a", 0o777).unwrap();
+    let to_b = world.bind(b, b"/b", 0o777).unwrap();
+    let send = |world: &mut World, text: &str| {
+        let mut payload = address(to_a, b"/a");
+        payload.extend_from_slice(text.as_bytes());
+        world.call(stranger, [verb::SEND, 0, 0], &mut payload)
+    };
+    assert_eq!(done(send(&mut world, "before")), Ok(6));
+    let waiting = loop {
+        if let Err(tag) = send(&mut world, "more") {
+            break tag;
+        }
+    };
+    assert_eq!(done(world.connect(a, to_b, b"/b", 0)), Ok(0));
+    assert_eq!(world.replies[&waiting].0, Err(EPERM));
+    assert_eq!(world.read(a), Ok("before".into()));
+    assert_eq!(done(send(&mut world, "x")), Err(EPERM));
+    assert_eq!(done(world.connect(stranger, to_a, b"/a", 0)), Err(EPERM));
+    while world.receive(a, 10, flag::NONBLOCK).is_ok() {}
+    assert_eq!(done(world.connect(b, to_a, b"/a", 0)), Ok(0));
+    assert_eq!(done(world.write(b, "its own", 0)), Ok(7));
+    assert_eq!(world.read(a), Ok("its own".into()));
+    // One whose other side has ended waits, and may have another.
+    world.close(b);
+    assert_eq!(world.receive(a, 10, flag::NONBLOCK), Err(EAGAIN));
+    let read = EventFlags::EVENT_READ.bits() as u64;
+    let ready = world.ask(Opcode::Fevent, [a, read, 0, 0, 0, 0], &mut []);
+    assert_eq!(done(ready), Ok(0));
+    assert_eq!(done(send(&mut world, "x")), Err(EPERM));
+    assert_eq!(done(world.connect(a, [0; TOKEN], b"", 0)), Ok(0));
+    assert_eq!(done(send(&mut world, "again")), Ok(5));
+    assert_eq!(world.read(a), Ok("again".into()));
 }
 
 #[test]

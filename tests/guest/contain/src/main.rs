@@ -21,6 +21,8 @@ use syscall::flag::{O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR};
 
 redox_rt::entry!(main);
 
+/// Where commands are searched for. In the first two folders are files of the name that are no programs.
+const SEARCHED: &[u8] = b"PATH=/c/nosuch:/c/mine/file:/c/folders:/c/files:/scheme/initfs/bin";
 const PROBE: &str = "/scheme/initfs/bin/contain-probe";
 
 fn main(_: &Start) -> i32 {
@@ -29,7 +31,7 @@ fn main(_: &Start) -> i32 {
         a_read_only_directory_is_not_changed, a_directory_cannot_be_left,
         descriptors_are_not_inherited, processes_outside_are_unknown, the_environment_is_what_is_said,
         where_it_stands, ends_are_passed_on, signals_are_passed_on, mistakes_are_told,
-        what_it_would_do_is_shown,
+        what_is_no_program_is_not_found, what_it_would_do_is_shown,
     ]
 }
 
@@ -60,7 +62,7 @@ fn start(args: &[&str], out: usize) -> Result<u32> {
         image: Image::File(&program),
         path: &[],
         args: &words,
-        env: &[b"OUTSIDE=1"],
+        env: &[b"OUTSIDE=1", SEARCHED],
         grants: &[
             grant(secret.raw(), 0),
             grant(out, 1),
@@ -343,6 +345,29 @@ fn mistakes_are_told() -> Outcome {
         (&["--", "nosuch"], 127),
         (&["--", "/c/mine/file"], 126),
         (&["--help"], 0),
+    ];
+    for (args, status) in rows {
+        let word = wait_for(start(args, 2)?)?;
+        check_eq!(word, wait::exited(*status), "{args:?}");
+    }
+    Ok(())
+}
+
+fn what_is_no_program_is_not_found() -> Outcome {
+    make_files()?;
+    for folder in ["/c/folders", "/c/folders/contain-probe", "/c/files"] {
+        open(folder, O_CREAT | O_DIRECTORY | O_RDONLY | 0o755)?;
+    }
+    for file in ["/c/files/contain-probe", "/c/files/only-text"] {
+        open(file, O_CREAT | O_RDWR | 0o644)?;
+    }
+    let rows: &[(&[&str], i32)] = &[
+        (&["--", "contain-probe", "exit|3"], 3),
+        (&["--", "only-text"], 126),
+        (&["--dry-run", "--", "only-text"], 126),
+        (&["--dry-run", "--", "/c/files/only-text"], 126),
+        (&["--dry-run", "--", "/c/folders"], 126),
+        (&["--", "nosuch"], 127),
     ];
     for (args, status) in rows {
         let word = wait_for(start(args, 2)?)?;

@@ -96,6 +96,11 @@ fn what_was_written_to_memory() {
     let file = file.expect("create");
     file.set_len(LEN as u64).expect("a length");
     file.sync_all().expect("fsync");
+    let changed = || {
+        let file = fs::metadata(path).expect("metadata");
+        file.modified().expect("a time")
+    };
+    let before = changed();
     let bytes = fresh();
     // SAFETY: a new mapping at a place of the system's choice, of a file of this length.
     let memory = unsafe {
@@ -119,6 +124,7 @@ fn what_was_written_to_memory() {
     // SAFETY: as above.
     same(unsafe { msync(memory, LEN, MS_SYNC) }, 0);
     assert!(on_a_disk(&bytes), "it is not there");
+    assert!(changed() > before, "its time is as it was");
     // SAFETY: nothing refers to the mapping any more.
     same(unsafe { munmap(memory, LEN) }, 0);
     fs::remove_file(path).expect("remove");
