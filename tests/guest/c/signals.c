@@ -337,6 +337,59 @@ static int interrupt_floats(void) {
 }
 static void handlers_start_with_fresh_floats(void) { SAME(in_child(interrupt_floats), 0); }
 
+/* A stop is put off by a process whose threads all block it, whatever other processes' threads do. */
+static void *let_stops_through(void *end) {
+    sigset_t stop;
+    sigemptyset(&stop), sigaddset(&stop, SIGTSTP);
+    if (pthread_sigmask(SIG_UNBLOCK, &stop, 0) || write(*(int *)end, "", 1) != 1)
+        _exit(2);
+    for (;;)
+        pause();
+    return 0;
+}
+static int block_stops(int said, int thread) {
+    sigset_t stop, pending;
+    pthread_t other;
+    sigemptyset(&stop), sigaddset(&stop, SIGTSTP);
+    /* Its parent is in another group, so that it may be stopped. */
+    if (setpgid(0, 0) || sigprocmask(SIG_BLOCK, &stop, 0))
+        return 3;
+    if (thread ? pthread_create(&other, 0, let_stops_through, &said) != 0 : write(said, "", 1) != 1)
+        return 4;
+    for (int i = 0; i < 3000; i++) {
+        if (sigpending(&pending) == 0 && sigismember(&pending, SIGTSTP))
+            return 0;
+        usleep(10000);
+    }
+    return 1;
+}
+static void blocked_stops_are_put_off(void) {
+    for (int thread = 0; thread < 2; thread++) {
+        int said[2], status = 0;
+        char c;
+        SAME(pipe(said), 0);
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(block_stops(said[1], thread));
+        close(said[1]);
+        SAME(read(said[0], &c, 1), 1);
+        close(said[0]);
+        SAME(kill(pid, SIGTSTP), 0);
+        if (!thread) {
+            SAME(status_in_time(pid), 0);
+            continue;
+        }
+        pid_t seen = 0;
+        for (int i = 0; i < 3000 && seen == 0; i++)
+            usleep(10000), seen = waitpid(pid, &status, WUNTRACED | WNOHANG);
+        kill(pid, SIGKILL);
+        if (seen == 0 || (seen == pid && WIFSTOPPED(status)))
+            waitpid(pid, 0, 0);
+        SAME(seen, pid);
+        CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP);
+    }
+}
+
 const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
     {"ordinary_signals_bring_values", ordinary_signals_bring_values},
@@ -347,5 +400,6 @@ const struct test_case signal_cases[] = {
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},
     {"locks_and_signals", locks_and_signals},
     {"handlers_start_with_fresh_floats", handlers_start_with_fresh_floats},
+    {"blocked_stops_are_put_off", blocked_stops_are_put_off},
 };
 const unsigned signal_case_count = sizeof signal_cases / sizeof *signal_cases;
