@@ -1,7 +1,7 @@
 //! The contexts behind threads, and what is to be known of them.
 
-use alloc::collections::BTreeMap;
-use core::ops::Bound;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::ops::{Bound, RangeInclusive};
 
 use gen_slab::Key;
 use procmgr_core::{Action, Attributes, Death, Pid, World, default_action};
@@ -41,6 +41,8 @@ pub struct Machine {
     proc_root: Fd,
     queue: &'static Queue,
     threads: BTreeMap<Key, Thread>,
+    /// `threads` by process: a signal to every process looks at each one's.
+    of_processes: BTreeSet<(Pid, Key)>,
     signals: BTreeMap<Pid, Signals>,
 }
 
@@ -50,6 +52,7 @@ impl Machine {
             proc_root,
             queue,
             threads: BTreeMap::new(),
+            of_processes: BTreeSet::new(),
             signals: BTreeMap::new(),
         }
     }
@@ -68,6 +71,7 @@ impl Machine {
             page: None,
         };
         self.threads.insert(thread, made);
+        self.of_processes.insert((attributes.pid, thread));
         Ok(())
     }
 
@@ -98,7 +102,9 @@ impl Machine {
             Status::Exception { kind, .. } => Death::Exception(rules::of_exception(kind).0),
             Status::Alive | Status::New | Status::Stopped => return None,
         };
-        self.threads.remove(&thread);
+        if let Some(ended) = self.threads.remove(&thread) {
+            self.of_processes.remove(&(ended.pid, thread));
+        }
         Some((death, used))
     }
 
@@ -159,8 +165,10 @@ impl Machine {
             let ignored = page.ignored();
             self.signals.insert(pid, Signals::Inherited(ignored));
         }
-        for thread in self.threads.values_mut().filter(|thread| thread.pid == pid) {
-            thread.page = None;
+        for (_, key) in self.of_processes.range(threads_of(pid)) {
+            if let Some(thread) = self.threads.get_mut(key) {
+                thread.page = None;
+            }
         }
     }
 
@@ -186,12 +194,10 @@ impl World for Machine {
             }
             Some(Signals::Inherited(_)) => default_action(signal),
             Some(Signals::Page(page)) => {
-                let own = |thread: &&Thread| thread.pid == pid;
-                let blocked = !self.threads.values().filter(own).any(|thread| {
-                    let page = thread.page.as_ref();
-                    page.is_some_and(|page| page.allowed() & rules::bit(signal) != 0)
-                });
-                page.action(signal, blocked)
+                let mut threads = self.of_processes.range(threads_of(pid));
+                page.action(signal, || {
+                    !threads.any(|(_, thread)| self.accepts(*thread, signal))
+                })
             }
         }
     }
@@ -273,6 +279,11 @@ impl World for Machine {
             .and_then(|thread| read_status_and_time(&thread.status).ok());
         told.map_or(0, |(_, used)| used)
     }
+}
+
+/// Where a process's threads are among all.
+fn threads_of(pid: Pid) -> RangeInclusive<(Pid, Key)> {
+    (pid, Key::from_raw(0))..=(pid, Key::from_raw(u64::MAX))
 }
 
 fn for_kernel(attributes: &Attributes) -> ProcSchemeAttrs {

@@ -78,13 +78,13 @@ impl ProcessPage {
         None
     }
 
-    /// What a signal does. `blocked`: no thread would take it now.
-    pub fn action(&self, signal: u8, blocked: bool) -> Action {
+    /// What a signal does. `blocked` says whether no thread would take it now.
+    pub fn action(&self, signal: u8, blocked: impl FnOnce() -> bool) -> Action {
         match self.said(signal).map(|action| action.handler) {
             Some(Handler::Ignore) => Action::Ignore,
             Some(Handler::Default) => match default_action(signal) {
                 Action::Ignore => Action::Ignore,
-                Action::Stop if !blocked => Action::Stop,
+                Action::Stop if !blocked() => Action::Stop,
                 _ => Action::Deliver,
             },
             _ => Action::Deliver,

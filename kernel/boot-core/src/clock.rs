@@ -38,6 +38,25 @@ impl Scale {
     }
 }
 
+/// How far ahead an alarm is set at most, in nanoseconds: an hour, in ticks of any clock far below
+/// where a count wraps, in the scale or in a hypervisor.
+pub const ALARM_HORIZON: u64 = 3_600 * NANOS;
+
+/// What a clock that ticks by `scale` from 0 shows when an alarm for `deadline` is to go off, which is
+/// early when that is beyond the [`ALARM_HORIZON`].
+#[inline]
+pub fn alarm_tick(scale: Scale, now: u64, deadline: u64) -> u64 {
+    let near = deadline.min(now.saturating_add(ALARM_HORIZON));
+    scale.apply(near).saturating_add(1)
+}
+
+/// How many ticks after `now` an alarm for `deadline` is to go off, with the same limit.
+#[inline]
+pub fn alarm_ticks(scale: Scale, now: u64, deadline: u64) -> u64 {
+    let ahead = deadline.saturating_sub(now).min(ALARM_HORIZON);
+    scale.apply(ahead).saturating_add(1)
+}
+
 /// Ticks per second of a clock that made `ticks` while a reference of `reference_hz` made
 /// `reference`, to nearest. `None` when the reference did not move or the result is no `u64`.
 pub fn frequency(ticks: u64, reference: u64, reference_hz: u64) -> Option<u64> {
@@ -166,6 +185,43 @@ mod tests {
             (3, 3),
         ] {
             assert_eq!(snap(hz), want, "{hz}");
+        }
+    }
+
+    #[test]
+    fn a_far_alarm_is_ahead_and_within_the_horizon() {
+        for hz in [1_000_000, 1_000_000_000, 2_594_000_000, 5_000_000_000] {
+            let scale = Scale::between(NANOS, hz).unwrap();
+            let horizon = scale.apply(ALARM_HORIZON) + 2;
+            for now in [0, 12_345, 1 << 40, 1 << 58] {
+                let ticks_now = scale.apply(now);
+                // The second is where the count of this clock begins again.
+                let wrap = ((u128::from(NANOS) << 64) / u128::from(hz)) as u64;
+                for far in [
+                    now + ALARM_HORIZON + 1,
+                    wrap,
+                    wrap.saturating_add(now),
+                    u64::MAX,
+                ] {
+                    let at = alarm_tick(scale, now, far.max(now));
+                    assert!(at > ticks_now, "{hz} {now} {far}");
+                    assert!(at - ticks_now <= horizon, "{hz} {now} {far}");
+                    assert!((1..=horizon).contains(&alarm_ticks(scale, now, far)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_near_alarm_is_exact() {
+        let scale = Scale::between(NANOS, 2_000_000_000).unwrap();
+        for (now, deadline, tick, ticks) in [
+            (1_000, 5_000, 10_001, 8_001),
+            (1_000, 1_000, 2_001, 1),
+            (1_000, 900, 1_801, 1),
+        ] {
+            assert_eq!(alarm_tick(scale, now, deadline), tick);
+            assert_eq!(alarm_ticks(scale, now, deadline), ticks);
         }
     }
 

@@ -87,6 +87,37 @@ pub fn normalise(input: &[MemoryRegion], output: &mut [MemoryRegion]) -> Result<
     }
 }
 
+/// The whole pages that are usable in each region of `map`; of a page in part there is nothing, since
+/// the rest of it is the firmware's.
+pub fn usable_pages(map: &[MemoryRegion]) -> impl Iterator<Item = Region> {
+    map.iter()
+        .filter(|r| r.kind() == MemoryKind::Usable)
+        .map(|r| {
+            let base = page_ceil(r.region.base);
+            Region {
+                base,
+                len: page_floor(end(&r.region)).saturating_sub(base),
+            }
+        })
+}
+
+/// The pages that `region` touches.
+pub fn pages_of(region: &Region) -> Region {
+    let base = page_floor(region.base);
+    Region {
+        base,
+        len: page_ceil(end(region)).saturating_sub(base),
+    }
+}
+
+/// Whether two regions have a byte in common.
+pub fn overlap(a: &Region, b: &Region) -> bool {
+    a.len != 0
+        && b.len != 0
+        && a.base < b.base.saturating_add(b.len)
+        && b.base < a.base.saturating_add(a.len)
+}
+
 /// Writes into `output` the whole pages that `map` calls usable and no region of `holes` touches,
 /// ascending and merged, and returns how many regions that took.
 pub fn free_pages(
@@ -94,26 +125,8 @@ pub fn free_pages(
     holes: &[Region],
     output: &mut [Region],
 ) -> Result<usize, TooMany> {
-    let usable = || {
-        map.iter()
-            .filter(|r| r.kind() == MemoryKind::Usable)
-            .map(|r| {
-                let base = page_ceil(r.region.base);
-                Region {
-                    base,
-                    len: page_floor(end(&r.region)).saturating_sub(base),
-                }
-            })
-    };
-    let taken = || {
-        holes.iter().filter(|r| r.len != 0).map(|r| {
-            let base = page_floor(r.base);
-            Region {
-                base,
-                len: page_ceil(end(r)).saturating_sub(base),
-            }
-        })
-    };
+    let usable = || usable_pages(map);
+    let taken = || holes.iter().filter(|r| r.len != 0).map(pages_of);
     let mut len = 0usize;
     let mut pos = 0;
     while let Some(stop) = next_boundary(usable().chain(taken()), pos) {
@@ -154,6 +167,35 @@ mod tests {
         let mut out = [MemoryRegion::default(); 64];
         let n = normalise(input, &mut out).unwrap();
         out[..n].to_vec()
+    }
+
+    #[test]
+    fn what_overlaps() {
+        let of = |base, len| Region { base, len };
+        for (a, b, want) in [
+            (of(0x1000, 0x1000), of(0x1000, 0x1000), true),
+            (of(0x1000, 0x1000), of(0x2000, 0x1000), false),
+            (of(0x1000, 0x1001), of(0x2000, 0x1000), true),
+            (of(0, u64::MAX), of(0xfee0_0000, 0x10_0000), true),
+            (of(u64::MAX - 1, u64::MAX), of(u64::MAX - 1, 1), true),
+            (of(0x1000, 0), of(0, 0x2000), false),
+        ] {
+            assert_eq!(overlap(&a, &b), want, "{a:?} {b:?}");
+            assert_eq!(overlap(&b, &a), want, "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_partly_the_firmwares_is_not_usable() {
+        let map = [
+            region(0, 0x9_fc00, MemoryKind::Usable),
+            region(0x9_fc00, 0x400, MemoryKind::Reserved),
+            region(0x10_0100, 0x3000, MemoryKind::Usable),
+        ];
+        let got: Vec<_> = usable_pages(&map).collect();
+        let of = |base, len| Region { base, len };
+        assert_eq!(got, [of(0, 0x9_f000), of(0x10_1000, 0x2000)]);
+        assert_eq!(pages_of(&of(0x10_0100, 0x3000)), of(0x10_0000, 0x4000));
     }
 
     #[test]

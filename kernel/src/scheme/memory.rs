@@ -11,7 +11,9 @@ use crate::{
     kernel::{Kernel, Space},
     memory::space::{Cache, Prot, Request},
 };
+use boot_info::Region;
 use core::mem::size_of;
+use kernel_boot_core::memmap;
 use kernel_core::slab::Id;
 use syscall::{data::Map, error::*, flag::*, schemev2::Opcode};
 
@@ -303,10 +305,8 @@ impl Kernel {
 
     /// Whether a physical range is the kernel's to manage, so that no mapping by address may give it.
     fn overlaps_kernel(&self, base: u64, size: u64) -> bool {
-        let Some(end) = base.checked_add(size) else {
-            return true;
-        };
-        crate::arch::free_memory()
-            .any(|range| base < range.base.saturating_add(range.len) && range.base < end)
+        let range = Region { base, len: size };
+        base.checked_add(size).is_none()
+            || crate::arch::managed_ranges().any(|managed| memmap::overlap(&managed, &range))
     }
 }

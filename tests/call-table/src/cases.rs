@@ -899,7 +899,7 @@ pub const CASES: &[Case] = &[
     map(F(Uname), &[0, PAGE, PRIVATE | READ, 0], Fails(ENODEV)),
     map(
         F(Physical),
-        &[0xfee0_0123, PAGE, SHARED | READ, 0],
+        &[0xfed0_0123, PAGE, SHARED | READ, 0],
         Fails(EINVAL),
     ),
     map(
@@ -907,7 +907,13 @@ pub const CASES: &[Case] = &[
         &[!0xfff, 2 * PAGE, SHARED | READ, 0],
         Fails(EPERM),
     ),
-    map(F(Physical), &[0xfee0_0000, PAGE, SHARED | READ, 0], Maps),
+    map(F(Physical), &[0xfed0_0000, PAGE, SHARED | READ, 0], Maps),
+    // The local APIC is the kernel's.
+    map(
+        F(Physical),
+        &[0xfee0_0000, PAGE, SHARED | READ, 0],
+        Fails(EPERM),
+    ),
     map(
         F(Space),
         &[0x4000_0000_0000, PAGE, SHARED | READ, 0],

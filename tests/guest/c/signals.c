@@ -298,6 +298,98 @@ static void locks_and_signals(void) {
     SAME(unlink("/locked"), 0);
 }
 
+/* A handler finds the floating-point state that a function expects, whatever it interrupts, which goes on
+   with its own. */
+static volatile int floats_wrong;
+static void use_floats(int number) {
+    unsigned short control;
+    volatile long double x = 1.5L;
+    x = x * 2;
+    __asm__ volatile("fnstcw %0" : "=m"(control));
+    floats_wrong = x != 3 || control != 0x37f || __builtin_ia32_stmxcsr() != 0x1f80;
+    caught = number;
+}
+static int interrupt_floats(void) {
+    /* Rounding towards zero; the x87 stack is full. */
+    unsigned before = __builtin_ia32_stmxcsr(), cut = 0x7f80, after = 0;
+    unsigned short control = 0xf7f, control_after = 0;
+    double left[8] = {0};
+    caught = 0;
+    if (signal(SIGTRAP, use_floats) == SIG_ERR)
+        return 1;
+    __asm__ volatile(
+        "ldmxcsr %[cut]\n fldcw %[control]\n"
+        "fld1\n fld1\n fld1\n fld1\n fld1\n fld1\n fld1\n fld1\n"
+        "int3\n"
+        "stmxcsr %[after]\n fnstcw %[control_after]\n"
+        "fstpl 0(%[left])\n fstpl 8(%[left])\n fstpl 16(%[left])\n fstpl 24(%[left])\n"
+        "fstpl 32(%[left])\n fstpl 40(%[left])\n fstpl 48(%[left])\n fstpl 56(%[left])\n"
+        "fninit\n ldmxcsr %[before]"
+        : [after] "=m"(after), [control_after] "=m"(control_after)
+        : [cut] "m"(cut), [control] "m"(control), [before] "m"(before), [left] "r"(left)
+        : "memory", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)");
+    if (caught != SIGTRAP || floats_wrong)
+        return 2;
+    for (int i = 0; i < 8; i++)
+        if (left[i] != 1)
+            return 3;
+    return after == cut && control_after == control ? 0 : 4;
+}
+static void handlers_start_with_fresh_floats(void) { SAME(in_child(interrupt_floats), 0); }
+
+/* A stop is put off by a process whose threads all block it, whatever other processes' threads do. */
+static void *let_stops_through(void *end) {
+    sigset_t stop;
+    sigemptyset(&stop), sigaddset(&stop, SIGTSTP);
+    if (pthread_sigmask(SIG_UNBLOCK, &stop, 0) || write(*(int *)end, "", 1) != 1)
+        _exit(2);
+    for (;;)
+        pause();
+    return 0;
+}
+static int block_stops(int said, int thread) {
+    sigset_t stop, pending;
+    pthread_t other;
+    sigemptyset(&stop), sigaddset(&stop, SIGTSTP);
+    /* Its parent is in another group, so that it may be stopped. */
+    if (setpgid(0, 0) || sigprocmask(SIG_BLOCK, &stop, 0))
+        return 3;
+    if (thread ? pthread_create(&other, 0, let_stops_through, &said) != 0 : write(said, "", 1) != 1)
+        return 4;
+    for (int i = 0; i < 3000; i++) {
+        if (sigpending(&pending) == 0 && sigismember(&pending, SIGTSTP))
+            return 0;
+        usleep(10000);
+    }
+    return 1;
+}
+static void blocked_stops_are_put_off(void) {
+    for (int thread = 0; thread < 2; thread++) {
+        int said[2], status = 0;
+        char c;
+        SAME(pipe(said), 0);
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(block_stops(said[1], thread));
+        close(said[1]);
+        SAME(read(said[0], &c, 1), 1);
+        close(said[0]);
+        SAME(kill(pid, SIGTSTP), 0);
+        if (!thread) {
+            SAME(status_in_time(pid), 0);
+            continue;
+        }
+        pid_t seen = 0;
+        for (int i = 0; i < 3000 && seen == 0; i++)
+            usleep(10000), seen = waitpid(pid, &status, WUNTRACED | WNOHANG);
+        kill(pid, SIGKILL);
+        if (seen == 0 || (seen == pid && WIFSTOPPED(status)))
+            waitpid(pid, 0, 0);
+        SAME(seen, pid);
+        CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP);
+    }
+}
+
 const struct test_case signal_cases[] = {
     {"more_signals", more_signals},
     {"ordinary_signals_bring_values", ordinary_signals_bring_values},
@@ -307,5 +399,7 @@ const struct test_case signal_cases[] = {
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},
     {"locks_and_signals", locks_and_signals},
+    {"handlers_start_with_fresh_floats", handlers_start_with_fresh_floats},
+    {"blocked_stops_are_put_off", blocked_stops_are_put_off},
 };
 const unsigned signal_case_count = sizeof signal_cases / sizeof *signal_cases;

@@ -6,7 +6,7 @@ use super::kmap::{self, RANGES, Ranges};
 use super::{
     cpu, descriptors, entry, fpu, irq, lapic, platform, power, pvh, regs, serial, switch, time,
 };
-use boot_info::{BootInfo, MemoryKind, Region};
+use boot_info::{BootInfo, Region};
 use core::arch::global_asm;
 use kernel_boot_core::memmap;
 use spin::Once;
@@ -155,8 +155,8 @@ pub fn free_memory() -> impl Iterator<Item = Region> {
 }
 
 /// Physical memory that no mapping by address may give away: all RAM that is or was free for the
-/// kernel, the kernel's image, the interrupt controllers' registers, and the range where an access
-/// means an interrupt message. May overlap.
+/// kernel, what the loader left for it, the interrupt controllers' registers, and the range where an
+/// access means an interrupt message. May overlap.
 pub fn managed_ranges() -> impl Iterator<Item = Region> {
     /// Registers of an interrupt controller.
     const CONTROLLER: u64 = 4096;
@@ -164,25 +164,23 @@ pub fn managed_ranges() -> impl Iterator<Item = Region> {
         base: 0xfee0_0000,
         len: 1 << 20,
     };
-    let map = INFO.get().map_or(&[][..], BootInfo::regions);
-    let usable = map
-        .iter()
-        .filter(|r| r.kind() == MemoryKind::Usable)
-        .map(|r| r.region);
-    let image = INFO.get().map(|info| info.kernel);
+    let usable = memmap::usable_pages(INFO.get().map_or(&[], BootInfo::regions));
+    let loaded = INFO
+        .get()
+        .map(|info| [info.kernel, info.initfs, info.cmdline]);
     let controllers = platform::platform().io_apics.iter().flatten();
-    let registers = controllers.map(|(base, _)| Region {
-        base: *base,
-        len: CONTROLLER,
-    });
-    let local = Region {
-        base: platform::platform().local_apic,
-        len: CONTROLLER,
-    };
+    let registers = controllers
+        .map(|(base, _)| *base)
+        .chain([platform::platform().local_apic])
+        .map(|base| Region {
+            base,
+            len: CONTROLLER,
+        });
     usable
-        .chain(image)
+        .chain(loaded.into_iter().flatten().filter(|r| r.len != 0))
         .chain(registers)
-        .chain([local, MESSAGES])
+        .chain([MESSAGES])
+        .map(|r| memmap::pages_of(&r))
 }
 
 /// Points the `syscall` instruction at the kernel.

@@ -223,8 +223,8 @@ pub fn tsc_hz() -> u64 {
 
 /// Has `kernel_timer` called at `deadline`, in nanoseconds as [`now_ns`] counts them, or soon if that
 /// has passed; `None` disarms. There is one alarm for each CPU; a new deadline replaces the old. The
-/// alarm may come early when the deadline is farther away than the hardware counts (seconds), so the
-/// handler looks at the clock and arms again.
+/// alarm may come early when the deadline is farther away than the hardware counts (seconds) or the
+/// [`clock::ALARM_HORIZON`], so the handler looks at the clock and arms again.
 #[inline]
 pub fn arm_timer(deadline: Option<u64>) {
     let armed = cpu::current().deadline();
@@ -236,11 +236,11 @@ pub fn arm_timer(deadline: Option<u64>) {
     let scale = Scale::from_raw(NS_TO_ALARM.load(Ordering::Relaxed));
     if lapic::deadline_mode() {
         let at_boot = TSC_AT_BOOT.load(Ordering::Relaxed);
-        let at = |ns| at_boot.wrapping_add(scale.apply(ns)).wrapping_add(1);
+        let at = |ns| at_boot.wrapping_add(clock::alarm_tick(scale, now_ns(), ns));
         lapic::arm_deadline(deadline.map_or(0, at));
     } else {
-        let count = |ns: u64| {
-            let ticks = scale.apply(ns.saturating_sub(now_ns())).saturating_add(1);
+        let count = |ns| {
+            let ticks = clock::alarm_ticks(scale, now_ns(), ns);
             u32::try_from(ticks).unwrap_or(u32::MAX)
         };
         lapic::arm_count(deadline.map_or(0, count));

@@ -211,6 +211,9 @@ pub(super) fn detect_avx() {
     HAS_AVX.store(u8::from(low & 6 == 6), Ordering::Relaxed);
 }
 
+/// All exceptions masked, rounding to nearest.
+static INITIAL_MXCSR: u32 = 0x1f80;
+
 const SCRATCH: usize = offset_of!(Tcb, signal) + offset_of!(SignalArea, scratch);
 const DISPATCH: usize = offset_of!(Tcb, signal) + offset_of!(SignalArea, dispatch_stack);
 const RETURN_IP: usize = offset_of!(Tcb, signal) + offset_of!(SignalArea, return_ip);
@@ -350,6 +353,10 @@ unsafe extern "C" fn common() {
         "lea rsi, [rbx + {info}]",
         "lea rdx, [rbx + {context}]",
         "cld",
+        // The ABI has the x87 stack empty at a call, and a full one or MMX values may be in it; the other
+        // arithmetic state starts as a thread's does. `fxrstor64` brings back what was interrupted.
+        "fninit",
+        "ldmxcsr [rip + {mxcsr}]",
         "call rax",
         "3:",
         "mov rdi, rbx",
@@ -406,6 +413,7 @@ unsafe extern "C" fn common() {
         scratch = const SCRATCH,
         return_ip = const RETURN_IP,
         has_avx = sym HAS_AVX,
+        mxcsr = sym INITIAL_MXCSR,
         begin = sym super::begin_handler,
         end = sym super::end_handler,
         handler = const offset_of!(Frame, handler),

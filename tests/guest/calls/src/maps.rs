@@ -421,6 +421,23 @@ fn the_kernels_memory_is_not_to_be_had() -> Outcome {
             check_error!(map(source.raw(), 0, 0, 1 << 32, MAP_SHARED | RW), EPERM);
         }
         check_eq!(count(b"denials", "capability")?, denied + 8);
+        // The kernel's image as QEMU loads it (RAM that is free under another loader), an I/O APIC, the
+        // local APIC, and the last of the addresses that mean an interrupt.
+        let source = world().memory.open(b"physical", O_RDWR)?;
+        for managed in [0x20_0000, 0xfec0_0000, 0xfee0_0000, 0xfeef_f000] {
+            check_error!(
+                map(source.raw(), managed, 0, PAGE_SIZE, MAP_SHARED | RW),
+                EPERM,
+                "{managed:#x}"
+            );
+            let window = alloc::format!("physical@uc/{managed:x}/1000");
+            check_error!(
+                world().memory.open(window.as_bytes(), O_RDWR),
+                EPERM,
+                "{window}"
+            );
+        }
+        check_eq!(count(b"denials", "capability")?, denied + 16);
         // The high-precision timer is a device; its first register names its maker.
         let source = world().memory.open(b"physical@uc", O_RDWR)?;
         let device = map(

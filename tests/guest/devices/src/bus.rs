@@ -114,6 +114,10 @@ fn windows_end_where_they_end() -> Outcome {
         ("zeroed/1000", ENOENT),
         ("physical@wb/1000000/1000", syscall::EPERM),
         ("physical@uc/0/10000000000", syscall::EPERM),
+        // The kernel's image, an I/O APIC, the local APIC.
+        ("physical@wb/200000/1000", syscall::EPERM),
+        ("physical@uc/fec00000/1000", syscall::EPERM),
+        ("physical@uc/fee00000/1000", syscall::EPERM),
         ("dma/", EINVAL),
         ("dma/0", EINVAL),
         ("dma/401000", ENOMEM),
