@@ -16,9 +16,17 @@ use syscall::{
 
 use crate::{machine::Machine, notice};
 
+/// A session's controlling terminal.
+pub struct Terminal {
+    /// Its end is the session's for the terminal, so that nobody else ever has it.
+    _kept: Fd,
+    /// Processes of the session have copies.
+    lent: Fd,
+}
+
 /// The rules, the contexts, and the requests that wait for something to happen.
 pub struct Service<'a> {
-    manager: Manager<Fd>,
+    manager: Manager<Terminal>,
     machine: Machine,
     socket: &'a Fd,
     /// By tag; with the process that waits.
@@ -46,7 +54,7 @@ enum Said {
 
 impl<'a> Service<'a> {
     pub const fn new(
-        manager: Manager<Fd>,
+        manager: Manager<Terminal>,
         proc_root: Fd,
         queue: &'static Queue,
         socket: &'a Fd,
@@ -103,10 +111,11 @@ impl<'a> Service<'a> {
             }
             Opcode::Sendfd => {
                 let pid = self.manager.controlled(handle).map_err(number)?;
-                if a != 0 && a != 1 {
+                if a != 2 {
                     return Err(errno::EINVAL);
                 }
-                let terminal = self.receive(sqe.tag)?;
+                let [kept, lent] = self.receive(sqe.tag)?;
+                let terminal = Terminal { _kept: kept, lent };
                 self.manager.set_terminal(pid, terminal).map_err(number)?;
                 Ok(Said::Value(1, Data::None))
             }
@@ -115,13 +124,12 @@ impl<'a> Service<'a> {
         }
     }
 
-    fn receive(&self, tag: u32) -> Step<Fd> {
-        let mut fds = [0];
+    fn receive(&self, tag: u32) -> Step<[Fd; 2]> {
+        let mut fds = [0; 2];
         let metadata = [SchemeSocketCall::ObtainFd as u64, u64::from(tag)];
         sys::receive_fds(self.socket.raw(), &mut fds, CallFlags::FD_UPPER, &metadata)
             .map_err(code)?;
-        let [fd] = fds;
-        Ok(Fd::from_raw(fd))
+        Ok(fds.map(Fd::from_raw))
     }
 
     fn dup(&mut self, handle: u64, name: &[u8], user: u32) -> Step<Said> {
@@ -145,7 +153,7 @@ impl<'a> Service<'a> {
             }
             Made::Terminal(pid) => {
                 let terminal = self.manager.terminal(pid).map_err(number)?;
-                terminal.dup(b"").map(Said::Descriptor).map_err(code)
+                terminal.lent.dup(b"").map(Said::Descriptor).map_err(code)
             }
         }
     }

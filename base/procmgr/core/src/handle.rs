@@ -10,7 +10,7 @@
 //! | thread | control | `new-thread` | a new thread, not started |
 //! | thread | control | `thread-N` | the Nth thread |
 //! | (the kernel's) | control, thread | `context-N`, `context` | the thread's context |
-//! | (another's) | control | `tty` | the session's terminal |
+//! | (another's) | control | `tty` | what the session's terminal lends, to open it through |
 //!
 //! The scheme `proc` has one file, `proc-creds-capability`: whoever opens it can ask for the credentials of every
 //! process (`GetProcCredentials`), as daemons of the crate `redoxfs` do for their callers.

@@ -22,7 +22,7 @@
 //! | `GetProcCredentials` | process or 0 | 0 | out: `ProcMeta` |
 //! | `SetProcPriority` | target or 0, priority 0 to 39 (`nice` + 20) | 0 | |
 //! | `GetProcPriority` | target or 0 | the priority | |
-//! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd) |
+//! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd), as two descriptors: what is kept, and what `tty` copies |
 //! | `cap_abi::process::CONFINE` | | 0 | |
 //! | `cap_abi::process::COUNTS` | | 0 | out: 5 `u64` |
 //! | `cap_abi::process::TIMES` | | 0 | out: 2 `u64` |
