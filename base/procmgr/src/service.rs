@@ -2,6 +2,7 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
+use cap_abi::fcntl::F_SCHEME_OBJECT;
 use gen_slab::Key;
 use libredox::protocol::{ProcCall, ThreadCall};
 use procmgr_core::{Answer, Data, Effect, Errno, Made, Manager, Pid, State};
@@ -114,7 +115,12 @@ impl<'a> Service<'a> {
                 if a != 2 {
                     return Err(errno::EINVAL);
                 }
-                let [kept, lent] = self.receive(sqe.tag)?;
+                let sent = self.receive(sqe.tag)?;
+                // A process that holds itself would never be unused.
+                if sent.iter().any(|fd| self.is_own(fd)) {
+                    return Err(errno::EINVAL);
+                }
+                let [kept, lent] = sent;
                 let terminal = Terminal { _kept: kept, lent };
                 self.manager.set_terminal(pid, terminal).map_err(number)?;
                 Ok(Said::Value(1, Data::None))
@@ -130,6 +136,12 @@ impl<'a> Service<'a> {
         sys::receive_fds(self.socket.raw(), &mut fds, CallFlags::FD_UPPER, &metadata)
             .map_err(code)?;
         Ok(fds.map(Fd::from_raw))
+    }
+
+    /// Whether a descriptor is of one of the objects that are served here.
+    fn is_own(&self, fd: &Fd) -> bool {
+        // SAFETY: this command takes the number of a descriptor and no pointer.
+        unsafe { sys::fcntl(self.socket.raw(), F_SCHEME_OBJECT, fd.raw()) }.is_ok()
     }
 
     fn dup(&mut self, handle: u64, name: &[u8], user: u32) -> Step<Said> {

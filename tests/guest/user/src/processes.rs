@@ -10,7 +10,8 @@ use crate::hang::{
 use crate::listing::{the_list_of_contexts_is_whole_in_pieces, the_time_of_the_processor_is_told};
 use crate::notify::a_daemon_that_says_when_it_is_ready_is_waited_for;
 use crate::terminals::{
-    a_terminal_is_free_when_its_leader_has_ended, a_terminal_is_sent_what_is_no_session,
+    a_session_is_sent_what_is_no_terminal, a_terminal_is_free_when_its_leader_has_ended,
+    a_terminal_is_sent_what_is_no_session,
 };
 use guest_test::{Outcome, check, check_eq, check_error, contexts, fail};
 use redox_rt::{
@@ -40,7 +41,8 @@ pub fn run() -> i32 {
         a_daemon_that_is_slow_to_start_keeps_nobody_waiting,
         a_daemon_that_hangs_before_it_is_ready_keeps_nobody_waiting,
         the_list_of_contexts_is_whole_in_pieces, the_time_of_the_processor_is_told,
-        a_terminal_is_sent_what_is_no_session, a_terminal_is_free_when_its_leader_has_ended,
+        a_terminal_is_sent_what_is_no_session, a_session_is_sent_what_is_no_terminal,
+        a_terminal_is_free_when_its_leader_has_ended,
     ]
 }
 

@@ -8,7 +8,7 @@ use redox_rt::{
 };
 use rt_core::wait;
 use syscall::{
-    EINVAL, EIO,
+    CallFlags, EINVAL, EIO,
     flag::{O_DIRECTORY, O_RDONLY, O_RDWR},
 };
 
@@ -36,6 +36,24 @@ pub fn a_terminal_is_sent_what_is_no_session() -> Outcome {
     check_eq!(master.write(b"x\n")?, 2);
     let mut line = [0; 8];
     check_eq!(slave.read(&mut line)?, 2);
+    Ok(())
+}
+
+/// A process that held a descriptor of its own as its session's terminal would stay for ever.
+pub fn a_session_is_sent_what_is_no_terminal() -> Outcome {
+    let own = process::process_fd().ok_or(Error::new(EINVAL))?;
+    let of_process = |name: &[u8]| sys::dup(own, name, sys::FD_ANY_UPPER).map(Fd::from_raw);
+    let (itself, reference, other) = (of_process(b"")?, of_process(b"pidfd")?, pipe()?.0);
+    let rows = [
+        [&itself, &itself],
+        [&reference, &reference],
+        [&other, &itself],
+        [&itself, &other],
+    ];
+    for (number, row) in rows.into_iter().enumerate() {
+        let sent = sys::send_fds(own, &row.map(Fd::raw), CallFlags::FD_CLONE, &[]);
+        check_error!(sent, EINVAL, "{number}");
+    }
     Ok(())
 }
 
