@@ -6,7 +6,7 @@
 //! | control | root | `first` | the first process |
 //! | reference | control, reference | `pidfd` | the process, to wait for, poll, and signal |
 //! | reference | control | `pidfd-PID` | another process that the caller may signal, or its child |
-//! | session | control | `session` | the caller's session, to signal its groups: for its terminal |
+//! | session | control | `session` | the session that the caller leads, to signal its groups: for its terminal |
 //! | thread | control | `new-thread` | a new thread, not started |
 //! | thread | control | `thread-N` | the Nth thread |
 //! | (the kernel's) | control, thread | `context-N`, `context` | the thread's context |
@@ -165,11 +165,11 @@ impl<T> Manager<T> {
                 .open(Kind::Reference(key), maker, payer)
                 .map(Made::Handle),
             "session" => {
-                let process = self.live(pid)?;
-                if !self.owns_session(process) {
+                let sid = self.live(pid)?.sid;
+                // Only the leader gives the session a terminal.
+                if sid != pid {
                     return Err(EPERM);
                 }
-                let sid = process.sid;
                 self.open(Kind::Session(sid), maker, payer)
                     .map(Made::Handle)
             }

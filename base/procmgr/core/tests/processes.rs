@@ -810,6 +810,26 @@ fn a_terminal_belongs_to_a_session() {
     sim.call(session, send(job.pid)).unwrap();
     assert!(sim.is_pending(job.pid, INT) && !sim.is_pending(shell.pid, INT));
     assert_eq!(sim.call(session, send(1)), Err(EPERM));
+    // Whose processes they are does not matter, so that it sends only what a terminal does, for the leader.
+    let become_user = [1000_u32; 6].map(u32::to_ne_bytes).concat();
+    let set = [ProcCall::SetResugid as u64, 0, 0];
+    sim.call_with(shell.handle, set, &become_user).unwrap();
+    for signal in 0..=RT {
+        let sends = matches!(signal, 0 | HUP | INT | 3 | CONT | TSTP | TTIN | 22 | 28);
+        let wanted = if sends { Ok((0, None)) } else { Err(EPERM) };
+        let verb = [PidfdCall::SendSignal as u64, signal.into(), job.pid.into()];
+        assert_eq!(sim.call(session, verb), wanted, "{signal}");
+        let word = control_word(shell.pid, signal);
+        let asked = sim.call(session, [CONTROL, shell.pid.into(), word]);
+        let wanted = matches!(signal, TTIN | 22)
+            .then_some((0, None))
+            .ok_or(EINVAL);
+        assert_eq!(asked, wanted, "{signal}");
+    }
+    assert_eq!(
+        sim.manager.dup(job.handle, b"session", 0),
+        Err(procmgr_core::Errno(EPERM))
+    );
     sim.exit(shell, 0);
     assert_eq!(sim.verb(job, ProcCall::ControlTerm, 0, 0), Err(ENXIO));
     sim.exit(job, 0);
