@@ -1,7 +1,9 @@
 //! What a terminal asks of a process manager, through the session descriptor that it is handed when it
 //! becomes the session's controlling terminal.
 //!
-//! The descriptor comes from `dup(process, "session")`. `SYS_CALL` metadata, besides
+//! The descriptor comes from `dup(process, "session")`, for the session's leader. It signals processes of every user, so
+//! it sends nothing but what a terminal sends: signal 0, `SIGHUP`, `SIGINT`, `SIGQUIT`, `SIGTSTP`, `SIGTTIN`, `SIGTTOU`,
+//! `SIGCONT` and `SIGWINCH`, `EPERM` for others. `SYS_CALL` metadata, besides
 //! `libredox::protocol::PidfdCall::SendSignal` with a group behind it:
 //!
 //! | metadata | answer |

@@ -2,6 +2,7 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
+use cap_abi::fcntl::F_SCHEME_OBJECT;
 use gen_slab::Key;
 use libredox::protocol::{ProcCall, ThreadCall};
 use procmgr_core::{Answer, Data, Effect, Errno, Made, Manager, Pid, State};
@@ -16,9 +17,17 @@ use syscall::{
 
 use crate::{machine::Machine, notice};
 
+/// A session's controlling terminal.
+pub struct Terminal {
+    /// Its end is the session's for the terminal, so that nobody else ever has it.
+    _kept: Fd,
+    /// Processes of the session have copies.
+    lent: Fd,
+}
+
 /// The rules, the contexts, and the requests that wait for something to happen.
 pub struct Service<'a> {
-    manager: Manager<Fd>,
+    manager: Manager<Terminal>,
     machine: Machine,
     socket: &'a Fd,
     /// By tag; with the process that waits.
@@ -46,7 +55,7 @@ enum Said {
 
 impl<'a> Service<'a> {
     pub const fn new(
-        manager: Manager<Fd>,
+        manager: Manager<Terminal>,
         proc_root: Fd,
         queue: &'static Queue,
         socket: &'a Fd,
@@ -103,10 +112,16 @@ impl<'a> Service<'a> {
             }
             Opcode::Sendfd => {
                 let pid = self.manager.controlled(handle).map_err(number)?;
-                if a != 0 && a != 1 {
+                if a != 2 {
                     return Err(errno::EINVAL);
                 }
-                let terminal = self.receive(sqe.tag)?;
+                let sent = self.receive(sqe.tag)?;
+                // A process that holds itself would never be unused.
+                if sent.iter().any(|fd| self.is_own(fd)) {
+                    return Err(errno::EINVAL);
+                }
+                let [kept, lent] = sent;
+                let terminal = Terminal { _kept: kept, lent };
                 self.manager.set_terminal(pid, terminal).map_err(number)?;
                 Ok(Said::Value(1, Data::None))
             }
@@ -115,13 +130,18 @@ impl<'a> Service<'a> {
         }
     }
 
-    fn receive(&self, tag: u32) -> Step<Fd> {
-        let mut fds = [0];
+    fn receive(&self, tag: u32) -> Step<[Fd; 2]> {
+        let mut fds = [0; 2];
         let metadata = [SchemeSocketCall::ObtainFd as u64, u64::from(tag)];
         sys::receive_fds(self.socket.raw(), &mut fds, CallFlags::FD_UPPER, &metadata)
             .map_err(code)?;
-        let [fd] = fds;
-        Ok(Fd::from_raw(fd))
+        Ok(fds.map(Fd::from_raw))
+    }
+
+    /// Whether a descriptor is of one of the objects that are served here.
+    fn is_own(&self, fd: &Fd) -> bool {
+        // SAFETY: this command takes the number of a descriptor and no pointer.
+        unsafe { sys::fcntl(self.socket.raw(), F_SCHEME_OBJECT, fd.raw()) }.is_ok()
     }
 
     fn dup(&mut self, handle: u64, name: &[u8], user: u32) -> Step<Said> {
@@ -145,7 +165,7 @@ impl<'a> Service<'a> {
             }
             Made::Terminal(pid) => {
                 let terminal = self.manager.terminal(pid).map_err(number)?;
-                terminal.dup(b"").map(Said::Descriptor).map_err(code)
+                terminal.lent.dup(b"").map(Said::Descriptor).map_err(code)
             }
         }
     }

@@ -427,12 +427,12 @@ pub fn open_own(path: &[u8], out: usize) -> Option<Result<usize>> {
     })
 }
 
-/// What the process manager keeps is asked for a descriptor of its own, so that it alone decides how long
-/// the session has the terminal.
+/// What the process manager lends is no terminal itself, and is asked for one. What it keeps, which decides how
+/// long the session has the terminal, it gives nobody.
 fn controlling_terminal(out: usize) -> Result<usize> {
     let process = crate::process::process_fd().ok_or(Error::new(ENXIO))?;
-    let kept = Fd::from_raw(again(|| sys::dup(process, b"tty", sys::FD_ANY_UPPER))?);
-    again(|| sys::dup(kept.raw(), b"tty", out))
+    let lent = Fd::from_raw(again(|| sys::dup(process, b"tty", sys::FD_ANY_UPPER))?);
+    again(|| sys::dup(lent.raw(), b"tty", out))
 }
 
 /// Opens a path; `out` is the number to put it at ([`sys::FD_ANY`] and the like).

@@ -3,7 +3,7 @@
 
 use libredox::protocol::ProcCall;
 use syscall::error::{Error, Result};
-use syscall::{EINVAL, ENOTTY, ENXIO};
+use syscall::{CallFlags, EINVAL, ENOTTY, ENXIO};
 
 use crate::fd::Fd;
 use crate::signal::again;
@@ -34,16 +34,20 @@ pub fn is_terminal(fd: usize) -> bool {
 }
 
 /// Makes a terminal the controlling one of the session that this process leads: the terminal gets the
-/// session's descriptor, to signal it, and the process manager one of the terminal's, whose end is the
-/// end of the session.
+/// session's descriptor, to signal it, and the process manager two of the terminal's: one whose end is the
+/// end of the session, and one to open the terminal through.
 pub fn acquire(fd: usize) -> Result<()> {
     let own = process::process_fd().ok_or(Error::new(syscall::ENOSYS))?;
     let place = derived(fd, b"sctty")?;
     let session = Fd::from_raw(again(|| sys::dup(own, b"session", sys::FD_ANY_UPPER))?);
     place.send(session, &[])?;
-    let kept = derived(fd, b"controlling")?;
-    let own = core::mem::ManuallyDrop::new(Fd::from_raw(own));
-    own.send(kept, &[]).map(drop)
+    let (kept, lent) = (derived(fd, b"controlling")?, derived(fd, b"lent")?);
+    sys::send_fds(own, &[kept.raw(), lent.raw()], CallFlags::empty(), &[])?;
+    // The kernel took them out of the table.
+    for sent in [kept, lent] {
+        let _ = sent.into_raw();
+    }
+    Ok(())
 }
 
 /// Gives the controlling terminal up. Only the session's leader may; `ENOTTY` without one.

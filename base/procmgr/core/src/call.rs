@@ -34,9 +34,12 @@ impl<T> Manager<T> {
                 let call = wire::process_call(metadata, payload)?;
                 self.process_call(pid, call, tag, world, effects)
             }
-            Kind::Reference(key) => {
+            Kind::Reference(key, ids) => {
                 let (signal, _) = wire::reference_call(metadata)?;
                 let process = self.processes.get(key).filter(|p| !p.reaped).ok_or(ESRCH)?;
+                if !ids.may_signal(&process.ids) {
+                    return Err(EPERM);
+                }
                 // Nobody in particular sends it: whoever holds the descriptor.
                 let (pid, sender) = (process.pid, SenderInfo { pid: 0, ruid: 0 });
                 self.send_unchecked(pid, signal, sender, None, world, effects)?;

@@ -150,7 +150,7 @@ impl<T> Manager<T> {
     }
 
     /// A session without its leader has no terminal. Its daemon learns by the descriptor's going, and
-    /// hangs up the foreground group, which it alone knows.
+    /// hangs up the foreground group, which it alone knows: so nobody else may ever have that descriptor.
     pub(crate) fn leader_ended(&mut self, pid: Pid) {
         if let Some(session) = self.sessions.get_mut(&pid) {
             session.terminal = None;

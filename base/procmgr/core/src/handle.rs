@@ -6,18 +6,18 @@
 //! | control | root | `first` | the first process |
 //! | reference | control, reference | `pidfd` | the process, to wait for, poll, and signal |
 //! | reference | control | `pidfd-PID` | another process that the caller may signal, or its child |
-//! | session | control | `session` | the caller's session, to signal its groups: for its terminal |
+//! | session | control | `session` | the session that the caller leads, to signal its groups: for its terminal |
 //! | thread | control | `new-thread` | a new thread, not started |
 //! | thread | control | `thread-N` | the Nth thread |
 //! | (the kernel's) | control, thread | `context-N`, `context` | the thread's context |
-//! | (another's) | control | `tty` | the session's terminal |
+//! | (another's) | control | `tty` | what the session's terminal lends, to open it through |
 //!
 //! The scheme `proc` has one file, `proc-creds-capability`: whoever opens it can ask for the credentials of every
 //! process (`GetProcCredentials`), as daemons of the crate `redoxfs` do for their callers.
 //!
 //! A control handle *is* its process: what is done through it, the process does. A reference is made
-//! for passing on: it can do no more than the table says, and nobody's user id matters when it is
-//! used.
+//! for passing on: it can do no more than the table says, and the user id of whoever uses it does not
+//! matter. It signals as its maker could when it was made, also what becomes another user later.
 
 use alloc::vec::Vec;
 
@@ -38,7 +38,8 @@ const HANDLES_MAX: usize = 4096;
 pub(crate) enum Kind {
     Root,
     Control(Key),
-    Reference(Key),
+    /// With the identities of whoever made it, as they were: by these it may signal.
+    Reference(Key, Ids),
     Session(Pid),
     Thread(Key),
     /// The root of the scheme `proc`.
@@ -128,10 +129,8 @@ impl<T> Manager<T> {
                 let handle = self.open(Kind::Control(key), None, SUPERUSER)?;
                 return Ok(Made::NewThread { handle, thread });
             }
-            Kind::Reference(key) if text == "pidfd" => {
-                return self
-                    .open(Kind::Reference(key), None, user)
-                    .map(Made::Handle);
+            reference @ Kind::Reference(..) if text == "pidfd" => {
+                return self.open(reference, None, user).map(Made::Handle);
             }
             Kind::Thread(thread) if text == "context" => {
                 self.threads.get(thread).ok_or(Errno(errno::ESRCH))?;
@@ -144,7 +143,8 @@ impl<T> Manager<T> {
         if process.handles_made >= HANDLES_MAX {
             return Err(Errno(errno::EMFILE));
         }
-        let (pid, maker, payer) = (process.pid, Some(key), process.ids.payer());
+        let (pid, ids) = (process.pid, process.ids);
+        let (maker, payer) = (Some(key), ids.payer());
         // Nothing is made that there is no handle for.
         if self.of_handles.room(payer) == 0 {
             return Err(Errno(errno::ENFILE));
@@ -162,14 +162,14 @@ impl<T> Manager<T> {
                 Ok(Made::NewThread { handle, thread })
             }
             "pidfd" => self
-                .open(Kind::Reference(key), maker, payer)
+                .open(Kind::Reference(key, ids), maker, payer)
                 .map(Made::Handle),
             "session" => {
-                let process = self.live(pid)?;
-                if !self.owns_session(process) {
+                let sid = self.live(pid)?.sid;
+                // Only the leader gives the session a terminal.
+                if sid != pid {
                     return Err(EPERM);
                 }
-                let sid = process.sid;
                 self.open(Kind::Session(sid), maker, payer)
                     .map(Made::Handle)
             }
@@ -186,7 +186,7 @@ impl<T> Manager<T> {
                     "context" => self.thread(pid, number as usize).map(Made::Context),
                     "pidfd" => {
                         let target = self.reference_to(pid, number)?;
-                        self.open(Kind::Reference(target), maker, payer)
+                        self.open(Kind::Reference(target, ids), maker, payer)
                             .map(Made::Handle)
                     }
                     _ => Err(EINVAL),
@@ -231,7 +231,7 @@ impl<T> Manager<T> {
                     process.control_handles = process.control_handles.saturating_add_signed(by);
                 }
             }
-            Kind::Reference(key) => {
+            Kind::Reference(key, _) => {
                 if let Some(process) = self.processes.get_mut(key) {
                     process.other_handles = process.other_handles.saturating_add_signed(by);
                 }
@@ -279,7 +279,7 @@ impl<T> Manager<T> {
                 }
                 self.forget_if_unused(key);
             }
-            Kind::Reference(key) => {
+            Kind::Reference(key, _) => {
                 if let Some(process) = self.processes.get_mut(key) {
                     process.polled.remove(&Key::from_raw(handle));
                 }
@@ -329,7 +329,7 @@ impl<T> Manager<T> {
         wait: bool,
         tag: Tag,
     ) -> Result<Answer, Errno> {
-        let Kind::Reference(key) = self.kind(handle)? else {
+        let Kind::Reference(key, _) = self.kind(handle)? else {
             return Err(EINVAL);
         };
         if room < size_of::<usize>() {
@@ -364,7 +364,7 @@ impl<T> Manager<T> {
     /// # Errors
     /// `EPERM` for a handle that has no events; `EBADF`.
     pub fn fevent(&mut self, handle: u64, asked: EventFlags) -> Result<Ready, Errno> {
-        let (Kind::Reference(key) | Kind::Control(key)) = self.kind(handle)? else {
+        let (Kind::Reference(key, _) | Kind::Control(key)) = self.kind(handle)? else {
             return Err(EPERM);
         };
         let process = self.processes.get_mut(key).ok_or(EBADF)?;

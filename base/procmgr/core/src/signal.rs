@@ -22,11 +22,13 @@ const QUEUE_MAX: u64 = 256;
 
 pub(crate) const SIGHUP: u8 = protocol::SIGHUP as u8;
 pub(crate) const SIGCONT: u8 = protocol::SIGCONT as u8;
+const SIGINT: u8 = protocol::SIGINT as u8;
+const SIGQUIT: u8 = protocol::SIGQUIT as u8;
 const SIGKILL: u8 = protocol::SIGKILL as u8;
 const SIGSTOP: u8 = protocol::SIGSTOP as u8;
 const SIGTSTP: u8 = protocol::SIGTSTP as u8;
-const SIGTTIN: u8 = protocol::SIGTTIN as u8;
-const SIGTTOU: u8 = protocol::SIGTTOU as u8;
+pub(crate) const SIGTTIN: u8 = protocol::SIGTTIN as u8;
+pub(crate) const SIGTTOU: u8 = protocol::SIGTTOU as u8;
 const SIGCHLD: u8 = protocol::SIGCHLD as u8;
 const SIGURG: u8 = protocol::SIGURG as u8;
 const SIGWINCH: u8 = protocol::SIGWINCH as u8;
@@ -58,6 +60,14 @@ pub const fn default_action(signal: u8) -> Action {
         SIGSTOP | SIGTSTP | SIGTTIN | SIGTTOU => Action::Stop,
         _ => Action::End,
     }
+}
+
+/// Whether terminals send this signal, or ask about it: nobody's user id matters then.
+pub(crate) const fn is_a_terminals(signal: u8) -> bool {
+    matches!(
+        signal,
+        0 | SIGHUP | SIGINT | SIGQUIT | SIGCONT | SIGTSTP | SIGTTIN | SIGTTOU | SIGWINCH
+    )
 }
 
 impl<T> Manager<T> {

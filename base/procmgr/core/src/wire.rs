@@ -22,7 +22,7 @@
 //! | `GetProcCredentials` | process or 0 | 0 | out: `ProcMeta` |
 //! | `SetProcPriority` | target or 0, priority 0 to 39 (`nice` + 20) | 0 | |
 //! | `GetProcPriority` | target or 0 | the priority | |
-//! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd) |
+//! | `ControlTerm` | 0 asks, 1 gives it up | 0 | a terminal is *sent* to the handle (sendfd), as two descriptors: what is kept, and what `tty` copies |
 //! | `cap_abi::process::CONFINE` | | 0 | |
 //! | `cap_abi::process::COUNTS` | | 0 | out: 5 `u64` |
 //! | `cap_abi::process::TIMES` | | 0 | out: 2 `u64` |
@@ -31,8 +31,8 @@
 //!
 //! The flags of a wait are `WaitFlags` and `cap_abi::process::WAIT_*`.
 //!
-//! On a reference: `[PidfdCall::SendSignal, signal]`. On a session handle:
-//! `[PidfdCall::SendSignal, signal, group]` and what `cap_abi::session` says. On a thread handle: `[ThreadCall::SignalThread, signal]`
+//! On a reference: `[PidfdCall::SendSignal, signal]`, `EPERM` where its maker could not. On a session handle:
+//! `[PidfdCall::SendSignal, signal, group]`, for signals that terminals send, and what `cap_abi::session` says. On a thread handle: `[ThreadCall::SignalThread, signal]`
 //! and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the shell's affair). On a control handle and a session
 //! handle at once: `[cap_abi::session::LEADER]`.
 //!
@@ -44,9 +44,9 @@ use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadC
 
 use crate::{
     credentials::SetIds,
-    manager::{EINVAL, ESRCH, Errno},
+    manager::{EINVAL, EPERM, ESRCH, Errno},
     process::{Awaited, Limits, NAME_LEN, Pid, RESOURCES},
-    signal::SIGNALS,
+    signal::{SIGNALS, SIGTTIN, SIGTTOU, is_a_terminals},
     status,
 };
 
@@ -165,11 +165,16 @@ pub(crate) fn session_call(metadata: Metadata) -> Result<SessionCall, Errno> {
         session::LEADER => Ok(SessionCall::Leader),
         session::CONTROL => {
             let (foreground, number) = session::control_parts(b);
-            let number = signal(number.into())?;
+            if !matches!(number, SIGTTIN | SIGTTOU) {
+                return Err(EINVAL);
+            }
             Ok(SessionCall::Control(pid(a)?, foreground, number))
         }
         _ => {
             let (number, group) = reference_call(metadata)?;
+            if !is_a_terminals(number) {
+                return Err(EPERM);
+            }
             Ok(SessionCall::Signal(number, pid(group)?))
         }
     }

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use cap_abi::process::{TIMES, WAIT_KEEP, WAIT_NOT_ENDED};
+use cap_abi::process::{SET_IDS_OF, TIMES, WAIT_KEEP, WAIT_NOT_ENDED};
 use cap_abi::session::{CONTROL, Control, LEADER, control_word};
 use common::{Proc, Sim};
 use libredox::protocol::{PidfdCall, ProcCall, ProcKillTarget, RtSigInfo, ThreadCall, WaitFlags};
@@ -810,6 +810,26 @@ fn a_terminal_belongs_to_a_session() {
     sim.call(session, send(job.pid)).unwrap();
     assert!(sim.is_pending(job.pid, INT) && !sim.is_pending(shell.pid, INT));
     assert_eq!(sim.call(session, send(1)), Err(EPERM));
+    // Whose processes they are does not matter, so that it sends only what a terminal does, for the leader.
+    let become_user = [1000_u32; 6].map(u32::to_ne_bytes).concat();
+    let set = [ProcCall::SetResugid as u64, 0, 0];
+    sim.call_with(shell.handle, set, &become_user).unwrap();
+    for signal in 0..=RT {
+        let sends = matches!(signal, 0 | HUP | INT | 3 | CONT | TSTP | TTIN | 22 | 28);
+        let wanted = if sends { Ok((0, None)) } else { Err(EPERM) };
+        let verb = [PidfdCall::SendSignal as u64, signal.into(), job.pid.into()];
+        assert_eq!(sim.call(session, verb), wanted, "{signal}");
+        let word = control_word(shell.pid, signal);
+        let asked = sim.call(session, [CONTROL, shell.pid.into(), word]);
+        let wanted = matches!(signal, TTIN | 22)
+            .then_some((0, None))
+            .ok_or(EINVAL);
+        assert_eq!(asked, wanted, "{signal}");
+    }
+    assert_eq!(
+        sim.manager.dup(job.handle, b"session", 0),
+        Err(procmgr_core::Errno(EPERM))
+    );
     sim.exit(shell, 0);
     assert_eq!(sim.verb(job, ProcCall::ControlTerm, 0, 0), Err(ENXIO));
     sim.exit(job, 0);
@@ -975,6 +995,49 @@ fn a_reference_waits_polls_and_kills() {
         sim.manager.dup(a.handle, b"pidfd-999", 0).unwrap_err().0,
         ESRCH
     );
+}
+
+/// Also a parent's, of a child that has become somebody else.
+#[test]
+fn a_reference_signals_as_its_maker_could() {
+    let (mut sim, init) = Sim::new();
+    let parent = user(&mut sim, init, 5);
+    let child = sim.fork(parent);
+    let reference = |sim: &mut Sim, maker: Proc| {
+        let name = format!("pidfd-{}", child.pid);
+        match sim.manager.dup(maker.handle, name.as_bytes(), 0) {
+            Ok(Made::Handle(handle)) => handle,
+            other => panic!("{other:?}"),
+        }
+    };
+    let send = |sim: &mut Sim, fd: u64, signal: u8| {
+        sim.call(fd, [PidfdCall::SendSignal as u64, signal.into(), 0])
+    };
+    let root = sim.fork(init);
+    let (early, of_root) = (reference(&mut sim, parent), reference(&mut sim, root));
+    assert_eq!(send(&mut sim, early, INT), Ok((0, None)));
+    // What su does; and the other maker gives its privilege up.
+    let set = [SET_IDS_OF, child.pid.into(), 0];
+    sim.call_with(init.handle, set, &[0; 24]).unwrap();
+    let set = [ProcCall::SetResugid as u64, 0, 0];
+    sim.call_with(root.handle, set, &[5_u32; 6].map(u32::to_ne_bytes).concat())
+        .unwrap();
+    let late = reference(&mut sim, parent);
+    let Ok(Made::Handle(copy)) = sim.manager.dup(early, b"pidfd", 0) else {
+        panic!()
+    };
+    for fd in [early, late, copy] {
+        for signal in [0, TERM, KILL] {
+            assert_eq!(send(&mut sim, fd, signal), Err(EPERM), "{signal}");
+        }
+    }
+    assert!(!sim.is_pending(child.pid, TERM));
+    assert_eq!(send(&mut sim, of_root, KILL), Ok((0, None)));
+    // Its end is its parent's to know.
+    assert!(matches!(
+        sim.manager.read(late, 8, false, 900),
+        Ok(Answer::Now(8, Data::Status(9)))
+    ));
 }
 
 #[test]

@@ -21,8 +21,9 @@
 //! | `flow` | both | written: `TCOOFF` and the like |
 //! | `nread`, `outq` | both | how much input, and output, waits |
 //! | `sctty` | terminal | is sent a session's descriptor (`cap_abi::session`) by its leader: this is its controlling terminal |
-//! | `controlling` | terminal | for the process manager to keep: when it goes, so has the session |
-//! | `tty` | terminal, controlling | the terminal, opened again |
+//! | `controlling` | terminal | for the process manager to keep, and nobody else: when it goes, so has the session |
+//! | `lent` | terminal | for the process manager to give the session's processes, who can only `dup` it |
+//! | `tty` | terminal, lent | the terminal, opened again |
 //! | `slave` | master | the terminal |
 //!
 //! A terminal is its owner's to open, and the superuser's. After its session, every descriptor of it is

@@ -182,8 +182,8 @@ impl<S> Server<S> {
         let terminal = self.terminals.get(key).ok_or(errno::EBADF)?;
         let master = match target.role {
             Role::Master => true,
-            Role::Slave | Role::Controlling(_) => false,
-            Role::Root | Role::Attribute(..) => return Err(errno::EINVAL),
+            Role::Slave | Role::Lent => false,
+            Role::Root | Role::Controlling(_) | Role::Attribute(..) => return Err(errno::EINVAL),
         };
         if !master && (terminal.masters == 0 || handle.generation != terminal.generation) {
             return Err(errno::EIO);
@@ -193,6 +193,10 @@ impl<S> Server<S> {
             b"slave" if master => Role::Slave,
             b"controlling" if target.role == Role::Slave => {
                 Role::Controlling(terminal.led_by(caller).ok_or(errno::EPERM)?)
+            }
+            b"lent" if target.role == Role::Slave => {
+                terminal.led_by(caller).ok_or(errno::EPERM)?;
+                Role::Lent
             }
             _ => {
                 let attribute = Attribute::named(name).ok_or(errno::EINVAL)?;

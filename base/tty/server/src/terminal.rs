@@ -31,8 +31,11 @@ pub enum Role {
     Master,
     /// A terminal.
     Slave,
-    /// A terminal as the process manager keeps it, for the session with this serial number.
+    /// A terminal as the process manager keeps it, for the session with this serial number. Whoever else had it
+    /// could keep the session from its end.
     Controlling(u64),
+    /// What the process manager gives the session's processes, to open the terminal through.
+    Lent,
     /// Something about a terminal; whether it is asked from the other side.
     Attribute(Attribute, bool),
 }

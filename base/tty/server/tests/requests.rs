@@ -553,10 +553,11 @@ fn a_session_ends_with_its_terminal() {
     let mut world = World::console();
     let console = world.open("").unwrap();
     let kept = world.control(console).unwrap();
+    let lent = world.dup(console, "lent").unwrap();
     world
         .done(Opcode::Fchown, [console, 7, 7, 0, 0], &mut [])
         .unwrap();
-    let again = world.dup(kept, "tty").unwrap();
+    let again = world.dup(lent, "tty").unwrap();
     world.settings(console, |s| s.lflag = 0);
     world.set(console, "pgrp", &11u32.to_ne_bytes()).unwrap();
     world.caller = 11;
@@ -566,6 +567,8 @@ fn a_session_ends_with_its_terminal() {
     assert_eq!(world.replies[&reader], (Ok(0), String::new()));
     assert_eq!(world.read(console), Ok(String::new()));
     assert_eq!(world.write(again, "x"), Err(EIO));
+    // Whoever still has what was lent gets nothing through it.
+    assert_eq!(world.dup(lent, "tty"), Err(EIO));
     // The next one finds it as new.
     world.uid = 7;
     assert_eq!(world.open(""), Err(EACCES));
@@ -579,9 +582,44 @@ fn a_session_ends_with_its_terminal() {
     assert_eq!(world.read(next), Ok("x\n".into()));
     assert_eq!(world.server.output(0, &mut world.manager), b"x\r\n");
     // What is closed late does not count.
+    world.close(lent);
     world.close(console);
     world.close(again);
     assert_eq!(world.write(next, "y"), Ok(1));
+}
+
+/// What the process manager keeps gives nothing, and what it lends is no terminal itself.
+#[test]
+fn what_is_kept_and_what_is_lent() {
+    let mut world = World::pty();
+    let (master, slave) = world.pair();
+    assert_eq!(world.dup(slave, "lent"), Err(EPERM), "there is no session");
+    let kept = world.control(slave).unwrap();
+    world.caller = 11;
+    assert_eq!(world.dup(slave, "lent"), Err(EPERM), "not the leader");
+    world.caller = 10;
+    let lent = world.dup(slave, "lent").unwrap();
+    for name in ["tty", "termios", "lent", "controlling", "sctty"] {
+        assert_eq!(world.dup(kept, name), Err(EINVAL), "{name}");
+    }
+    for name in ["lent", "controlling", "sctty"] {
+        assert_eq!(world.dup(lent, name), Err(EINVAL), "{name}");
+    }
+    assert_eq!(world.read(lent), Err(EBADF));
+    assert_eq!(world.write(lent, "x"), Err(EBADF));
+    let again = world.dup(lent, "tty").unwrap();
+    assert_eq!(world.write(again, "x"), Ok(1));
+    // It keeps no terminal open.
+    world.close(again);
+    world.close(slave);
+    assert_eq!(world.read(master), Ok("x".into()));
+    assert_eq!(world.read(master), Ok(String::new()));
+    // Nor a session: who begins the next one has a terminal.
+    world.close(kept);
+    world.caller = 20;
+    let next = world.dup(master, "slave").unwrap();
+    world.control(next).unwrap();
+    assert_eq!(world.dup(lent, "tty"), Err(EIO));
 }
 
 #[test]

@@ -9,7 +9,10 @@ use crate::hang::{
 };
 use crate::listing::{the_list_of_contexts_is_whole_in_pieces, the_time_of_the_processor_is_told};
 use crate::notify::a_daemon_that_says_when_it_is_ready_is_waited_for;
-use crate::terminals::a_terminal_is_sent_what_is_no_session;
+use crate::terminals::{
+    a_session_is_sent_what_is_no_terminal, a_terminal_is_free_when_its_leader_has_ended,
+    a_terminal_is_sent_what_is_no_session,
+};
 use guest_test::{Outcome, check, check_eq, check_error, contexts, fail};
 use redox_rt::{
     Error, Fd, Result,
@@ -38,7 +41,8 @@ pub fn run() -> i32 {
         a_daemon_that_is_slow_to_start_keeps_nobody_waiting,
         a_daemon_that_hangs_before_it_is_ready_keeps_nobody_waiting,
         the_list_of_contexts_is_whole_in_pieces, the_time_of_the_processor_is_told,
-        a_terminal_is_sent_what_is_no_session,
+        a_terminal_is_sent_what_is_no_session, a_session_is_sent_what_is_no_terminal,
+        a_terminal_is_free_when_its_leader_has_ended,
     ]
 }
 
@@ -50,14 +54,14 @@ const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 
 /// Starts a child that ends with what `body` answers.
-fn child(body: impl FnOnce() -> i32) -> Result<u32> {
+pub fn child(body: impl FnOnce() -> i32) -> Result<u32> {
     match process::fork()? {
         Some(pid) => Ok(pid),
         None => redox_rt::exit(body()),
     }
 }
 
-fn wait_for(awaited: Awaited) -> Result<(u32, u32)> {
+pub fn wait_for(awaited: Awaited) -> Result<(u32, u32)> {
     process::wait(awaited, WaitFlags::empty())?.ok_or(Error::new(ECHILD))
 }
 
@@ -202,7 +206,7 @@ fn orphans_are_inits() -> Outcome {
 }
 
 /// A pipe's two ends.
-fn pipe() -> Result<(Fd, Fd)> {
+pub fn pipe() -> Result<(Fd, Fd)> {
     let reader = Fd::from_raw(ns::open(b"/scheme/pipe", O_RDONLY, sys::FD_ANY_UPPER)?);
     let writer = reader.dup(b"write")?;
     Ok((reader, writer))
