@@ -159,10 +159,11 @@ impl<R, L> Manager<R, L> {
     /// Gives a namespace made with [`Dup::LeasedHandle`] the lease that ends it.
     ///
     /// # Errors
-    /// `EBADF`; the lease is dropped.
+    /// `EBADF`, and `ENOMEM` beyond the limit of the handle's maker; the lease is dropped.
     pub fn keep_lease(&mut self, handle: u64, lease: L) -> Result<(), Error> {
         let (ns, _) = self.access(handle)?;
-        self.namespace_mut(ns)?.lease = Some(lease);
+        let held = self.roots.hold(self.handle(handle)?.uid)?;
+        self.namespace_mut(ns)?.lease = Some((lease, held));
         Ok(())
     }
 
@@ -182,7 +183,7 @@ impl<R, L> Manager<R, L> {
             return Err(denied(Cause::MayNotDelete));
         }
         let namespace = self.namespace_mut(ns)?;
-        let lease = namespace
+        let (lease, _) = namespace
             .lease
             .take()
             .ok_or(Error::new(errno::EOPNOTSUPP, Cause::WrongHandle))?;
