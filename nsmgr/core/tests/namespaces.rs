@@ -647,6 +647,42 @@ fn names_are_charged_to_whoever_holds_them() {
 }
 
 #[test]
+fn a_namespace_that_is_left_to_a_user_is_charged_to_that_one() {
+    let mut world = World::with_limits(Limits {
+        names_per_uid: 10,
+        ..Limits::default()
+    });
+    let root = Caller { pid: 2, uid: 0 };
+    let register = api::issue_register_payload(b"0");
+    let handle = world.dup_as(world.first, &register, root).unwrap();
+    world.send(handle).unwrap();
+    let fork_for = |user| api::fork_for_payload(user, ForkFlags::SKIP_UNKNOWN, [&b"0"[..]]);
+    // Only the superuser makes others pay.
+    for (user, refused) in [(0, true), (1001, true), (USER.uid, false)] {
+        let made = world.dup(world.first, &fork_for(user));
+        assert_eq!(made.is_err_and(|error| error.errno == EACCES), refused);
+    }
+    let session = world
+        .dup_as(world.first, &fork_for(USER.uid), root)
+        .unwrap();
+    assert_eq!(world.manager.owner(session), USER.uid);
+    let full = u64::from(Rights::FULL.bits());
+    let mut aliases = (0..20).map(|number| {
+        let alias = format!("alias-{number}");
+        let payload = api::bind_payload(b"0", alias.as_bytes());
+        world.manager.bind(session, full, &payload, USER)
+    });
+    assert!(aliases.any(|bound| bound.is_err_and(|error| error.errno == ENOMEM)));
+    // Which is nothing to the superuser.
+    let own = (1..8).map(|number| number.to_string());
+    for name in own {
+        let register = api::issue_register_payload(name.as_bytes());
+        let handle = world.dup_as(world.first, &register, root).unwrap();
+        world.send(handle).unwrap();
+    }
+}
+
+#[test]
 fn roots_are_charged_to_whoever_has_them_kept() {
     let mut world = World::with_limits(Limits {
         roots: 64,
