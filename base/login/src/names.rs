@@ -12,7 +12,7 @@ use crate::files::read_text;
 
 const FILE: &str = "login_schemes.toml";
 
-/// The user's namespace, forked from this process's. If what the file says cannot be had, it is the narrowest one;
+/// The user's namespace, forked from this process's; the user is charged for it. If what the file says cannot be had, it is the narrowest one;
 /// `program` says so on descriptor 2.
 ///
 /// # Errors
@@ -28,15 +28,15 @@ pub fn namespace_of(program: &str, account: &Account) -> Result<Fd> {
             Schemes::default()
         }
     };
-    fork(&said.of(&account.name)).or_else(|error| {
+    fork(account.uid, &said.of(&account.name)).or_else(|error| {
         eprintln!("{program}: the namespace of {}: {error}", account.name);
-        fork(&NARROWEST)
+        fork(account.uid, &NARROWEST)
     })
 }
 
-fn fork(names: &[&str]) -> Result<Fd> {
+fn fork(user: u32, names: &[&str]) -> Result<Fd> {
     let own = namespace::namespace().ok_or(Error::new(ENOENT))?;
     let names = names.iter().map(|name| name.as_bytes());
-    let payload = nsmgr_api::fork_with_payload(ForkFlags::SKIP_UNKNOWN, names);
+    let payload = nsmgr_api::fork_for_payload(user, ForkFlags::SKIP_UNKNOWN, names);
     sys::dup(own, &payload, sys::FD_ANY_UPPER).map(Fd::from_raw)
 }

@@ -14,6 +14,7 @@
 //! | `ShrinkPermissions`, permissions | the same namespace with fewer permissions |
 //! | `IssueRegister`, name (to the end) | a register handle: binds `name` to the one descriptor sent to it |
 //! | [`Request::Fork`], [`ForkFlags`], entries | like `ForkNs`, with options |
+//! | [`Request::ForkFor`], user, [`ForkFlags`], entries | the same, and that user is charged for it |
 //! | [`Request::Watch`] | a watch handle: readable after the namespace has changed |
 //! | [`Request::Register`], rights, [`RegisterFlags`], name (to the end) | a register handle that binds with fewer rights, or beneath a directory |
 //! | [`Request::RegisterPlace`], rights, [`RegisterFlags`], two entries: name, path | a register handle that binds a directory at its own path under the name |
@@ -86,6 +87,9 @@ pub enum Request {
     /// A register handle for a place of a name, which is always beneath its directory. Needs
     /// `NsPermissions::INSERT`.
     RegisterPlace = 0x103,
+    /// A fork with [`ForkFlags`] that another user is charged for, and for what is bound in it. Only the
+    /// superuser may name another (`EACCES`).
+    ForkFor = 0x104,
 }
 
 impl Request {
@@ -97,6 +101,7 @@ impl Request {
             0x101 => Self::Watch,
             0x102 => Self::Register,
             0x103 => Self::RegisterPlace,
+            0x104 => Self::ForkFor,
             _ => return None,
         })
     }
@@ -181,6 +186,20 @@ pub fn fork_with_payload<'a>(
     names: impl IntoIterator<Item = &'a [u8]>,
 ) -> Vec<u8> {
     let mut payload = word(Request::Fork as usize);
+    payload.extend_from_slice(&flags.bits().to_ne_bytes());
+    push_entries(&mut payload, names);
+    payload
+}
+
+/// Builds the payload of [`Request::ForkFor`].
+#[must_use]
+pub fn fork_for_payload<'a>(
+    user: u32,
+    flags: ForkFlags,
+    names: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<u8> {
+    let mut payload = word(Request::ForkFor as usize);
+    payload.extend_from_slice(&(user as usize).to_ne_bytes());
     payload.extend_from_slice(&flags.bits().to_ne_bytes());
     push_entries(&mut payload, names);
     payload

@@ -8,7 +8,10 @@ use cap_abi::Rights;
 use gen_slab::Key;
 use syscall::error as errno;
 
-use crate::error::{Cause, Error};
+use crate::{
+    error::{Cause, Error},
+    roots::{Held, Roots},
+};
 
 /// How many bindings may be derived one from the other.
 const DEPTH_MAX: u8 = 16;
@@ -29,6 +32,9 @@ pub struct Binding<R> {
     home: Key,
     source: Option<Rc<Self>>,
     depth: u8,
+    /// Who is charged for the root. While the binding is vacant this stays, so that a daemon that is
+    /// started again finds its place.
+    held: RefCell<Option<Held>>,
     /// Counts the bindings there are.
     _alive: Rc<()>,
 }
@@ -44,7 +50,7 @@ enum Content<R> {
 }
 
 impl<R> Binding<R> {
-    pub(crate) fn new(root: R, rights: Rights, home: Key, alive: &Rc<()>) -> Self {
+    pub(crate) fn new(root: R, held: Held, rights: Rights, home: Key, alive: &Rc<()>) -> Self {
         Self {
             content: RefCell::new(Content::Root(root, 0)),
             version: Cell::new(0),
@@ -52,6 +58,7 @@ impl<R> Binding<R> {
             home,
             source: None,
             depth: 0,
+            held: RefCell::new(Some(held)),
             _alive: Rc::clone(alive),
         }
     }
@@ -72,6 +79,7 @@ impl<R> Binding<R> {
             home,
             source: Some(Rc::clone(source)),
             depth,
+            held: RefCell::new(None),
             _alive: Rc::clone(&source._alive),
         })
     }
@@ -97,6 +105,16 @@ impl<R> Binding<R> {
     #[must_use]
     pub fn source(&self) -> Option<&Rc<Self>> {
         self.source.as_ref().filter(|_| !self.has_ended())
+    }
+
+    /// Charges a user for the root that is about to be kept, unless one is charged already.
+    pub(crate) fn charge(&self, roots: &Roots, user: u32) -> Result<(), Error> {
+        if let Ok(mut held) = self.held.try_borrow_mut()
+            && held.is_none()
+        {
+            *held = Some(roots.hold(user)?);
+        }
+        Ok(())
     }
 
     /// Keeps a root that was derived from the source's present one, and gives the former one back.
@@ -159,6 +177,9 @@ impl<R> Binding<R> {
 
     /// Ends the binding in every namespace that has it.
     pub(crate) fn end(&self) -> Option<R> {
+        if let Ok(mut held) = self.held.try_borrow_mut() {
+            held.take();
+        }
         self.empty(Content::Ended)
     }
 
@@ -184,7 +205,8 @@ mod tests {
     }
 
     fn bound(root: u32) -> Rc<Binding<u32>> {
-        Rc::new(Binding::new(root, Rights::FULL, home(), &Rc::new(())))
+        let held = Roots::new(1).hold(0).unwrap();
+        Rc::new(Binding::new(root, held, Rights::FULL, home(), &Rc::new(())))
     }
 
     fn root(binding: &Binding<u32>) -> Option<u32> {
@@ -229,6 +251,26 @@ mod tests {
         assert_eq!(derived.end(), Some(20));
         assert!(derived.source().is_none());
         assert_eq!(derived.keep(30), Some(30), "an ended one keeps nothing");
+    }
+
+    #[test]
+    fn a_root_is_charged_once_and_until_the_end() {
+        let roots = Roots::new(64);
+        let source = bound(1);
+        let derived = Binding::derived(&source, Rights::FULL, home()).unwrap();
+        assert_eq!(roots.held(), 0);
+        for user in [1, 1, 2] {
+            derived.charge(&roots, user).unwrap();
+            assert_eq!(roots.held(), 1);
+        }
+        derived.end();
+        assert_eq!(roots.held(), 0);
+        let held = roots.hold(1).unwrap();
+        let binding = Binding::new(1, held, Rights::FULL, home(), &Rc::new(()));
+        binding.vacate();
+        assert_eq!(roots.held(), 1, "its place is kept");
+        drop(binding);
+        assert_eq!(roots.held(), 0);
     }
 
     #[test]

@@ -30,8 +30,8 @@ impl<R, L> Manager<R, L> {
     /// Answers `dup` with a payload. See `nsmgr-api` for what it may hold.
     ///
     /// # Errors
-    /// `EINVAL` for a malformed payload, `EACCES` without the permission needed, `ENODEV` for a fork
-    /// that names what is not bound, `EMFILE` and `ENOMEM` beyond the caller's limits, `ESTALE`.
+    /// `EINVAL` for a malformed payload, `EACCES` without the permission needed or for a fork
+    /// that another is to be charged for, `ENODEV` for one that names what is not bound, `EMFILE` and `ENOMEM` beyond the caller's limits, `ESTALE`.
     pub fn dup(&mut self, handle: u64, payload: &[u8], caller: Caller) -> Result<Dup, Error> {
         let mut name: &[u8] = b"";
         let result = self.derive(handle, payload, caller, &mut name);
@@ -48,7 +48,16 @@ impl<R, L> Manager<R, L> {
         let (ns, permissions) = self.access(handle)?;
         self.namespace(ns)?.alive()?;
         match payload::parse(payload)? {
-            Ask::Fork { flags, entries } => {
+            Ask::Fork {
+                user,
+                flags,
+                entries,
+            } => {
+                let caller = match user {
+                    Some(uid) if caller.uid == 0 || caller.uid == uid => Caller { uid, ..caller },
+                    Some(_) => return Err(denied(Cause::WrongHandle)),
+                    None => caller,
+                };
                 let (names, own) = self.select(ns, flags, entries, about)?;
                 let shared = if own { 0 } else { names.len() };
                 let charged = if own { names.len() } else { 0 };
@@ -159,10 +168,11 @@ impl<R, L> Manager<R, L> {
     /// Gives a namespace made with [`Dup::LeasedHandle`] the lease that ends it.
     ///
     /// # Errors
-    /// `EBADF`; the lease is dropped.
+    /// `EBADF`, and `ENOMEM` beyond the limit of the handle's maker; the lease is dropped.
     pub fn keep_lease(&mut self, handle: u64, lease: L) -> Result<(), Error> {
         let (ns, _) = self.access(handle)?;
-        self.namespace_mut(ns)?.lease = Some(lease);
+        let held = self.roots.hold(self.handle(handle)?.uid)?;
+        self.namespace_mut(ns)?.lease = Some((lease, held));
         Ok(())
     }
 
@@ -182,7 +192,7 @@ impl<R, L> Manager<R, L> {
             return Err(denied(Cause::MayNotDelete));
         }
         let namespace = self.namespace_mut(ns)?;
-        let lease = namespace
+        let (lease, _) = namespace
             .lease
             .take()
             .ok_or(Error::new(errno::EOPNOTSUPP, Cause::WrongHandle))?;

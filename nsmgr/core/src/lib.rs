@@ -44,6 +44,7 @@ pub mod payload;
 mod place;
 mod quota;
 mod register;
+mod roots;
 mod route;
 mod status;
 

@@ -15,6 +15,7 @@ use crate::{
     handle::{Handle, Kind},
     namespace::{Names, Namespace},
     quota::{Limits, Quota},
+    roots::Roots,
     route::Opened,
 };
 
@@ -58,6 +59,7 @@ pub struct Manager<R, L> {
     pub(crate) namespaces: Slab<Namespace<R, L>>,
     pub(crate) handles: Slab<Handle>,
     pub(crate) quota: Quota,
+    pub(crate) roots: Roots,
     pub(crate) log: Log,
     /// Readers of the denial log that wait for more.
     pub(crate) followers: Vec<Key>,
@@ -78,6 +80,7 @@ impl<R, L> Manager<R, L> {
             namespaces: Slab::new(),
             handles: Slab::new(),
             quota: Quota::new(limits),
+            roots: Roots::new(limits.roots),
             log: Log::default(),
             followers: Vec::new(),
             ready: Vec::new(),

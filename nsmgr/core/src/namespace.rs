@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     map::{Leaf, Map},
     place::Places,
+    roots::Held,
 };
 
 /// What stands behind a name: one binding, or several at their own paths.
@@ -58,6 +59,7 @@ pub(crate) type NameLeaf<R> = Leaf<Bound<R>>;
 pub(crate) struct Issued<R> {
     pub binding: Rc<Binding<R>>,
     pub root: R,
+    pub _held: Held,
 }
 
 /// Of how many names one namespace hands out roots at a time.
@@ -80,8 +82,8 @@ pub(crate) struct Namespace<R, L> {
     pub handles: usize,
     /// Counts changes as watchers see them.
     pub generation: u64,
-    /// Ends everything opened through the namespace.
-    pub lease: Option<L>,
+    /// Ends everything opened through the namespace; who is charged for it.
+    pub lease: Option<(L, Held)>,
     pub destroyed: bool,
     rare: Option<Box<Rare<R>>>,
 }

@@ -12,6 +12,8 @@ use crate::{error::Error, name::Name, place::PlacePath};
 pub enum Ask<'a> {
     /// A new namespace.
     Fork {
+        /// Who is charged for it, if not whoever asks.
+        user: Option<u32>,
         /// Options.
         flags: ForkFlags,
         /// What it is to hold.
@@ -72,6 +74,7 @@ pub fn parse(payload: &[u8]) -> Result<Ask<'_>, Error> {
     if kind < FIRST_OWN_REQUEST {
         return match NsDup::try_from_raw(kind).ok_or(Error::MALFORMED)? {
             NsDup::ForkNs => Ok(Ask::Fork {
+                user: None,
                 flags: ForkFlags::empty(),
                 entries: Entries::new(rest)?,
             }),
@@ -93,6 +96,16 @@ pub fn parse(payload: &[u8]) -> Result<Ask<'_>, Error> {
         Request::Fork => {
             let (flags, rest) = take_word(rest)?;
             Ok(Ask::Fork {
+                user: None,
+                flags: ForkFlags::from_bits(flags).ok_or(Error::MALFORMED)?,
+                entries: Entries::new(rest)?,
+            })
+        }
+        Request::ForkFor => {
+            let (user, rest) = take_word(rest)?;
+            let (flags, rest) = take_word(rest)?;
+            Ok(Ask::Fork {
+                user: Some(u32::try_from(user).map_err(|_| Error::MALFORMED)?),
                 flags: ForkFlags::from_bits(flags).ok_or(Error::MALFORMED)?,
                 entries: Entries::new(rest)?,
             })
@@ -190,7 +203,12 @@ mod tests {
     fn builders_and_parser_agree() {
         let name = Name::new(b"tcp").unwrap();
         let fork = api::fork_payload([&b"tcp"[..], b"tty*"]);
-        let Ok(Ask::Fork { flags, entries }) = parse(&fork) else {
+        let Ok(Ask::Fork {
+            user: None,
+            flags,
+            entries,
+        }) = parse(&fork)
+        else {
             panic!("fork")
         };
         assert!(flags.is_empty());
@@ -199,7 +217,17 @@ mod tests {
         assert!(matches!(
             parse(&fork),
             Ok(Ask::Fork {
+                user: None,
                 flags: ForkFlags::DESTROYABLE,
+                ..
+            })
+        ));
+        let fork = api::fork_for_payload(1000, ForkFlags::SKIP_UNKNOWN, [&b"tcp"[..]]);
+        assert!(matches!(
+            parse(&fork),
+            Ok(Ask::Fork {
+                user: Some(1000),
+                flags: ForkFlags::SKIP_UNKNOWN,
                 ..
             })
         ));
@@ -259,7 +287,9 @@ mod tests {
             ("empty", vec![]),
             ("short discriminant", vec![0; 7]),
             ("unknown low discriminant", words(&[3], &[])),
-            ("unknown own discriminant", words(&[0x104], &[])),
+            ("unknown own discriminant", words(&[0x105], &[])),
+            ("fork: no user", words(&[0x104], &[])),
+            ("fork: no such user", words(&[0x104, 1 << 32, 0], &[])),
             ("place: nothing", words(&[0x103, 0, 0], b"")),
             ("place: no path", words(&[0x103, 0, 0, 1], b"a")),
             (
@@ -312,7 +342,7 @@ mod tests {
         fn any_bytes_are_answered(kind in 0usize..0x110, tail in proptest::collection::vec(0u8.., 0..64)) {
             if let Ok(Ask::Fork { entries, .. }) = parse(&words(&[kind], &tail)) {
                 let used: usize = entries.iter().map(|entry| entry.len() + WORD).sum();
-                proptest::prop_assert!(used == tail.len() || used + WORD == tail.len());
+                proptest::prop_assert!(used == tail.len() || used + WORD == tail.len() || used + 2 * WORD == tail.len());
             }
             let _ = parse(&tail);
             let _ = parse_bind(&tail);

@@ -392,13 +392,15 @@ fn skip(path: &[u8], from: usize, while_: impl Fn(u8) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roots::Roots;
     use cap_abi::Rights;
 
     fn tree(paths: &[&str]) -> Places<u32> {
         let home = Key::from_raw(1);
         let mut places = Places::new(home);
         for (number, path) in (0..).zip(paths) {
-            let binding = Binding::new(number, Rights::FULL, home, &Rc::new(()));
+            let held = Roots::new(1).hold(0).unwrap();
+            let binding = Binding::new(number, held, Rights::FULL, home, &Rc::new(()));
             let path = PlacePath::new(path.as_bytes()).unwrap();
             places.insert(path, Rc::new(binding)).unwrap();
         }
@@ -553,7 +555,8 @@ mod tests {
     fn a_place_is_bound_once_and_there_are_not_too_many() {
         let home = Key::from_raw(1);
         let mut tree = tree(&["/a"]);
-        let new = || Rc::new(Binding::new(9, Rights::FULL, home, &Rc::new(())));
+        let held = || Roots::new(1).hold(0).unwrap();
+        let new = || Rc::new(Binding::new(9, held(), Rights::FULL, home, &Rc::new(())));
         let again = tree.insert(PlacePath::new(b"/a").unwrap(), new());
         assert_eq!(again.unwrap_err().errno, errno::EEXIST);
         tree.get(PlacePath::new(b"/a").unwrap()).unwrap().end();

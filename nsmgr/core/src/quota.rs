@@ -20,6 +20,10 @@ pub struct Limits {
     pub handles: u32,
     /// Names of everybody (`ENOMEM`), in the same way.
     pub names: u32,
+    /// Roots that are kept for everybody (`ENOMEM`), each of which takes two of the daemon's descriptors
+    /// at most; of a user other than the superuser, a quarter, and one part in [`SUPERUSERS_PART`] is
+    /// left to the superuser.
+    pub roots: u32,
 }
 
 /// What users leave to the superuser, of what there is for everybody.
@@ -41,6 +45,8 @@ impl Default for Limits {
             names_per_uid: 1 << 17,
             handles: 1 << 18,
             names: 1 << 19,
+            // What is taken and given between two requests needs some of the 65,536 descriptors, too.
+            roots: 28_000,
         }
     }
 }
@@ -273,6 +279,7 @@ mod tests {
             names_per_uid: 4,
             handles: 8,
             names: 6,
+            ..Limits::default()
         });
         for _ in 0..3 {
             quota.add_handle(1, 100).unwrap();

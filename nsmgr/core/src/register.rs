@@ -91,7 +91,7 @@ impl<R, L> Manager<R, L> {
     ///
     /// # Errors
     /// As [`Self::begin_register`], `ENOSPC` for a place too many, and `ENOMEM` beyond the limit of
-    /// the namespace's owner.
+    /// names of the namespace's owner or of roots of the handle's maker.
     pub fn finish_register(&mut self, handle: u64, root: R, caller: Caller) -> Result<(), Error> {
         let result = self.register(handle, root);
         self.noting(result, handle, b"", caller)
@@ -106,10 +106,13 @@ impl<R, L> Manager<R, L> {
             return Err(Error::BAD_HANDLE);
         };
         let (ns, name): (Key, Box<str>) = (*ns, name.clone());
+        // Not the namespace's owner, who may have left it to another, nor a daemon that sends its root
+        // for whoever started it.
+        let uid = self.handle(handle)?.uid;
         if let Some(place) = place.clone() {
-            self.add_place(ns, &name, &place, root, rights)?;
+            self.add_place(ns, &name, &place, (root, uid), rights)?;
         } else {
-            self.put_root(ns, &name, root, rights)?;
+            self.put_root(ns, &name, (root, uid), rights)?;
         }
         if let Some(handle) = self.handles.get_mut(Key::from_raw(handle))
             && let Kind::Register { spent, .. } = &mut handle.kind
@@ -120,14 +123,21 @@ impl<R, L> Manager<R, L> {
     }
 
     /// Binds a name that is free, or gives a vacant one its new root.
-    fn put_root(&mut self, ns: Key, name: &str, root: R, rights: Rights) -> Result<(), Error> {
+    fn put_root(
+        &mut self,
+        ns: Key,
+        name: &str,
+        (root, uid): (R, u32),
+        rights: Rights,
+    ) -> Result<(), Error> {
         let hash = self.hash(name.as_bytes());
         let vacant = match self.namespace(ns)?.bound(hash, name.as_bytes()) {
             Some(Bound::Whole(binding)) => Some(Rc::clone(binding)),
             _ => None,
         };
         let Some(binding) = vacant else {
-            let binding = Binding::new(root, rights, ns, &self.bindings);
+            let held = self.roots.hold(uid)?;
+            let binding = Binding::new(root, held, rights, ns, &self.bindings);
             return self.add_name(ns, name, Bound::Whole(Rc::new(binding)));
         };
         // Given back, it is closed here.
@@ -143,7 +153,7 @@ impl<R, L> Manager<R, L> {
         ns: Key,
         name: &str,
         place: &str,
-        root: R,
+        (root, uid): (R, u32),
         rights: Rights,
     ) -> Result<(), Error> {
         let path = PlacePath::new(place.as_bytes())?;
@@ -158,7 +168,8 @@ impl<R, L> Manager<R, L> {
                 places
             }
         };
-        let binding = Binding::new(root, rights, ns, &self.bindings);
+        let held = self.roots.hold(uid)?;
+        let binding = Binding::new(root, held, rights, ns, &self.bindings);
         places.insert(path, Rc::new(binding))?;
         self.add_name(ns, name, Bound::Places(Rc::new(places)))
     }

@@ -175,19 +175,37 @@ impl<R, L> Manager<R, L> {
     }
 
     /// Keeps what copies are made of, until the name is bound no more: then it comes back by
-    /// [`Self::take_ended`].
+    /// [`Self::take_ended`]. Whoever is the first to ask is charged for it.
     ///
     /// # Errors
-    /// `EMFILE` when roots of too many names are handed out.
-    pub fn issue(&mut self, hand_out: HandOut<R>, root: R) -> Result<(), Error> {
+    /// `EMFILE` when roots of too many names are handed out, `ENOMEM` beyond the user's limit.
+    pub fn issue(&mut self, hand_out: HandOut<R>, root: R, uid: u32) -> Result<(), Error> {
         let HandOut { binding, ns, name } = hand_out;
-        let issued = &mut self.namespace_mut(ns)?.with_rare().issued;
-        if issued.len() >= MAX_ISSUED && !issued.contains_key(&name) {
+        let namespace = self.namespaces.get_mut(ns).ok_or(Error::BAD_HANDLE)?;
+        let issued = &mut namespace.with_rare().issued;
+        if let Some(there) = issued.get_mut(&name) {
+            there.binding = binding;
+            self.ended.push(core::mem::replace(&mut there.root, root));
+            return Ok(());
+        }
+        if issued.len() >= MAX_ISSUED {
             return Err(Error::new(errno::EMFILE, Cause::HandleLimit));
         }
-        let former = issued.insert(name, Issued { binding, root });
-        self.ended.extend(former.map(|issued| issued.root));
+        let issue = Issued {
+            binding,
+            root,
+            _held: self.roots.hold(uid)?,
+        };
+        issued.insert(name, issue);
         Ok(())
+    }
+
+    /// Charges a user for the root that a binding is about to keep, unless one is charged already.
+    ///
+    /// # Errors
+    /// `ENOMEM` beyond the user's limit.
+    pub fn charge(&self, binding: &Binding<R>, uid: u32) -> Result<(), Error> {
+        binding.charge(&self.roots, uid)
     }
 
     /// Takes one of the roots that are to be revoked because the names they were handed out by are

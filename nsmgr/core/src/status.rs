@@ -74,11 +74,12 @@ impl<R, L> Manager<R, L> {
         let mut text = String::new();
         let _ = write!(
             text,
-            "handles {}\nnamespaces {}\nnames-charged {}\nbindings {}\nprocesses {}\nusers {}\n",
+            "handles {}\nnamespaces {}\nnames-charged {}\nbindings {}\nroots {}\nprocesses {}\nusers {}\n",
             self.handles.len(),
             self.namespaces.len(),
             self.quota.names(),
             bindings,
+            self.roots.held(),
             pids,
             uids,
         );

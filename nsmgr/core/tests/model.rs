@@ -200,7 +200,7 @@ proptest! {
         for (handle, ..) in model.handles {
             world.manager.close(handle);
         }
-        for kind in ["handles", "namespaces", "names-charged", "bindings", "processes", "users"] {
+        for kind in ["handles", "namespaces", "names-charged", "bindings", "roots", "processes", "users"] {
             prop_assert_eq!(world.count(kind), 0, "{}", kind);
         }
         prop_assert!(world.alive.borrow().is_empty());

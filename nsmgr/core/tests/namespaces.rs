@@ -647,6 +647,92 @@ fn names_are_charged_to_whoever_holds_them() {
 }
 
 #[test]
+fn a_namespace_that_is_left_to_a_user_is_charged_to_that_one() {
+    let mut world = World::with_limits(Limits {
+        names_per_uid: 10,
+        ..Limits::default()
+    });
+    let root = Caller { pid: 2, uid: 0 };
+    let register = api::issue_register_payload(b"0");
+    let handle = world.dup_as(world.first, &register, root).unwrap();
+    world.send(handle).unwrap();
+    let fork_for = |user| api::fork_for_payload(user, ForkFlags::SKIP_UNKNOWN, [&b"0"[..]]);
+    // Only the superuser makes others pay.
+    for (user, refused) in [(0, true), (1001, true), (USER.uid, false)] {
+        let made = world.dup(world.first, &fork_for(user));
+        assert_eq!(made.is_err_and(|error| error.errno == EACCES), refused);
+    }
+    let session = world
+        .dup_as(world.first, &fork_for(USER.uid), root)
+        .unwrap();
+    assert_eq!(world.manager.owner(session), USER.uid);
+    let full = u64::from(Rights::FULL.bits());
+    let mut aliases = (0..20).map(|number| {
+        let alias = format!("alias-{number}");
+        let payload = api::bind_payload(b"0", alias.as_bytes());
+        world.manager.bind(session, full, &payload, USER)
+    });
+    assert!(aliases.any(|bound| bound.is_err_and(|error| error.errno == ENOMEM)));
+    // Which is nothing to the superuser.
+    let own = (1..8).map(|number| number.to_string());
+    for name in own {
+        let register = api::issue_register_payload(name.as_bytes());
+        let handle = world.dup_as(world.first, &register, root).unwrap();
+        world.send(handle).unwrap();
+    }
+}
+
+#[test]
+fn roots_are_charged_to_whoever_has_them_kept() {
+    let mut world = World::with_limits(Limits {
+        roots: 64,
+        ..Limits::default()
+    });
+    // A namespace that the superuser made and left to a user.
+    let first = world.first;
+    let binds = |world: &mut World, name: &str| world.bind(first, name).map(drop);
+    for number in 0..16 {
+        binds(&mut world, &number.to_string()).unwrap();
+    }
+    let open = world.alive.borrow().len();
+    assert_eq!(errno(binds(&mut world, "more")), ENOMEM);
+    assert_eq!(errno(world.bind_place(first, "places", "/p")), ENOMEM);
+    let destroyable = api::fork_with_payload(ForkFlags::DESTROYABLE, [&b"0"[..]]);
+    assert_eq!(errno(world.dup(first, &destroyable)), ENOMEM);
+    assert_eq!(world.alive.borrow().len(), open);
+    // Shared names, and aliases that nobody has asked for, keep nothing more.
+    let fork = world.fork(first, &["*"]).unwrap();
+    let alias = api::bind_payload(b"0", b"alias");
+    let full = u64::from(Rights::FULL.bits());
+    world.manager.bind(fork, full, &alias, USER).unwrap();
+    assert_eq!(world.count("roots"), 16);
+    // Another user, and the superuser.
+    for uid in [1001, 0] {
+        let caller = Caller { pid: 8, uid };
+        let register = api::issue_register_payload(format!("of-{uid}").as_bytes());
+        let handle = world.dup_as(first, &register, caller).unwrap();
+        world.send(handle).unwrap();
+    }
+    // What is vacant keeps its place; what is gone, or has ended wherever it is inherited, does not.
+    let unbind = |world: &mut World, flags: UnbindFlags, name: &str| {
+        let unbound = world
+            .manager
+            .unbind(first, flags.bits(), name.as_bytes(), USER);
+        drop(unbound.unwrap());
+    };
+    unbind(&mut world, UnbindFlags::VACATE, "1");
+    assert_eq!(errno(binds(&mut world, "more")), ENOMEM);
+    binds(&mut world, "1").unwrap();
+    unbind(&mut world, UnbindFlags::empty(), "2");
+    assert_eq!(errno(binds(&mut world, "more")), ENOMEM);
+    unbind(&mut world, UnbindFlags::REVOKE, "3");
+    binds(&mut world, "more").unwrap();
+    world.manager.close(fork);
+    binds(&mut world, "still-more").unwrap();
+    assert_eq!(errno(binds(&mut world, "too-much")), ENOMEM);
+}
+
+#[test]
 fn everything_is_freed_when_the_handles_go() {
     let mut world = World::with_names(&["a", "b", "c"]);
     let before = (world.manager.counts(), world.alive.borrow().len());

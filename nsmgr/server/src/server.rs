@@ -20,6 +20,10 @@ use syscall::{
 /// The greatest suffix offset that a redirect can carry, and so the longest path that is taken.
 const LONGEST_PATH: usize = (1 << 24) - 1;
 
+/// Who is charged for a root that is made for a request which does not say who asks. It is not whoever the
+/// namespace was made by: that may be the superuser, who leaves it to another.
+const SOMEBODY: u32 = u32::MAX;
+
 /// What can be done with descriptors. Nothing here asks another scheme.
 pub trait Kernel {
     /// A descriptor of the daemon's; closed when dropped.
@@ -190,7 +194,8 @@ impl<K: Kernel> Server<K> {
         match opcode {
             Opcode::OpenAt => self.open(handle, payload, arg3 as usize | beneath, caller, kernel),
             Opcode::UnlinkAt => {
-                self.unlink(handle, payload, arg3 as usize | beneath, caller, kernel)
+                let flags = arg3 as usize | beneath;
+                self.unlink(handle, (payload, flags), caller, caller.uid, kernel)
             }
             Opcode::Dup => self.dup(handle, payload, caller, kernel),
             Opcode::Sendfd => {
@@ -226,7 +231,8 @@ impl<K: Kernel> Server<K> {
                         uid: self.manager.owner(handle),
                         ..caller
                     };
-                    self.unlink(handle, payload, arg4 as usize | beneath, caller, kernel)
+                    let flags = arg4 as usize | beneath;
+                    self.unlink(handle, (payload, flags), caller, SOMEBODY, kernel)
                 }
                 Some(StdFsCallKind::Fstat) => self.stat(handle, payload),
                 Some(StdFsCallKind::Getdents) => self.getdents(handle, payload, ids, arg4, caller),
@@ -258,8 +264,10 @@ impl<K: Kernel> Server<K> {
             .open(handle, path, flags, caller)
             .map_err(number)?
         {
-            Open::Redirect { binding, suffix } => redirect(kernel, &binding, suffix),
-            Open::RootHandOut(hand_out) => self.hand_out(hand_out, kernel),
+            Open::Redirect { binding, suffix } => {
+                self.redirect(&binding, suffix, caller.uid, kernel)
+            }
+            Open::RootHandOut(hand_out) => self.hand_out(hand_out, caller.uid, kernel),
             Open::SchemeCreationCap => kernel.copy(&self.creation_cap).map(Answer::Descriptor),
             Open::Handle(opened) => Ok(Answer::Opened(opened)),
         }
@@ -268,6 +276,7 @@ impl<K: Kernel> Server<K> {
     fn hand_out(
         &mut self,
         hand_out: HandOut<Root<K::Fd>>,
+        uid: u32,
         kernel: &mut K,
     ) -> Result<Answer<K::Fd>, i32> {
         if !hand_out.binding.rights().contains(Rights::TRANSFER) {
@@ -281,21 +290,21 @@ impl<K: Kernel> Server<K> {
             }
         }
         let issued = {
-            let root = root(kernel, &hand_out.binding)?;
+            let root = root(&self.manager, &hand_out.binding, uid, kernel)?;
             let (derived, lease) = kernel.issue(&root.derived)?;
             Root { derived, lease }
         };
         let copy = kernel.copy(&issued.derived)?;
-        self.manager.issue(hand_out, issued).map_err(number)?;
+        self.manager.issue(hand_out, issued, uid).map_err(number)?;
         Ok(Answer::Descriptor(copy))
     }
 
     fn unlink(
         &mut self,
         handle: u64,
-        path: &[u8],
-        flags: usize,
+        (path, flags): (&[u8], usize),
         caller: Caller,
+        charged: u32,
         kernel: &mut K,
     ) -> Result<Answer<K::Fd>, i32> {
         if path.len() > LONGEST_PATH {
@@ -306,9 +315,25 @@ impl<K: Kernel> Server<K> {
             .unlink(handle, path, flags, caller)
             .map_err(number)?
         {
-            Unlink::Redirect { binding, suffix } => redirect(kernel, &binding, suffix),
+            Unlink::Redirect { binding, suffix } => {
+                self.redirect(&binding, suffix, charged, kernel)
+            }
             Unlink::Removed => Ok(Answer::Value(0)),
         }
+    }
+
+    fn redirect(
+        &self,
+        binding: &Rc<Binding<Root<K::Fd>>>,
+        suffix: usize,
+        uid: u32,
+        kernel: &mut K,
+    ) -> Result<Answer<K::Fd>, i32> {
+        let root = root(&self.manager, binding, uid, kernel)?;
+        Ok(Answer::Redirect {
+            root: kernel.number(&root.derived),
+            suffix,
+        })
     }
 
     fn dup(
@@ -471,31 +496,33 @@ impl<K: Kernel> Server<K> {
 
 /// The root of a binding; made anew if its source has another one than it was made from.
 fn root<'b, K: Kernel>(
-    kernel: &mut K,
+    manager: &Manager<Root<K::Fd>, K::Fd>,
     binding: &'b Rc<Binding<Root<K::Fd>>>,
+    uid: u32,
+    kernel: &mut K,
 ) -> Result<Ref<'b, Root<K::Fd>>, i32> {
-    if let Some(root) = binding.root() {
-        return Ok(root);
+    match binding.root() {
+        Some(root) => Ok(root),
+        None => make_root(manager, binding, uid, kernel),
     }
+}
+
+/// Makes the root of a binding, which this user is charged for if nobody is yet.
+#[inline(never)]
+fn make_root<'b, K: Kernel>(
+    manager: &Manager<Root<K::Fd>, K::Fd>,
+    binding: &'b Rc<Binding<Root<K::Fd>>>,
+    uid: u32,
+    kernel: &mut K,
+) -> Result<Ref<'b, Root<K::Fd>>, i32> {
     // The chain of sources is short (`nsmgr_core` sees to that).
     let source = binding.source().ok_or(errno::ENODEV)?;
-    let from = root(kernel, source)?;
+    let from = root(manager, source, uid, kernel)?;
+    manager.charge(binding, uid).map_err(number)?;
     let made = derive(kernel, &from.derived, binding.rights())?;
     drop(from);
     drop(binding.keep(made));
     binding.root().ok_or(errno::ENODEV)
-}
-
-fn redirect<K: Kernel>(
-    kernel: &mut K,
-    binding: &Rc<Binding<Root<K::Fd>>>,
-    suffix: usize,
-) -> Result<Answer<K::Fd>, i32> {
-    let root = root(kernel, binding)?;
-    Ok(Answer::Redirect {
-        root: kernel.number(&root.derived),
-        suffix,
-    })
 }
 
 fn revoke<K: Kernel>(kernel: &mut K, unbound: Unbound<Root<K::Fd>>) {

@@ -5,6 +5,7 @@ mod common;
 use cap_abi::{Rights, scheme::CQE_REDIRECT};
 use common::{Object, UID, World, result};
 use nsmgr_api::{self as api, ForkFlags, RegisterFlags, UnbindFlags, Verb};
+use nsmgr_core::Limits;
 use nsmgr_server::payload_of;
 use syscall::{
     StdFsCallKind,
@@ -146,6 +147,115 @@ fn a_root_serves_as_long_as_its_name() {
     world.close(fork);
     assert_eq!(world.sim.0.borrow().revoked, revoked);
     assert_eq!(world.sim.0.borrow().open.len(), open + 2, "the binding's");
+}
+
+/// Has the daemon keep descriptors, as this user; gives a handle to be closed.
+type Take = fn(&mut World, u64, usize) -> Result<u64, i32>;
+
+/// Binds a name in a namespace that the superuser has made and left to the user.
+fn take_name(world: &mut World, uid: u64, number: usize) -> Result<u64, i32> {
+    let name = format!("{uid}-{number}");
+    let payload = api::issue_register_payload(name.as_bytes());
+    let handle = world.dup_as(uid, world.first, &payload)?;
+    let sent = world.send(handle, 70);
+    world.close(handle);
+    sent.map(|_| u64::MAX)
+}
+
+/// Has a root handed out by a namespace of the user's own.
+fn take_root(world: &mut World, uid: u64, _: usize) -> Result<u64, i32> {
+    let ns = world.dup_as(uid, world.first, &api::fork_payload([&b"file"[..]]))?;
+    let mut path = b"/scheme/file".to_vec();
+    let args = [O_DIRECTORY as u64, 0, uid];
+    let opened = world.value(Opcode::OpenAt, ns, args, &mut path);
+    if opened.is_err() {
+        world.close(ns);
+    }
+    opened.map(|_| ns)
+}
+
+fn take_lease(world: &mut World, uid: u64, _: usize) -> Result<u64, i32> {
+    let mut payload = api::fork_with_payload(ForkFlags::DESTROYABLE, [&b"file"[..]]);
+    let reply = world.ask(Opcode::Dup, world.first, [0, 0, uid], &mut payload);
+    let fd = result(&reply.cqe)?;
+    let Object::Copy(of, _) = world.sim.object(fd as usize) else {
+        panic!()
+    };
+    let Object::Own(ns) = *of else { panic!() };
+    Ok(ns)
+}
+
+/// Binds an alias in the superuser's namespace, and asks for something behind it.
+fn take_alias(world: &mut World, uid: u64, number: usize) -> Result<u64, i32> {
+    let alias = format!("alias-{uid}-{number}");
+    let verb = [Verb::Bind as u64, u64::from(Rights::FULL.bits()), 0];
+    let mut payload = api::bind_payload(b"file", alias.as_bytes());
+    world.value(Opcode::Call, world.first, verb, &mut payload)?;
+    let mut path = format!("/scheme/{alias}/x").into_bytes();
+    // A standard call does not say who asks.
+    let (opcode, args) = if number.is_multiple_of(2) || uid != 1000 {
+        (Opcode::OpenAt, [0, 0, uid])
+    } else {
+        let unlink = StdFsCallKind::Unlinkat as u64;
+        (Opcode::StdFsCall, [unlink, 0, 0])
+    };
+    world.value(opcode, world.first, args, &mut path)?;
+    Ok(u64::MAX)
+}
+
+#[test]
+fn a_user_leaves_descriptors_to_others() {
+    let takes: [(Take, usize); 4] = [
+        (take_name, 16),
+        (take_root, 16),
+        (take_lease, 16),
+        // Half of them are charged to whoever does not say who it is.
+        (take_alias, 32),
+    ];
+    for (take, most) in takes {
+        let mut world = World::with_limits(Limits {
+            roots: 64,
+            ..Limits::default()
+        });
+        // The superuser's.
+        let payload = api::issue_register_payload(b"file");
+        let register = world.dup_as(0, world.first, &payload).unwrap();
+        world.send(register, 70).unwrap();
+        world.close(register);
+        let before = world.sim.0.borrow().open.len();
+        let mut held = Vec::new();
+        let mut all_of = |world: &mut World, uid| {
+            for number in 0.. {
+                match take(world, uid, number) {
+                    Ok(handle) => held.push(handle),
+                    Err(error) => {
+                        assert_eq!(error, ENOMEM);
+                        return number;
+                    }
+                }
+            }
+            0
+        };
+        assert_eq!(all_of(&mut world, 1000), most);
+        let open = world.sim.0.borrow().open.len();
+        assert!(open - before <= 2 * most);
+        assert!(take(&mut world, 1000, 1000).is_err());
+        assert_eq!(world.sim.0.borrow().open.len(), open, "refused for nothing");
+        for uid in 1001..1004 {
+            let count = all_of(&mut world, uid);
+            assert!(count <= 16 && (count > 0 || uid == 1003), "{count}");
+        }
+        // One of what is left to the superuser is the root that was bound first.
+        assert!((3..=4).contains(&all_of(&mut world, 0)));
+        // What goes with the users' own namespaces is there for others again.
+        if held.iter().all(|handle| *handle != u64::MAX) {
+            for handle in held {
+                world.close(handle);
+            }
+            assert_eq!(world.sim.0.borrow().open.len(), before);
+            assert!(take(&mut world, 1000, 1000).is_ok());
+        }
+    }
 }
 
 #[test]

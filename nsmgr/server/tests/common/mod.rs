@@ -123,9 +123,13 @@ pub const UID: u64 = 1000;
 
 impl World {
     pub fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    pub fn with_limits(limits: Limits) -> Self {
         let sim = Sim::default();
         let cap = sim.make(Object::Cap);
-        let mut server = Server::new(Limits::default(), (3, 4), cap);
+        let mut server = Server::new(limits, (3, 4), cap);
         let first = server.first_namespace().unwrap();
         Self {
             sim,
@@ -177,7 +181,11 @@ impl World {
     }
 
     pub fn dup(&mut self, ns: u64, payload: &[u8]) -> Result<u64, i32> {
-        self.value(Opcode::Dup, ns, [0, 0, UID], &mut payload.to_vec())
+        self.dup_as(UID, ns, payload)
+    }
+
+    pub fn dup_as(&mut self, uid: u64, ns: u64, payload: &[u8]) -> Result<u64, i32> {
+        self.value(Opcode::Dup, ns, [0, 0, uid], &mut payload.to_vec())
     }
 
     pub fn send(&mut self, handle: u64, number: u32) -> Result<u64, i32> {

@@ -4,6 +4,7 @@
 use alloc::{format, string::String, vec::Vec};
 
 use guest_test::{Outcome, check, check_eq, fail};
+use nsmgr_api::{self as api, ForkFlags};
 use redox_rt::{
     Error, Fd, Result, fs, namespace as ns,
     process::{self, Awaited, ProcKillTarget, WaitFlags},
@@ -11,8 +12,8 @@ use redox_rt::{
 };
 use rt_core::wait;
 use syscall::{
-    CallFlags, EAGAIN, ECHILD, EMFILE, ENFILE, ENODEV, ENOLCK, ENOSPC, StdFsCallKind,
-    flag::{O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_STAT, O_WRONLY},
+    CallFlags, EAGAIN, ECHILD, EMFILE, ENFILE, ENODEV, ENOLCK, ENOMEM, ENOSPC, StdFsCallKind,
+    flag::{O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_STAT, O_WRONLY},
 };
 
 use crate::files::open;
@@ -102,7 +103,42 @@ fn take_namespace(taken: &mut Taken, _: u32, _: usize) -> Result<()> {
     Ok(())
 }
 
-const ROWS: [Row; 12] = [
+/// Has a namespace of its own hand out a root, and closes that.
+fn take_root(taken: &mut Taken, user: u32, number: usize) -> Result<()> {
+    take_namespace(taken, user, number)?;
+    let fork = taken.fds.last().ok_or(Error::new(EAGAIN))?;
+    let flags = O_RDONLY | O_DIRECTORY;
+    let root = sys::openat(fork.raw(), b"/scheme/null", flags, sys::FD_ANY_UPPER);
+    root.map(Fd::from_raw).map(drop)
+}
+
+/// Binds a name in a namespace of its own.
+fn take_name(taken: &mut Taken, user: u32, number: usize) -> Result<()> {
+    if taken.fds.is_empty() {
+        let null = open("/scheme/null", O_RDWR)?;
+        take_namespace(taken, user, number)?;
+        taken.fds.push(null);
+    }
+    let [names, null] = &taken.fds[..] else {
+        return Err(Error::new(EAGAIN));
+    };
+    let name = name("name", user, number);
+    let handle = Fd::from_raw(ns::register_handle(names.raw(), name.as_bytes())?);
+    sys::send_fds(handle.raw(), &[null.raw()], CallFlags::FD_CLONE, &[]).map(drop)
+}
+
+fn take_destroyable(taken: &mut Taken, _: u32, _: usize) -> Result<()> {
+    let own = ns::namespace().ok_or(Error::new(ENODEV))?;
+    let payload = api::fork_with_payload(ForkFlags::DESTROYABLE, [&b"null"[..]]);
+    taken.fds.push(ns::ask_for(own, &payload)?);
+    Ok(())
+}
+
+/// A quarter of the roots that the namespace manager keeps. The user may have been the first to ask for one in
+/// the namespace that everybody here has.
+const ROOTS: (usize, usize) = (6900, 7000);
+
+const ROWS: [Row; 15] = [
     Row {
         what: "terminals",
         take: |taken, _, _| take_open(taken, "/scheme/pty", O_RDWR),
@@ -173,6 +209,24 @@ const ROWS: [Row; 12] = [
         take: take_namespace,
         refused: EMFILE,
         count: (1 << 14, 1 << 14),
+    },
+    Row {
+        what: "names",
+        take: take_name,
+        refused: ENOMEM,
+        count: ROOTS,
+    },
+    Row {
+        what: "roots handed out",
+        take: take_root,
+        refused: ENOMEM,
+        count: ROOTS,
+    },
+    Row {
+        what: "namespaces that can be destroyed",
+        take: take_destroyable,
+        refused: ENOMEM,
+        count: ROOTS,
     },
     Row {
         what: "processes that do not run",

@@ -252,7 +252,19 @@ fn malformed_payloads_are_refused() -> Outcome {
     let word = |value: usize| value.to_ne_bytes();
     let good = api::fork_payload([&b"zero"[..]]);
     let mut payloads: Vec<Vec<u8>> = vec![vec![0; 1], vec![0xff; 7], vec![0xff; 9], vec![0; 17]];
-    for discriminant in [0, 1, 2, 3, 99, 0x100, 0x101, 0x102, 0x103, usize::MAX] {
+    for discriminant in [
+        0,
+        1,
+        2,
+        3,
+        99,
+        0x100,
+        0x101,
+        0x102,
+        0x103,
+        0x104,
+        usize::MAX,
+    ] {
         for len in [0, 1, usize::MAX, isize::MAX as usize] {
             let mut payload = word(discriminant).to_vec();
             payload.extend_from_slice(&word(len));
