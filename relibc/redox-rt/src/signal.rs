@@ -293,6 +293,12 @@ pub fn sigmask(change: Option<(i32, u64)>) -> Result<u64> {
     Ok(old)
 }
 
+/// How many handlers the calling thread has run.
+#[must_use]
+pub fn handlers_run() -> usize {
+    Tcb::current().map_or(0, |tcb| tcb.signal.handlers.load(Ordering::Relaxed))
+}
+
 /// `sigpending`: what waits for this thread or the process.
 #[must_use]
 pub fn sigpending() -> u64 {

@@ -55,14 +55,20 @@ fn change_mask(how: c_int, new: *const u64, old: *mut u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs `wait` with another mask.
+/// Runs `wait` with another mask. `EINTR` if a signal was pending that the mask lets through.
 pub(crate) fn with_mask<T>(mask: *const u64, wait: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: the caller's set, or null.
     let Some(&mask) = (unsafe { mask.as_ref() }) else {
         return wait();
     };
+    let handlers = rt::handlers_run();
     let before = rt::sigmask(Some((libc::SIG_SETMASK, mask)))?;
-    let result = wait();
+    // Whoever waits for that signal would wait for another one.
+    let result = if rt::handlers_run() == handlers {
+        wait()
+    } else {
+        fail(syscall::EINTR)
+    };
     rt::sigmask(Some((libc::SIG_SETMASK, before)))?;
     result
 }
