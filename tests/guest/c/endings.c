@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -140,6 +141,34 @@ static void closing_streams(void) {
     for (int row = 0; row < 5; row++)
         SAME(in_time(close_streams, row), RIGHT);
 }
+
+/* Nor is it gone while all streams are flushed. */
+static void *open_and_close(void *unused) {
+    while (!go_on) {
+        FILE *f = fopen("/dev/null", "w");
+        if (!f || fputs("text", f) < 0 || fclose(f))
+            return &key;
+    }
+    return unused;
+}
+
+static int flush_all(int row) {
+    pthread_t t[2];
+    void *value;
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&t[i], 0, open_and_close, 0))
+            return 1;
+    for (int i = 0; i < 1000; i++)
+        if (fflush(0))
+            return 2;
+    go_on = 1;
+    for (int i = 0; i < 2; i++)
+        if (pthread_join(t[i], &value) || value)
+            return 3;
+    return row;
+}
+
+static void flushing_beside_closing(void) { SAME(in_time(flush_all, RIGHT), RIGHT); }
 
 /* Nor is what knows the time zone, which is read from a file. */
 static void *tell_time_when_asked(void *unused) {
@@ -394,12 +423,53 @@ static int exit_when_cancelled(int row) {
 
 static void exiting_once(void) { SAME(in_time(exit_when_cancelled, RIGHT), RIGHT); }
 
+/* A thread that reads does not keep the process from its end. */
+static void *read_for_ever(void *unused) {
+    getchar();
+    return unused;
+}
+
+static int exit_beside_reader(int row) {
+    pthread_t t;
+    int ends[2];
+    if (pipe(ends) || dup2(ends[0], 0) != 0 || pthread_create(&t, 0, read_for_ever, 0))
+        return 1;
+    while (ftrylockfile(stdin) == 0) {
+        funlockfile(stdin);
+        sched_yield();
+    }
+    exit(row);
+}
+
+static void exiting_beside_readers(void) { SAME(in_time(exit_beside_reader, RIGHT), RIGHT); }
+
+/* Who has the file too goes on where the program has read to, not where the library has. */
+static void exiting_gives_back(void) {
+    char line[8];
+    write_file("/lines", "one\ntwo\nthree\n");
+    int fd = open("/lines", O_RDONLY);
+    CHECK(fd >= 0);
+    fflush(0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (dup2(fd, 0) != 0 || !fgets(line, sizeof line, stdin) || strcmp(line, "one\n"))
+            _exit(1);
+        exit(RIGHT);
+    }
+    SAME(status_in_time(pid), RIGHT);
+    SAME(lseek(fd, 0, SEEK_CUR), 4);
+    close(fd), unlink("/lines");
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
+    {"flushing_beside_closing", flushing_beside_closing},
     {"telling_time", telling_time},
     {"giving_up_once", giving_up_once},
     {"exiting_once", exiting_once},
+    {"exiting_beside_readers", exiting_beside_readers},
+    {"exiting_gives_back", exiting_gives_back},
     {"ending_with_values", ending_with_values},
     {"ending_beside_timers", ending_beside_timers},
     {"joining_the_main_thread", joining_the_main_thread},

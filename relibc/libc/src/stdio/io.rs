@@ -1,7 +1,7 @@
 //! Opening, reading, writing and seeking.
 
 use super::device::{Backend, Fixed, Growing};
-use super::{FILE, all, discard, held, locked, stderr, stdin, stdout};
+use super::{FILE, discard, for_all, held, locked, stderr, stdin, stdout};
 use crate::string::bytes;
 use crate::sys::{self, flags, last_error, set_errno};
 use core::ffi::{c_char, c_int, c_long, c_void};
@@ -65,7 +65,7 @@ fn done(result: Result<(), Errno>) -> c_int {
     }
 }
 
-unsafe fn flush(file: &mut FILE) -> Result<(), Errno> {
+pub(super) unsafe fn flush(file: &mut FILE) -> Result<(), Errno> {
     let result = file.stream.flush();
     file.stream.device_mut().publish();
     result
@@ -266,6 +266,7 @@ c_api! {
                 Backend::Descriptor(fd)
             };
             f.stream = relibc_core::stream::Stream::new(device, mode.readable, mode.writable, mode.append);
+            f.writable.store(mode.writable, core::sync::atomic::Ordering::Relaxed);
             f.settled = false;
             f.orientation = 0;
             f.wide_state = State::default();
@@ -325,13 +326,11 @@ c_api! {
             return locked(file, |f| done(flush(f)));
         }
         let mut result = 0;
-        for file in all() {
-            locked(file, |f| {
-                if f.stream.is_writing() && f.stream.pending() > 0 && done(flush(f)) != 0 {
-                    result = EOF;
-                }
-            });
-        }
+        for_all(|file| locked(file, |f| {
+            if f.stream.is_writing() && f.stream.pending() > 0 && done(flush(f)) != 0 {
+                result = EOF;
+            }
+        }));
         result
     }
     fn fflush_unlocked(file: *mut FILE) -> c_int { fflush(file) }

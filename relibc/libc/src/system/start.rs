@@ -6,7 +6,7 @@ use core::ffi::{c_char, c_int, c_void};
 use redox_rt::start::Start;
 
 use super::fork::Mutex;
-use super::{cwd, environment, signal, thread, unwind};
+use super::{cwd, environment, fork, signal, thread, unwind};
 use crate::sys::Lock;
 
 core::arch::global_asm!(
@@ -146,7 +146,7 @@ c_api! {
             at = at.sub(1);
             (*at)();
         }
-        crate::stdio::fflush(core::ptr::null_mut());
+        crate::stdio::finish(fork::patiently_for_stream);
         redox_rt::exit(status)
     }
     fn _exit(status: c_int) -> ! { redox_rt::exit(status) }
