@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -423,6 +425,60 @@ static int exit_when_cancelled(int row) {
 
 static void exiting_once(void) { SAME(in_time(exit_when_cancelled, RIGHT), RIGHT); }
 
+/* What threads meet at may be gone as soon as one has been let through. */
+enum { MEETINGS = 2000 };
+static pthread_barrier_t meeting;
+static sem_t *volatile passed;
+
+static void *meet_often(void *unused) {
+    for (int i = 1; i <= MEETINGS; i++) {
+        pthread_barrier_wait(&meeting);
+        while (go_on < i)
+            sched_yield();
+    }
+    return unused;
+}
+
+static void *pass_often(void *unused) {
+    for (int i = 0; i < MEETINGS; i++) {
+        sem_t *s;
+        while (!(s = passed))
+            sched_yield();
+        passed = 0;
+        sem_post(s);
+    }
+    return unused;
+}
+
+static int make_anew(int row) {
+    static void *(*const ways[])(void *) = {meet_often, pass_often};
+    pthread_t t;
+    void *value;
+    if (pthread_barrier_init(&meeting, 0, 2) || pthread_create(&t, 0, ways[row], 0))
+        return 1;
+    for (int i = 1; i <= MEETINGS; i++) {
+        if (row == 0) {
+            pthread_barrier_wait(&meeting);
+            if (pthread_barrier_destroy(&meeting) || pthread_barrier_init(&meeting, 0, 2))
+                return 2;
+            go_on = i;
+        } else {
+            sem_t *s = mmap(0, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (s == MAP_FAILED || sem_init(s, 0, 0))
+                return 3;
+            passed = s;
+            if (sem_wait(s) || sem_destroy(s) || munmap(s, sizeof *s))
+                return 4;
+        }
+    }
+    return pthread_join(t, &value) == 0 ? RIGHT : 5;
+}
+
+static void meeting_places_go(void) {
+    for (int row = 0; row < 2; row++)
+        SAME(in_time(make_anew, row), RIGHT);
+}
+
 /* A thread that reads does not keep the process from its end. */
 static void *read_for_ever(void *unused) {
     getchar();
@@ -468,6 +524,7 @@ const struct test_case ending_cases[] = {
     {"telling_time", telling_time},
     {"giving_up_once", giving_up_once},
     {"exiting_once", exiting_once},
+    {"meeting_places_go", meeting_places_go},
     {"exiting_beside_readers", exiting_beside_readers},
     {"exiting_gives_back", exiting_gives_back},
     {"ending_with_values", ending_with_values},
