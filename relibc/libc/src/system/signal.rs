@@ -22,7 +22,12 @@ pub(crate) fn set(start: &Start) -> Result<()> {
     rt::init(
         mask(auxv::AT_REDOX_SIGIGN),
         mask(auxv::AT_REDOX_SIGPROCMASK),
-    )
+    )?;
+    let pending = mask(auxv::AT_CUPRITE_SIGPENDING);
+    if pending != 0 {
+        rt::keep_pending(pending);
+    }
+    Ok(())
 }
 
 fn to_action(a: &libc::sigaction) -> Action {
