@@ -479,7 +479,7 @@ static void meeting_places_go(void) {
         SAME(in_time(make_anew, row), RIGHT);
 }
 
-/* A thread that reads does not keep the process from its end. */
+/* A thread that reads keeps nobody from flushing, nor the process from its end. */
 static void *read_for_ever(void *unused) {
     getchar();
     return unused;
@@ -494,6 +494,8 @@ static int exit_beside_reader(int row) {
         funlockfile(stdin);
         sched_yield();
     }
+    if (fflush(0))
+        return 2;
     exit(row);
 }
 

@@ -7,6 +7,7 @@ use crate::sys::{self, flags, last_error, set_errno};
 use core::ffi::{c_char, c_int, c_long, c_void};
 use core::ptr::null_mut;
 use core::slice::{from_raw_parts, from_raw_parts_mut};
+use core::sync::atomic::Ordering;
 use relibc_core::errno::{self, Errno};
 use relibc_core::multibyte::{Decoded, State, decode, encode};
 use relibc_core::stream::{Buffering, MemoryDevice, Seek};
@@ -266,7 +267,7 @@ c_api! {
                 Backend::Descriptor(fd)
             };
             f.stream = relibc_core::stream::Stream::new(device, mode.readable, mode.writable, mode.append);
-            f.writable.store(mode.writable, core::sync::atomic::Ordering::Relaxed);
+            f.writable.store(mode.writable, Ordering::Relaxed);
             f.settled = false;
             f.orientation = 0;
             f.wide_state = State::default();
@@ -326,11 +327,17 @@ c_api! {
             return locked(file, |f| done(flush(f)));
         }
         let mut result = 0;
-        for_all(|file| locked(file, |f| {
-            if f.stream.is_writing() && f.stream.pending() > 0 && done(flush(f)) != 0 {
-                result = EOF;
+        for_all(|file| {
+            // Nothing waits in one that only reads, whose thread may be waiting for its device.
+            if !(*file).writable.load(Ordering::Relaxed) {
+                return;
             }
-        }));
+            locked(file, |f| {
+                if f.stream.is_writing() && f.stream.pending() > 0 && done(flush(f)) != 0 {
+                    result = EOF;
+                }
+            });
+        });
         result
     }
     fn fflush_unlocked(file: *mut FILE) -> c_int { fflush(file) }
