@@ -19,6 +19,12 @@ pub const AT_REDOX_THR_FD: usize = 42;
 pub const AT_REDOX_NS_FD: usize = 43;
 /// Current-directory descriptor; absent when the program has none.
 pub const AT_REDOX_CWD_FD: usize = 44;
+/// Signals that were pending when `exec` began, all of them blocked (64 bits); absent when there are none.
+pub const AT_CUPRITE_SIGPENDING: usize = 72;
+/// When the alarm is due that was set before `exec`, in nanoseconds of the monotonic clock; absent when there is none.
+pub const AT_CUPRITE_ALARM: usize = 73;
+/// How often it is due from then on, in nanoseconds; 0 for once.
+pub const AT_CUPRITE_ALARM_INTERVAL: usize = 74;
 /// A descriptor that the program's start closes; may occur more than once (left over from `exec`).
 pub const AT_CUPRITE_CLOSE_FD: usize = 71;
 /// Descriptor of the scheme-creation capability; only the first process has it.

@@ -28,3 +28,7 @@ pub const SENDER_IN_QUEUE: u32 = u32::MAX;
 pub const WAIT_KEEP: u64 = 0x0100_0000;
 /// Likewise: children that have ended are not told of (`waitid` without `WEXITED`).
 pub const WAIT_NOT_ENDED: u64 = 0x10;
+
+/// The first process number that is not given out: what a process is told by next to something else has room for
+/// the others.
+pub const END_OF_PIDS: u32 = 1 << 15;

@@ -18,15 +18,12 @@ mod notice;
 mod pages;
 mod service;
 
-use procmgr_core::{Manager, start as contract};
+use procmgr_core::{END_OF_PIDS, Manager, start as contract};
 use redox_rt::{eprintln, fd::Fd, start::Start};
 
 use service::Service;
 
 redox_rt::entry!(main);
-
-/// The first process number that is not given out.
-const END_OF_PIDS: u32 = 1 << 15;
 
 fn main(_: &Start) -> i32 {
     let socket = Fd::from_raw(contract::SOCKET);

@@ -5,7 +5,10 @@
 //! closed, and so are private ones, except those of a fixed role. Two descriptors are needed to the very
 //! last instruction; the new program is told to close them (`AT_CUPRITE_CLOSE_FD`).
 
-use cap_abi::auxv::{AT_CUPRITE_CLOSE_FD, AT_REDOX_SIGIGN, AT_REDOX_SIGPROCMASK, AT_REDOX_UMASK};
+use cap_abi::auxv::{
+    AT_CUPRITE_CLOSE_FD, AT_CUPRITE_SIGPENDING, AT_REDOX_SIGIGN, AT_REDOX_SIGPROCMASK,
+    AT_REDOX_UMASK,
+};
 use cap_abi::fcntl::FD_CLOEXEC;
 use libredox::protocol::ProcCall;
 use syscall::error::{Error, Result};
@@ -69,8 +72,11 @@ fn try_exec(command: &Command<'_>) -> Result<core::convert::Infallible> {
         (AT_REDOX_SIGPROCMASK, blocked as usize),
         (AT_REDOX_UMASK, usize::from(process::umask())),
     ];
+    let pending = signal::sigpending() & blocked;
+    let pending = (pending != 0).then_some((AT_CUPRITE_SIGPENDING, pending as usize));
+    let own_pairs = closing.into_iter().chain(state).chain(pending);
     let mut len = 0;
-    for pair in command.auxv.iter().copied().chain(closing).chain(state) {
+    for pair in command.auxv.iter().copied().chain(own_pairs) {
         *vector.get_mut(len).ok_or(Error::new(syscall::E2BIG))? = pair;
         len += 1;
     }

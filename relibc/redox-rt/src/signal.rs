@@ -77,6 +77,15 @@ pub fn init(ignored: u64, blocked: u64) -> Result<()> {
     process::process_fd().map_or(Ok(()), |fd| tell_manager(fd, tcb))
 }
 
+/// In a program started by `exec`: signals that were pending before, and that it blocks, still are. What came with
+/// them is not known any more.
+pub fn keep_pending(signals: u64) {
+    let blocked = Tcb::current().map_or(0, current_mask);
+    PROCESS
+        .pending
+        .fetch_or(signals & blocked, Ordering::AcqRel);
+}
+
 /// Tells the process manager, through a process's descriptor, where the signal pages are.
 fn tell_manager(process: usize, tcb: &Tcb) -> Result<()> {
     let addresses = [
@@ -291,6 +300,12 @@ pub fn sigmask(change: Option<(i32, u64)>) -> Result<u64> {
         deliver_now(&tcb.control);
     }
     Ok(old)
+}
+
+/// How many handlers the calling thread has run.
+#[must_use]
+pub fn handlers_run() -> usize {
+    Tcb::current().map_or(0, |tcb| tcb.signal.handlers.load(Ordering::Relaxed))
 }
 
 /// `sigpending`: what waits for this thread or the process.

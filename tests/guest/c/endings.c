@@ -4,12 +4,15 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -140,6 +143,34 @@ static void closing_streams(void) {
     for (int row = 0; row < 5; row++)
         SAME(in_time(close_streams, row), RIGHT);
 }
+
+/* Nor is it gone while all streams are flushed. */
+static void *open_and_close(void *unused) {
+    while (!go_on) {
+        FILE *f = fopen("/dev/null", "w");
+        if (!f || fputs("text", f) < 0 || fclose(f))
+            return &key;
+    }
+    return unused;
+}
+
+static int flush_all(int row) {
+    pthread_t t[2];
+    void *value;
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&t[i], 0, open_and_close, 0))
+            return 1;
+    for (int i = 0; i < 1000; i++)
+        if (fflush(0))
+            return 2;
+    go_on = 1;
+    for (int i = 0; i < 2; i++)
+        if (pthread_join(t[i], &value) || value)
+            return 3;
+    return row;
+}
+
+static void flushing_beside_closing(void) { SAME(in_time(flush_all, RIGHT), RIGHT); }
 
 /* Nor is what knows the time zone, which is read from a file. */
 static void *tell_time_when_asked(void *unused) {
@@ -394,12 +425,110 @@ static int exit_when_cancelled(int row) {
 
 static void exiting_once(void) { SAME(in_time(exit_when_cancelled, RIGHT), RIGHT); }
 
+/* What threads meet at may be gone as soon as one has been let through. */
+enum { MEETINGS = 2000 };
+static pthread_barrier_t meeting;
+static sem_t *volatile passed;
+
+static void *meet_often(void *unused) {
+    for (int i = 1; i <= MEETINGS; i++) {
+        pthread_barrier_wait(&meeting);
+        while (go_on < i)
+            sched_yield();
+    }
+    return unused;
+}
+
+static void *pass_often(void *unused) {
+    for (int i = 0; i < MEETINGS; i++) {
+        sem_t *s;
+        while (!(s = passed))
+            sched_yield();
+        passed = 0;
+        sem_post(s);
+    }
+    return unused;
+}
+
+static int make_anew(int row) {
+    static void *(*const ways[])(void *) = {meet_often, pass_often};
+    pthread_t t;
+    void *value;
+    if (pthread_barrier_init(&meeting, 0, 2) || pthread_create(&t, 0, ways[row], 0))
+        return 1;
+    for (int i = 1; i <= MEETINGS; i++) {
+        if (row == 0) {
+            pthread_barrier_wait(&meeting);
+            if (pthread_barrier_destroy(&meeting) || pthread_barrier_init(&meeting, 0, 2))
+                return 2;
+            go_on = i;
+        } else {
+            sem_t *s = mmap(0, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (s == MAP_FAILED || sem_init(s, 0, 0))
+                return 3;
+            passed = s;
+            if (sem_wait(s) || sem_destroy(s) || munmap(s, sizeof *s))
+                return 4;
+        }
+    }
+    return pthread_join(t, &value) == 0 ? RIGHT : 5;
+}
+
+static void meeting_places_go(void) {
+    for (int row = 0; row < 2; row++)
+        SAME(in_time(make_anew, row), RIGHT);
+}
+
+/* A thread that reads keeps nobody from flushing, nor the process from its end. */
+static void *read_for_ever(void *unused) {
+    getchar();
+    return unused;
+}
+
+static int exit_beside_reader(int row) {
+    pthread_t t;
+    int ends[2];
+    if (pipe(ends) || dup2(ends[0], 0) != 0 || pthread_create(&t, 0, read_for_ever, 0))
+        return 1;
+    while (ftrylockfile(stdin) == 0) {
+        funlockfile(stdin);
+        sched_yield();
+    }
+    if (fflush(0))
+        return 2;
+    exit(row);
+}
+
+static void exiting_beside_readers(void) { SAME(in_time(exit_beside_reader, RIGHT), RIGHT); }
+
+/* Who has the file too goes on where the program has read to, not where the library has. */
+static void exiting_gives_back(void) {
+    char line[8];
+    write_file("/lines", "one\ntwo\nthree\n");
+    int fd = open("/lines", O_RDONLY);
+    CHECK(fd >= 0);
+    fflush(0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (dup2(fd, 0) != 0 || !fgets(line, sizeof line, stdin) || strcmp(line, "one\n"))
+            _exit(1);
+        exit(RIGHT);
+    }
+    SAME(status_in_time(pid), RIGHT);
+    SAME(lseek(fd, 0, SEEK_CUR), 4);
+    close(fd), unlink("/lines");
+}
+
 const struct test_case ending_cases[] = {
     {"ending_once", ending_once},
     {"closing_streams", closing_streams},
+    {"flushing_beside_closing", flushing_beside_closing},
     {"telling_time", telling_time},
     {"giving_up_once", giving_up_once},
     {"exiting_once", exiting_once},
+    {"meeting_places_go", meeting_places_go},
+    {"exiting_beside_readers", exiting_beside_readers},
+    {"exiting_gives_back", exiting_gives_back},
     {"ending_with_values", ending_with_values},
     {"ending_beside_timers", ending_beside_timers},
     {"joining_the_main_thread", joining_the_main_thread},

@@ -597,6 +597,12 @@ static int child(char **args) {
         return getpgrp() == getpid();
     if (strcmp(args[0], "mask") == 0)
         return sigprocmask(SIG_BLOCK, 0, &mask) == 0 && sigismember(&mask, SIGUSR1);
+    if (strcmp(args[0], "pending") == 0)
+        return sigpending(&mask) == 0 && sigismember(&mask, SIGUSR1) == 1;
+    if (strcmp(args[0], "alarm") == 0)
+        return alarm(0) != 0;
+    if (strcmp(args[0], "pause") == 0)
+        return pause(), 97;
     if (strcmp(args[0], "open") == 0)
         return open("/scheme/null", O_RDONLY) >= 0;
     if (strcmp(args[0], "used") == 0)

@@ -76,6 +76,37 @@ static void executing(void) {
     SAME(execv("/scheme/initfs/etc/passwd", args), -1); CHECK(errno == EACCES || errno == ENOEXEC);
 }
 
+/* What is pending and the alarm go on in the next program, and do not in a child. */
+static int take_along(int row) {
+    static const char *const verbs[] = {"pending", "pending", "alarm", "alarm", "pause"};
+    sigset_t set;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    if (row < 2) {
+        sigprocmask(SIG_BLOCK, &set, 0);
+        row == 0 ? raise(SIGUSR1) : kill(getpid(), SIGUSR1);
+    } else {
+        alarm(row == 4 ? 1 : 1000);
+        if (row == 3) {
+            pid_t pid = fork();
+            if (pid)
+                _exit(status_in_time(pid));
+        }
+    }
+    execl(self, self, "child", verbs[row], (char *)0);
+    return 99;
+}
+
+static void executing_keeps_signals(void) {
+    static const int ends[] = {1, 1, 1, 0, -SIGALRM};
+    for (int row = 0; row < 5; row++) {
+        fflush(0);
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(take_along(row));
+        SAME(status_in_time(pid), ends[row]);
+    }
+}
+
 static void spawning(void) {
     static char child[] = "child", exits[] = "exit", number[] = "9", which[] = "fd", thirty[] = "30", where[] = "cwd", group[] = "group", mask[] = "mask";
     char *args[] = {self, child, exits, number, 0}, *fd_args[] = {self, child, which, thirty, 0}, *cwd_args[] = {self, child, where, 0};
@@ -460,6 +491,7 @@ static void writes_are_whole(void) {
 const struct test_case process_cases[] = {
     {"executing", executing},
     {"executing_open_files", executing_open_files},
+    {"executing_keeps_signals", executing_keeps_signals},
     {"spawning", spawning},
     {"waiting", waiting},
     {"shell_commands", shell_commands},

@@ -106,6 +106,31 @@ static void waiting_with_masks(void) {
     close(queue), close(ends[0]), close(ends[1]);
 }
 
+/* A signal that is pending when the wait begins ends it, and is blocked again afterwards. */
+static void waiting_with_pending_signals(void) {
+    struct timespec long_time = {30, 0};
+    struct epoll_event got;
+    sigset_t blocked, old, now, none;
+    int queue = epoll_create(1);
+    sigemptyset(&none), sigemptyset(&blocked), sigaddset(&blocked, SIGUSR1);
+    CHECK(queue >= 0 && signal(SIGUSR1, catch) != SIG_ERR);
+    SAME(sigprocmask(SIG_BLOCK, &blocked, &old), 0);
+    for (int way = 0; way < 3; way++) {
+        caught = 0;
+        SAME(raise(SIGUSR1), 0);
+        SAME(caught, 0);
+        SAME(way == 0   ? pselect(0, 0, 0, 0, &long_time, &none)
+             : way == 1 ? ppoll(0, 0, &long_time, &none)
+                        : epoll_pwait(queue, &got, 1, 30000, &none),
+             -1);
+        SAME(errno, EINTR); SAME(caught, SIGUSR1);
+        SAME(sigprocmask(SIG_BLOCK, 0, &now), 0); SAME(sigismember(&now, SIGUSR1), 1);
+    }
+    SAME(sigprocmask(SIG_SETMASK, &old, 0), 0);
+    signal(SIGUSR1, SIG_DFL);
+    close(queue);
+}
+
 /* A handler may come while what it calls is going on. */
 static volatile int used, wrong;
 static int queue_used;
@@ -396,6 +421,7 @@ const struct test_case signal_cases[] = {
     {"timers_bring_values", timers_bring_values},
     {"senders_and_targets", senders_and_targets},
     {"waiting_with_masks", waiting_with_masks},
+    {"waiting_with_pending_signals", waiting_with_pending_signals},
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},
     {"locks_and_signals", locks_and_signals},

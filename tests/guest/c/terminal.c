@@ -597,6 +597,27 @@ static void semaphores_have_names(void) {
     SAME(sem_close(one), -1);
 }
 
+/* A name that has become another semaphore's opens that one, whoever has removed and made it. */
+static void semaphores_change_names(void) {
+    int status, value;
+    sem_t *old = sem_open("/changed", O_CREAT | O_EXCL, 0600, 3);
+    CHECK(old != SEM_FAILED);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(sem_unlink("/changed") != 0 || sem_open("/changed", O_CREAT | O_EXCL, 0600, 5) == SEM_FAILED);
+    SAME(waitpid(child, &status, 0), child);
+    SAME(status, 0);
+    sem_t *new = sem_open("/changed", 0);
+    CHECK(new != SEM_FAILED && new != old);
+    SAME(sem_getvalue(new, &value), 0); SAME(value, 5);
+    SAME(sem_getvalue(old, &value), 0); SAME(value, 3);
+    CHECK(sem_open("/changed", 0) == new);
+    SAME(sem_unlink("/changed"), 0);
+    CHECK(sem_open("/changed", 0) == SEM_FAILED);
+    SAME(errno, ENOENT);
+    SAME(sem_close(new), 0); SAME(sem_close(new), 0); SAME(sem_close(old), 0);
+}
+
 static const struct test_case cases[] = {
     {"pair", pair},
     {"settings", settings},
@@ -614,6 +635,7 @@ static const struct test_case cases[] = {
     {"a_receiver_waits_for_a_time", a_receiver_waits_for_a_time},
     {"memory_is_shared", memory_is_shared},
     {"semaphores_have_names", semaphores_have_names},
+    {"semaphores_change_names", semaphores_change_names},
 };
 
 /* Says where, on another descriptor than the one that may be broken: no case expects it. */

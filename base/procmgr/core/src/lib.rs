@@ -56,6 +56,7 @@ pub mod start {
     pub const NAMED_ROOT: u64 = 1;
 }
 
+pub use cap_abi::process::END_OF_PIDS;
 pub use credentials::{Ids, SetIds};
 pub use handle::{Made, Ready};
 pub use manager::{Answer, Attributes, Data, Effect, Errno, Manager, THREADS, Tag, World};

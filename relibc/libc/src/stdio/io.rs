@@ -1,12 +1,13 @@
 //! Opening, reading, writing and seeking.
 
 use super::device::{Backend, Fixed, Growing};
-use super::{FILE, all, discard, held, locked, stderr, stdin, stdout};
+use super::{FILE, discard, for_all, held, locked, stderr, stdin, stdout};
 use crate::string::bytes;
 use crate::sys::{self, flags, last_error, set_errno};
 use core::ffi::{c_char, c_int, c_long, c_void};
 use core::ptr::null_mut;
 use core::slice::{from_raw_parts, from_raw_parts_mut};
+use core::sync::atomic::Ordering;
 use relibc_core::errno::{self, Errno};
 use relibc_core::multibyte::{Decoded, State, decode, encode};
 use relibc_core::stream::{Buffering, MemoryDevice, Seek};
@@ -65,7 +66,7 @@ fn done(result: Result<(), Errno>) -> c_int {
     }
 }
 
-unsafe fn flush(file: &mut FILE) -> Result<(), Errno> {
+pub(super) unsafe fn flush(file: &mut FILE) -> Result<(), Errno> {
     let result = file.stream.flush();
     file.stream.device_mut().publish();
     result
@@ -266,6 +267,7 @@ c_api! {
                 Backend::Descriptor(fd)
             };
             f.stream = relibc_core::stream::Stream::new(device, mode.readable, mode.writable, mode.append);
+            f.writable.store(mode.writable, Ordering::Relaxed);
             f.settled = false;
             f.orientation = 0;
             f.wide_state = State::default();
@@ -325,13 +327,17 @@ c_api! {
             return locked(file, |f| done(flush(f)));
         }
         let mut result = 0;
-        for file in all() {
+        for_all(|file| {
+            // Nothing waits in one that only reads, whose thread may be waiting for its device.
+            if !(*file).writable.load(Ordering::Relaxed) {
+                return;
+            }
             locked(file, |f| {
                 if f.stream.is_writing() && f.stream.pending() > 0 && done(flush(f)) != 0 {
                     result = EOF;
                 }
             });
-        }
+        });
         result
     }
     fn fflush_unlocked(file: *mut FILE) -> c_int { fflush(file) }

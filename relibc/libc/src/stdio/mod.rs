@@ -13,7 +13,7 @@ pub use scan::*;
 
 use crate::sys::{Lock, isatty, sched_yield};
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use relibc_core::multibyte::State;
 use relibc_core::stream::{Buffering, Stream};
 
@@ -26,7 +26,13 @@ pub struct FILE {
     settled: bool,
     orientation: c_int,
     wide_state: State,
+    /// Whether output may wait in it. Its holder says so, and who wants it to be the holder asks.
+    writable: AtomicBool,
     next: *mut FILE,
+    /// How many [`for_all`] have it. Like the two around it, the list's lock guards it.
+    users: u32,
+    /// It is out of the list, and whoever uses it last frees it.
+    discarded: bool,
 }
 
 /// Guards the list of open streams.
@@ -44,7 +50,10 @@ const fn standard(fd: c_int, readable: bool) -> FILE {
             partial: 0,
             missing: 0,
         },
+        writable: AtomicBool::new(!readable),
         next: core::ptr::null_mut(),
+        users: 0,
+        discarded: false,
     }
 }
 
@@ -78,7 +87,10 @@ impl FILE {
             settled: false,
             orientation: 0,
             wide_state: State::default(),
+            writable: AtomicBool::new(writable),
             next: core::ptr::null_mut(),
+            users: 0,
+            discarded: false,
         });
         let file = alloc::boxed::Box::into_raw(file);
         // SAFETY: the list is only touched under its lock.
@@ -218,34 +230,70 @@ impl Held {
     }
 }
 
-/// Every open stream, the standard ones first.
-pub(crate) unsafe fn all() -> alloc::vec::Vec<*mut FILE> {
+/// Calls `each` with every open stream, the standard ones first. One that is closed meanwhile stays until then.
+unsafe fn for_all(mut each: impl FnMut(*mut FILE)) {
     let mut files = alloc::vec![&raw mut INPUT, &raw mut OUTPUT, &raw mut ERROR];
     LIST.with(|| {
         let mut at = FIRST;
         while !at.is_null() {
+            (*at).users += 1;
             files.push(at);
             at = (*at).next;
         }
     });
-    files
+    for (i, &file) in files.iter().enumerate() {
+        each(file);
+        if i >= STANDARD {
+            leave(file);
+        }
+    }
+}
+
+/// The standard streams are not in the list.
+const STANDARD: usize = 3;
+
+/// A [`for_all`] does not use the stream any more.
+unsafe fn leave(file: *mut FILE) {
+    let unused = LIST.with(|| {
+        (*file).users -= 1;
+        (*file).discarded && (*file).users == 0
+    });
+    if unused {
+        drop(alloc::boxed::Box::from_raw(file));
+    }
 }
 
 /// Takes a stream out of the list and frees it.
 pub(crate) unsafe fn discard(file: *mut FILE) {
-    let mut found = false;
+    let mut unused = false;
     LIST.with(|| {
         let mut link = &raw mut FIRST;
         while !(*link).is_null() {
             if *link == file {
                 *link = (*file).next;
-                found = true;
+                (*file).discarded = true;
+                unused = (*file).users == 0;
                 break;
             }
             link = &raw mut (**link).next;
         }
     });
-    if found {
+    if unused {
         drop(alloc::boxed::Box::from_raw(file));
     }
+}
+
+/// At the end of the process: writes out what waits, and gives what was read ahead back to files. `patiently` is as
+/// [`hold`] has it; a stream that only reads, and whose thread may be waiting for its device, is left to it.
+#[cfg(target_os = "redox")]
+pub(crate) unsafe fn finish(patiently: impl Fn(&dyn Fn() -> bool) -> bool) {
+    for_all(|file| {
+        if (*file).writable.load(Ordering::Relaxed) {
+            (*file).acquire();
+        } else if !patiently(&|| (*file).try_acquire()) {
+            return;
+        }
+        let _ = crate::sys::shielded(|| flush(&mut *file));
+        (*file).release();
+    });
 }

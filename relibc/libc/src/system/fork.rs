@@ -81,7 +81,7 @@ const MILLISECOND: TimeSpec = TimeSpec {
     tv_sec: 0,
     tv_nsec: 1_000_000,
 };
-/// The same for a stream, in which its thread may be waiting for a terminal.
+/// The same for a stream, in which its thread may be waiting for a terminal; also at the end of the process.
 const STREAM_SLEEPS: usize = 4;
 
 /// Asks until there is an answer. What a signal handler has interrupted does not go on while it waits.
@@ -96,6 +96,11 @@ fn patiently<T>(sleeps: usize, ask: impl Fn() -> Option<T>) -> Option<T> {
         }
         ask()
     })
+}
+
+/// Asks until it is so, for as long as a stream is waited for.
+pub(super) fn patiently_for_stream(ask: &dyn Fn() -> bool) -> bool {
+    patiently(STREAM_SLEEPS, || ask().then_some(())).is_some()
 }
 
 /// Forks while no other thread holds a lock of the library's that can be had. `is_child` tells which of the
@@ -123,9 +128,7 @@ pub(crate) fn quietly<T>(fork: impl FnOnce() -> T, is_child: impl FnOnce(&T) -> 
             patiently(SLEEPS, stdlib::hold),
             patiently(SLEEPS, cwd::hold),
         );
-        let streams = stdio::hold(patiently(SLEEPS, stdio::hold_list), |ask| {
-            patiently(STREAM_SLEEPS, || ask().then_some(())).is_some()
-        });
+        let streams = stdio::hold(patiently(SLEEPS, stdio::hold_list), patiently_for_stream);
         let clocks = patiently(SLEEPS, thread::clocks::hold);
         let forked = heap::while_quiet(fork);
         let in_child = is_child(&forked);

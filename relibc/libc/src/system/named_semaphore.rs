@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_uint};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use redox_rt::{Error, Fd, Result, fs, sys};
+use redox_rt::{Error, Fd, Result, fs, process, sys};
 use rt_core::PAGE_SIZE;
 use syscall::flag::MapFlags;
 use syscall::{EEXIST, EINVAL, ENOENT, Map};
@@ -19,16 +19,39 @@ const PREFIX: &[u8] = b"/scheme/shm/sem.";
 const PATIENCE: u32 = 10_000;
 const READY: u32 = 1;
 
-/// A semaphore and whether it has its first value.
+/// A semaphore, and whether it has its first value and its identity.
 #[repr(C)]
 struct Shared {
     semaphore: Semaphore,
     state: AtomicU32,
+    /// What no other semaphore has: when it was made, by which process, and its how many-th that is.
+    identity: [AtomicU64; 2],
 }
 
-/// A semaphore that this process has open: where, under which name, how often.
+impl Shared {
+    fn identity(&self) -> Identity {
+        self.identity.each_ref().map(|w| w.load(Ordering::Relaxed))
+    }
+}
+
+type Identity = [u64; 2];
+
+/// How many this process has made.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+fn new_identity() -> Result<Identity> {
+    let now = sys::clock_gettime(syscall::CLOCK_MONOTONIC)?;
+    let nanoseconds = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    Ok([
+        nanoseconds,
+        u64::from(process::pid().unwrap_or(0)) << 32 | u64::from(made),
+    ])
+}
+
+/// A semaphore that this process has open: which, where, how often.
 struct Opened {
-    name: Vec<u8>,
+    identity: Identity,
     address: usize,
     count: usize,
 }
@@ -70,6 +93,7 @@ fn create(name: &[u8], mode: c_int, value: c_uint) -> Result<*mut Shared> {
     if i32::try_from(value).is_err() {
         return fail(EINVAL);
     }
+    let identity = new_identity()?;
     let memory = open_memory(name, libc::O_CREAT | libc::O_EXCL, mode)?;
     let made = fs::ftruncate(memory.raw(), PAGE_SIZE as u64).and_then(|()| map(&memory));
     match made {
@@ -77,6 +101,9 @@ fn create(name: &[u8], mode: c_int, value: c_uint) -> Result<*mut Shared> {
             // SAFETY: the page is mapped and long enough; nobody uses the semaphore before it is ready.
             unsafe {
                 sem_init(&raw mut (*shared).semaphore, 1, value);
+                for (place, word) in (*shared).identity.iter().zip(identity) {
+                    place.store(word, Ordering::Relaxed);
+                }
                 (*shared).state.store(READY, Ordering::Release);
             }
             Ok(shared)
@@ -119,10 +146,6 @@ fn open_named(name: &[u8], flags: c_int, mode: c_int, value: c_uint) -> Result<*
     let name = full_name(name)?;
     let mut opened = OPENED.lock();
     let exclusive = flags & (libc::O_CREAT | libc::O_EXCL) == libc::O_CREAT | libc::O_EXCL;
-    if !exclusive && let Some(known) = opened.iter_mut().find(|one| one.name == name) {
-        known.count += 1;
-        return Ok(core::ptr::with_exposed_provenance_mut(known.address));
-    }
     let shared = loop {
         if flags & libc::O_CREAT != 0 {
             match create(&name, mode, value) {
@@ -136,8 +159,16 @@ fn open_named(name: &[u8], flags: c_int, mode: c_int, value: c_uint) -> Result<*
             found => break found?,
         }
     };
+    // SAFETY: it is mapped, and ready.
+    let identity = unsafe { (*shared).identity() };
+    // The same one has the same address; the name may be another one's by now.
+    if let Some(known) = opened.iter_mut().find(|one| one.identity == identity) {
+        known.count += 1;
+        unmap(shared.expose_provenance())?;
+        return Ok(core::ptr::with_exposed_provenance_mut(known.address));
+    }
     opened.push(Opened {
-        name,
+        identity,
         address: shared.expose_provenance(),
         count: 1,
     });
@@ -161,12 +192,7 @@ fn close_named(semaphore: *const Semaphore) -> Result<()> {
 
 fn unlink_named(name: &[u8]) -> Result<()> {
     let name = full_name(name)?;
-    path::unlink_at(libc::AT_FDCWD, &name, 0)?;
-    // Who has it open keeps it; who opens the name from now on gets another one.
-    for one in OPENED.lock().iter_mut().filter(|one| one.name == name) {
-        one.name.clear();
-    }
-    Ok(())
+    path::unlink_at(libc::AT_FDCWD, &name, 0)
 }
 
 c_variadic_api! {

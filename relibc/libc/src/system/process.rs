@@ -260,7 +260,11 @@ impl Program {
         let base = self.base_name();
         let mut shown = base.get(..base.len().min(32)).unwrap_or(&[]).to_vec();
         let _ = process::call(ProcCall::Rename, &mut shown, &[]);
-        self.with_command(env, &super::cwd::text_for_exec(), redox_rt::exec::exec)
+        let alarm = super::timer::alarm_for_exec();
+        let auxv = alarm.as_ref().map_or(&[][..], |pairs| pairs);
+        self.with_command(env, &super::cwd::text_for_exec(), |command| {
+            redox_rt::exec::exec(&Command { auxv, ..*command })
+        })
     }
 }
 

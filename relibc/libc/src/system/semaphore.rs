@@ -1,7 +1,7 @@
 //! `<semaphore.h>`: semaphores, and those without a name.
 
 use core::ffi::{c_int, c_uint};
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use redox_rt::{Result, futex};
 use syscall::{EAGAIN, EINVAL, EOVERFLOW};
@@ -12,29 +12,40 @@ use super::thread::until;
 use super::{fail, unit};
 use crate::sys::Timespec;
 
-/// `sem_t`: the value, and how many wait.
-#[repr(C, align(8))]
-pub struct Semaphore {
-    value: AtomicI32,
-    waiting: AtomicU32,
+/// `sem_t`: the value in the lower half, and in the upper one how many wait. They are one word, since whoever is let in
+/// may destroy the semaphore, and who has let it in cannot look afterwards.
+#[repr(transparent)]
+pub struct Semaphore(AtomicU64);
+
+const WAITING: u64 = 1 << 32;
+
+const fn value(state: u64) -> i32 {
+    state as u32 as i32
 }
 
 impl Semaphore {
+    /// The value's half, of which the kernel knows the waiters.
+    const fn value_word(&self) -> *const AtomicI32 {
+        self.0.as_ptr().cast_const().cast()
+    }
+
     fn try_take(&self) -> bool {
-        let take = |v: i32| (v > 0).then(|| v - 1);
-        self.value
+        let take = |state: u64| (value(state) > 0).then(|| state - 1);
+        self.0
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, take)
             .is_ok()
     }
 
     fn take(&self, limit: Option<(c_int, &Timespec)>) -> Result<()> {
         while !self.try_take() {
-            self.waiting.fetch_add(1, Ordering::SeqCst);
+            self.0.fetch_add(WAITING, Ordering::SeqCst);
             let waited = restartable(|| {
                 let left = limit.map(|(clock, time)| until(clock, time)).transpose()?;
-                futex::wait(&self.value, 0, left.as_ref())
+                // SAFETY: the half lives as long as the word, and is as aligned. Only the kernel reads it by this.
+                let value = unsafe { &*self.value_word() };
+                futex::wait(value, 0, left.as_ref())
             });
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.0.fetch_sub(WAITING, Ordering::Relaxed);
             match waited {
                 Err(e) if e.errno != EAGAIN => return Err(e),
                 _ => {}
@@ -48,7 +59,7 @@ c_api! {
     fn sem_init(semaphore: *mut Semaphore, _shared: c_int, value: c_uint) -> c_int {
         unit(match i32::try_from(value) {
             Ok(value) => {
-                semaphore.write(Semaphore { value: AtomicI32::new(value), waiting: AtomicU32::new(0) });
+                semaphore.write(Semaphore(AtomicU64::new(value as u64)));
                 Ok(())
             }
             Err(_) => fail(EINVAL),
@@ -61,16 +72,17 @@ c_api! {
     fn sem_clockwait(semaphore: *const Semaphore, clock: c_int, time: *const Timespec) -> c_int { unit(cancellable(|| (*semaphore).take(Some((clock, &*time))))) }
     fn sem_post(semaphore: *const Semaphore) -> c_int {
         let s = &*semaphore;
-        let raise = |v: i32| v.checked_add(1);
-        unit(match s.value.fetch_update(Ordering::SeqCst, Ordering::Relaxed, raise) {
-            Ok(_) => {
-                if s.waiting.load(Ordering::SeqCst) != 0 {
-                    futex::wake(&raw const s.value, 1);
+        let word = s.value_word();
+        let raise = |state: u64| (value(state) < i32::MAX).then(|| state + 1);
+        unit(match s.0.fetch_update(Ordering::SeqCst, Ordering::Relaxed, raise) {
+            Ok(before) => {
+                if before >= WAITING {
+                    futex::wake(word, 1);
                 }
                 Ok(())
             }
             Err(_) => fail(EOVERFLOW),
         })
     }
-    fn sem_getvalue(semaphore: *const Semaphore, value: *mut c_int) -> c_int { value.write((*semaphore).value.load(Ordering::Relaxed)); 0 }
+    fn sem_getvalue(semaphore: *const Semaphore, place: *mut c_int) -> c_int { place.write(value((*semaphore).0.load(Ordering::Relaxed))); 0 }
 }

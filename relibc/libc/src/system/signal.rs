@@ -22,7 +22,12 @@ pub(crate) fn set(start: &Start) -> Result<()> {
     rt::init(
         mask(auxv::AT_REDOX_SIGIGN),
         mask(auxv::AT_REDOX_SIGPROCMASK),
-    )
+    )?;
+    let pending = mask(auxv::AT_CUPRITE_SIGPENDING);
+    if pending != 0 {
+        rt::keep_pending(pending);
+    }
+    Ok(())
 }
 
 fn to_action(a: &libc::sigaction) -> Action {
@@ -55,14 +60,20 @@ fn change_mask(how: c_int, new: *const u64, old: *mut u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs `wait` with another mask.
+/// Runs `wait` with another mask. `EINTR` if a signal was pending that the mask lets through.
 pub(crate) fn with_mask<T>(mask: *const u64, wait: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: the caller's set, or null.
     let Some(&mask) = (unsafe { mask.as_ref() }) else {
         return wait();
     };
+    let handlers = rt::handlers_run();
     let before = rt::sigmask(Some((libc::SIG_SETMASK, mask)))?;
-    let result = wait();
+    // Whoever waits for that signal would wait for another one.
+    let result = if rt::handlers_run() == handlers {
+        wait()
+    } else {
+        fail(syscall::EINTR)
+    };
     rt::sigmask(Some((libc::SIG_SETMASK, before)))?;
     result
 }

@@ -6,7 +6,7 @@ use core::ffi::{c_char, c_int, c_void};
 use redox_rt::start::Start;
 
 use super::fork::Mutex;
-use super::{cwd, environment, signal, thread, unwind};
+use super::{cwd, environment, fork, signal, thread, timer, unwind};
 use crate::sys::Lock;
 
 core::arch::global_asm!(
@@ -58,6 +58,7 @@ unsafe extern "C" fn begin(sp: *const usize) -> ! {
         redox_rt::eprintln!("start: no signals: {e}");
         redox_rt::exit(127);
     }
+    timer::resume_alarm(&start);
     let (count, arguments) = start.argv();
     if count > 0 {
         program_invocation_name = (*arguments).cast_mut().cast();
@@ -146,7 +147,7 @@ c_api! {
             at = at.sub(1);
             (*at)();
         }
-        crate::stdio::fflush(core::ptr::null_mut());
+        crate::stdio::finish(fork::patiently_for_stream);
         redox_rt::exit(status)
     }
     fn _exit(status: c_int) -> ! { redox_rt::exit(status) }

@@ -5,8 +5,10 @@ use core::ffi::{c_int, c_uint, c_void};
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
+use cap_abi::auxv::{AT_CUPRITE_ALARM, AT_CUPRITE_ALARM_INTERVAL};
 use redox_rt::futex::{self, Mutex};
 use redox_rt::signal::without_delivery;
+use redox_rt::start::Start;
 use redox_rt::{Result, process};
 use syscall::{EAGAIN, EINVAL, ENOSYS, ETIMEDOUT, TimeSpec};
 
@@ -236,6 +238,32 @@ pub(crate) unsafe fn forget_alarm() {
     unsafe {
         ALARM.state.renew(State::NEW);
         ALARM.thread.renew(None);
+    }
+}
+
+/// What tells the program of an `exec` of the alarm, which stays set.
+pub(crate) fn alarm_for_exec() -> Option<[(usize, usize); 2]> {
+    let word = |n: i128| usize::try_from(n).unwrap_or(usize::MAX);
+    ALARM.state(|state| {
+        let due = (AT_CUPRITE_ALARM, word(state.due?));
+        Some([due, (AT_CUPRITE_ALARM_INTERVAL, word(state.interval))])
+    })
+}
+
+/// Sets the alarm that the program before this one had. There is nobody to be told if that cannot be.
+pub(crate) fn resume_alarm(start: &Start) {
+    let Some(due) = start.aux(AT_CUPRITE_ALARM) else {
+        return;
+    };
+    let time = |n: usize| timespec(n as i128);
+    let interval = start.aux(AT_CUPRITE_ALARM_INTERVAL).unwrap_or(0);
+    let setting = Setting {
+        interval: time(interval),
+        value: time(due),
+    };
+    // SAFETY: the timer is the process's for ever.
+    if unsafe { ALARM.ensure_thread() }.is_ok() {
+        let _ = ALARM.set(&setting, true);
     }
 }
 

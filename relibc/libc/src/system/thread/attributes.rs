@@ -86,7 +86,7 @@ fn choice(place: &mut u8, setting: c_int) -> c_int {
 #[repr(C)]
 pub struct MutexAttributes {
     pub(super) kind: c_int,
-    shared: c_int,
+    pub(super) shared: c_int,
     ceiling: c_int,
     protocol: c_int,
     robust: c_int,

@@ -3,8 +3,7 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use redox_rt::Result;
-use redox_rt::futex;
+use redox_rt::{Result, futex, process};
 use syscall::{EAGAIN, EBUSY, EDEADLK, EINVAL, EPERM};
 
 use super::attributes::MutexAttributes;
@@ -16,9 +15,9 @@ use crate::system::code;
 #[repr(C)]
 pub struct Mutex {
     word: AtomicI32,
-    /// The holder's number, 0 for none.
+    /// The holder, 0 for none; only kept by kinds that ask for it.
     owner: AtomicU32,
-    /// The kind, and 8 bits further up how often the holder has locked it again.
+    /// The kind, [`SHARED`], and 8 bits further up how often the holder has locked it again.
     kind: AtomicU32,
 }
 
@@ -29,14 +28,35 @@ const HELD: i32 = 1;
 const CONTENDED: i32 = 2;
 const ERRORCHECK: u32 = libc::PTHREAD_MUTEX_ERRORCHECK as u32;
 const RECURSIVE: u32 = libc::PTHREAD_MUTEX_RECURSIVE as u32;
-const KIND: u32 = 0xff;
+const KIND: u32 = 0x7f;
+/// Between processes: a thread's number alone does not tell its holder.
+const SHARED: u32 = 0x80;
 const ONCE_MORE: u32 = 0x100;
+
+/// How many bits of an owner between processes are its thread's; the process's are above.
+const THREAD_BITS: u32 = (cap_abi::process::END_OF_PIDS - 1).leading_zeros();
+
+/// Whether a mutex knows its holder.
+const fn knows_holder(kind: u32) -> bool {
+    matches!(kind & KIND, RECURSIVE | ERRORCHECK)
+}
+
+/// The calling thread as a holder.
+fn holder(kind: u32) -> u32 {
+    let thread = super::id();
+    if kind & SHARED == 0 {
+        return thread;
+    }
+    // All in one word, since nobody else could be told apart from the caller while two are read. Threads of one
+    // process meet only if it has made as many between them as the bits can count.
+    process::pid().unwrap_or(0) << THREAD_BITS | thread & ((1 << THREAD_BITS) - 1)
+}
 
 impl Mutex {
     /// What a lock by the holder itself means; `None` when somebody else or nobody holds it.
-    fn again(&self, me: u32, busy: i32) -> Option<Result<()>> {
+    fn again(&self, busy: i32) -> Option<Result<()>> {
         let kind = self.kind.load(Ordering::Relaxed);
-        if self.owner.load(Ordering::Relaxed) != me {
+        if !knows_holder(kind) || self.owner.load(Ordering::Relaxed) != holder(kind) {
             return None;
         }
         match kind & KIND {
@@ -56,41 +76,47 @@ impl Mutex {
             .is_ok()
     }
 
+    /// Says who holds it, after it was acquired.
+    fn own(&self) {
+        let kind = self.kind.load(Ordering::Relaxed);
+        if knows_holder(kind) {
+            self.owner.store(holder(kind), Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn lock(&self, limit: Option<(c_int, &Timespec)>) -> Result<()> {
-        let me = super::id();
         if !self.try_acquire() {
-            if let Some(answer) = self.again(me, EDEADLK) {
+            if let Some(answer) = self.again(EDEADLK) {
                 return answer;
             }
             while self.word.swap(CONTENDED, Ordering::Acquire) != FREE {
                 wait(&self.word, CONTENDED, limit)?;
             }
         }
-        self.owner.store(me, Ordering::Relaxed);
+        self.own();
         Ok(())
     }
 
     fn try_lock(&self) -> Result<()> {
-        let me = super::id();
         if self.try_acquire() {
-            self.owner.store(me, Ordering::Relaxed);
+            self.own();
             return Ok(());
         }
-        self.again(me, EBUSY).unwrap_or(fail(EBUSY))
+        self.again(EBUSY).unwrap_or(fail(EBUSY))
     }
 
     pub(super) fn unlock(&self) -> Result<()> {
         let kind = self.kind.load(Ordering::Relaxed);
-        if matches!(kind & KIND, RECURSIVE | ERRORCHECK) {
-            if self.owner.load(Ordering::Relaxed) != super::id() {
+        if knows_holder(kind) {
+            if self.owner.load(Ordering::Relaxed) != holder(kind) {
                 return fail(EPERM);
             }
             if kind >= ONCE_MORE {
                 self.kind.store(kind - ONCE_MORE, Ordering::Relaxed);
                 return Ok(());
             }
+            self.owner.store(0, Ordering::Relaxed);
         }
-        self.owner.store(0, Ordering::Relaxed);
         if self.word.swap(FREE, Ordering::Release) == CONTENDED {
             futex::wake(&raw const self.word, 1);
         }
@@ -100,8 +126,8 @@ impl Mutex {
 
 c_api! {
     fn pthread_mutex_init(mutex: *mut Mutex, attributes: *const MutexAttributes) -> c_int {
-        let kind = attributes.as_ref().map_or(libc::PTHREAD_MUTEX_DEFAULT, |a| a.kind);
-        mutex.write(Mutex { word: AtomicI32::new(FREE), owner: AtomicU32::new(0), kind: AtomicU32::new(kind as u32) });
+        let kind = attributes.as_ref().map_or(libc::PTHREAD_MUTEX_DEFAULT as u32, |a| a.kind as u32 | if a.shared == 0 { 0 } else { SHARED });
+        mutex.write(Mutex { word: AtomicI32::new(FREE), owner: AtomicU32::new(0), kind: AtomicU32::new(kind) });
         0
     }
     fn pthread_mutex_destroy(mutex: *mut Mutex) -> c_int {
