@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* Reads once and ends what was read. */
 static const char *text(int fd) {
@@ -157,6 +159,37 @@ static void keys_end_the_foreground(void) {
     SAME(WTERMSIG(status), SIGINT);
     close(master);
     SAME(open("/dev/tty", O_RDWR) < 0 ? errno : 0, ENXIO);
+}
+
+/* Asks twice; what was to be read has been typed already. */
+static int child_prompts(void) {
+    char name[16];
+    FILE *in = fdopen(0, "r"), *wide = fdopen(dup(0), "r");
+    if (!in || !wide || setvbuf(in, NULL, _IOLBF, 0) || setvbuf(wide, NULL, _IOLBF, 0) || setvbuf(stdout, NULL, _IOLBF, 0))
+        return 2;
+    fflush(stdout);
+    printf("name? ");
+    if (__fpending(stdout) != 6 || fscanf(in, "%15s", name) != 1 || strcmp(name, "me"))
+        return 3;
+    if (__fpending(stdout) != 0)
+        return 4;
+    printf("again? ");
+    if (__fpending(stdout) != 7 || fwscanf(wide, L"%15s", name) != 1 || strcmp(name, "you"))
+        return 5;
+    return __fpending(stdout) == 0 ? 7 : 6;
+}
+
+static void a_scan_shows_the_prompt(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(child_prompts());
+    SAME(write(master, "me\nyou\n", 7), 7);
+    SAME(waitpid(child, &status, 0), child);
+    close(master);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 7);
 }
 
 static void hanging_up_ends_a_session(void) {
@@ -576,6 +609,7 @@ static const struct test_case cases[] = {
     {"pair", pair},
     {"settings", settings},
     {"keys_end_the_foreground", keys_end_the_foreground},
+    {"a_scan_shows_the_prompt", a_scan_shows_the_prompt},
     {"hanging_up_ends_a_session", hanging_up_ends_a_session},
     {"a_new_size_is_told", a_new_size_is_told},
     {"the_background_waits", the_background_waits},
