@@ -457,6 +457,73 @@ static void descriptors_are_passed(void) {
     close(pair[1]);
 }
 
+static void passed_descriptors_can_be_marked(void) {
+    int pair[2], ends[2], came;
+    SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    SAME(pipe(ends), 0);
+    for (int marked = 0; marked < 2; marked++) {
+        union {
+            char bytes[CMSG_SPACE(sizeof(int))];
+            struct cmsghdr header;
+        } control = {0};
+        char byte = 'b';
+        struct iovec part = {&byte, 1};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), ends, sizeof(int));
+        SAME(sendmsg(pair[0], &message, 0), 1);
+        memset(&control, 0, sizeof control);
+        message.msg_controllen = sizeof control;
+        SAME(recvmsg(pair[1], &message, marked ? MSG_CMSG_CLOEXEC : 0), 1);
+        header = CMSG_FIRSTHDR(&message);
+        CHECK(header != NULL);
+        memcpy(&came, CMSG_DATA(header), sizeof came);
+        SAME(fcntl(came, F_GETFD), marked ? FD_CLOEXEC : 0);
+        close(came);
+    }
+    close(ends[0]);
+    close(ends[1]);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* Reads `len` bytes 'a' and as many 'b', then the end. */
+static int child_reads_all(int fd, size_t len) {
+    static char text[4096];
+    size_t at = 0;
+    for (ssize_t n; (n = read(fd, text, sizeof text)) > 0;)
+        for (ssize_t i = 0; i < n; i++, at++)
+            if (text[i] != (at < len ? 'a' : 'b'))
+                return 3;
+    return at == 2 * len ? 7 : 4;
+}
+
+static void a_long_message_is_sent_whole(void) {
+    static char one[150000], two[sizeof one];
+    int pair[2], status;
+    memset(one, 'a', sizeof one);
+    memset(two, 'b', sizeof two);
+    SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        close(pair[0]);
+        _exit(child_reads_all(pair[1], sizeof one));
+    }
+    close(pair[1]);
+    struct iovec parts[] = {{one, sizeof one}, {two, sizeof two}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent = sendmsg(pair[0], &message, MSG_NOSIGNAL);
+    close(pair[0]);
+    SAME(waitpid(child, &status, 0), child);
+    SAME(sent, 2 * sizeof one);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 7);
+}
+
 static void datagrams(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0abstract"}, from;
     socklen_t len = sizeof(sa_family_t) + 9, from_len = sizeof from;
@@ -618,6 +685,8 @@ static const struct test_case cases[] = {
     {"connections", connections},
     {"descriptors_are_passed", descriptors_are_passed},
     {"sockets_in_their_own_messages_go", sockets_in_their_own_messages_go},
+    {"passed_descriptors_can_be_marked", passed_descriptors_can_be_marked},
+    {"a_long_message_is_sent_whole", a_long_message_is_sent_whole},
     {"datagrams", datagrams},
     {"packets", packets},
     {"a_receiver_waits_for_a_time", a_receiver_waits_for_a_time},
