@@ -242,6 +242,15 @@ fn table() {
             5,
         ),
         ("100ergs of energy", "%f", Outcome::Assigned(0), vec![], 4),
+        (
+            " (nil)x",
+            "%p",
+            Outcome::Assigned(1),
+            vec![Some(Slot::Int(8, 0))],
+            6,
+        ),
+        ("(null)", "%p", Outcome::Assigned(0), vec![], 2),
+        ("(nil)", "%4p", Outcome::Assigned(0), vec![], 4),
         ("]x", "%[]x]", Outcome::Assigned(1), vec![bytes("]x")], 2),
         ("a-b", "%[a-]", Outcome::Assigned(1), vec![bytes("a-")], 2),
         (

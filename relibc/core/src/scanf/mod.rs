@@ -204,6 +204,20 @@ impl<H: Host> Run<'_, H> {
         self.store(d, Store::Int(bytes, value))
     }
 
+    /// What `printf` makes of pointers, the null pointer's text included.
+    fn pointer(&mut self, d: &Directive) -> Result<(), Stop> {
+        const NULL: &[u8] = b"(nil)";
+        if self.host.peek()? != Some(u32::from(b'(')) {
+            return self.integer(d, 16);
+        }
+        let width = d.width.unwrap_or(usize::MAX);
+        let text = self.collect(width, &mut |text, c| NULL.get(text.len()) == Some(&c))?;
+        if text != NULL {
+            return Err(Stop::Mismatch);
+        }
+        self.store(d, Store::Int(8, 0))
+    }
+
     fn float(&mut self, d: &Directive) -> Result<(), Stop> {
         let width = d.width.unwrap_or(usize::MAX);
         let text = self.collect(width, &mut |text, c| float_prefix(text, c))?;
@@ -313,7 +327,8 @@ impl<H: Host> Run<'_, H> {
             b'd' | b'u' => self.integer(d, 10),
             b'i' => self.integer(d, 0),
             b'o' => self.integer(d, 8),
-            b'x' | b'X' | b'p' => self.integer(d, 16),
+            b'x' | b'X' => self.integer(d, 16),
+            b'p' => self.pointer(d),
             b'b' => self.integer(d, 2),
             b'a' | b'A' | b'e' | b'E' | b'f' | b'F' | b'g' | b'G' => self.float(d),
             b'c' => self.characters(d, &|_| true, &|_| true),
