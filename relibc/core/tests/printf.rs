@@ -52,7 +52,7 @@ fn ours(f: &str, arguments: Vec<Value>) -> Result<String, Errno> {
     let mut p = Program {
         arguments,
         strings: vec![b"hello".to_vec(), b"".to_vec()],
-        wides: vec![vec![0xe9, 0x4e2d, 0x41]],
+        wides: vec![vec![0xe9, 0x4e2d, 0x41], vec![0xe9, 0xd800]],
         ..Program::default()
     };
     let n = format(
@@ -209,6 +209,8 @@ fn table() {
         ("%2$.*1$f", vec![Value::Int(2), f(2.675)], "2.67"),
         ("%.0f %.0f %.0f", vec![f(0.5), f(1.5), f(2.5)], "0 2 2"),
         ("%.3ls|", vec![Value::Pointer(1)], "é|"),
+        // What is beyond the precision need not be a character.
+        ("%.2ls|", vec![Value::Pointer(2)], "é|"),
         ("%ls|", vec![Value::Pointer(1)], "é中A|"),
         ("%lc", vec![Value::Int(0x20ac)], "€"),
         (

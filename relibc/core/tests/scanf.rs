@@ -10,7 +10,8 @@ use std::ffi::CString;
 
 #[derive(Default)]
 struct Program {
-    input: Vec<u8>,
+    /// Bytes, or wide characters.
+    input: Vec<u32>,
     at: usize,
     next: usize,
     slots: Vec<Option<Slot>>,
@@ -27,7 +28,7 @@ enum Slot {
 }
 
 impl Host for Program {
-    fn peek(&mut self) -> Result<Option<u8>, Errno> {
+    fn peek(&mut self) -> Result<Option<u32>, Errno> {
         Ok(self.input.get(self.at).copied())
     }
     fn consume(&mut self) {
@@ -58,11 +59,69 @@ impl Host for Program {
 
 fn run(input: &str, format: &str) -> (Outcome, Vec<Option<Slot>>, usize) {
     let mut p = Program {
-        input: input.as_bytes().to_vec(),
+        input: input.bytes().map(u32::from).collect(),
         ..Program::default()
     };
-    let outcome = scan(&mut p, format.as_bytes(), Charset::Utf8);
+    let outcome = scan(&mut p, format.as_bytes(), Charset::Utf8, false);
     (outcome, p.slots, p.at)
+}
+
+fn run_wide(input: &str, format: &str, charset: Charset) -> (Outcome, Vec<Option<Slot>>, usize) {
+    let mut p = Program {
+        input: input.chars().map(u32::from).collect(),
+        ..Program::default()
+    };
+    let outcome = scan(&mut p, format.as_bytes(), charset, true);
+    (outcome, p.slots, p.at)
+}
+
+#[test]
+fn the_wide_family_counts_and_compares_characters() {
+    let bytes = |b: &str, zero| vec![Some(Slot::Bytes(b.as_bytes().to_vec(), zero))];
+    let wide = |w: &str, zero| vec![Some(Slot::Wide(w.chars().map(u32::from).collect(), zero))];
+    let cases = [
+        ("ö", "%[ä]", Outcome::Assigned(0), vec![], 0),
+        ("äöx", "%[äö]", Outcome::Assigned(1), bytes("äö", true), 2),
+        ("äöx", "%l[^x]", Outcome::Assigned(1), wide("äö", true), 2),
+        ("öäü€", "%3c", Outcome::Assigned(1), bytes("öäü", false), 3),
+        ("öäü€", "%3s", Outcome::Assigned(1), bytes("öäü", true), 3),
+        ("öäü€", "%2lc", Outcome::Assigned(1), wide("öä", false), 2),
+        (
+            "ö\u{2003}ä",
+            "%ls",
+            Outcome::Assigned(1),
+            wide("ö", true),
+            1,
+        ),
+        (
+            "öä",
+            "ö%n",
+            Outcome::Assigned(0),
+            vec![Some(Slot::Int(4, 1))],
+            1,
+        ),
+        ("ä", "ö", Outcome::Assigned(0), vec![], 0),
+        (
+            "5é",
+            "%d",
+            Outcome::Assigned(1),
+            vec![Some(Slot::Int(4, 5))],
+            1,
+        ),
+        ("ö", "%2c", Outcome::Assigned(0), vec![], 1),
+        ("", "%s", Outcome::End(None), vec![], 0),
+    ];
+    for (input, format, outcome, slots, read) in cases {
+        let got = run_wide(input, format, Charset::Utf8);
+        assert_eq!(got, (outcome, slots, read), "{input:?} by {format:?}");
+    }
+    // What the charset does not have is stored as wide characters only.
+    let lost = Outcome::End(Some(relibc_core::errno::EILSEQ));
+    assert_eq!(run_wide("ö", "%s", Charset::C).0, lost);
+    assert_eq!(
+        run_wide("ö", "%ls", Charset::C),
+        (Outcome::Assigned(1), wide("ö", true), 1)
+    );
 }
 
 #[test]
@@ -183,6 +242,15 @@ fn table() {
             5,
         ),
         ("100ergs of energy", "%f", Outcome::Assigned(0), vec![], 4),
+        (
+            " (nil)x",
+            "%p",
+            Outcome::Assigned(1),
+            vec![Some(Slot::Int(8, 0))],
+            6,
+        ),
+        ("(null)", "%p", Outcome::Assigned(0), vec![], 2),
+        ("(nil)", "%4p", Outcome::Assigned(0), vec![], 4),
         ("]x", "%[]x]", Outcome::Assigned(1), vec![bytes("]x")], 2),
         ("a-b", "%[a-]", Outcome::Assigned(1), vec![bytes("a-")], 2),
         (

@@ -33,6 +33,7 @@ typedef unsigned short sa_family_t;
 #define MSG_TRUNC 32
 #define MSG_DONTWAIT 64
 #define MSG_WAITALL 256
+#define MSG_CMSG_CLOEXEC 0x40000000
 #define SCM_RIGHTS 1
 #define SHUT_RD 0
 #define SHUT_WR 1

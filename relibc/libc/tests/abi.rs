@@ -429,6 +429,33 @@ fn variadic_formatting_matches_the_host() {
 }
 
 #[test]
+fn wide_scans_put_back_characters() {
+    let _lock = GLOBAL.lock().unwrap_or_else(|e| e.into_inner());
+    let wide = |text: &str| -> Vec<i32> { text.chars().map(|c| c as i32).chain([0]).collect() };
+    let path = std::env::temp_dir().join(format!("relibc-wide-{}", std::process::id()));
+    std::fs::write(&path, "7é8x").unwrap();
+    let name = CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: formats and texts end with a zero, and every argument has its conversion's type.
+    unsafe {
+        locale::setlocale(6, c"C.UTF-8".as_ptr());
+        let f = stdio::fopen(name.as_ptr(), c"r".as_ptr());
+        let mut n = 0i32;
+        assert_eq!(stdio::fwscanf(f, wide("%d").as_ptr(), &mut n), 1);
+        assert_eq!((n, stdio::fgetwc(f)), (7, 0xe9));
+        assert_eq!(stdio::fwscanf(f, wide("%dx").as_ptr(), &mut n), 1);
+        assert_eq!((n, stdio::fgetwc(f)), (8, u32::MAX));
+        stdio::fclose(f);
+        let mut s = [0 as c_char; 8];
+        let none = stdio::swscanf(wide("ö").as_ptr(), wide("%[ä]").as_ptr(), s.as_mut_ptr());
+        assert_eq!(none, 0);
+        let some = stdio::swscanf(wide("öäx").as_ptr(), wide("%2s").as_ptr(), s.as_mut_ptr());
+        assert_eq!((some, CStr::from_ptr(s.as_ptr())), (1, c"öä"));
+        locale::setlocale(6, c"C".as_ptr());
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn rounding_follows_the_environment() {
     // SAFETY: the mode is put back; it is this thread's.
     unsafe {

@@ -107,13 +107,11 @@ impl Fd {
         sys::call(self.0, CallFlags::empty(), metadata)
     }
 
-    /// Sends one descriptor to the scheme behind this one. It leaves this process.
+    /// Sends one descriptor to the scheme behind this one. It leaves this process, also on an error.
     pub fn send(&self, fd: Self, metadata: &[u64]) -> Result<usize> {
-        // On an error it stays in the table, and is closed here.
-        let answer = sys::send_fds(self.0, &[fd.0], CallFlags::empty(), metadata)?;
-        // The kernel took it out of the table.
-        let _ = fd.into_raw();
-        Ok(answer)
+        // A descriptor that is sent is gone also when the message is refused, but not when the call is: a
+        // copy goes, and the number is closed here, once.
+        sys::send_fds(self.0, &[fd.0], CallFlags::FD_CLONE, metadata)
     }
 
     /// Receives one descriptor, as a private one.

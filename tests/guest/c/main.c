@@ -205,6 +205,14 @@ static void event_queues(void) {
         SAME(epoll_wait(queue, got, 4, -1), 1);
         SAME(got[0].data.u64, 77); SAME(got[0].events, EPOLLIN);
     }
+    /* Also to whoever waits for the queue itself. */
+    struct pollfd outer = {queue, POLLIN, 0};
+    fd_set set;
+    FD_ZERO(&set), FD_SET(queue, &set);
+    SAME(poll(&outer, 1, 0), 1);
+    SAME(epoll_wait(queue, got, 4, -1), 1);
+    SAME(select(queue + 1, &set, 0, 0, &(struct timeval){0}), 1);
+    SAME(epoll_wait(queue, got, 4, -1), 1);
     char text[2];
     SAME(read(ends[0], text, 2), 2);
     SAME(epoll_wait(queue, got, 4, 0), 0);

@@ -41,6 +41,15 @@ static void networks(void) {
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *list;
     SAME(getaddrinfo("machine", "http", &hints, &list), 0);
     CHECK(((struct sockaddr_in *)list->ai_addr)->sin_port == htons(80) && !list->ai_next);
+    CHECK(!list->ai_canonname);
+    freeaddrinfo(list);
+    hints = (struct addrinfo){.ai_flags = AI_CANONNAME};
+    SAME(getaddrinfo("machine", "http", &hints, &list), 0);
+    CHECK(list->ai_canonname && strcmp(list->ai_canonname, "machine.example") == 0);
+    CHECK(list->ai_next && !list->ai_next->ai_canonname);
+    freeaddrinfo(list);
+    SAME(getaddrinfo("::1", NULL, &hints, &list), 0);
+    CHECK(list->ai_canonname && strcmp(list->ai_canonname, "::1") == 0);
     freeaddrinfo(list);
     SAME(if_nametoindex("eth0"), 0); SAME(errno, ENODEV);
     char name[IF_NAMESIZE];

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* Reads once and ends what was read. */
 static const char *text(int fd) {
@@ -157,6 +159,39 @@ static void keys_end_the_foreground(void) {
     SAME(WTERMSIG(status), SIGINT);
     close(master);
     SAME(open("/dev/tty", O_RDWR) < 0 ? errno : 0, ENXIO);
+}
+
+/* Asks twice; what was to be read has been typed already. */
+static int child_prompts(void) {
+    char name[16];
+    FILE *in = fdopen(0, "r"), *wide = fdopen(dup(0), "r");
+    /* What the parent has not written yet is the parent's. */
+    __fpurge(stdout);
+    if (!in || !wide || setvbuf(in, NULL, _IOLBF, 0) || setvbuf(wide, NULL, _IOLBF, 0) || setvbuf(stdout, NULL, _IOLBF, 0))
+        return 2;
+    printf("name? ");
+    if (__fpending(stdout) != 6 || fscanf(in, "%15s", name) != 1 || strcmp(name, "me"))
+        return 3;
+    if (__fpending(stdout) != 0)
+        return 4;
+    printf("again? ");
+    if (__fpending(stdout) != 7 || fwscanf(wide, L"%15s", name) != 1 || strcmp(name, "you"))
+        return 5;
+    return __fpending(stdout) == 0 ? 7 : 6;
+}
+
+static void a_scan_shows_the_prompt(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0)
+        _exit(child_prompts());
+    /* The end of input is there only so that nobody waits for ever. */
+    SAME(write(master, "me\nyou\n\004", 8), 8);
+    SAME(waitpid(child, &status, 0), child);
+    close(master);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 7);
 }
 
 static void hanging_up_ends_a_session(void) {
@@ -424,6 +459,73 @@ static void descriptors_are_passed(void) {
     close(pair[1]);
 }
 
+static void passed_descriptors_can_be_marked(void) {
+    int pair[2], ends[2], came;
+    SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    SAME(pipe(ends), 0);
+    for (int marked = 0; marked < 2; marked++) {
+        union {
+            char bytes[CMSG_SPACE(sizeof(int))];
+            struct cmsghdr header;
+        } control = {0};
+        char byte = 'b';
+        struct iovec part = {&byte, 1};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), ends, sizeof(int));
+        SAME(sendmsg(pair[0], &message, 0), 1);
+        memset(&control, 0, sizeof control);
+        message.msg_controllen = sizeof control;
+        SAME(recvmsg(pair[1], &message, marked ? MSG_CMSG_CLOEXEC : 0), 1);
+        header = CMSG_FIRSTHDR(&message);
+        CHECK(header != NULL);
+        memcpy(&came, CMSG_DATA(header), sizeof came);
+        SAME(fcntl(came, F_GETFD), marked ? FD_CLOEXEC : 0);
+        close(came);
+    }
+    close(ends[0]);
+    close(ends[1]);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* Reads `len` bytes 'a' and as many 'b', then the end. */
+static int child_reads_all(int fd, size_t len) {
+    static char text[4096];
+    size_t at = 0;
+    for (ssize_t n; (n = read(fd, text, sizeof text)) > 0;)
+        for (ssize_t i = 0; i < n; i++, at++)
+            if (text[i] != (at < len ? 'a' : 'b'))
+                return 3;
+    return at == 2 * len ? 7 : 4;
+}
+
+static void a_long_message_is_sent_whole(void) {
+    static char one[150000], two[sizeof one];
+    int pair[2], status;
+    memset(one, 'a', sizeof one);
+    memset(two, 'b', sizeof two);
+    SAME(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        close(pair[0]);
+        _exit(child_reads_all(pair[1], sizeof one));
+    }
+    close(pair[1]);
+    struct iovec parts[] = {{one, sizeof one}, {two, sizeof two}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent = sendmsg(pair[0], &message, MSG_NOSIGNAL);
+    close(pair[0]);
+    SAME(waitpid(child, &status, 0), child);
+    SAME(sent, 2 * sizeof one);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 7);
+}
+
 static void datagrams(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0abstract"}, from;
     socklen_t len = sizeof(sa_family_t) + 9, from_len = sizeof from;
@@ -622,6 +724,7 @@ static const struct test_case cases[] = {
     {"pair", pair},
     {"settings", settings},
     {"keys_end_the_foreground", keys_end_the_foreground},
+    {"a_scan_shows_the_prompt", a_scan_shows_the_prompt},
     {"hanging_up_ends_a_session", hanging_up_ends_a_session},
     {"a_new_size_is_told", a_new_size_is_told},
     {"the_background_waits", the_background_waits},
@@ -630,6 +733,8 @@ static const struct test_case cases[] = {
     {"connections", connections},
     {"descriptors_are_passed", descriptors_are_passed},
     {"sockets_in_their_own_messages_go", sockets_in_their_own_messages_go},
+    {"passed_descriptors_can_be_marked", passed_descriptors_can_be_marked},
+    {"a_long_message_is_sent_whole", a_long_message_is_sent_whole},
     {"datagrams", datagrams},
     {"packets", packets},
     {"a_receiver_waits_for_a_time", a_receiver_waits_for_a_time},

@@ -13,6 +13,7 @@ use super::Grant;
 /// `CallFlags` of `redox_syscall`.
 const CALL_WRITE: usize = 1 << 9;
 const CALL_FD: usize = 1 << 11;
+const CALL_FD_CLONE: usize = 1 << 13;
 
 /// `<spawn.h>`'s flags.
 const SETNAMESPACE: c_short = 0x100;
@@ -225,21 +226,20 @@ pub fn call(fd: RawFd, payload: &[u8], metadata: &[u64]) -> Result<()> {
 pub fn send(fd: RawFd, sent: OwnedFd) -> Result<()> {
     let mut payload = number(sent.as_raw_fd())?.to_ne_bytes();
     let fd = number(fd)?;
+    // What is sent is gone also when the message is refused, but not when the call is: a copy goes, and the
+    // number is closed here, once.
     // SAFETY: the payload is the number of an open descriptor.
     let answer = unsafe {
         redox_sys_call_v0(
             fd,
             payload.as_mut_ptr(),
             payload.len(),
-            CALL_WRITE | CALL_FD,
+            CALL_WRITE | CALL_FD | CALL_FD_CLONE,
             null(),
             0,
         )
     };
-    demux(answer)?;
-    // It has left the table. On an error it has not, and is closed.
-    let _ = sent.into_raw_fd();
-    Ok(())
+    demux(answer).map(drop)
 }
 
 fn code(answer: c_int) -> Result<()> {

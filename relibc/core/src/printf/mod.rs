@@ -152,9 +152,13 @@ impl<H: Host> Run<'_, H> {
         let mut out = Vec::new();
         let mut buffer = [0; 4];
         for (i, c) in wide.iter().enumerate() {
+            // What is beyond the limit need not be a character.
+            if limit <= if self.options.wide { i } else { out.len() } {
+                break;
+            }
             let n =
                 multibyte::encode(self.options.charset, *c, &mut buffer).ok_or(errno::EILSEQ)?;
-            if (self.options.wide && i >= limit) || (!self.options.wide && out.len() + n > limit) {
+            if !self.options.wide && out.len() + n > limit {
                 break;
             }
             out.extend_from_slice(&buffer[..n]);

@@ -1,5 +1,6 @@
 //! The scanning engine of the `scanf` family.
 
+use crate::ctype::{Class, is_wide};
 use crate::errno::{self, Errno};
 use crate::float::{self, Converted, Format};
 use crate::integer;
@@ -26,9 +27,10 @@ pub enum Store<'v> {
 
 /// The program around a call.
 pub trait Host {
-    /// The next byte of input, not yet consumed. `Ok(None)` at the end.
-    fn peek(&mut self) -> Result<Option<u8>, Errno>;
-    /// Consumes the byte that [`peek`](Host::peek) gave.
+    /// The next byte of input, or wide character in the wide family, not yet consumed. `Ok(None)` at the
+    /// end.
+    fn peek(&mut self) -> Result<Option<u32>, Errno>;
+    /// Consumes what [`peek`](Host::peek) gave.
     fn consume(&mut self);
     /// Stores through the pointer argument with this number (0: the next one). With `allocate` the
     /// argument is the address of a pointer that receives new memory (`%ms`).
@@ -73,6 +75,7 @@ impl From<Errno> for Stop {
 struct Run<'h, H: Host> {
     host: &'h mut H,
     charset: Charset,
+    wide: bool,
     read: u64,
     assigned: i32,
 }
@@ -87,27 +90,35 @@ impl<H: Host> Run<'_, H> {
         self.read += 1;
     }
 
+    fn is_space(&self, c: u32) -> bool {
+        if self.wide {
+            is_wide(Class::Space, c)
+        } else {
+            u8::try_from(c).is_ok_and(is_space)
+        }
+    }
+
     fn skip_space(&mut self) -> Result<(), Errno> {
-        while self.host.peek()?.is_some_and(is_space) {
+        while self.host.peek()?.is_some_and(|c| self.is_space(c)) {
             self.advance();
         }
         Ok(())
     }
 
-    /// Takes bytes while `accept` allows the growing text, at most `width` of them.
-    fn collect(
+    /// Takes what `unit` makes of the input while it allows the growing text, at most `width` of it.
+    fn collect_by<T>(
         &mut self,
         width: usize,
-        accept: &mut dyn FnMut(&[u8], u8) -> bool,
-    ) -> Result<Vec<u8>, Stop> {
+        unit: &mut dyn FnMut(&[T], u32) -> Option<T>,
+    ) -> Result<Vec<T>, Stop> {
         let mut text = Vec::new();
         while text.len() < width {
-            match self.host.peek()? {
-                Some(c) if accept(&text, c) => {
-                    text.push(c);
+            match self.host.peek()?.map(|c| unit(&text, c)) {
+                Some(Some(taken)) => {
+                    text.push(taken);
                     self.advance();
                 }
-                Some(_) => break,
+                Some(None) => break,
                 None if text.is_empty() => return Err(Stop::Ended),
                 None => break,
             }
@@ -117,6 +128,17 @@ impl<H: Host> Run<'_, H> {
         } else {
             Ok(text)
         }
+    }
+
+    /// Takes bytes while `accept` allows the growing text, at most `width` of them.
+    fn collect(
+        &mut self,
+        width: usize,
+        accept: &mut dyn FnMut(&[u8], u8) -> bool,
+    ) -> Result<Vec<u8>, Stop> {
+        self.collect_by(width, &mut |text, c| {
+            u8::try_from(c).ok().filter(|&c| accept(text, c))
+        })
     }
 
     fn store(&mut self, d: &Directive, value: Store<'_>) -> Result<(), Stop> {
@@ -182,6 +204,20 @@ impl<H: Host> Run<'_, H> {
         self.store(d, Store::Int(bytes, value))
     }
 
+    /// What `printf` makes of pointers, the null pointer's text included.
+    fn pointer(&mut self, d: &Directive) -> Result<(), Stop> {
+        const NULL: &[u8] = b"(nil)";
+        if self.host.peek()? != Some(u32::from(b'(')) {
+            return self.integer(d, 16);
+        }
+        let width = d.width.unwrap_or(usize::MAX);
+        let text = self.collect(width, &mut |text, c| NULL.get(text.len()) == Some(&c))?;
+        if text != NULL {
+            return Err(Stop::Mismatch);
+        }
+        self.store(d, Store::Int(8, 0))
+    }
+
     fn float(&mut self, d: &Directive) -> Result<(), Stop> {
         let width = d.width.unwrap_or(usize::MAX);
         let text = self.collect(width, &mut |text, c| float_prefix(text, c))?;
@@ -198,6 +234,30 @@ impl<H: Host> Run<'_, H> {
         self.store(d, value)
     }
 
+    /// `c`, `s` and `[` in the wide family: the width counts wide characters, whatever is stored.
+    fn wide_characters(
+        &mut self,
+        d: &Directive,
+        width: usize,
+        accept: &dyn Fn(u32) -> bool,
+    ) -> Result<(), Stop> {
+        let fixed = d.conversion == b'c';
+        let text = self.collect_by(width, &mut |_, c| accept(c).then_some(c))?;
+        if fixed && text.len() < width {
+            return Err(Stop::Mismatch);
+        }
+        if d.length == Length::Long {
+            return self.store(d, Store::Wide(&text, !fixed));
+        }
+        let mut bytes = Vec::new();
+        for c in text {
+            let mut buffer = [0; 4];
+            let n = multibyte::encode(self.charset, c, &mut buffer).ok_or(errno::EILSEQ)?;
+            bytes.extend_from_slice(&buffer[..n]);
+        }
+        self.store(d, Store::Bytes(&bytes, !fixed))
+    }
+
     /// `c`, `s` and `[`: bytes, or wide characters with `l`.
     fn characters(
         &mut self,
@@ -207,6 +267,9 @@ impl<H: Host> Run<'_, H> {
     ) -> Result<(), Stop> {
         let fixed = d.conversion == b'c';
         let width = d.width.unwrap_or(if fixed { 1 } else { usize::MAX });
+        if self.wide {
+            return self.wide_characters(d, width, accept_wide);
+        }
         if d.length != Length::Long {
             let text = self.collect(width, &mut |_, c| accept(c))?;
             if fixed && text.len() < width {
@@ -216,7 +279,7 @@ impl<H: Host> Run<'_, H> {
         }
         let mut wide: Vec<u32> = Vec::new();
         while wide.len() < width {
-            let Some(first) = self.host.peek()? else {
+            let Some(first) = self.host.peek()?.map(|b| b as u8) else {
                 if wide.is_empty() {
                     return Err(Stop::Ended);
                 }
@@ -233,7 +296,7 @@ impl<H: Host> Run<'_, H> {
             } else {
                 while step == Decoded::Incomplete {
                     self.advance();
-                    let Some(byte) = self.host.peek()? else {
+                    let Some(byte) = self.host.peek()?.map(|b| b as u8) else {
                         return Err(Stop::Error(errno::EILSEQ));
                     };
                     step = multibyte::decode(self.charset, &mut state, &[byte]);
@@ -264,13 +327,12 @@ impl<H: Host> Run<'_, H> {
             b'd' | b'u' => self.integer(d, 10),
             b'i' => self.integer(d, 0),
             b'o' => self.integer(d, 8),
-            b'x' | b'X' | b'p' => self.integer(d, 16),
+            b'x' | b'X' => self.integer(d, 16),
+            b'p' => self.pointer(d),
             b'b' => self.integer(d, 2),
             b'a' | b'A' | b'e' | b'E' | b'f' | b'F' | b'g' | b'G' => self.float(d),
             b'c' => self.characters(d, &|_| true, &|_| true),
-            b's' => self.characters(d, &|c| !is_space(c), &|c| {
-                !crate::ctype::is_wide(crate::ctype::Class::Space, c)
-            }),
+            b's' => self.characters(d, &|c| !is_space(c), &|c| !is_wide(Class::Space, c)),
             b'[' => {
                 let set = byte_set(d.set);
                 let wide = wide_set(self.charset, d.set);
@@ -460,18 +522,30 @@ fn parse(format: &[u8]) -> Result<(Directive<'_>, &[u8]), Errno> {
     ))
 }
 
-/// Scans input by a format.
-pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset) -> Outcome {
+/// The first character of a format: its literals are compared with whole characters in the wide family.
+fn literal(charset: Charset, wide: bool, format: &[u8]) -> Option<(u32, usize)> {
+    if wide && let Decoded::Char(c, n) = multibyte::decode(charset, &mut State::default(), format) {
+        return Some((c, n));
+    }
+    format.first().map(|&b| (u32::from(b), 1))
+}
+
+/// Scans input by a format. With `wide` it is the wide family's: input and widths are in wide characters; the
+/// format is still multibyte text.
+pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset, wide: bool) -> Outcome {
     let mut run = Run {
         host,
         charset,
+        wide,
         read: 0,
         assigned: 0,
     };
     let mut rest = format;
-    while let Some((&c, tail)) = rest.split_first() {
-        let result = if is_space(c) {
-            rest = tail;
+    while let (Some((&c, tail)), Some((first, len))) =
+        (rest.split_first(), literal(charset, wide, rest))
+    {
+        let result = if run.is_space(first) {
+            rest = &rest[len..];
             run.skip_space().map_err(Stop::Error)
         } else if c == b'%' && tail.first() != Some(&b'%') {
             match parse(tail) {
@@ -482,10 +556,10 @@ pub fn scan<H: Host>(host: &mut H, format: &[u8], charset: Charset) -> Outcome {
                 Err(e) => Err(Stop::Error(e)),
             }
         } else {
-            rest = if c == b'%' { &tail[1..] } else { tail };
+            rest = if c == b'%' { &tail[1..] } else { &rest[len..] };
             let skip = if c == b'%' { run.skip_space() } else { Ok(()) };
             match skip.and_then(|()| run.host.peek()) {
-                Ok(Some(found)) if found == c => {
+                Ok(Some(found)) if found == first => {
                     run.advance();
                     Ok(())
                 }

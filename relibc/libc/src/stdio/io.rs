@@ -89,7 +89,7 @@ fn get(file: &mut FILE) -> c_int {
 }
 
 /// Reading from a terminal shows what is waiting on standard output first.
-unsafe fn before_reading(file: &mut FILE) {
+pub(super) unsafe fn before_reading(file: &mut FILE) {
     if file.stream.would_fill()
         && file.stream.buffering() != Buffering::Full
         && !core::ptr::eq(file, stdout)

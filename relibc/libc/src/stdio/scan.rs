@@ -1,38 +1,104 @@
 //! The `scanf` family.
 
+use super::io::before_reading;
 use super::{FILE, format::narrow, locked, stdin};
 use crate::sys::{malloc, set_errno};
 use crate::va::List;
 use core::ffi::{c_char, c_int};
 use relibc_core::errno::{self, Errno};
+use relibc_core::multibyte::{Decoded, State, decode, encode};
 use relibc_core::scanf::{self, Host, Outcome, Store};
 
-/// Where input comes from.
+/// Where input comes from: bytes, or wide characters.
 trait Source {
-    fn peek(&mut self) -> Result<Option<u8>, Errno>;
+    fn peek(&mut self) -> Result<Option<u32>, Errno>;
     fn consume(&mut self);
 }
 
 impl Source for &mut FILE {
-    fn peek(&mut self) -> Result<Option<u8>, Errno> {
-        Ok(self.stream.fill()?.first().copied())
+    fn peek(&mut self) -> Result<Option<u32>, Errno> {
+        // SAFETY: the stream is locked.
+        unsafe { before_reading(self) };
+        Ok(self.stream.fill()?.first().copied().map(u32::from))
     }
     fn consume(&mut self) {
         self.stream.consume(1);
     }
 }
 
-/// A C string, read no further than the scan goes.
-struct Text(*const c_char);
+/// A stream by wide characters. One that was looked at only goes back into the stream at the end.
+struct Wide<'f> {
+    file: &'f mut FILE,
+    next: Option<u32>,
+}
 
-impl Source for Text {
-    fn peek(&mut self) -> Result<Option<u8>, Errno> {
+impl Source for Wide<'_> {
+    fn peek(&mut self) -> Result<Option<u32>, Errno> {
+        let charset = crate::locale::charset();
+        while self.next.is_none() {
+            // SAFETY: the stream is locked.
+            unsafe { before_reading(self.file) };
+            let state = &mut self.file.wide_state;
+            let step = match self.file.stream.fill()?.first() {
+                Some(&byte) => decode(charset, state, &[byte]),
+                None if *state == State::default() => return Ok(None),
+                None => {
+                    *state = State::default();
+                    Decoded::Invalid
+                }
+            };
+            self.file.stream.consume(1);
+            match step {
+                Decoded::Char(c, _) => self.next = Some(c),
+                Decoded::Incomplete => {}
+                Decoded::Invalid => {
+                    self.file.stream.set_error();
+                    return Err(errno::EILSEQ);
+                }
+            }
+        }
+        Ok(self.next)
+    }
+    fn consume(&mut self) {
+        self.next = None;
+    }
+}
+
+impl Drop for Wide<'_> {
+    fn drop(&mut self) {
+        let mut buffer = [0; 4];
+        let next = self.next.take();
+        let n = next.and_then(|c| encode(crate::locale::charset(), c, &mut buffer));
+        for &byte in buffer[..n.unwrap_or(0)].iter().rev() {
+            // It has just been read, and is unread where it was.
+            let _ = self.file.stream.unget(byte);
+        }
+    }
+}
+
+/// A C string, narrow or wide, read no further than the scan goes.
+struct Text<T>(*const T);
+
+impl Source for Text<u8> {
+    fn peek(&mut self) -> Result<Option<u32>, Errno> {
         // SAFETY: within the string, whose zero is never passed.
-        let b = unsafe { *self.0 } as u8;
-        Ok((b != 0).then_some(b))
+        let b = unsafe { *self.0 };
+        Ok((b != 0).then_some(u32::from(b)))
     }
     fn consume(&mut self) {
         // SAFETY: `peek` has seen a byte that is not the end.
+        self.0 = unsafe { self.0.add(1) };
+    }
+}
+
+impl Source for Text<u32> {
+    fn peek(&mut self) -> Result<Option<u32>, Errno> {
+        // SAFETY: within the string, whose zero is never passed.
+        let c = unsafe { *self.0 };
+        Ok((c != 0).then_some(c))
+    }
+    fn consume(&mut self) {
+        // SAFETY: `peek` has seen a character that is not the end.
         self.0 = unsafe { self.0.add(1) };
     }
 }
@@ -44,7 +110,7 @@ struct Call<S> {
 }
 
 impl<S: Source> Host for Call<S> {
-    fn peek(&mut self) -> Result<Option<u8>, Errno> {
+    fn peek(&mut self) -> Result<Option<u32>, Errno> {
         self.source.peek()
     }
     fn consume(&mut self) {
@@ -98,13 +164,13 @@ impl<S: Source> Host for Call<S> {
     }
 }
 
-unsafe fn run(source: impl Source, format: &[u8], list: *mut List) -> c_int {
+unsafe fn run(source: impl Source, format: &[u8], list: *mut List, wide: bool) -> c_int {
     let mut call = Call {
         source,
         list,
         start: *list,
     };
-    match scanf::scan(&mut call, format, crate::locale::charset()) {
+    match scanf::scan(&mut call, format, crate::locale::charset(), wide) {
         Outcome::Assigned(n) => n,
         Outcome::End(e) => {
             if let Some(e) = e {
@@ -115,27 +181,23 @@ unsafe fn run(source: impl Source, format: &[u8], list: *mut List) -> c_int {
     }
 }
 
-/// A wide format for the narrow engine: `%c`, `%s` and `%[` without a length store multibyte text in
-/// both families, so the conversions mean the same.
-unsafe fn wide_format(format: *const i32) -> Option<alloc::vec::Vec<u8>> {
-    narrow(format)
-}
-
 c_api! {
-    fn vfscanf(file: *mut FILE, format: *const c_char, list: *mut List) -> c_int { locked(file, |f| run(f, crate::string::bytes(format), list)) }
+    fn vfscanf(file: *mut FILE, format: *const c_char, list: *mut List) -> c_int { locked(file, |f| run(f, crate::string::bytes(format), list, false)) }
     fn vscanf(format: *const c_char, list: *mut List) -> c_int { vfscanf(stdin, format, list) }
-    fn vsscanf(text: *const c_char, format: *const c_char, list: *mut List) -> c_int { run(Text(text), crate::string::bytes(format), list) }
+    fn vsscanf(text: *const c_char, format: *const c_char, list: *mut List) -> c_int { run(Text(text.cast::<u8>()), crate::string::bytes(format), list, false) }
     fn vfwscanf(file: *mut FILE, format: *const i32, list: *mut List) -> c_int {
-        match wide_format(format) {
-            Some(format) => locked(file, |f| run(f, &format, list)),
-            None => -1,
-        }
+        let Some(format) = narrow(format) else { return -1 };
+        locked(file, |f| {
+            if f.orientation == 0 {
+                f.orientation = 1;
+            }
+            run(Wide { file: f, next: None }, &format, list, true)
+        })
     }
     fn vwscanf(format: *const i32, list: *mut List) -> c_int { vfwscanf(stdin, format, list) }
     fn vswscanf(text: *const i32, format: *const i32, list: *mut List) -> c_int {
-        let (Some(mut text), Some(format)) = (narrow(text), wide_format(format)) else { return -1 };
-        text.push(0);
-        run(Text(text.as_ptr().cast()), &format, list)
+        let Some(format) = narrow(format) else { return -1 };
+        run(Text(text.cast::<u32>()), &format, list, true)
     }
 }
 

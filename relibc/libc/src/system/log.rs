@@ -83,6 +83,16 @@ impl Settings {
                 .map(Fd::from_raw);
         }
     }
+
+    fn put(&mut self, line: &[u8]) -> bool {
+        self.open();
+        let log = self.log.as_ref();
+        let written = log.is_some_and(|log| log.write_exact(line).is_ok());
+        if !written {
+            self.log = None;
+        }
+        written
+    }
 }
 
 unsafe fn write(priority: c_int, format: *const c_char, list: *mut List) {
@@ -108,11 +118,9 @@ unsafe fn write(priority: c_int, format: *const c_char, list: *mut List) {
     for part in [b": ", level, b": ", &message, b"\n"] {
         line.extend_from_slice(part);
     }
-    settings.open();
-    let written = settings
-        .log
-        .as_ref()
-        .is_some_and(|log| log.write_exact(&line).is_ok());
+    // One that was open may be of a log that is gone: another may have taken its place.
+    let was_open = settings.log.is_some();
+    let written = settings.put(&line) || was_open && settings.put(&line);
     if settings.options & PERROR != 0 || !written && settings.options & CONS != 0 {
         // Without the log, standard error is what a console can be reached by.
         crate::sys::shielded(|| crate::sys::write(2, line.as_ptr().cast(), line.len()));

@@ -2,6 +2,7 @@
 //! resolver to ask for others.
 
 use alloc::boxed::Box;
+use alloc::ffi::CString;
 use core::ffi::{CStr, c_char, c_int};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ptr::null_mut;
@@ -9,6 +10,7 @@ use core::ptr::null_mut;
 use super::network;
 
 const AI_PASSIVE: c_int = 1;
+const AI_CANONNAME: c_int = 2;
 const AI_NUMERICHOST: c_int = 4;
 const AI_NUMERICSERV: c_int = 0x400;
 const EAI_BADFLAGS: c_int = -1;
@@ -25,6 +27,8 @@ const KNOWN_FLAGS: c_int = 0x43f;
 struct Entry {
     info: libc::addrinfo,
     address: Address,
+    /// What `ai_canonname` points to.
+    canonical: Option<CString>,
 }
 
 #[repr(C)]
@@ -39,7 +43,12 @@ fn parse(text: &str) -> Option<IpAddr> {
 
 fn entry(ip: IpAddr, port: u16, kind: c_int, protocol: c_int) -> Box<Entry> {
     // SAFETY: all bytes zero is valid for these structures of numbers and pointers.
-    let mut entry: Box<Entry> = unsafe { Box::new(core::mem::zeroed()) };
+    let (info, address) = unsafe { (core::mem::zeroed(), core::mem::zeroed()) };
+    let mut entry = Box::new(Entry {
+        info,
+        address,
+        canonical: None,
+    });
     entry.info.ai_socktype = kind;
     entry.info.ai_protocol = protocol;
     // SAFETY: one field of the union is written whole.
@@ -138,6 +147,7 @@ unsafe fn look_up(
         IpAddr::V4(Ipv4Addr::LOCALHOST),
     ];
     let (parsed, known);
+    let mut canonical = None;
     let addresses: &[IpAddr] = match (node.is_null(), string(node)) {
         (true, _) => &both,
         (_, Some("localhost")) if flags & AI_NUMERICHOST == 0 => &local,
@@ -147,7 +157,7 @@ unsafe fn look_up(
                 &parsed
             }
             None if flags & AI_NUMERICHOST == 0 => {
-                known = network::addresses_of(text.as_bytes());
+                (known, canonical) = network::addresses_of(text.as_bytes());
                 if known.is_empty() {
                     // There is nobody else who could be asked.
                     return EAI_AGAIN;
@@ -172,6 +182,12 @@ unsafe fn look_up(
     }
     if list.is_null() {
         return EAI_FAMILY;
+    }
+    if flags & AI_CANONNAME != 0 && !node.is_null() {
+        let first = &mut *list.cast::<Entry>();
+        let name = canonical.unwrap_or_else(|| CStr::from_ptr(node).into());
+        first.info.ai_canonname = name.as_ptr().cast_mut();
+        first.canonical = Some(name);
     }
     out.write(list);
     0

@@ -1,6 +1,7 @@
 //! What `<netdb.h>` has of hosts, services and protocols, from `/etc/hosts`, `/etc/services` and
 //! `/etc/protocols`, and `<net/if.h>`.
 
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::net::IpAddr;
@@ -81,14 +82,18 @@ pub(crate) fn port_of(name: &[u8], protocol: Option<&[u8]>) -> Option<u16> {
     })
 }
 
-/// The addresses of a name in `/etc/hosts`.
-pub(crate) fn addresses_of(name: &[u8]) -> Vec<IpAddr> {
+/// The addresses of a name in `/etc/hosts`, and its official name.
+pub(crate) fn addresses_of(name: &[u8]) -> (Vec<IpAddr>, Option<CString>) {
     let data = read_file(b"/etc/hosts").unwrap_or_default();
     let hosts = lines(&data).filter_map(Host::parse);
-    hosts
-        .filter(|h| h.is_called(name))
-        .map(|h| h.address)
-        .collect()
+    let mut official = None;
+    let found = hosts.filter(|h| h.is_called(name)).map(|h| {
+        official = official
+            .take()
+            .or_else(|| CString::new(h.names.official).ok());
+        h.address
+    });
+    (found.collect(), official)
 }
 
 unsafe fn service(wanted: impl Fn(&Service<'_>) -> bool) -> *mut c_void {

@@ -196,6 +196,9 @@ unsafe fn poll_c(fds: *mut libc::pollfd, count: u64, amount: Option<&Timespec>) 
         _ => return fail(EINVAL),
     };
     let (deadline, look_only) = after(amount)?;
+    for p in fds.iter() {
+        renew(p.fd)?;
+    }
     poll_until(fds, deadline, look_only)
 }
 
@@ -222,6 +225,9 @@ unsafe fn select_c(count: c_int, sets: [*mut Set; 3], amount: Option<&Timespec>)
         }
     }
     let (deadline, look_only) = after(amount)?;
+    for p in &fds {
+        renew(p.fd)?;
+    }
     poll_until(&mut fds, deadline, look_only)?;
     if fds.iter().any(|p| p.revents & libc::POLLNVAL != 0) {
         return fail(EBADF);
@@ -408,20 +414,30 @@ unsafe fn change_in(
 }
 
 /// Asks again for what was told and is level-triggered: it comes at once if it still holds.
-fn ask_again(queue: c_int) -> Result<()> {
-    of_queue(queue, |interests| {
-        for (&number, interest) in interests.iter_mut() {
-            if interest.told && !interest.disabled && interest.events & libc::EPOLLET as u32 == 0 {
-                interest.told = false;
-                watch(
-                    queue as usize,
-                    number as usize,
-                    of_epoll(interest.events),
-                    number as usize,
-                )?;
-            }
+fn ask_again(queue: c_int, interests: &mut Interests) -> Result<()> {
+    for (&number, interest) in interests.iter_mut() {
+        if interest.told && !interest.disabled && interest.events & libc::EPOLLET as u32 == 0 {
+            interest.told = false;
+            watch(
+                queue as usize,
+                number as usize,
+                of_epoll(interest.events),
+                number as usize,
+            )?;
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// A descriptor is about to be waited for. If it is a queue of `epoll`, it is ready while something that it
+/// watches is, told or not.
+fn renew(number: c_int) -> Result<()> {
+    if !ANY.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    queues(|queues| match queues.get_mut(number) {
+        Some(interests) => ask_again(number, interests),
+        None => Ok(()),
     })
 }
 
@@ -489,7 +505,7 @@ unsafe fn wait_queue(
     fd(queue)?;
     let out = core::slice::from_raw_parts_mut(out, count);
     let (deadline, look_only) = after(milliseconds(timeout).as_ref())?;
-    ask_again(queue)?;
+    of_queue(queue, |interests| ask_again(queue, interests))?;
     loop {
         let filled = collect(queue, out)?;
         if filled > 0 || look_only {

@@ -42,6 +42,7 @@ const MSG_DONTWAIT: c_int = 64;
 const MSG_PEEK: c_int = 2;
 const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_WAITALL: c_int = 256;
+const MSG_CMSG_CLOEXEC: c_int = 0x4000_0000;
 const SCM_RIGHTS: c_int = 1;
 
 /// `struct cmsghdr`.
@@ -313,6 +314,8 @@ fn send_to(number: c_int, data: &[u8], flags: c_int, to: &[u8]) -> Result<usize>
         }
         return file::written_whole(data, |rest| restartable(|| sys::write(number, rest)));
     }
+    // A stream takes what fits; a datagram that is longer is refused by its length.
+    let data = data.get(..=LONGEST).unwrap_or(data);
     send_message(number, data, &[], to, flags)
 }
 
@@ -463,18 +466,42 @@ unsafe fn descriptors(message: &libc::msghdr) -> Result<Vec<usize>> {
 unsafe fn send_parts(number: c_int, message: &libc::msghdr, flags: c_int) -> Result<usize> {
     let number = socket_fd(number)?;
     let mut data = Vec::new();
+    let mut total = 0_usize;
     for part in parts(message)? {
         let part = bytes(part.iov_base.cast_const(), part.iov_len)?;
         // A stream takes what fits; a datagram that is longer is refused by its length.
         let room = (LONGEST + 1).saturating_sub(data.len());
         data.extend_from_slice(part.get(..room.min(part.len())).unwrap_or(&[]));
+        total = total.saturating_add(part.len());
     }
     let fds = descriptors(message)?;
     let to = match message.msg_name.is_null() {
         true => &[],
         false => name_of(message.msg_name.cast_const().cast(), message.msg_namelen)?,
     };
-    send_message(number, &data, &fds, to, flags)
+    let sent = send_message(number, &data, &fds, to, flags)?;
+    if sent < data.len() || total == sent || nonblock(number, flags)? != 0 {
+        return Ok(sent);
+    }
+    // A stream, of which not more went at once: whoever may wait sends all.
+    let mut done = sent;
+    let mut before = sent;
+    for part in parts(message)? {
+        let part = bytes(part.iov_base.cast_const(), part.iov_len)?;
+        let rest = part.get(before..).unwrap_or(&[]);
+        before = before.saturating_sub(part.len());
+        if rest.is_empty() {
+            continue;
+        }
+        // An error is the next call's.
+        let write = |rest: &[u8]| restartable(|| sys::write(number, rest));
+        let count = file::written_whole(rest, write).unwrap_or(0);
+        done += count;
+        if count < rest.len() {
+            break;
+        }
+    }
+    Ok(done)
 }
 
 unsafe fn receive_parts(number: c_int, message: &mut libc::msghdr, flags: c_int) -> Result<usize> {
@@ -504,7 +531,9 @@ unsafe fn receive_parts(number: c_int, message: &mut libc::msghdr, flags: c_int)
     let mut fds = vec![0; received.descriptors];
     let mut lost = received.lost > 0;
     if !fds.is_empty() && flags & MSG_PEEK == 0 {
-        let came = sys::receive_fds(number, &mut fds, CallFlags::empty(), &[received.ticket]);
+        let mut how = CallFlags::empty();
+        how.set(CallFlags::FD_CLOEXEC, flags & MSG_CMSG_CLOEXEC != 0);
+        let came = sys::receive_fds(number, &mut fds, how, &[received.ticket]);
         lost |= came != Ok(fds.len());
         fds.truncate(came.unwrap_or(0));
     }

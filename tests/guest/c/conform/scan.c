@@ -62,6 +62,8 @@ void section_scan(void) {
     row("partial: %d %d", sscanf("5 x", "%d %d %d", &x, &y, &z), x);
     row("vsscanf: %d %d %s", by_list("9 nine", "%d %s", &x, a), x, a);
     row("pointer: %d", sscanf("0x1234", "%p", (void **)&m) == 1 && m == (char *)0x1234);
+    m = (char *)1;
+    row("null pointer: %d %d", sscanf("(nil)", "%p", (void **)&m), m == NULL);
     row("hex width: %d %x", sscanf("0x12", "%3x", (unsigned *)&x), x);
     row("c set: %d %s %s", sscanf("a b", "%s%[ ]", a, c), a, shown(c));
 }

@@ -263,6 +263,14 @@ static void wide(void) {
     row("end: %d %d", fgetwc(f) == WEOF, !!feof(f));
     fclose(f);
     contents("bytes");
+    f = fopen(path, "w+");
+    fputws(L"7\u00e98x", f);
+    rewind(f);
+    int first = 0, second = 0, one = fwscanf(f, L"%d", &first);
+    wint_t between = fgetwc(f);
+    int two = fwscanf(f, L"%dx", &second);
+    row("fwscanf puts back: %d %d, %x, %d %d, %d", one, first, between, two, second, fgetwc(f) == WEOF);
+    fclose(f);
     wchar_t b[16];
     row("vswprintf: %d %d", wide_text_list(b, 16, L"%d", 12), wide_text_list(b, 2, L"%d", 1234) < 0);
     row("vswscanf: %d %d", wide_scan_text(L"77", L"%d", &n), n);

@@ -183,6 +183,12 @@ static void formats(void) {
     wchar_t word[16];
     char narrow[16];
     row("swscanf = %d: %d %s %s", swscanf(L"12 caf\u00e9 abc", L"%d %ls %s", &n, word, narrow), n, wide(word), shown(narrow));
+    int none = swscanf(L"\u00f6", L"%[\u00e4]", narrow), set = swscanf(L"\u00e4\u00f6x", L"%l[\u00e4\u00f6]%n", word, &n);
+    row("swscanf sets: %d, %d %s %d", none, set, wide(word), n);
+    memset(narrow, 0, sizeof narrow);
+    row("swscanf widths: %d %s %d", swscanf(L"\u00f6\u00e4\u00fc\u20ac", L"%3c%n", narrow, &n), shown(narrow), n);
+    row("swscanf widths: %d %s %s", swscanf(L"\u00f6\u00e4\u00fc\u20ac", L"%2s%ls", narrow, word), shown(narrow), wide(word));
+    row("swscanf literal: %d %d", swscanf(L"\u00f65", L"\u00f6%d", &n), n);
 }
 
 void section_wide(void) {

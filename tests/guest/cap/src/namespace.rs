@@ -1,7 +1,8 @@
 //! `cuprite_cap::Namespace`.
 
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, IntoRawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cuprite_cap::{Dir, Namespace, Permissions, Rights};
 
@@ -19,6 +20,10 @@ pub const CASES: &[Case] = &[
     (
         "what_is_bound_is_unbound_and_revoked",
         what_is_bound_is_unbound_and_revoked,
+    ),
+    (
+        "a_refused_root_is_closed_once",
+        a_refused_root_is_closed_once,
     ),
 ];
 
@@ -143,4 +148,34 @@ fn what_is_bound_is_unbound_and_revoked() {
     same(absent, Some(libc::ENODEV));
     let not_destroyable = home.destroy().err().and_then(|e| e.raw_os_error());
     same(not_destroyable, Some(libc::EOPNOTSUPP));
+}
+
+fn a_refused_root_is_closed_once() {
+    let dir = Dir::open_ambient(world::folder("ns-refused")).expect("a folder");
+    let fork = own().fork(["null"]).expect("a fork");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Whoever closes a number twice closes what has been opened at it in between.
+        let other = scope.spawn(|| {
+            let mut lost = 0;
+            while !over.load(Ordering::Relaxed) {
+                if let Ok(copy) = dir.as_fd().try_clone_to_owned() {
+                    std::thread::yield_now();
+                    // SAFETY: it is closed here, and nowhere else.
+                    lost += i32::from(unsafe { libc::close(copy.into_raw_fd()) } != 0);
+                }
+            }
+            lost
+        });
+        let refused = |_| {
+            let copy = dir.as_fd().try_clone_to_owned()?;
+            fork.bind("null", copy)
+        };
+        let all = (0..500)
+            .map(refused)
+            .all(|r| r.is_err_and(|e| e.kind() == ErrorKind::AlreadyExists));
+        over.store(true, Ordering::Relaxed);
+        same(other.join().ok(), Some(0));
+        assert!(all, "a refusal for another reason");
+    });
 }

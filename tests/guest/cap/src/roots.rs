@@ -1,6 +1,7 @@
 //! The roots of schemes that the C library holds: whatever happens to a name, the next open is answered as
 //! the namespace has it then.
 
+use std::ffi::{c_char, c_int};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Result};
 use std::os::fd::OwnedFd;
@@ -19,6 +20,7 @@ pub const CASES: &[Case] = &[
         a_name_that_is_bound_to_something_else,
     ),
     ("a_name_that_is_revoked", a_name_that_is_revoked),
+    ("a_log_that_is_another_one", a_log_that_is_another_one),
     (
         "a_namespace_that_is_destroyed",
         a_namespace_that_is_destroyed,
@@ -148,6 +150,36 @@ fn a_name_that_is_revoked() {
         ns.bind_dir("here", &a, Rights::FULL).expect("binding");
         is("here", "root-a");
     });
+}
+
+fn a_log_that_is_another_one() {
+    let output = world::run("log", &[]);
+    // What the log does not get is written to standard error.
+    let lost = String::from_utf8_lossy(&output.stderr).into_owned();
+    same((output.status.code(), lost.as_str()), (Some(0), ""));
+}
+
+/// Logs before and after the log has become another one.
+pub fn log(_: &[String]) -> i32 {
+    unsafe extern "C" {
+        fn openlog(name: *const c_char, options: c_int, facility: c_int);
+        fn syslog(priority: c_int, format: *const c_char, ...);
+    }
+    const LOG_CONS: c_int = 2;
+    const LOG_ERR: c_int = 3;
+    in_a_fork(|ns| {
+        let _ = ns.unbind("log");
+        // SAFETY: a null pointer stands for the program's name; the formats take nothing.
+        unsafe {
+            openlog(std::ptr::null(), LOG_CONS, 0);
+            for _ in 0..2 {
+                ns.bind_again("null", "log", Rights::FULL).expect("binding");
+                syslog(LOG_ERR, c"a line".as_ptr());
+                ns.revoke("log").expect("revoking");
+            }
+        }
+    });
+    0
 }
 
 fn a_namespace_that_is_destroyed() {

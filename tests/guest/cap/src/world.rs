@@ -33,6 +33,7 @@ const JOBS: &[(&str, Job)] = &[
     ("full", crate::bad::child),
     ("roots", crate::roots::child),
     ("spawned", crate::spawn::child),
+    ("log", crate::roots::log),
 ];
 
 /// What this program does as a child: the exit code, or `None` when it is none.
