@@ -207,9 +207,7 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
         sys::call_write(names.raw(), INITFS, CallFlags::empty(), &verb)?;
         initfsd()
     };
-    let time = roots
-        .get(GlobalSchemes::Time)
-        .map_err(step("time root"))?;
+    let time = roots.get(GlobalSchemes::Time).map_err(step("time root"))?;
     let programs = &mut [procmgr, nsmgr, files, init];
     watch(event, time, programs, again).map_err(step("watching the system"))
 }
