@@ -27,8 +27,10 @@ use redox_rt::fd::{create_scheme, create_scheme_fd};
 use redox_rt::spawn::{self, Command, FIRST_FREE, Grant, Image, Role};
 use redox_rt::start::Start;
 use redox_rt::{Error, Fd, Result, eprintln, namespace, process, sys};
-use syscall::flag::{CallFlags, EventFlags, MapFlags, O_DIRECTORY, O_RDONLY, O_RDWR};
-use syscall::{GlobalSchemes, ProcSchemeAttrs};
+use syscall::flag::{
+    CLOCK_MONOTONIC, CallFlags, EventFlags, MapFlags, O_DIRECTORY, O_RDONLY, O_RDWR,
+};
+use syscall::{GlobalSchemes, ProcSchemeAttrs, TimeSpec};
 
 use crate::first::{Failure, report, step};
 use crate::roots::Roots;
@@ -205,7 +207,9 @@ pub fn run(start: &Start, roots: &Roots) -> core::result::Result<u8, Failure<'st
         sys::call_write(names.raw(), INITFS, CallFlags::empty(), &verb)?;
         initfsd()
     };
-    watch(event, &mut [procmgr, nsmgr, files, init], again).map_err(step("watching the system"))
+    let time = roots.get(GlobalSchemes::Time).map_err(step("time root"))?;
+    let programs = &mut [procmgr, nsmgr, files, init];
+    watch(event, time, programs, again).map_err(step("watching the system"))
 }
 
 /// Says what the kernel tells of itself and of the machine.
@@ -390,9 +394,33 @@ fn name(name: &[u8]) -> ProcSchemeAttrs {
     spawn::attributes(name, 0)
 }
 
-/// Waits until something vital has ended; what is not is reported, and started again by `again`.
+/// The clock for pauses, as the root of the time scheme names it.
+const CLOCK: &[u8] = b"4";
+/// What an event of the pause's clock comes with; no program has this number.
+const PAUSE_OVER: usize = usize::MAX;
+/// How long it is until what could not be started is tried again.
+const PAUSE: TimeSpec = TimeSpec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// A clock whose event comes when a pause is over, as long as it is kept.
+fn pause(queue: &Queue, time_root: &Fd) -> Result<Fd> {
+    let clock = time_root.open(CLOCK, O_RDWR)?;
+    let now = sys::clock_gettime(CLOCK_MONOTONIC)?;
+    clock.write_exact(&TimeSpec {
+        tv_sec: now.tv_sec.saturating_add(PAUSE.tv_sec),
+        ..now
+    })?;
+    queue.watch(clock.raw(), EventFlags::EVENT_READ, PAUSE_OVER)?;
+    Ok(clock)
+}
+
+/// Waits until something vital has ended; what is not is reported, and started again by `again`, as often as it
+/// takes.
 fn watch(
     event_root: &Fd,
+    time_root: &Fd,
     programs: &mut [Watched],
     again: impl Fn() -> Result<Watched>,
 ) -> Result<u8> {
@@ -400,9 +428,17 @@ fn watch(
     for (index, program) in programs.iter().enumerate() {
         queue.watch(program.status.raw(), EventFlags::EVENT_READ, index)?;
     }
+    // What is to be tried again, and the clock that says when.
+    let mut waiting: Option<(usize, Fd)> = None;
     loop {
         let event = queue.next()?;
-        let Some(program) = programs.get_mut(event.data) else {
+        let tried = if event.data == PAUSE_OVER {
+            waiting.take()
+        } else {
+            None
+        };
+        let index = tried.as_ref().map_or(event.data, |(index, _)| *index);
+        let Some(program) = programs.get_mut(index) else {
             continue;
         };
         if is_alive(&program.status) {
@@ -412,7 +448,9 @@ fn watch(
         if program.name == "init" {
             return Ok(report(program.name.as_bytes(), status));
         }
-        eprintln!("bootstrap: {} has ended: {status:?}", program.name);
+        if tried.is_none() {
+            eprintln!("bootstrap: {} has ended: {status:?}", program.name);
+        }
         if program.vital {
             return Ok(125);
         }
@@ -420,9 +458,17 @@ fn watch(
             Ok(started) => *program = started,
             Err(error) => {
                 eprintln!("bootstrap: {}: starting it again: {error}", program.name);
+                let clock = loop {
+                    match pause(&queue, time_root) {
+                        Ok(clock) => break clock,
+                        // What is short for a clock is short for a program.
+                        Err(_) => drop(sys::nanosleep(&PAUSE)),
+                    }
+                };
+                waiting = Some((index, clock));
                 continue;
             }
         }
-        queue.watch(program.status.raw(), EventFlags::EVENT_READ, event.data)?;
+        queue.watch(program.status.raw(), EventFlags::EVENT_READ, index)?;
     }
 }

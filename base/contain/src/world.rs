@@ -46,14 +46,21 @@ impl World {
             .ok_or_else(|| Failure::said("it has no namespace itself to give of".into()))?;
         let names = fork(own, &plan.schemes)?;
         let mut directories = Vec::new();
+        let mut found = Vec::new();
         for dir in &plan.dirs {
             let shown = dir.path.escape_ascii();
             let opened = open(dir.path, O_RDONLY | O_DIRECTORY)
                 .map_err(|error| Failure::own(format!("--dir {shown}"), error))?;
             world.places.push((place(dir.path, &opened)?, dir.access));
+            let name = name_of(&opened).map_err(|error| {
+                Failure::own(format!("--dir {shown}: what it is called"), error)
+            })?;
+            found.push(name);
             directories.push(opened);
         }
-        contain_core::check(&world.places).map_err(|clash| Failure::said(format!("{clash}")))?;
+        contain_core::check(&world.places)
+            .and_then(|()| contain_core::check_found(&world.places, &found))
+            .map_err(|clash| Failure::said(format!("{clash}")))?;
         for ((path, access), directory) in world.places.iter().zip(directories) {
             bind(&names, path, *access, directory)?;
         }
@@ -136,15 +143,21 @@ fn place(written: &[u8], directory: &Fd) -> core::result::Result<Vec<u8>, Failur
     })
 }
 
-/// What the file system calls a directory; `ENOENT` if that does not lead there, because it is another
-/// scheme's.
-fn path_of(directory: &Fd) -> Result<Vec<u8>> {
+/// What its file system calls a directory.
+fn name_of(directory: &Fd) -> Result<Vec<u8>> {
     let mut path = [0; rt_core::path::MAX_LEN];
     let len = sys::fpath(directory.raw(), &mut path)?;
     let path = path.get(..len).ok_or(Error::new(EBADF))?;
+    Ok(path.to_vec())
+}
+
+/// What the file system calls a directory; `ENOENT` if that does not lead there, because it is another
+/// scheme's.
+fn path_of(directory: &Fd) -> Result<Vec<u8>> {
+    let path = name_of(directory)?;
     let path = path
         .strip_prefix(rt_core::path::FILE_PREFIX)
-        .unwrap_or(path);
+        .unwrap_or(&path);
     let path = contain_core::plain(path).unwrap_or_else(|| b"/".to_vec());
     let there = open(&path, O_RDONLY | O_DIRECTORY)?.stat()?;
     let here = directory.stat()?;

@@ -1,9 +1,10 @@
 //! Configuration space in memory, mapped bus by bus as it is looked at.
 
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use pcid_core::{Address, Config, acpi::Ecam, bus::CONFIG_LEN};
+use redox_rt::Error;
 
 use crate::physical::Registers;
 
@@ -14,6 +15,7 @@ const BUS: usize = 1 << 20;
 pub struct Space {
     ecam: Option<Ecam>,
     buses: RefCell<Vec<(u8, Option<Registers>)>>,
+    failed: Cell<Option<Error>>,
 }
 
 impl Space {
@@ -22,7 +24,13 @@ impl Space {
         Self {
             ecam: Some(ecam),
             buses: RefCell::default(),
+            failed: Cell::default(),
         }
+    }
+
+    /// Why a bus could not be looked at, if there is one that could not.
+    pub fn failed(&self) -> Option<Error> {
+        self.failed.get()
     }
 
     fn with<R>(&self, address: Address, f: impl FnOnce(&Registers, usize) -> R) -> Option<R> {
@@ -36,8 +44,10 @@ impl Space {
             Some(index) => index,
             None => {
                 let base = ecam.base + u64::from(bus) * BUS as u64;
-                // A bus that cannot be mapped has no functions.
-                buses.push((bus, Registers::map(base, BUS).ok()));
+                // A bus that cannot be mapped shows no functions.
+                let registers = Registers::map(base, BUS);
+                let registers = registers.map_err(|error| self.failed.set(Some(error)));
+                buses.push((bus, registers.ok()));
                 buses.len() - 1
             }
         };

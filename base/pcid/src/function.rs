@@ -52,9 +52,9 @@ const fn errno(error: Error) -> i32 {
 }
 
 impl Functions {
-    /// Stops every function of `list` that there is a driver for: one that an earlier instance of this program
-    /// gave to somebody may still run. Then frees what nobody has any more.
-    pub fn new(space: Space, list: &[Function], driven: impl Fn(&Function) -> bool) -> Self {
+    /// Stops every function of `list` that `may_run`: one that an earlier instance of this program gave to
+    /// somebody may still do. Then frees what nobody has any more.
+    pub fn new(space: Space, list: &[Function], may_run: impl Fn(&Function) -> bool) -> Self {
         let states = list.iter().map(|function| State {
             function: *function,
             resources: None,
@@ -68,8 +68,8 @@ impl Functions {
         };
         let mut stopped = true;
         for index in 0..this.states.len() {
-            let driven = this.states.get(index).is_some_and(|s| driven(&s.function));
-            if driven {
+            let state = this.states.get(index);
+            if state.is_some_and(|state| may_run(&state.function)) {
                 let resources = this.look_at(index);
                 stopped &= this.halt(index, resources.as_ref());
             }

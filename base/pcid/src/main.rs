@@ -49,26 +49,29 @@ impl Handler for Service {
 }
 
 fn main(_: &Start) -> i32 {
+    // What could not be looked at may be running: nothing is freed under it, and `init` has another try.
     let functions = match find() {
         Ok(functions) => functions,
         Err(why) => {
-            // A machine without the bus has an empty one.
             eprintln!("pcid: {why}");
-            None
+            return 1;
         }
     };
-    let drivers = match read_table() {
-        Ok(text) => Drivers::parse(&text),
-        Err(error) => Err(alloc::format!("{error}")),
+    let text = match read_table() {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("pcid: {}: {error}", DRIVERS.escape_ascii());
+            return 1;
+        }
     };
-    let drivers = drivers.unwrap_or_else(|why| {
+    let drivers = Drivers::parse(&text).unwrap_or_else(|why| {
         eprintln!("pcid: {}: {why}", DRIVERS.escape_ascii());
         Drivers::default()
     });
+    // A machine without the bus has an empty one.
     let (list, machine) = functions.unwrap_or_default();
     // What runs on without a driver may not write to memory that nobody keeps for it any more.
-    let driven = |function: &bus::Function| drivers.find(function).is_some();
-    let machine = Functions::new(machine, &list, driven);
+    let machine = Functions::new(machine, &list, |function| drivers.may_run(function));
     let text = drivers.list(&list);
     let mut server = Server::new(machine, list, text);
     match server.root() {
@@ -82,16 +85,26 @@ fn main(_: &Start) -> i32 {
 
 type Found = Option<(Vec<bus::Function>, Space)>;
 
-/// Finds the bus and everything on it. Without ACPI there is none.
+/// Finds the bus and everything on it. Without ACPI, or with tables that are of no use, there is none.
 fn find() -> core::result::Result<Found, String> {
     let Some(pointer) = root_pointer().map_err(|error| alloc::format!("{error}"))? else {
         return Ok(None);
     };
-    let ecam = acpi::find_ecam(pointer, |address, len| physical::read(address, len).ok())
-        .map_err(|error| alloc::format!("{error}"))?;
+    let read = |address, len| physical::read(address, len).map_err(|error| error.errno);
+    let ecam = match acpi::find_ecam(pointer, read) {
+        Ok(ecam) => ecam,
+        Err(error @ acpi::Error::Unread(_)) => return Err(alloc::format!("{error}")),
+        Err(error) => {
+            eprintln!("pcid: {error}");
+            return Ok(None);
+        }
+    };
     let space = Space::new(ecam);
     let list = bus::scan(&space, ecam.first, ecam.last);
-    Ok(Some((list, space)))
+    match space.failed() {
+        Some(error) => Err(alloc::format!("a bus cannot be looked at: {error}")),
+        None => Ok(Some((list, space))),
+    }
 }
 
 fn root_pointer() -> Result<Option<u64>> {

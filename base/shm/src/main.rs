@@ -52,6 +52,10 @@ impl Memory for Pages {
         }
     }
 
+    fn renew(&mut self, pages: Range<usize>) -> bool {
+        self.0.renew(pages).is_ok()
+    }
+
     fn address(&self) -> u64 {
         self.0.address() as u64
     }

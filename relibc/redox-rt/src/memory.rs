@@ -1,22 +1,29 @@
 //! Anonymous memory.
 
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use rt_core::page_ceil;
 use syscall::error::{Error, Result};
 use syscall::flag::MapFlags;
-use syscall::{ENOMEM, Map};
+use syscall::{EINVAL, ENOMEM, Map};
 
 use crate::sys;
+
+/// What memory is for.
+const PLAIN: MapFlags = MapFlags::MAP_PRIVATE
+    .union(MapFlags::PROT_READ)
+    .union(MapFlags::PROT_WRITE);
+/// How much is renewed by one call: the kernel does not pause in it.
+const RENEWED_AT_ONCE: usize = 16 << 20;
 
 /// Maps `len` bytes (rounded up to pages) of zeroed memory for reading and writing.
 pub fn map_anonymous(len: usize) -> Result<NonNull<[u8]>> {
     let size = page_ceil(len.max(1)).ok_or(Error::new(ENOMEM))?;
-    let flags = MapFlags::MAP_PRIVATE | MapFlags::PROT_READ | MapFlags::PROT_WRITE;
     let map = Map {
         offset: 0,
         size,
-        flags,
+        flags: PLAIN,
         address: 0,
     };
     // SAFETY: without MAP_FIXED the kernel chooses a range that nothing uses.
@@ -58,6 +65,31 @@ impl Mapping {
     pub fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is this value's alone, readable and writable, and lives as long as it.
         unsafe { self.0.as_mut() }
+    }
+
+    /// Puts fresh pages in place of some, whose memory is free then: zeros, which take memory when they are
+    /// used. The range, relative to the first byte, is whole pages.
+    ///
+    /// # Errors
+    /// `EINVAL` for another range. After others some of the pages are fresh, and the rest as they were.
+    pub fn renew(&mut self, range: Range<usize>) -> Result<()> {
+        let whole = |place: usize| place.is_multiple_of(syscall::PAGE_SIZE);
+        if !whole(range.start) || !whole(range.end) || range.end > self.len() {
+            return Err(Error::new(EINVAL));
+        }
+        for start in range.clone().step_by(RENEWED_AT_ONCE) {
+            let map = Map {
+                offset: 0,
+                size: RENEWED_AT_ONCE.min(range.end - start),
+                flags: PLAIN | MapFlags::MAP_FIXED,
+                address: self.address() + start,
+            };
+            // SAFETY: the pages are inside this value's own mapping, and nothing refers to its bytes: they are
+            // reached through a borrow of it, and this is the only one. What was at the place, and is now,
+            // is memory for reading and writing of which any bytes are valid.
+            unsafe { sys::fmap(sys::ANONYMOUS, &map) }?;
+        }
+        Ok(())
     }
 
     /// Gives the range up without unmapping it.

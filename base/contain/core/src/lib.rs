@@ -304,6 +304,23 @@ pub fn check(places: &[(Vec<u8>, Access)]) -> Result<(), Clash> {
     Ok(())
 }
 
+/// Looks at the same directories once more, by what their file systems call them: links lead by one name to
+/// what has another.
+///
+/// # Errors
+/// The first that is to be read-only and can be changed by way of another.
+pub fn check_found(places: &[(Vec<u8>, Access)], found: &[Vec<u8>]) -> Result<(), Clash> {
+    let all = || places.iter().zip(found);
+    let read_only = all().filter(|((_, access), _)| *access == Access::ReadOnly);
+    for ((path, _), inner) in read_only {
+        let way = all().find(|((_, access), outer)| *access == Access::Full && is_in(inner, outer));
+        if let Some(((other, _), _)) = way {
+            return Err(Clash::Weaker(path.clone(), other.clone()));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,6 +460,51 @@ mod tests {
         ];
         for (places, expected) in table {
             assert_eq!(check(&places), expected, "{places:?}");
+        }
+    }
+
+    #[test]
+    fn directories_by_other_names() {
+        use Access::{Full, ReadOnly};
+        // Each as it is written, as it is found, and how it is to be had.
+        type Row = &'static [(&'static str, &'static str, Access)];
+        let table: [(Row, Option<(&str, &str)>); 7] = [
+            (&[], None),
+            (&[("/link", "/a", Full), ("/a", "/a", Full)], None),
+            (&[("/link", "/a", ReadOnly), ("/a", "/a", ReadOnly)], None),
+            (&[("/link", "/a", ReadOnly), ("/a/b", "/a/b", Full)], None),
+            (
+                &[("/link", "/a", Full), ("/a/b", "/a/b", ReadOnly)],
+                Some(("/a/b", "/link")),
+            ),
+            (
+                &[("/a", "/a", ReadOnly), ("/link", "/a", Full)],
+                Some(("/a", "/link")),
+            ),
+            (
+                &[
+                    ("/b/link", "/a/b", ReadOnly),
+                    ("/c", "/c", Full),
+                    ("/a", "/a", Full),
+                ],
+                Some(("/b/link", "/a")),
+            ),
+        ];
+        for (row, clash) in table {
+            let places: Vec<_> = row
+                .iter()
+                .map(|(path, _, access)| (path.as_bytes().to_vec(), *access))
+                .collect();
+            let found: Vec<_> = row
+                .iter()
+                .map(|(_, found, _)| found.as_bytes().to_vec())
+                .collect();
+            assert_eq!(check(&places), Ok(()), "{row:?}");
+            let expected = match clash {
+                None => Ok(()),
+                Some((inner, outer)) => Err(Clash::Weaker(inner.into(), outer.into())),
+            };
+            assert_eq!(check_found(&places, &found), expected, "{row:?}");
         }
     }
 }

@@ -29,7 +29,9 @@ pub struct Ecam {
 /// Why there is no configuration space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The root pointer, the root table or MCFG cannot be read, or has a wrong checksum.
+    /// Reading failed with this error number: another time it may not.
+    Unread(i32),
+    /// The root pointer, the root table or MCFG has a wrong form or checksum.
     Unusable(&'static str),
     /// There is no MCFG, or it lists no bus of segment 0.
     None,
@@ -38,6 +40,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unread(errno) => write!(f, "ACPI: reading a table: error {errno}"),
             Self::Unusable(what) => write!(f, "ACPI: the {what} is not usable"),
             Self::None => f.write_str("ACPI describes no PCI configuration space"),
         }
@@ -50,37 +53,49 @@ impl fmt::Display for Error {
 /// [`Error`].
 pub fn find_ecam(
     root_pointer: u64,
-    mut read: impl FnMut(u64, usize) -> Option<Vec<u8>>,
+    mut read: impl FnMut(u64, usize) -> Result<Vec<u8>, i32>,
 ) -> Result<Ecam, Error> {
     let bad = Error::Unusable("root pointer");
-    let pointer = read(root_pointer, RSDP_LEN).ok_or(bad)?;
+    let pointer = read(root_pointer, RSDP_LEN).map_err(Error::Unread)?;
     let (address, wide) = match rsdp(&pointer).ok_or(bad)? {
         Root::Rsdt(address) => (address, false),
         Root::Xsdt(address) => (address, true),
     };
-    let bad = Error::Unusable("root table");
-    let (_, root) = table(address, &mut read).ok_or(bad)?;
+    let root = table(address, "root table", &mut read)?;
+    // Others' tables need not be readable, but one that is not may be MCFG.
+    let mut none = Error::None;
     for address in root_entries(&root, wide).take(TABLES) {
-        let named = read(address, HEADER_LEN).as_deref().and_then(header);
+        let named = match read(address, HEADER_LEN) {
+            Ok(bytes) => header(&bytes),
+            Err(errno) => {
+                none = Error::Unread(errno);
+                continue;
+            }
+        };
         if named.is_some_and(|(signature, _)| signature == *b"MCFG") {
-            let bad = Error::Unusable("table MCFG");
-            let (_, mcfg) = table(address, &mut read).ok_or(bad)?;
+            let mcfg = table(address, "table MCFG", &mut read)?;
             return ecam(&mcfg).ok_or(Error::None);
         }
     }
-    Err(Error::None)
+    Err(none)
 }
 
 fn table(
     address: u64,
-    read: &mut impl FnMut(u64, usize) -> Option<Vec<u8>>,
-) -> Option<([u8; 4], Vec<u8>)> {
-    let (signature, len) = header(&read(address, HEADER_LEN)?)?;
-    if len > LONGEST {
-        return None;
+    what: &'static str,
+    read: &mut impl FnMut(u64, usize) -> Result<Vec<u8>, i32>,
+) -> Result<Vec<u8>, Error> {
+    let bad = Error::Unusable(what);
+    let start = read(address, HEADER_LEN).map_err(Error::Unread)?;
+    let (_, len) = header(&start)
+        .filter(|(_, len)| *len <= LONGEST)
+        .ok_or(bad)?;
+    let bytes = read(address, len).map_err(Error::Unread)?;
+    if sums_to_zero(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(bad)
     }
-    let bytes = read(address, len)?;
-    sums_to_zero(&bytes).then_some((signature, bytes))
 }
 
 fn ecam(mcfg: &[u8]) -> Option<Ecam> {
@@ -104,14 +119,16 @@ mod tests {
 
     struct Memory(Vec<(u64, Vec<u8>)>);
 
+    const UNREAD: i32 = 12;
+
     impl Memory {
-        fn read(&self, address: u64, len: usize) -> Option<Vec<u8>> {
-            let (base, bytes) = self
-                .0
-                .iter()
-                .find(|(base, bytes)| (*base..*base + bytes.len() as u64).contains(&address))?;
-            let at = (address - base) as usize;
-            bytes.get(at..at + len).map(<[u8]>::to_vec)
+        fn read(&self, address: u64, len: usize) -> Result<Vec<u8>, i32> {
+            let has = |base: u64, bytes: &[u8]| {
+                let at = usize::try_from(address.checked_sub(base)?).ok()?;
+                bytes.get(at..at + len).map(<[u8]>::to_vec)
+            };
+            let mut found = self.0.iter().filter_map(|(base, bytes)| has(*base, bytes));
+            found.next().ok_or(UNREAD)
         }
     }
 
@@ -189,10 +206,20 @@ mod tests {
     fn what_is_wrong_is_said() {
         let good = || machine(true, &[entry(0xb000_0000, 0, 0, 255)]);
         type Change = fn(&mut Memory);
-        let rows: [(Change, Error); 7] = [
+        let rows: [(Change, Error); 10] = [
             (|m| m.0[0].1[0] = 0, Error::Unusable("root pointer")),
             (|m| m.0[1].1[9] ^= 1, Error::Unusable("root table")),
-            (|m| drop(m.0.remove(1)), Error::Unusable("root table")),
+            (|m| drop(m.0.remove(1)), Error::Unread(UNREAD)),
+            (|m| drop(m.0.remove(3)), Error::Unread(UNREAD)),
+            (|m| m.0[3].1.truncate(HEADER_LEN), Error::Unread(UNREAD)),
+            // Not MCFG, as far as is known.
+            (
+                |m| {
+                    m.0.remove(2);
+                    m.0[2].1[0] = b'X';
+                },
+                Error::Unread(UNREAD),
+            ),
             (|m| m.0[3].1[9] ^= 1, Error::Unusable("table MCFG")),
             (|m| m.0[3].1[0] = b'X', Error::None),
             (|m| m.0[3].1 = with_header(b"MCFG", &[0; 9]), Error::None),
@@ -209,9 +236,10 @@ mod tests {
                 Err(error)
             );
         }
-        assert_eq!(
-            find_ecam(0, |_, _| None),
-            Err(Error::Unusable("root pointer"))
-        );
+        assert_eq!(find_ecam(0, |_, _| Err(5)), Err(Error::Unread(5)));
+        // What is not read beside MCFG is not missed.
+        let mut machine = good();
+        machine.0.remove(2);
+        assert!(find_ecam(0x1000, |at, len| machine.read(at, len)).is_ok());
     }
 }

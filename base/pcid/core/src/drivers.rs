@@ -98,6 +98,13 @@ impl Drivers {
         self.driver.iter().find(|driver| driver.fits(function))
     }
 
+    /// Whether the function may still do what a driver told it that an earlier instance had started. Of virtio
+    /// functions, which write to memory that drivers name, that is not left to the table.
+    #[must_use]
+    pub fn may_run(&self, function: &Function) -> bool {
+        function.vendor == virtio_layout::VENDOR || self.find(function).is_some()
+    }
+
     /// The list of functions that the scheme shows, a line each: name, vendor and device, class, program,
     /// scheme, names of its namespace; `-` for nothing.
     #[must_use]
@@ -168,6 +175,29 @@ mod tests {
         for (function, wanted) in rows {
             let found = drivers.find(&function).map(|d| d.program.as_str());
             assert_eq!(found, wanted, "{function:?}");
+        }
+    }
+
+    #[test]
+    fn virtio_functions_may_run_whatever_the_table_says() {
+        let drivers = Drivers::parse(TABLE).unwrap();
+        let rows = [
+            (&drivers, function(0x1af4, 0x1041, [2, 0, 0]), true),
+            (&drivers, function(0x8086, 0x1042, [1, 6, 1]), true),
+            (&drivers, function(0x8086, 0x1042, [2, 0, 0]), false),
+            (
+                &Drivers::default(),
+                function(0x1af4, 0x1042, [1, 0, 0]),
+                true,
+            ),
+            (
+                &Drivers::default(),
+                function(0x8086, 0x1042, [1, 6, 1]),
+                false,
+            ),
+        ];
+        for (drivers, function, wanted) in rows {
+            assert_eq!(drivers.may_run(&function), wanted, "{function:?}");
         }
     }
 

@@ -18,6 +18,7 @@
 extern crate alloc;
 
 use alloc::{collections::BTreeMap, format, string::String};
+use core::ops::Range;
 
 use gen_slab::{Key, Slab};
 use scheme_core::{Incoming, incoming, reply, user_of};
@@ -45,7 +46,10 @@ pub trait Memory: Sized {
     /// Copies bytes in.
     fn write(&mut self, at: usize, from: &[u8]);
     /// Makes bytes zeros.
-    fn clear(&mut self, range: core::ops::Range<usize>);
+    fn clear(&mut self, range: Range<usize>);
+    /// Makes whole pages zeros that take no memory, which nobody has mapped. Whether that was possible; they may
+    /// be as they were.
+    fn renew(&mut self, pages: Range<usize>) -> bool;
     /// Where the bytes are, in the daemon's memory.
     fn address(&self) -> u64;
 }
@@ -66,6 +70,8 @@ struct Object<M> {
     len: usize,
     /// Up to where something but zeros may be.
     used: usize,
+    /// Bytes of its owner's share: its pages behind the end take memory until they are given back.
+    charged: usize,
     mode: u16,
     owner: (u32, u32),
     /// Its name, as long as it has one.
@@ -244,6 +250,7 @@ impl<M: Memory> Server<M> {
             memory: M::reserve(LONGEST)?,
             len: 0,
             used: 0,
+            charged: 0,
             mode,
             owner,
             name: Some(String::from(name)),
@@ -257,19 +264,39 @@ impl<M: Memory> Server<M> {
 
     fn resize(&mut self, key: Key, len: usize) -> Result<()> {
         let object = self.objects.get_mut(key).ok_or(errno::EBADF)?;
-        let more = len.saturating_sub(object.len) as u64;
+        let more = len.saturating_sub(object.charged) as u64;
         if len > LONGEST || !self.of_bytes.take(object.owner.0, more) {
             return Err(errno::ENOSPC);
         }
-        let less = object.len.saturating_sub(len) as u64;
-        self.of_bytes.give_back(object.owner.0, less);
+        object.charged = object.charged.max(len);
+        object.len = len;
+        self.give_back(key);
+        let object = self.object(key)?;
         let used = object.used;
         if len < used {
             object.memory.clear(len..used);
             object.used = len;
         }
-        object.len = len;
         Ok(())
+    }
+
+    /// Gives back pages behind an object's end. Whoever has it mapped keeps them.
+    fn give_back(&mut self, key: Key) {
+        let Some(object) = self.objects.get_mut(key) else {
+            return;
+        };
+        let less = object.charged.saturating_sub(object.len);
+        if less == 0 || object.mappings > 0 {
+            return;
+        }
+        let first = object.len.next_multiple_of(PAGE);
+        let end = object.charged.next_multiple_of(PAGE);
+        if first < end && !object.memory.renew(first..end) {
+            return;
+        }
+        object.used = object.used.min(first);
+        object.charged = object.len;
+        self.of_bytes.give_back(object.owner.0, less as u64);
     }
 
     fn close(&mut self, handle: u64) {
@@ -298,6 +325,7 @@ impl<M: Memory> Server<M> {
         if let Some(object) = self.objects.get_mut(key) {
             object.mappings = object.mappings.saturating_sub(1);
             self.forget_if_unused(key);
+            self.give_back(key);
         }
     }
 
@@ -308,7 +336,8 @@ impl<M: Memory> Server<M> {
         if self.objects.get(key).is_some_and(unused)
             && let Some(object) = self.objects.remove(key)
         {
-            self.of_bytes.give_back(object.owner.0, object.len as u64);
+            self.of_bytes
+                .give_back(object.owner.0, object.charged as u64);
             self.of_objects.give_back(object.owner.0, 1);
         }
     }

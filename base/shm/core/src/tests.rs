@@ -1,22 +1,54 @@
 use super::*;
+use alloc::collections::BTreeSet;
 use syscall::flag::O_RDWR;
 use syscall::schemev2::SqeFlags;
 
 /// Memory of the host; where it is does not matter to anybody.
-struct Heap(Vec<u8>);
+struct Heap {
+    bytes: Vec<u8>,
+    /// Its pages that take memory.
+    taken: BTreeSet<usize>,
+    /// There is no way to give any back.
+    keeps: bool,
+}
+
+impl Heap {
+    fn take(&mut self, range: Range<usize>) {
+        if !range.is_empty() {
+            self.taken
+                .extend(range.start / PAGE..range.end.div_ceil(PAGE));
+        }
+    }
+}
 
 impl Memory for Heap {
     fn reserve(longest: usize) -> Result<Self> {
-        Ok(Self(vec![0; longest.min(1 << 14)]))
+        Ok(Self {
+            bytes: vec![0; longest.min(1 << 14)],
+            taken: BTreeSet::new(),
+            keeps: false,
+        })
     }
     fn read(&self, at: usize, to: &mut [u8]) {
-        to.copy_from_slice(&self.0[at..at + to.len()]);
+        to.copy_from_slice(&self.bytes[at..at + to.len()]);
     }
     fn write(&mut self, at: usize, from: &[u8]) {
-        self.0[at..at + from.len()].copy_from_slice(from);
+        self.take(at..at + from.len());
+        self.bytes[at..at + from.len()].copy_from_slice(from);
     }
-    fn clear(&mut self, range: core::ops::Range<usize>) {
-        self.0[range].fill(0);
+    fn clear(&mut self, range: Range<usize>) {
+        self.take(range.clone());
+        self.bytes[range].fill(0);
+    }
+    fn renew(&mut self, pages: Range<usize>) -> bool {
+        if self.keeps {
+            return false;
+        }
+        assert!(pages.start.is_multiple_of(PAGE) && pages.end.is_multiple_of(PAGE));
+        self.taken.retain(|page| !pages.contains(&(page * PAGE)));
+        let end = self.bytes.len();
+        self.bytes[pages.start.min(end)..pages.end.min(end)].fill(0);
+        true
     }
     fn address(&self) -> u64 {
         1 << 40
@@ -142,6 +174,73 @@ fn what_is_cut_off_is_gone() {
     );
     assert!(world.open("one", O_RDWR | O_TRUNC) > 0);
     assert_eq!(world.read(one, 0), "");
+}
+
+fn held(world: &World) -> (u64, usize) {
+    let pages = world
+        .server
+        .objects
+        .iter()
+        .map(|(_, object)| object.memory.taken.len());
+    (world.server.of_bytes.held(), pages.sum())
+}
+
+#[test]
+fn what_is_cut_off_takes_no_memory() {
+    let mut world = World::new();
+    for number in 0..4 {
+        let name = number.to_string();
+        let one = world.open(&name, NEW);
+        for _ in 0..2 {
+            for page in 0..4 {
+                assert_eq!(world.write(one, page * PAGE as u64, "secret"), 6);
+            }
+            assert_eq!(held(&world), (3 * PAGE as u64 + 6, 4));
+            assert_eq!(world.truncate(one, PAGE as u64 + 2), 0);
+            assert_eq!(held(&world), (PAGE as u64 + 2, 2));
+            assert_eq!(world.truncate(one, PAGE as u64 + 6), 0);
+            assert_eq!(world.read(one, PAGE as u64), "se\0\0\0\0");
+            assert_eq!(world.truncate(one, 0), 0);
+            assert_eq!(held(&world), (0, 0));
+        }
+        // What was never used takes none when it is cut off.
+        assert_eq!(world.truncate(one, LONGEST as u64), 0);
+        assert!(world.open(&name, O_RDWR | O_TRUNC) > 0);
+        assert_eq!(held(&world), (0, 0));
+    }
+}
+
+#[test]
+fn what_is_cut_off_counts_while_it_is_mapped() {
+    let mut world = World::new();
+    let page = PAGE as u64;
+    let one = world.open("one", NEW);
+    world.truncate(one, 4 * page);
+    for offset in [0, page] {
+        assert!(world.map(one, offset, 3 * page, SHARED) > 0);
+    }
+    for len in [0, page, 3 * page, 10] {
+        assert_eq!(world.truncate(one, len), 0);
+        assert_eq!(held(&world).0, 4 * page, "{len}");
+    }
+    world.tell(Opcode::Munmap, one);
+    assert_eq!(held(&world).0, 4 * page);
+    assert_eq!(world.truncate(one, 5 * page), 0);
+    assert_eq!(world.truncate(one, 10), 0);
+    assert_eq!(held(&world).0, 5 * page);
+    world.tell(Opcode::Munmap, one);
+    assert_eq!(held(&world), (10, 1));
+    // So does what cannot be given back.
+    world.write(one, 2 * page, "secret");
+    let key = world.server.names["one"];
+    world.server.object(key).unwrap().memory.keeps = true;
+    assert_eq!(world.truncate(one, 1), 0);
+    assert_eq!(held(&world).0, 2 * page + 6);
+    assert_eq!(world.truncate(one, 2 * page + 6), 0);
+    assert_eq!(world.read(one, 2 * page), "\0\0\0\0\0\0");
+    world.unlink("one");
+    world.tell(Opcode::CloseMsg, one);
+    assert_eq!(held(&world), (0, 0));
 }
 
 #[test]

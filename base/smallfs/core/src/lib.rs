@@ -6,6 +6,8 @@
 //! | `zero` | zeros | takes everything |
 //! | `rand` | random bytes | mixes them in |
 //! | `log` | what was logged, the last 64 KiB of it | logs lines; those through `log/NAME` begin with `NAME: ` |
+//!
+//! One read gives at most a mebibyte.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -106,6 +108,8 @@ struct Open<H> {
     write: bool,
 }
 
+/// The most that is read at once: others are served only when that is done.
+const LONGEST_READ: usize = 1 << 20;
 /// Most handles at once.
 const HANDLES: u64 = 1 << 16;
 
@@ -211,7 +215,11 @@ impl<D: Device> Server<D> {
             .get_mut(Key::from_raw(handle))
             .ok_or(errno::EBADF)?;
         match opcode {
-            Opcode::Read if open.read => Ok(self.device.read(&mut open.handle, payload)),
+            Opcode::Read if open.read => {
+                let len = payload.len().min(LONGEST_READ);
+                let buffer = payload.get_mut(..len).unwrap_or(&mut []);
+                Ok(self.device.read(&mut open.handle, buffer))
+            }
             Opcode::Write if open.write => {
                 self.device.write(&mut open.handle, payload);
                 Ok(payload.len())

@@ -63,6 +63,27 @@ fn null_and_zero() {
 }
 
 #[test]
+fn a_read_is_as_long_as_others_can_wait() {
+    fn read(device: impl Device, len: usize) -> (i64, Vec<u8>) {
+        let mut server = Server::new(device, 7);
+        let root = server.root().unwrap();
+        let file = open(&mut server, root, "", RW) as u64;
+        let mut bytes = vec![7; len];
+        let args = [file, 0, 0, 0, 0, 0];
+        (ask(&mut server, Opcode::Read, args, &mut bytes), bytes)
+    }
+    for (len, wanted) in [(1 << 20, 1 << 20), ((1 << 20) + 9, 1 << 20)] {
+        let (count, bytes) = read(Zero, len);
+        assert_eq!(count, wanted);
+        let (read_to, rest) = bytes.split_at(wanted as usize);
+        assert!(read_to.iter().all(|byte| *byte == 0) && rest.iter().all(|byte| *byte == 7));
+        let (count, bytes) = read(Random::new([1; 32]), len);
+        assert_eq!(count, wanted);
+        assert!(bytes.iter().skip(wanted as usize).all(|byte| *byte == 7));
+    }
+}
+
+#[test]
 fn what_was_not_opened_for_it_is_refused() {
     let mut zero = Server::new(Zero, 7);
     let root = zero.root().unwrap();

@@ -103,6 +103,7 @@ fn make_files() -> Result<()> {
         ("/c/mine/up", "../secret/file"),
         ("/c/mine/root", "/c/secret/file"),
         ("/c/mine/good", "in/../file"),
+        ("/c/to-mine", "/c/mine"),
     ] {
         let flags = O_CREAT | syscall::O_SYMLINK | syscall::O_EXCL | O_RDWR | 0o777;
         if let Ok(link) = open(path, flags) {
@@ -339,6 +340,14 @@ fn mistakes_are_told() -> Outcome {
         (&["--dir", "/scheme/zero", "--", PROBE], 125),
         (
             &["--dir", "/c/mine", "--dir", "/c/mine/in:ro", "--", PROBE],
+            125,
+        ),
+        (
+            &["--dir", "/c/to-mine", "--dir", "/c/mine/in:ro", "--", PROBE],
+            125,
+        ),
+        (
+            &["--dir", "/c/to-mine:ro", "--dir", "/c/mine", "--", PROBE],
             125,
         ),
         (&["--", "/c/nosuch"], 127),
