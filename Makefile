@@ -25,6 +25,9 @@ GUEST_CARGO := tools/guest-cargo
 RUNNER = eval "$$(tools/ovmf)" && $(HOST)/test-runner --kernel $(KERNEL) --binaries $(PROGRAMS) \
 	--ovmf-code "$$CODE" --ovmf-vars "$$VARS"
 
+# What somebody has set for cargo is for programs of their own: the rules name what is in build/.
+unexport CARGO_TARGET_DIR CARGO_BUILD_TARGET CARGO_BUILD_BUILD_DIR RUSTC_WRAPPER
+
 # Which halves of the system this tree holds: the kernel is built where it is.
 HAS_KERNEL := $(wildcard kernel/Cargo.toml)
 

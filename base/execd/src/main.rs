@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         ToHost::CannotRun(_) => 126,
         _ => 125,
     };
-    if let Err(error) = line.send(&last) {
+    if let Err(error) = line.send(&last.shortened()) {
         eprintln!("execd: {error}");
     }
     ExitCode::from(code)

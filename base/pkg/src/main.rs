@@ -24,6 +24,9 @@ usage: pkg [--root FOLDER] COMMAND
 const REPOS: [&str; 2] = ["/var/repo", "/scheme/repo"];
 
 fn main() -> ExitCode {
+    // What is installed is for everybody, whoever installs it.
+    // SAFETY: `umask` takes a number and touches no memory of ours.
+    unsafe { libc::umask(0o022) };
     let args: Vec<String> = std::env::args().skip(1).collect();
     match run(args) {
         Ok(true) => ExitCode::SUCCESS,

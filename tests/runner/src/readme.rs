@@ -21,6 +21,8 @@ use crate::qemu;
 const GUEST_TIME: u64 = 300;
 /// Stands before the status of a command, in what the shell says between commands. No command prints it.
 const MARK: &str = "\u{1e}status ";
+/// Where temporary files are, in the reader's home.
+const TEMPORARY: &str = ".tmp";
 
 /// A block of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,6 +202,9 @@ impl Terminal {
             .context("cannot create a temporary folder")?;
         let state = home.path().join(".terminal");
         fs::write(&state, "").with_context(|| format!("cannot write {}", state.display()))?;
+        let temporary = home.path().join(TEMPORARY);
+        fs::create_dir(&temporary)
+            .with_context(|| format!("cannot create {}", temporary.display()))?;
         Ok(Self {
             history: format!(". '{}'", state.display()),
             home,
@@ -218,9 +223,10 @@ impl Terminal {
                 }
             }
         }
-        // What is done to the disk is forgotten.
+        // What is done to the disk is forgotten, and so are files of commands that are killed with the machine.
         command
             .env("HOME", self.home.path())
+            .env("TMPDIR", self.home.path().join(TEMPORARY))
             .env("QEMUFLAGS", "-snapshot");
         command
     }
@@ -368,5 +374,13 @@ mod tests {
         assert_eq!(terminal.problems(&first).unwrap(), [None, None]);
         let second = [exchange("basename $PWD; echo ${PATH%%:*}", "a\n/x\n")];
         assert_eq!(terminal.problems(&second).unwrap(), [None]);
+    }
+
+    #[test]
+    fn temporary_files_go_with_the_terminal() {
+        let mut terminal = Terminal::new().unwrap();
+        let command = "file=$(mktemp); echo ${file%/*} | sed \"s:^$HOME:home:\"";
+        let left = [exchange(command, "home/.tmp\n")];
+        assert_eq!(terminal.problems(&left).unwrap(), [None]);
     }
 }

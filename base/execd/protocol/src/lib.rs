@@ -111,6 +111,34 @@ pub enum ToHost {
     CannotRun(String),
 }
 
+/// What stands for the middle of a text that is too long.
+const LEFT_OUT: &str = " … ";
+
+impl ToHost {
+    /// The message, whose words are shortened if they do not fit into a frame: the last one has to arrive.
+    #[must_use]
+    pub fn shortened(self) -> Self {
+        match self {
+            Self::NotFound(text) => Self::NotFound(shorten(text)),
+            Self::Failed(text) => Self::Failed(shorten(text)),
+            Self::CannotRun(text) => Self::CannotRun(shorten(text)),
+            other => other,
+        }
+    }
+}
+
+/// Leaves the middle of a text out: paths begin it, and what is wrong with them ends it.
+fn shorten(text: String) -> String {
+    if text.len() <= MAX_OUTPUT {
+        return text;
+    }
+    let half = (MAX_OUTPUT - LEFT_OUT.len()) / 2;
+    let start = text.floor_char_boundary(half);
+    let end = text.ceil_char_boundary(text.len() - half);
+    let part = |range: Option<&str>| range.map(String::from).unwrap_or_default();
+    part(text.get(..start)) + LEFT_OUT + text.get(end..).unwrap_or_default()
+}
+
 /// Writes a message as a frame; nothing if it is too long.
 pub fn encode<T: Serialize>(message: &T) -> Option<Vec<u8>> {
     let message = postcard::to_allocvec(message).ok()?;
@@ -254,6 +282,33 @@ mod tests {
         let signal = encode(&ToGuest::Signal(2)).unwrap();
         // The console keeps 1024 bytes.
         assert!(input.len() + 8 * signal.len() < 1024);
+    }
+
+    #[test]
+    fn last_words_fit() {
+        let kinds: [fn(String) -> ToHost; 3] =
+            [ToHost::NotFound, ToHost::Failed, ToHost::CannotRun];
+        for kind in kinds {
+            for letter in ["x", "ß", "🦀"] {
+                for len in [MAX_MESSAGE, 1 << 16] {
+                    let long = kind(format!("/{}: no such file", letter.repeat(len)));
+                    assert!(encode(&long).is_none());
+                    let short = long.shortened();
+                    assert!(encode(&short).is_some());
+                    let (ToHost::NotFound(text) | ToHost::Failed(text) | ToHost::CannotRun(text)) =
+                        short
+                    else {
+                        panic!("another message");
+                    };
+                    assert!(text.starts_with(&format!("/{letter}")), "{text}");
+                    assert!(text.ends_with(&format!("{letter}: no such file")), "{text}");
+                    assert!(text.len() > MAX_OUTPUT - 12, "{}", text.len());
+                }
+            }
+            let fits = kind("x".repeat(MAX_OUTPUT));
+            assert_eq!(fits.clone().shortened(), fits);
+        }
+        assert_eq!(ToHost::Exited(1).shortened(), ToHost::Exited(1));
     }
 
     #[test]
