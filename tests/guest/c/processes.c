@@ -81,6 +81,8 @@ static int take_along(int row) {
     static const char *const verbs[] = {"pending", "pending", "alarm", "alarm", "pause"};
     sigset_t set;
     sigemptyset(&set), sigaddset(&set, SIGUSR1);
+    /* What another case has left: an ignored signal is not kept. */
+    signal(SIGUSR1, SIG_DFL);
     if (row < 2) {
         sigprocmask(SIG_BLOCK, &set, 0);
         row == 0 ? raise(SIGUSR1) : kill(getpid(), SIGUSR1);
@@ -103,7 +105,7 @@ static void executing_keeps_signals(void) {
         pid_t pid = fork();
         if (pid == 0)
             _exit(take_along(row));
-        SAME(status_in_time(pid), ends[row]);
+        SAME(100 * row + status_in_time(pid), 100 * row + ends[row]);
     }
 }
 
@@ -488,6 +490,47 @@ static void writes_are_whole(void) {
     close(ends[1]);
 }
 
+/* What one process has locked is not locked for the threads of another, which have the same numbers. */
+struct between {
+    pthread_mutex_t theirs, own;
+};
+static struct between *between;
+static int lock_from_child(int kind) {
+    struct timespec past = {1, 0};
+    pthread_mutex_t *theirs = &between->theirs, *own = &between->own;
+    if (pthread_mutex_trylock(theirs) != EBUSY || pthread_mutex_timedlock(theirs, &past) != ETIMEDOUT)
+        return 1;
+    if (pthread_mutex_unlock(theirs) != EPERM || pthread_mutex_trylock(theirs) != EBUSY)
+        return 2;
+    if (pthread_mutex_lock(own) || pthread_mutex_lock(own) != (kind == PTHREAD_MUTEX_RECURSIVE ? 0 : EDEADLK))
+        return 3;
+    if (pthread_mutex_unlock(own) || pthread_mutex_unlock(own) != (kind == PTHREAD_MUTEX_RECURSIVE ? 0 : EPERM))
+        return 4;
+    return pthread_mutex_unlock(own) != EPERM;
+}
+
+static void mutexes_between_processes(void) {
+    static const int kinds[] = {PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK};
+    between = mmap(0, sizeof *between, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(between != MAP_FAILED);
+    pthread_mutexattr_t a;
+    SAME(pthread_mutexattr_init(&a), 0);
+    SAME(pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED), 0);
+    for (int i = 0; i < 2; i++) {
+        SAME(pthread_mutexattr_settype(&a, kinds[i]), 0);
+        SAME(pthread_mutex_init(&between->theirs, &a), 0);
+        SAME(pthread_mutex_init(&between->own, &a), 0);
+        SAME(pthread_mutex_lock(&between->theirs), 0);
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(lock_from_child(kinds[i]));
+        SAME(status_in_time(pid), 0);
+        SAME(pthread_mutex_unlock(&between->theirs), 0); SAME(pthread_mutex_unlock(&between->theirs), EPERM);
+        SAME(pthread_mutex_destroy(&between->theirs), 0); SAME(pthread_mutex_destroy(&between->own), 0);
+    }
+    SAME(munmap(between, sizeof *between), 0);
+}
+
 const struct test_case process_cases[] = {
     {"executing", executing},
     {"executing_open_files", executing_open_files},
@@ -499,5 +542,6 @@ const struct test_case process_cases[] = {
     {"fork_while_another_reads", fork_while_another_reads},
     {"executing_among_threads", executing_among_threads},
     {"writes_are_whole", writes_are_whole},
+    {"mutexes_between_processes", mutexes_between_processes},
 };
 const unsigned process_case_count = sizeof process_cases / sizeof *process_cases;

@@ -357,47 +357,6 @@ static void readers_and_writers(void) {
     SAME(pthread_rwlock_unlock(&shared), 0);
 }
 
-/* What one process has locked is not locked for the threads of another, which have the same numbers. */
-struct between {
-    pthread_mutex_t theirs, own;
-};
-static struct between *between;
-static int lock_from_child(int kind) {
-    struct timespec past = {1, 0};
-    pthread_mutex_t *theirs = &between->theirs, *own = &between->own;
-    if (pthread_mutex_trylock(theirs) != EBUSY || pthread_mutex_timedlock(theirs, &past) != ETIMEDOUT)
-        return 1;
-    if (pthread_mutex_unlock(theirs) != EPERM || pthread_mutex_trylock(theirs) != EBUSY)
-        return 2;
-    if (pthread_mutex_lock(own) || pthread_mutex_lock(own) != (kind == PTHREAD_MUTEX_RECURSIVE ? 0 : EDEADLK))
-        return 3;
-    if (pthread_mutex_unlock(own) || pthread_mutex_unlock(own) != (kind == PTHREAD_MUTEX_RECURSIVE ? 0 : EPERM))
-        return 4;
-    return pthread_mutex_unlock(own) != EPERM;
-}
-
-static void mutexes_between_processes(void) {
-    static const int kinds[] = {PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK};
-    between = mmap(0, sizeof *between, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(between != MAP_FAILED);
-    pthread_mutexattr_t a;
-    SAME(pthread_mutexattr_init(&a), 0);
-    SAME(pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED), 0);
-    for (int i = 0; i < 2; i++) {
-        SAME(pthread_mutexattr_settype(&a, kinds[i]), 0);
-        SAME(pthread_mutex_init(&between->theirs, &a), 0);
-        SAME(pthread_mutex_init(&between->own, &a), 0);
-        SAME(pthread_mutex_lock(&between->theirs), 0);
-        pid_t pid = fork();
-        if (pid == 0)
-            _exit(lock_from_child(kinds[i]));
-        SAME(status_in_time(pid), 0);
-        SAME(pthread_mutex_unlock(&between->theirs), 0); SAME(pthread_mutex_unlock(&between->theirs), EPERM);
-        SAME(pthread_mutex_destroy(&between->theirs), 0); SAME(pthread_mutex_destroy(&between->own), 0);
-    }
-    SAME(munmap(between, sizeof *between), 0);
-}
-
 static pthread_spinlock_t spin;
 static pthread_barrier_t barrier;
 static long counted;
@@ -646,7 +605,6 @@ const struct test_case thread_cases[] = {
     {"clocks_of_threads", clocks_of_threads},
     {"lock_attributes", lock_attributes},
     {"mutexes_and_conditions", mutexes_and_conditions},
-    {"mutexes_between_processes", mutexes_between_processes},
     {"readers_and_writers", readers_and_writers},
     {"spinning_and_barriers", spinning_and_barriers},
     {"once_and_forks", once_and_forks},
