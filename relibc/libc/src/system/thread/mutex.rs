@@ -80,18 +80,31 @@ impl Mutex {
     fn own(&self) {
         let kind = self.kind.load(Ordering::Relaxed);
         if knows_holder(kind) {
-            self.owner.store(holder(kind), Ordering::Relaxed);
+            self.note_holder(kind);
         }
+    }
+
+    /// Apart, as is what else the plain kind does without.
+    #[cold]
+    fn note_holder(&self, kind: u32) {
+        self.owner.store(holder(kind), Ordering::Relaxed);
     }
 
     pub(super) fn lock(&self, limit: Option<(c_int, &Timespec)>) -> Result<()> {
         if !self.try_acquire() {
-            if let Some(answer) = self.again(EDEADLK) {
-                return answer;
-            }
-            while self.word.swap(CONTENDED, Ordering::Acquire) != FREE {
-                wait(&self.word, CONTENDED, limit)?;
-            }
+            return self.wait_for(limit);
+        }
+        self.own();
+        Ok(())
+    }
+
+    #[cold]
+    fn wait_for(&self, limit: Option<(c_int, &Timespec)>) -> Result<()> {
+        if let Some(answer) = self.again(EDEADLK) {
+            return answer;
+        }
+        while self.word.swap(CONTENDED, Ordering::Acquire) != FREE {
+            wait(&self.word, CONTENDED, limit)?;
         }
         self.own();
         Ok(())
@@ -108,19 +121,30 @@ impl Mutex {
     pub(super) fn unlock(&self) -> Result<()> {
         let kind = self.kind.load(Ordering::Relaxed);
         if knows_holder(kind) {
-            if self.owner.load(Ordering::Relaxed) != holder(kind) {
-                return fail(EPERM);
-            }
-            if kind >= ONCE_MORE {
-                self.kind.store(kind - ONCE_MORE, Ordering::Relaxed);
-                return Ok(());
-            }
-            self.owner.store(0, Ordering::Relaxed);
+            return self.unlock_by_holder(kind);
         }
+        self.release();
+        Ok(())
+    }
+
+    #[cold]
+    fn unlock_by_holder(&self, kind: u32) -> Result<()> {
+        if self.owner.load(Ordering::Relaxed) != holder(kind) {
+            return fail(EPERM);
+        }
+        if kind >= ONCE_MORE {
+            self.kind.store(kind - ONCE_MORE, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.owner.store(0, Ordering::Relaxed);
+        self.release();
+        Ok(())
+    }
+
+    fn release(&self) {
         if self.word.swap(FREE, Ordering::Release) == CONTENDED {
             futex::wake(&raw const self.word, 1);
         }
-        Ok(())
     }
 }
 
