@@ -12,8 +12,8 @@ use crate::files::read_text;
 
 const FILE: &str = "login_schemes.toml";
 
-/// The user's namespace, forked from this process's; the user is charged for it. If what the file says cannot be had, it is the narrowest one;
-/// `program` says so on descriptor 2.
+/// The user's namespace, forked from this process's; the user is charged for it. If what the file says cannot
+/// be had, it is the narrowest one; `program` says so on descriptor 2.
 ///
 /// # Errors
 /// Those of forking it.

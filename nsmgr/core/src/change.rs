@@ -30,8 +30,9 @@ impl<R, L> Manager<R, L> {
     /// Answers `dup` with a payload. See `nsmgr-api` for what it may hold.
     ///
     /// # Errors
-    /// `EINVAL` for a malformed payload, `EACCES` without the permission needed or for a fork
-    /// that another is to be charged for, `ENODEV` for one that names what is not bound, `EMFILE` and `ENOMEM` beyond the caller's limits, `ESTALE`.
+    /// `EINVAL` for a malformed payload, `EACCES` without the permission needed or for a fork that another is
+    /// to be charged for, `ENODEV` for one that names what is not bound, `EMFILE` and `ENOMEM` beyond the
+    /// caller's limits, `ESTALE`.
     pub fn dup(&mut self, handle: u64, payload: &[u8], caller: Caller) -> Result<Dup, Error> {
         let mut name: &[u8] = b"";
         let result = self.derive(handle, payload, caller, &mut name);

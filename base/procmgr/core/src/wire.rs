@@ -32,9 +32,9 @@
 //! The flags of a wait are `WaitFlags` and `cap_abi::process::WAIT_*`.
 //!
 //! On a reference: `[PidfdCall::SendSignal, signal]`, `EPERM` where its maker could not. On a session handle:
-//! `[PidfdCall::SendSignal, signal, group]`, for signals that terminals send, and what `cap_abi::session` says. On a thread handle: `[ThreadCall::SignalThread, signal]`
-//! and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the shell's affair). On a control handle and a session
-//! handle at once: `[cap_abi::session::LEADER]`.
+//! `[PidfdCall::SendSignal, signal, group]`, for signals that terminals send, and what `cap_abi::session` says. On a
+//! thread handle: `[ThreadCall::SignalThread, signal]` and `[ThreadCall::SyncSigTctl, address of its Sigcontrol]` (the
+//! shell's affair). On a control handle and a session handle at once: `[cap_abi::session::LEADER]`.
 //!
 //! The addresses are in the process's own memory; it names them again after `fork` and `exec`.
 

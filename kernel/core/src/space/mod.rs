@@ -414,9 +414,9 @@ impl AddrSpace {
         Ok(entry)
     }
 
-    /// A copy as `fork` wants it: shared regions are the same pages, all others become
-    /// copy-on-write on both sides; what is here for the time of a call is left out. Calls `retained` for every run of pages with a record that the
-    /// copy maps as well.
+    /// A copy as `fork` wants it: shared regions are the same pages, all others become copy-on-write on both
+    /// sides; what is here for the time of a call is left out. Calls `retained` for every run of pages with a
+    /// record that the copy maps as well.
     ///
     /// Shared anonymous memory that was never touched is allocated now, so that both sides
     /// see the same. Takes a step for every page that is present.
