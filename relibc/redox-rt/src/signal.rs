@@ -9,6 +9,7 @@
 
 mod frame;
 mod send;
+mod unless;
 mod wait;
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -24,6 +25,7 @@ use syscall::{
 
 pub use frame::{SigInfo, Ucontext};
 pub use send::{kill, queue, raise, send_to_thread};
+pub use unless::read_unless_handled;
 pub use wait::{sigsuspend, sigsuspend_unless, wait_for, wait_for_unless};
 
 use crate::context::{AddressSpace, ContextRef};

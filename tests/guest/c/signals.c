@@ -131,6 +131,37 @@ static void waiting_with_pending_signals(void) {
     close(queue);
 }
 
+/* One that comes at whatever moment of the call ends it too: each wait is for ever. */
+static int wait_for_signals(void) {
+    struct itimerval once = {0};
+    struct epoll_event got;
+    sigset_t blocked, none;
+    int queue = epoll_create1(0);
+    sigemptyset(&none), sigemptyset(&blocked), sigaddset(&blocked, SIGALRM);
+    if (queue < 0 || signal(SIGALRM, catch) == SIG_ERR || sigprocmask(SIG_BLOCK, &blocked, 0) != 0)
+        return 1;
+    for (int step = 0; step < 1500; step++) {
+        int way = step % 3;
+        once.it_value.tv_usec = 1 + 2 * (step / 3);
+        caught = 0;
+        if (setitimer(ITIMER_REAL, &once, 0) != 0)
+            return 2;
+        if ((way == 0   ? pselect(0, 0, 0, 0, 0, &none)
+             : way == 1 ? ppoll(0, 0, 0, &none)
+                        : epoll_pwait(queue, &got, 1, -1, &none))
+                != -1
+            || errno != EINTR || caught != SIGALRM)
+            return 3 + way;
+    }
+    return 0;
+}
+static void waiting_while_signals_come(void) {
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(wait_for_signals());
+    SAME(status_in_time(pid), 0);
+}
+
 /* A handler may come while what it calls is going on. */
 static volatile int used, wrong;
 static int queue_used;
@@ -422,6 +453,7 @@ const struct test_case signal_cases[] = {
     {"senders_and_targets", senders_and_targets},
     {"waiting_with_masks", waiting_with_masks},
     {"waiting_with_pending_signals", waiting_with_pending_signals},
+    {"waiting_while_signals_come", waiting_while_signals_come},
     {"handlers_use_what_they_interrupt", handlers_use_what_they_interrupt},
     {"a_child_has_its_own_alarm", a_child_has_its_own_alarm},
     {"locks_and_signals", locks_and_signals},

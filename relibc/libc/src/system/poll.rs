@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_int, c_short};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use redox_rt::signal::without_delivery;
+use redox_rt::signal::{handlers_run, read_unless_handled, without_delivery};
 use redox_rt::{Error, Result, sys};
 use syscall::flag::{EVENT_TIMEOUT_ID, EventFlags, O_NONBLOCK, O_RDWR};
 use syscall::{EAGAIN, EBADF, EEXIST, EINVAL, ENOENT, EPERM, Event, TimeSpec};
@@ -73,11 +73,16 @@ fn is_always_ready(e: &Error) -> bool {
 /// What can always be done with such a one.
 const ALWAYS: c_short = libc::POLLIN | libc::POLLRDNORM | libc::POLLOUT | libc::POLLWRNORM;
 
-fn read_events(queue: usize, events: &mut [Event]) -> Result<usize> {
+/// Reads events. With a number of handlers, `EINTR` also if the thread has run more of them than that.
+fn read_events(queue: usize, events: &mut [Event], handlers: Option<usize>) -> Result<usize> {
     let len = size_of_val(events);
     // SAFETY: events are words, which any bytes make.
     let bytes = unsafe { core::slice::from_raw_parts_mut(events.as_mut_ptr().cast(), len) };
-    sys::read(queue, bytes).map(|n| n / size_of::<Event>())
+    let read = match handlers {
+        Some(handlers) => read_unless_handled(queue, bytes, handlers),
+        None => sys::read(queue, bytes),
+    };
+    read.map(|n| n / size_of::<Event>())
 }
 
 fn set_nonblocking(queue: usize) -> Result<()> {
@@ -89,8 +94,14 @@ fn count_ready(fds: &[libc::pollfd]) -> usize {
     fds.iter().filter(|p| p.revents != 0).count()
 }
 
-/// Waits; `Some` zero deadline looks only. Answers how many descriptors have something to tell.
-fn poll_until(fds: &mut [libc::pollfd], deadline: Deadline, look_only: bool) -> Result<usize> {
+/// Waits, or looks only. Answers how many descriptors have something to tell; `EINTR` if the thread has run more
+/// handlers than `handlers` when it would wait.
+fn poll_until(
+    fds: &mut [libc::pollfd],
+    deadline: Deadline,
+    look_only: bool,
+    handlers: usize,
+) -> Result<usize> {
     let queue = open_scheme(QUEUE, O_RDWR)?;
     for p in fds.iter_mut() {
         p.revents = 0;
@@ -139,7 +150,7 @@ fn poll_until(fds: &mut [libc::pollfd], deadline: Deadline, look_only: bool) -> 
     }; 16];
     let mut due = false;
     loop {
-        match read_events(queue.raw(), &mut events) {
+        match read_events(queue.raw(), &mut events, (!looking).then_some(handlers)) {
             Ok(n) => {
                 for event in &events[..n.min(16)] {
                     due |= event.id == EVENT_TIMEOUT_ID;
@@ -188,7 +199,12 @@ fn milliseconds(timeout: c_int) -> Option<Timespec> {
     })
 }
 
-unsafe fn poll_c(fds: *mut libc::pollfd, count: u64, amount: Option<&Timespec>) -> Result<usize> {
+unsafe fn poll_c(
+    fds: *mut libc::pollfd,
+    count: u64,
+    amount: Option<&Timespec>,
+    handlers: usize,
+) -> Result<usize> {
     let fds = match (fds.is_null(), count) {
         (_, 0) => &mut [],
         (true, _) => return fail(syscall::EFAULT),
@@ -199,13 +215,18 @@ unsafe fn poll_c(fds: *mut libc::pollfd, count: u64, amount: Option<&Timespec>) 
     for p in fds.iter() {
         renew(p.fd)?;
     }
-    poll_until(fds, deadline, look_only)
+    poll_until(fds, deadline, look_only, handlers)
 }
 
 const SET_BITS: usize = 1024;
 type Set = [u64; SET_BITS / 64];
 
-unsafe fn select_c(count: c_int, sets: [*mut Set; 3], amount: Option<&Timespec>) -> Result<usize> {
+unsafe fn select_c(
+    count: c_int,
+    sets: [*mut Set; 3],
+    amount: Option<&Timespec>,
+    handlers: usize,
+) -> Result<usize> {
     let count = usize::try_from(count).map_err(|_| Error::new(EINVAL))?;
     if count > SET_BITS {
         return fail(EINVAL);
@@ -228,7 +249,7 @@ unsafe fn select_c(count: c_int, sets: [*mut Set; 3], amount: Option<&Timespec>)
     for p in &fds {
         renew(p.fd)?;
     }
-    poll_until(&mut fds, deadline, look_only)?;
+    poll_until(&mut fds, deadline, look_only, handlers)?;
     if fds.iter().any(|p| p.revents & libc::POLLNVAL != 0) {
         return fail(EBADF);
     }
@@ -451,7 +472,7 @@ fn collect(queue: c_int, out: &mut [libc::epoll_event]) -> Result<usize> {
         }
     }; 16];
     let room = out.len().min(16);
-    let count = match read_events(fd(queue)?, &mut events[..room]) {
+    let count = match read_events(fd(queue)?, &mut events[..room], None) {
         Err(e) if e.errno == EAGAIN => return Ok(0),
         other => other?,
     };
@@ -497,6 +518,7 @@ unsafe fn wait_queue(
     out: *mut libc::epoll_event,
     count: c_int,
     timeout: c_int,
+    handlers: usize,
 ) -> Result<usize> {
     let count = usize::try_from(count)
         .ok()
@@ -516,7 +538,7 @@ unsafe fn wait_queue(
             events: libc::POLLIN,
             revents: 0,
         }];
-        if poll_until(&mut one, deadline, false)? == 0 {
+        if poll_until(&mut one, deadline, false, handlers)? == 0 {
             return Ok(0);
         }
     }
@@ -535,21 +557,21 @@ fn of_timeval(time: *const libc::timeval) -> Result<Option<Timespec>> {
 }
 
 c_api! {
-    fn poll(fds: *mut libc::pollfd, count: u64, timeout: c_int) -> c_int { int(cancellable(|| poll_c(fds, count, milliseconds(timeout).as_ref()))) }
+    fn poll(fds: *mut libc::pollfd, count: u64, timeout: c_int) -> c_int { int(cancellable(|| poll_c(fds, count, milliseconds(timeout).as_ref(), handlers_run()))) }
     fn ppoll(fds: *mut libc::pollfd, count: u64, timeout: *const Timespec, mask: *const u64) -> c_int {
-        int(cancellable(|| with_mask(mask, || poll_c(fds, count, timeout.as_ref()))))
+        int(cancellable(|| with_mask(mask, |handlers| poll_c(fds, count, timeout.as_ref(), handlers))))
     }
     fn select(count: c_int, readable: *mut Set, writable: *mut Set, exceptional: *mut Set, timeout: *mut libc::timeval) -> c_int {
-        int(of_timeval(timeout).and_then(|t| cancellable(|| select_c(count, [readable, writable, exceptional], t.as_ref()))))
+        int(of_timeval(timeout).and_then(|t| cancellable(|| select_c(count, [readable, writable, exceptional], t.as_ref(), handlers_run()))))
     }
     fn pselect(count: c_int, readable: *mut Set, writable: *mut Set, exceptional: *mut Set, timeout: *const Timespec, mask: *const u64) -> c_int {
-        int(cancellable(|| with_mask(mask, || select_c(count, [readable, writable, exceptional], timeout.as_ref()))))
+        int(cancellable(|| with_mask(mask, |handlers| select_c(count, [readable, writable, exceptional], timeout.as_ref(), handlers))))
     }
     fn epoll_create(size: c_int) -> c_int { int(if size > 0 { create_queue(0) } else { fail(EINVAL) }) }
     fn epoll_create1(flags: c_int) -> c_int { int(create_queue(flags)) }
     fn epoll_ctl(queue: c_int, operation: c_int, number: c_int, event: *mut libc::epoll_event) -> c_int { unit(change(queue, operation, number, event)) }
-    fn epoll_wait(queue: c_int, events: *mut libc::epoll_event, count: c_int, timeout: c_int) -> c_int { int(cancellable(|| wait_queue(queue, events, count, timeout))) }
+    fn epoll_wait(queue: c_int, events: *mut libc::epoll_event, count: c_int, timeout: c_int) -> c_int { int(cancellable(|| wait_queue(queue, events, count, timeout, handlers_run()))) }
     fn epoll_pwait(queue: c_int, events: *mut libc::epoll_event, count: c_int, timeout: c_int, mask: *const u64) -> c_int {
-        int(cancellable(|| with_mask(mask, || wait_queue(queue, events, count, timeout))))
+        int(cancellable(|| with_mask(mask, |handlers| wait_queue(queue, events, count, timeout, handlers))))
     }
 }

@@ -60,17 +60,18 @@ fn change_mask(how: c_int, new: *const u64, old: *mut u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs `wait` with another mask. `EINTR` if a signal was pending that the mask lets through.
-pub(crate) fn with_mask<T>(mask: *const u64, wait: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs `wait` with another mask, and tells it how many handlers had run before: it must not wait if there are
+/// more. `EINTR` if a signal was pending that the mask lets through.
+pub(crate) fn with_mask<T>(mask: *const u64, wait: impl FnOnce(usize) -> Result<T>) -> Result<T> {
+    let handlers = rt::handlers_run();
     // SAFETY: the caller's set, or null.
     let Some(&mask) = (unsafe { mask.as_ref() }) else {
-        return wait();
+        return wait(handlers);
     };
-    let handlers = rt::handlers_run();
     let before = rt::sigmask(Some((libc::SIG_SETMASK, mask)))?;
     // Whoever waits for that signal would wait for another one.
     let result = if rt::handlers_run() == handlers {
-        wait()
+        wait(handlers)
     } else {
         fail(syscall::EINTR)
     };

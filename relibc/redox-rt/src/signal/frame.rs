@@ -42,6 +42,7 @@ pub struct Ucontext {
 const MACHINE: usize = offset_of!(Ucontext, ymm_upper);
 const FX: usize = offset_of!(Ucontext, fxsave);
 const REGS: usize = offset_of!(Ucontext, registers);
+const RAX: usize = 10;
 const RFLAGS: usize = 15;
 const RIP: usize = 16;
 const RSP: usize = 17;
@@ -60,6 +61,11 @@ impl Ucontext {
     /// Lets the interrupted code go on elsewhere.
     pub const fn set_instruction(&mut self, address: usize) {
         self.registers[RIP] = address;
+    }
+
+    /// Changes what the interrupted code has in rax, where the answers of calls are.
+    pub(super) const fn set_result(&mut self, result: usize) {
+        self.registers[RAX] = result;
     }
 
     /// The interrupted stack pointer.
@@ -172,7 +178,7 @@ pub(super) unsafe fn place(
         status: 0,
         value: t.value,
     });
-    let context = Ucontext {
+    let mut context = Ucontext {
         link: 0,
         mask,
         value: info.value,
@@ -180,6 +186,9 @@ pub(super) unsafe fn place(
         signal: info.signal,
         ..*interrupted
     };
+    if call.is_some() {
+        super::unless::prevent(&mut context);
+    }
     // SAFETY: the caller answers for the memory.
     unsafe {
         frame.write(Frame {
