@@ -3,7 +3,7 @@
 
 use libredox::protocol::ProcCall;
 use syscall::error::{Error, Result};
-use syscall::{CallFlags, EINVAL, ENOTTY, ENXIO};
+use syscall::{CallFlags, EINVAL, ENOTTY, ENXIO, EPERM};
 
 use crate::fd::Fd;
 use crate::signal::again;
@@ -13,6 +13,8 @@ use crate::{process, sys};
 pub const SETTINGS: &[u8] = b"termios";
 /// The window's size, as C's `struct winsize`.
 pub const SIZE: &[u8] = b"winsize";
+/// The session whose controlling terminal it is, as a C `int`.
+pub const SESSION: &[u8] = b"sid";
 /// The process group in the foreground, as a C `int`.
 pub const FOREGROUND: &[u8] = b"pgrp";
 
@@ -35,19 +37,32 @@ pub fn is_terminal(fd: usize) -> bool {
 
 /// Makes a terminal the controlling one of the session that this process leads: the terminal gets the
 /// session's descriptor, to signal it, and the process manager two of the terminal's: one whose end is the
-/// end of the session, and one to open the terminal through.
+/// end of the session, and one to open the terminal through. Nothing happens if it is the session's already;
+/// `EPERM` if the session has another one, or this process does not lead it.
 pub fn acquire(fd: usize) -> Result<()> {
     let own = process::process_fd().ok_or(Error::new(syscall::ENOSYS))?;
     let place = derived(fd, b"sctty")?;
+    // Asked before the terminal is told: it hangs its new session up if that turns out to have another one.
+    if process::call(ProcCall::ControlTerm, &mut [], &[0]).is_ok() {
+        let is_ours = session(fd).is_ok_and(|its| process::session(0) == Ok(its));
+        return if is_ours {
+            Ok(())
+        } else {
+            Err(Error::new(EPERM))
+        };
+    }
     let session = Fd::from_raw(again(|| sys::dup(own, b"session", sys::FD_ANY_UPPER))?);
     place.send(session, &[])?;
     let (kept, lent) = (derived(fd, b"controlling")?, derived(fd, b"lent")?);
-    sys::send_fds(own, &[kept.raw(), lent.raw()], CallFlags::empty(), &[])?;
-    // The kernel took them out of the table.
-    for sent in [kept, lent] {
-        let _ = sent.into_raw();
-    }
-    Ok(())
+    sys::send_fds(own, &[kept.raw(), lent.raw()], CallFlags::FD_CLONE, &[]).map(drop)
+}
+
+/// The session whose controlling terminal it is.
+fn session(fd: usize) -> Result<u32> {
+    let mut bytes = [0; 4];
+    let place = derived(fd, SESSION)?;
+    again(|| place.read_exact(&mut bytes))?;
+    Ok(u32::from_ne_bytes(bytes))
 }
 
 /// Gives the controlling terminal up. Only the session's leader may; `ENOTTY` without one.

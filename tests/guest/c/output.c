@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <syslog.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -96,9 +99,34 @@ static void wide_fields(void) {
     SAME(in_child(very_wide), 0);
 }
 
+/* A stream that is open at the end of the process says no more where its memory is. */
+static int stream_of_memory_that_is_gone(void) {
+    struct place {
+        char *memory;
+        size_t length;
+    } *place = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (place == MAP_FAILED)
+        return 1;
+    FILE *left = open_memstream(&place->memory, &place->length), *used = fopen("/left", "w");
+    if (!left || !used || fputs("text", left) < 0 || fflush(left) != 0 || strcmp(place->memory, "text") != 0)
+        return 2;
+    if (fputs(" and more", left) < 0 || fputs("kept", used) < 0 || munmap(place, 4096) != 0)
+        return 3;
+    exit(7);
+}
+static void streams_at_the_end(void) {
+    char got[8] = "";
+    SAME(in_child(stream_of_memory_that_is_gone), 7);
+    int file = open("/left", O_RDONLY);
+    SAME(read(file, got, sizeof got - 1), 4);
+    CHECK(strcmp(got, "kept") == 0);
+    close(file);
+}
+
 const struct test_case output_cases[] = {
     {"logs", logs},
     {"standard_streams", standard_streams},
     {"wide_fields", wide_fields},
+    {"streams_at_the_end", streams_at_the_end},
 };
 const unsigned output_case_count = sizeof output_cases / sizeof *output_cases;

@@ -294,6 +294,31 @@ static void a_session_gives_its_terminal_up(void) {
     close(master);
 }
 
+/* A second one is refused, and nobody is hung up for it. */
+static void a_session_keeps_its_terminal(void) {
+    int master, status;
+    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    CHECK(child >= 0);
+    if (child == 0) {
+        int other, line, own;
+        if (ioctl(0, TIOCSCTTY, 0) != 0)
+            _exit(3);
+        if (openpty(&other, &line, NULL, NULL, NULL) != 0)
+            _exit(4);
+        if (ioctl(line, TIOCSCTTY, 0) != -1 || errno != EPERM)
+            _exit(5);
+        if (tcgetsid(0) != getpid() || tcgetsid(line) != -1 || errno != ENOTTY)
+            _exit(6);
+        own = open("/dev/tty", O_RDWR);
+        _exit(own >= 0 && write(own, "here", 4) == 4 ? 9 : 7);
+    }
+    CHECK(is(text(master), "here"));
+    SAME(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    SAME(WEXITSTATUS(status), 9);
+    close(master);
+}
+
 static void own_descriptors(void) {
     int ends[2];
     char path[32];
@@ -729,6 +754,7 @@ static const struct test_case cases[] = {
     {"a_new_size_is_told", a_new_size_is_told},
     {"the_background_waits", the_background_waits},
     {"a_session_gives_its_terminal_up", a_session_gives_its_terminal_up},
+    {"a_session_keeps_its_terminal", a_session_keeps_its_terminal},
     {"own_descriptors", own_descriptors},
     {"connections", connections},
     {"descriptors_are_passed", descriptors_are_passed},

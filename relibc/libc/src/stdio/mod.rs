@@ -293,7 +293,8 @@ pub(crate) unsafe fn finish(patiently: impl Fn(&dyn Fn() -> bool) -> bool) {
         } else if !patiently(&|| (*file).try_acquire()) {
             return;
         }
-        let _ = crate::sys::shielded(|| flush(&mut *file));
+        // Nobody is told where the memory of `open_memstream` is: who was to be told may be gone.
+        let _ = crate::sys::shielded(|| (*file).stream.flush());
         (*file).release();
     });
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_ulong, c_void};
 
 use redox_rt::signal::again;
-use redox_rt::terminal::{FOREGROUND, SETTINGS, SIZE};
+use redox_rt::terminal::{FOREGROUND, SESSION, SETTINGS, SIZE};
 use redox_rt::{Error, Fd, Result, sys, terminal};
 use syscall::{EINVAL, ENOTTY};
 
@@ -96,7 +96,7 @@ pub(crate) unsafe fn control(
         TCSBRK => send_break(number)?,
         libc::TIOCGPGRP => give::<c_int>(number, FOREGROUND, argument)?,
         libc::TIOCSPGRP => set(number, FOREGROUND, &*argument.cast::<c_int>())?,
-        TIOCGSID => give::<c_int>(number, b"sid", argument)?,
+        TIOCGSID => give::<c_int>(number, SESSION, argument)?,
         libc::TIOCGWINSZ => give::<WindowSize>(number, SIZE, argument)?,
         libc::TIOCSWINSZ => set(number, SIZE, &*argument.cast::<WindowSize>())?,
         libc::FIONREAD => give::<c_int>(number, b"nread", argument)?,
@@ -288,7 +288,7 @@ c_api! {
     fn tcsetpgrp(number: c_int, group: c_int) -> c_int {
         unit(if group < 0 { fail(EINVAL) } else { set(number, FOREGROUND, &group) })
     }
-    fn tcgetsid(number: c_int) -> c_int { int(get::<c_int>(number, b"sid").map(|s| s as usize)) }
+    fn tcgetsid(number: c_int) -> c_int { int(get::<c_int>(number, SESSION).map(|s| s as usize)) }
     fn tcgetwinsize(number: c_int, out: *mut WindowSize) -> c_int { unit(get::<WindowSize>(number, SIZE).map(|w| out.write(w))) }
     fn tcsetwinsize(number: c_int, size: *const WindowSize) -> c_int { unit(set(number, SIZE, &*size)) }
     fn ttyname_r(number: c_int, buffer: *mut c_char, len: usize) -> c_int { code(name(number, buffer, len)) }
