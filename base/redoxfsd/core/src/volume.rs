@@ -161,8 +161,9 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
 
     fn set_attr(&mut self, node: NodeId, attr: &Attr) -> Result<()> {
         let state = self.state.get_mut();
+        let sets = attr.mtime != state.get(node)?.attr.mtime;
         state.mark(node)?;
-        if attr.mtime != state.get(node)?.attr.mtime && attr.mtime != state.now {
+        if sets && attr.mtime != state.now {
             // What was written to mapped memory before is not what changes a time that is set. Reading it may fail,
             // and is then tried again.
             let _ = state.look_at_window(number(node));
@@ -170,7 +171,11 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
         let kept = &mut state.get(node)?.attr;
         kept.mode = kept.mode & MODE_TYPE | attr.mode & !MODE_TYPE;
         (kept.uid, kept.gid) = (attr.uid, attr.gid);
-        (kept.atime, kept.mtime, kept.ctime) = (attr.atime, attr.mtime, attr.ctime);
+        (kept.atime, kept.ctime) = (attr.atime, attr.ctime);
+        // What makes room by a commit may have found the file written to.
+        if sets {
+            kept.mtime = attr.mtime;
+        }
         Ok(())
     }
 

@@ -230,7 +230,7 @@ fn a_file_that_fills_a_disk_can_be_cut_or_removed_while_it_is_open() {
 #[test]
 fn what_is_written_to_mapped_memory_changes_the_times() {
     let at = |tv_sec| TimeSpec { tv_sec, tv_nsec: 0 };
-    let disk = Cache::new(Memory(vec![0; SIZE]), 64);
+    let disk = Cache::new(Memory(vec![0; 4 * SIZE]), 64);
     let mut disk = FileSystem::create(disk, None, 1, 0).unwrap();
     disk.tx(|tx| {
         let volume = Volume::<_, Shared>::new(tx, Config::default(), 1 << 20).unwrap();
@@ -262,8 +262,26 @@ fn what_is_written_to_mapped_memory_changes_the_times() {
         assert_eq!(times(&fs), (5, 21));
         put(4);
         fs.store_mut().clock(at(23));
-        fs.munmap(file).unwrap();
+        assert_eq!(fs.fsync(file), Ok(()));
         assert_eq!(times(&fs), (23, 23));
+        // Another attribute is set when so much has gathered that it is committed first, the file with it.
+        for gathered in 40..64_u8 {
+            let now = 100 + u64::from(gathered);
+            put(gathered);
+            fs.store_mut().clock(at(now as i64));
+            for i in 0..gathered {
+                let name = format!("f{gathered}-{i}");
+                let other = fs.openat(root, &name, MADE, ROOT, NOW).unwrap();
+                fs.close(other.handle);
+            }
+            fs.fchmod(file, 0o600, ROOT, at(now as i64)).unwrap();
+            assert_eq!(fs.fsync(file), Ok(()));
+            assert_eq!(times(&fs), (now, now), "{gathered}");
+        }
+        put(5);
+        fs.store_mut().clock(at(200));
+        fs.munmap(file).unwrap();
+        assert_eq!(times(&fs), (200, 200));
         Ok(())
     })
     .unwrap();
