@@ -7,8 +7,8 @@
 //! Revocation removes nodes, so a lease is live exactly as long as its id names something:
 //! [`Leases::is_live`] is a load and a comparison, and revoked leases occupy no memory although
 //! entries may still carry their ids. Where many leases end, they are removed in parts
-//! ([`Leases::clear_part`]); until that is done, a lease is live if none above it has ended. Every function takes such stale ids and does nothing with
-//! them.
+//! ([`Leases::clear_part`]); until that is done, a lease is live if none above it has ended. Every
+//! function takes such stale ids and does nothing with them.
 //!
 //! A live node is kept by what refers to it: *uses* (descriptor-table entries and descriptions that
 //! are subject to it), *controls* (descriptors that can revoke it) and children. Without any it is
@@ -20,6 +20,8 @@
 //!
 //! The number of a lease's ancestors is bounded by [`MAX_ANCESTORS`], which bounds the cost of
 //! `join`. Giving back what is revoked costs time in proportion to it, in as many parts as one likes.
+
+mod joins;
 
 use alloc::vec::Vec;
 
@@ -659,94 +661,6 @@ impl Leases {
             }
         }
         above
-    }
-
-    fn bucket(&self, a: LeaseId, b: LeaseId) -> Option<usize> {
-        let mask = self.joins.len().checked_sub(1)?;
-        let mixed = a
-            .raw()
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(32)
-            .wrapping_add(b.raw())
-            .wrapping_mul(0xd6e8_feb8_6659_fd93);
-        Some((mixed >> 32) as usize & mask)
-    }
-
-    fn find_join(&self, a: LeaseId, b: LeaseId) -> Option<LeaseId> {
-        let mut at = self.joins.get(self.bucket(a, b)?).copied()?;
-        while let Some(id) = at {
-            let node = self.nodes.get(id)?;
-            if node.first.id == Some(a) && node.second.id == Some(b) {
-                return Some(id);
-            }
-            at = node.chain;
-        }
-        None
-    }
-
-    fn forget_join(&mut self, id: LeaseId) {
-        let Some(node) = self.nodes.get(id) else {
-            return;
-        };
-        let (Some(a), Some(b), chain) = (node.first.id, node.second.id, node.chain) else {
-            return;
-        };
-        self.join_count = self.join_count.saturating_sub(1);
-        let Some(head) = self.bucket(a, b).and_then(|i| self.joins.get_mut(i)) else {
-            return;
-        };
-        if *head == Some(id) {
-            *head = chain;
-        } else {
-            let mut at = *head;
-            while let Some(before) = at {
-                let Some(node) = self.nodes.get_mut(before) else {
-                    break;
-                };
-                if node.chain == Some(id) {
-                    node.chain = chain;
-                    break;
-                }
-                at = node.chain;
-            }
-        }
-        if self.join_count == 0 && self.joins.len() > MIN_BUCKETS {
-            self.joins = Vec::new();
-        }
-    }
-
-    /// Keeps chains short. Without memory they grow longer instead; without any bucket joins are
-    /// not found again, and made anew.
-    fn grow_joins(&mut self) {
-        if self.join_count < self.joins.len() {
-            return;
-        }
-        let size = self.joins.len().saturating_mul(2).max(MIN_BUCKETS);
-        let mut bigger: Vec<Option<LeaseId>> = Vec::new();
-        if bigger.try_reserve_exact(size).is_err() {
-            return;
-        }
-        bigger.resize(size, None);
-        let smaller = core::mem::replace(&mut self.joins, bigger);
-        for head in smaller {
-            let mut at = head;
-            while let Some(id) = at {
-                let Some(node) = self.nodes.get(id) else {
-                    break;
-                };
-                at = node.chain;
-                let (Some(a), Some(b)) = (node.first.id, node.second.id) else {
-                    continue;
-                };
-                let Some(head) = self.bucket(a, b).and_then(|i| self.joins.get_mut(i)) else {
-                    continue;
-                };
-                let chain = head.replace(id);
-                if let Some(node) = self.nodes.get_mut(id) {
-                    node.chain = chain;
-                }
-            }
-        }
     }
 }
 

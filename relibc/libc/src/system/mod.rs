@@ -34,6 +34,7 @@ mod terminal;
 mod thread;
 mod time;
 mod timer;
+mod two_paths;
 mod unwind;
 mod users;
 mod walk;

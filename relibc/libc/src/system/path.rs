@@ -1,19 +1,17 @@
 //! Functions that take a path, relative to a directory descriptor or the current directory.
 
 use alloc::vec::Vec;
-use core::ffi::{c_char, c_int, c_long, c_uint};
+use core::ffi::{c_char, c_int, c_long};
 
 use cap_abi::Rights;
-use cap_abi::resolve::{AT_FLAG_BENEATH, C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
+use cap_abi::resolve::{C_AT_RESOLVE_BENEATH, RESOLVE_BENEATH};
 use redox_rt::signal::again;
 use redox_rt::{Error, Fd, Result, fs, namespace, process, sys};
 use relibc_core::elsewhere::{LINKS_MAX, Links, onward};
-use rt_core::path::Route;
-use rt_core::root_cache::Held;
 use syscall::flag::{
     O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_STAT, O_SYMLINK, O_WRONLY,
 };
-use syscall::{EACCES, EINVAL, EMFILE, ENFILE, ENOENT, ENOMEM, EPERM, EXDEV, TimeSpec};
+use syscall::{EACCES, EINVAL, ENOENT, EPERM, EXDEV, TimeSpec};
 
 use super::{bytes_mut, fail, fd, size, text, unit};
 use crate::sys::Timespec;
@@ -187,9 +185,11 @@ fn elsewhere<T>(
     }
 }
 
+pub(super) const CWD: c_int = libc::AT_FDCWD;
+pub(super) const NOFOLLOW: c_int = libc::AT_SYMLINK_NOFOLLOW;
 pub(crate) const AT_BENEATH: c_int = C_AT_RESOLVE_BENEATH as c_int;
 
-const fn is_beneath(flags: c_int) -> bool {
+pub(super) const fn is_beneath(flags: c_int) -> bool {
     flags & AT_BENEATH != 0
 }
 
@@ -202,7 +202,7 @@ const fn resolve_bits(flags: c_int) -> usize {
 }
 
 /// Refuses flags that a function does not know.
-fn only(flags: c_int, known: c_int) -> Result<()> {
+pub(super) fn only(flags: c_int, known: c_int) -> Result<()> {
     if flags & !known == 0 {
         Ok(())
     } else {
@@ -458,149 +458,6 @@ unsafe fn readlink_at(
     again(|| link.read(out))
 }
 
-/// A directory to name something in, for calls that take two of them.
-enum Base {
-    Given(usize),
-    Opened(Fd),
-    /// A scheme's root, and what this process has opened of it.
-    Root(Held<'static>, Option<Fd>),
-}
-
-impl Base {
-    fn fd(&self) -> usize {
-        match self {
-            Self::Given(fd) => *fd,
-            Self::Opened(fd) => fd.raw(),
-            Self::Root(held, own) => own.as_ref().map_or(held.root(), Fd::raw),
-        }
-    }
-
-    /// After an error that may mean that the scheme's root serves no more; answers whether another is
-    /// to be asked.
-    fn give_up_if(self, error: Error) -> bool {
-        match self {
-            Self::Root(held, _) if namespace::is_stale(error) => {
-                held.retire();
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Does something that answers an error together with whether it is worth being done again; it is, once.
-fn once_more(
-    mut what: impl FnMut() -> Result<core::result::Result<(), (Error, bool)>>,
-) -> Result<()> {
-    match what()? {
-        Err((_, true)) => what()?.map_err(|(error, _)| error),
-        other => other.map_err(|(error, _)| error),
-    }
-}
-
-const fn or_itself(path: &[u8]) -> &[u8] {
-    if path.is_empty() { b"." } else { path }
-}
-
-/// A directory, opened by who this process is now: a call with two descriptors says nothing of its caller,
-/// so that a scheme judges by who opened them. `None` if the scheme does not open a directory itself.
-fn opened_now(dir: usize) -> Result<Option<Fd>> {
-    let flags = O_DIRECTORY | O_STAT;
-    match again(|| sys::openat(dir, b".", flags, sys::FD_ANY_UPPER)) {
-        Ok(own) => Ok(Some(Fd::from_raw(own))),
-        Err(e) if matches!(e.errno, EACCES | EMFILE | ENFILE | ENOMEM) => Err(e),
-        // Whatever else there is to be said, the call itself says it.
-        Err(_) => Ok(None),
-    }
-}
-
-/// The descriptor for a path in a call with two descriptors, which a namespace cannot pass on: of an
-/// absolute path it is its scheme's root.
-fn base(dir: c_int, path: &[u8], beneath: bool) -> Result<(Base, &[u8])> {
-    if path.is_empty() {
-        return fail(ENOENT);
-    }
-    let given = match dir {
-        libc::AT_FDCWD => namespace::directory().ok_or(Error::new(ENOENT)),
-        _ => fd(dir),
-    };
-    let confined = match dir {
-        libc::AT_FDCWD => namespace::is_confined(),
-        _ => matches!(fd(dir).and_then(sys::rights), Ok(r) if !r.contains(Rights::ESCAPE)),
-    };
-    if path.first() != Some(&b'/') || beneath || confined {
-        let given = given?;
-        let own = opened_now(given)?;
-        return Ok((own.map_or(Base::Given(given), Base::Opened), path));
-    }
-    if let Some((held, rest)) = namespace::root_of(path)? {
-        let own = opened_now(held.root())?;
-        return Ok((Base::Root(held, own), or_itself(rest)));
-    }
-    let (root, rest) = match rt_core::path::route(path).map_err(Error::new)? {
-        Route::Namespace(p) => {
-            let name = p.get(b"/scheme/".len()..).ok_or(Error::new(EXDEV))?;
-            let end = name.iter().position(|&b| b == b'/').unwrap_or(name.len());
-            p.split_at(b"/scheme/".len() + end)
-        }
-        // A device is nothing that could be renamed, nor a name to give.
-        Route::PseudoTerminal(_) => return fail(EXDEV),
-        Route::File(p) | Route::Current(p) => (rt_core::path::FILE_PREFIX, p),
-    };
-    let from = rest.iter().position(|&b| b != b'/').unwrap_or(rest.len());
-    let flags = O_DIRECTORY | O_STAT;
-    let root = Fd::from_raw(again(|| namespace::open(root, flags, sys::FD_ANY_UPPER))?);
-    let own = opened_now(root.raw())?;
-    Ok((
-        Base::Opened(own.unwrap_or(root)),
-        or_itself(rest.split_at(from).1),
-    ))
-}
-
-/// `renameat` with `RENAME_*` flags and `AT_RESOLVE_BENEATH`.
-unsafe fn rename_at(
-    old_dir: c_int,
-    old: *const c_char,
-    new_dir: c_int,
-    new: *const c_char,
-    flags: u32,
-) -> Result<()> {
-    let (old, new) = (text(old)?, text(new)?);
-    let beneath = flags & C_AT_RESOLVE_BENEATH != 0;
-    let bits = if beneath { AT_FLAG_BENEATH } else { 0 };
-    let flags = flags & !C_AT_RESOLVE_BENEATH | bits;
-    once_more(|| {
-        let (from, old) = base(old_dir, old, beneath)?;
-        let (to, new) = base(new_dir, new, beneath)?;
-        let renamed = fs::renameat(from.fd(), old, to.fd(), new, flags);
-        Ok(renamed.map_err(|e| (e, from.give_up_if(e) | to.give_up_if(e))))
-    })
-}
-
-unsafe fn link_at(
-    old_dir: c_int,
-    old: *const c_char,
-    new_dir: c_int,
-    new: *const c_char,
-    flags: c_int,
-) -> Result<()> {
-    only(
-        flags,
-        libc::AT_SYMLINK_FOLLOW | libc::AT_EMPTY_PATH | AT_BENEATH,
-    )?;
-    let follow = flags & libc::AT_SYMLINK_FOLLOW != 0;
-    let how = if follow { 0 } else { NOFOLLOW };
-    let (old, new) = (text(old)?, text(new)?);
-    let target = find(old_dir, old, flags & !libc::AT_SYMLINK_FOLLOW | how)?;
-    let beneath = is_beneath(flags);
-    let bits = if beneath { AT_FLAG_BENEATH } else { 0 };
-    once_more(|| {
-        let (to, new) = base(new_dir, new, beneath)?;
-        let linked = fs::linkat(target.raw(), to.fd(), new, bits);
-        Ok(linked.map_err(|e| (e, to.give_up_if(e))))
-    })
-}
-
 unsafe fn statvfs_of(target: usize, out: *mut libc::statvfs) -> Result<()> {
     let s = fs::fstatvfs(target)?;
     let mut new: libc::statvfs = core::mem::zeroed();
@@ -649,9 +506,6 @@ unsafe fn statfs_of(target: usize, out: *mut StatFs) -> Result<()> {
     });
     Ok(())
 }
-
-const CWD: c_int = libc::AT_FDCWD;
-const NOFOLLOW: c_int = libc::AT_SYMLINK_NOFOLLOW;
 
 c_api! {
     fn stat(path: *const c_char, out: *mut libc::stat) -> c_int { unit(stat_at(CWD, path, out, 0)) }
@@ -702,11 +556,6 @@ c_api! {
     fn readlink(path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(CWD, path, out, len, 0)) }
     fn readlinkat(dir: c_int, path: *const c_char, out: *mut c_char, len: usize) -> isize { size(readlink_at(dir, path, out, len, 0)) }
     fn readlinkat2(dir: c_int, path: *const c_char, out: *mut c_char, len: usize, flags: c_int) -> isize { size(readlink_at(dir, path, out, len, flags)) }
-    fn link(old: *const c_char, new: *const c_char) -> c_int { unit(link_at(CWD, old, CWD, new, 0)) }
-    fn linkat(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: c_int) -> c_int { unit(link_at(old_dir, old, new_dir, new, flags)) }
-    fn rename(old: *const c_char, new: *const c_char) -> c_int { unit(rename_at(CWD, old, CWD, new, 0)) }
-    fn renameat(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char) -> c_int { unit(rename_at(old_dir, old, new_dir, new, 0)) }
-    fn renameat2(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: c_uint) -> c_int { unit(rename_at(old_dir, old, new_dir, new, flags)) }
     fn truncate(path: *const c_char, len: i64) -> c_int {
         unit(text(path).and_then(|p| {
             let len = u64::try_from(len).map_err(|_| Error::new(EINVAL))?;
