@@ -1,5 +1,6 @@
 # The front door. Every target first makes sure that the tools are there (tools/deps), builds only
-# what has changed, and leaves everything under build/.
+# what has changed, and leaves everything under build/ but packages (repo/) and what the benchmarks last
+# counted (bench/results.json).
 
 CONFIG ?= default
 MEM ?= 512
@@ -46,7 +47,9 @@ help:
 	@echo 'make qemu    boot it in QEMU, console on this terminal (Ctrl-A X leaves)'
 	@echo '             CONFIG=$(CONFIG) MEM=$(MEM) (MiB) CPUS=$(CPUS) QEMUFLAGS= KVM=1'
 	@echo '             REPO="lua sd" puts packages on a second disk, for pkg install'
-	@echo 'make test    all tests: on this host, then in QEMU; SUITES="name..." for some of the latter alone'
+	@echo 'make test    on this host, then in QEMU, all but the long ones below; SUITES="name..." for some of'
+	@echo '             the latter alone'
+	@echo 'make test-ports  the ports alone: their packages, and their tests in the guest'
 	@echo 'make test-crates  tests of published crates in the guest (long)'
 	@echo 'make test-sqlite3  the tests in Tcl of SQLite, in the guest (long)'
 	@echo 'make soak    a million paths beside Linux, a million opens while daemons are killed,'

@@ -46,15 +46,14 @@ const INIT: &[u8] = b"/scheme/initfs/bin/init";
 
 /// Names in the first namespace of the kernel's schemes. `sys` can be looked at, and `kernel.sys` also
 /// ends the machine.
-const NAMES: [(&[u8], GlobalSchemes, Rights); 11] = {
-    use GlobalSchemes::{Acpi, Debug, Event, Irq, Memory, Pipe, Proc, Serio, Sys, Time};
+const NAMES: [(&[u8], GlobalSchemes, Rights); 10] = {
+    use GlobalSchemes::{Acpi, Debug, Event, Irq, Memory, Pipe, Proc, Sys, Time};
     const ALL: Rights = Rights::FULL;
     [
         (b"debug", Debug, ALL),
         (b"event", Event, ALL),
         (b"memory", Memory, ALL),
         (b"pipe", Pipe, ALL),
-        (b"serio", Serio, ALL),
         (b"irq", Irq, ALL),
         (b"time", Time, ALL),
         (b"sys", Sys, ALL.difference(Rights::CALL)),

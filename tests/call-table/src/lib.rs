@@ -215,4 +215,23 @@ pub const ELSEWHERE: &[(usize, i32, &str)] = &[
         ENOMEM,
         "exhaustion.kernel_memory_runs_out_and_comes_back",
     ),
+    (SYS_OPENAT_INTO, ELOOP, "scheme.redirect.loops_end"),
+    (SYS_OPENAT_INTO2, ELOOP, "scheme.redirect.loops_end"),
+    (SYS_UNLINKAT, ELOOP, "scheme.redirect.loops_end"),
+    (
+        SYS_FCNTL,
+        EXDEV,
+        "scheme.create.a_daemon_knows_its_own_objects",
+    ),
+    (SYS_FCNTL, ELOOP, "scheme.leases.leases_leave_nothing"),
+    (
+        SYS_MREMAP,
+        EACCES,
+        "scheme.payload.lent_buffers_are_for_the_call",
+    ),
+    (
+        SYS_FMAP,
+        EACCES,
+        "scheme.payload.lent_buffers_are_for_the_call",
+    ),
 ];

@@ -65,7 +65,7 @@ pub struct Options {
     /// Memory in MiB.
     #[arg(long, default_value_t = 512, value_name = "MIB")]
     pub mem: u32,
-    /// Processors.
+    /// Processors of the machine, of which the kernel uses one.
     #[arg(long, default_value_t = 1)]
     pub cpus: u32,
     /// Count instructions: time in the guest is their number, the same in every run.

@@ -161,6 +161,10 @@ fn loops_end() -> Outcome {
         redirect(&a, to_b, 0);
         redirect(&b, to_a, 0);
         check_error!(a.root.open(b"x", O_RDONLY), ELOOP);
+        check_error!(
+            sys::openat_old(a.root.raw(), b"x", O_RDONLY, sys::FD_ANY),
+            ELOOP
+        );
         check_error!(sys::unlinkat(a.root.raw(), b"x", 0), ELOOP);
         let to_itself = give(&a, &a.root.dup(b"")?)?;
         redirect(&a, to_itself, 0);
