@@ -22,7 +22,7 @@ use scheme_core::{Payload, payload_of};
 use syscall::{
     EINTR, EIO,
     flag::{CallFlags, O_DIRECTORY, O_RDONLY},
-    schemev2::{Cqe, NewFdFlags, Sqe, SqeFlags},
+    schemev2::{Cqe, CqeOpcode, NewFdFlags, Sqe, SqeFlags},
 };
 
 /// Most requests fetched at once.
@@ -141,15 +141,55 @@ impl Answers<'_> {
     #[cold]
     fn write_waiting(&mut self) -> Result<()> {
         let mut buffer = Buffer::new();
-        let mut rest = 0..self.stage(&mut buffer) * CQE;
-        let bytes = buffer.bytes_mut();
-        while let Some(bytes) = bytes.get(rest.clone()).filter(|bytes| !bytes.is_empty()) {
-            match self.socket.write(bytes) {
+        while self.count > 0 {
+            let staged = self.stage(&mut buffer);
+            let bytes = buffer.bytes_mut().get(..staged * CQE).unwrap_or(&mut []);
+            let written = self.socket.write(bytes);
+            self.count = staged;
+            match written {
                 Ok(0) => return Err(Error::new(EIO)),
-                Ok(written) => rest.start += written,
-                Err(error) if error.errno == EINTR => (),
-                Err(error) => return Err(error),
+                Ok(written) => self.forget_first(written / CQE),
+                Err(error) => self.after(error)?,
             }
+        }
+        Ok(())
+    }
+
+    /// The first answers have been written.
+    #[cold]
+    fn forget_first(&mut self, written: usize) {
+        let written = written.min(self.count);
+        self.list.copy_within(written..self.count, 0);
+        self.count -= written;
+    }
+
+    /// After a call that has written nothing: answers are written again unless it was interrupted, but one that the
+    /// kernel refuses, which is the first, says an error to its caller instead. What a daemon gets wrong about one
+    /// request ends nobody else's.
+    ///
+    /// # Errors
+    /// The socket's, when it is not about an answer.
+    #[cold]
+    fn after(&mut self, error: Error) -> Result<()> {
+        if error.errno == EINTR {
+            return Ok(());
+        }
+        let Some(first) = self.list.first_mut().filter(|_| self.count > 0) else {
+            return Err(error);
+        };
+        let refused = Cqe {
+            flags: CqeOpcode::RespondRegular as u8,
+            extra_raw: [0; 3],
+            tag: first.tag,
+            result: Error::mux(Err(Error::new(EIO))) as u64,
+        };
+        let is_event = first.flags == CqeOpcode::SendFevent as u8;
+        if is_event {
+            self.forget_first(1);
+        } else if (first.flags, first.result) == (refused.flags, refused.result) {
+            return Err(error);
+        } else {
+            *first = refused;
         }
         Ok(())
     }
@@ -178,14 +218,19 @@ pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
         ) {
             Ok(done) => done,
             // What has been written already finds no call under way the second time.
-            Err(error) if error.errno == EINTR => {
+            Err(error) => {
                 answers.count = staged;
+                answers.after(error)?;
                 continue;
             }
-            Err(error) => return Err(error),
         };
         let Some(fetched) = done.checked_sub(staged) else {
-            return Ok(());
+            if done == 0 {
+                return Ok(());
+            }
+            answers.count = staged;
+            answers.forget_first(done);
+            continue;
         };
         if fetched == 0 && staged == 0 {
             return Ok(());

@@ -481,24 +481,27 @@ impl Kernel {
             return Ok(());
         };
         let request = &mut context.request;
-        let Payload::Bytes {
-            base,
-            len,
-            direction: Direction::In,
-            text: true,
-        } = request.payload
-        else {
-            return fail(EINVAL);
-        };
-        let rest = len.checked_sub(suffix).ok_or(Halt::Errno(EINVAL))?;
-        let opening = request.sqe.opcode == Opcode::OpenAt as u8;
-        if !opening && request.sqe.opcode != Opcode::UnlinkAt as u8 {
-            return fail(EINVAL);
-        }
         if request.cancelled {
             self.finish_cancelled(caller, Err(ECANCELED));
             return Ok(());
         }
+        let opening = request.sqe.opcode == Opcode::OpenAt as u8;
+        if !opening && request.sqe.opcode != Opcode::UnlinkAt as u8 {
+            // It is the caller who has asked for what cannot be sent on.
+            self.finish(caller, Err(EOPNOTSUPP));
+            return Ok(());
+        }
+        let (base, len) = match request.payload {
+            Payload::Bytes {
+                base,
+                len,
+                direction: Direction::In,
+                text: true,
+            } => (base, len),
+            // An empty path.
+            _ => (0, 0),
+        };
+        let rest = len.checked_sub(suffix).ok_or(Halt::Errno(EINVAL))?;
         if request.redirects >= protocol::REDIRECT_LIMIT {
             self.finish(caller, Err(ELOOP));
             return Ok(());

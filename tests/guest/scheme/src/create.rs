@@ -488,10 +488,6 @@ fn bad_completions_change_nothing() -> Outcome {
             EINVAL
         );
         check_error!(own.write(&[cqe(CqeOpcode::ObtainFd as u8, tag, 0)]), EINVAL);
-        check_error!(
-            own.write(&[cqe(cap_abi::scheme::CQE_REDIRECT, tag, own.root.raw())]),
-            EINVAL
-        );
         check_error!(raw(syscall::SYS_WRITE, [socket, 0x10, 16, 0, 0, 0]), EFAULT);
         check_eq!(raw(syscall::SYS_WRITE, [socket, 0x10, 15, 0, 0, 0])?, 0);
         // Answers to calls that do not exist are taken and mean nothing.

@@ -16,7 +16,7 @@ use crate::world::{Process, fcntl, identify, leaves_nothing, world};
 pub fn run() -> i32 {
     guest_test::run!["scheme.redirect" =>
         an_open_is_sent_on, an_unlink_is_sent_on, chains_end_at_the_limit, loops_end,
-        suffixes_lie_within_the_path, bad_redirects_leave_the_call_open, the_suffix_is_text,
+        suffixes_lie_within_the_path, bad_redirects_leave_the_call_open, other_requests_are_not_sent_on, the_suffix_is_text,
         kernel_schemes_are_targets, rights_of_both_count, missing_rights_refuse,
         beneath_follows_along, a_target_that_is_gone, a_target_that_dies, the_target_sees_the_caller,
         a_redirecting_daemon_need_not_wait,
@@ -224,19 +224,6 @@ fn bad_redirects_leave_the_call_open() -> Outcome {
         check!(!caller.is_done());
         names.complete_with(tag, Err(redox_rt::Error::new(ENOENT)))?;
         check_error!(caller.result(), ENOENT);
-        // Other requests cannot be sent on.
-        names.hold();
-        let mark = names.logged();
-        let root = names.root.raw();
-        let caller = crate::world::Caller::start(|| sys::dup(root, b"x", sys::FD_ANY))?;
-        names.until(mark, Opcode::Dup, 1)?;
-        let tag = names.one(mark, Opcode::Dup)?.tag;
-        check_error!(
-            names.complete(CQE_REDIRECT, 0, tag, names.socket as u64),
-            EINVAL
-        );
-        names.complete_with(tag, Err(redox_rt::Error::new(EIO)))?;
-        check_error!(caller.result(), EIO);
         // A descriptor that opens nothing is the caller's problem.
         let (caller, tag) = held(&names, b"12345")?;
         check_eq!(
@@ -244,6 +231,34 @@ fn bad_redirects_leave_the_call_open() -> Outcome {
             16
         );
         check_error!(caller.result(), ENOTDIR);
+        Ok(())
+    })
+}
+
+/// Whoever asks for what cannot be sent on hears so; the daemon goes on.
+fn other_requests_are_not_sent_on() -> Outcome {
+    leaves_nothing(|| {
+        let (names, files) = (Daemon::start()?, Daemon::start()?);
+        let there = give(&names, &files.root)?;
+        redirect(&names, there, 0);
+        let root = names.root.raw();
+        check_error!(sys::dup(root, b"x", sys::FD_ANY), EOPNOTSUPP);
+        check_error!(sys::fsync(root), EOPNOTSUPP);
+        let unlink = [StdFsCallKind::Unlinkat as u64, 0, 0];
+        let standard = CallFlags::STD_FS | CallFlags::WRITE;
+        check_error!(sys::call_write(root, b"x", standard, &unlink), EOPNOTSUPP);
+        check_error!(
+            sys::call_write(root, b"x", CallFlags::WRITE, &[]),
+            EOPNOTSUPP
+        );
+        // An empty path is one.
+        files.answer(31);
+        let mark = files.logged();
+        drop(names.root.open(b"", O_RDONLY)?);
+        check_eq!(files.one(mark, Opcode::OpenAt)?.text(), b"");
+        redirect(&names, there, 1);
+        files.answer(31);
+        names.root.open(b"abc", O_RDONLY).map(drop)?;
         Ok(())
     })
 }

@@ -9,10 +9,10 @@ use redox_rt::{
     Error, Fd, Result, event::Queue, fs, namespace as ns, process, process::Awaited, sys,
 };
 use syscall::{
-    E2BIG, EACCES, EAGAIN, EEXIST, EINVAL, EMFILE, ENODEV, ENOENT, ENOMEM, EPERM, ESTALE,
-    EventFlags, F_GETFL, F_SETFL,
+    E2BIG, EACCES, EAGAIN, EEXIST, EINVAL, EIO, EMFILE, ENODEV, ENOENT, ENOMEM, EOPNOTSUPP, EPERM,
+    ESTALE, EventFlags, F_GETFL, F_SETFL,
     dirent::DirentIter,
-    flag::{CallFlags, O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR},
+    flag::{CallFlags, O_DIRECTORY, O_NONBLOCK, O_RDONLY, O_RDWR, StdFsCallKind},
 };
 
 use crate::scheme;
@@ -27,7 +27,8 @@ pub fn run() -> i32 {
         a_destroyed_namespace_takes_everything_along, a_dead_scheme_is_no_device,
         a_daemon_that_is_started_again_is_found_in_every_fork, an_alias_leads_to_the_new_daemon,
         a_namespace_can_be_watched, a_hundred_stuck_callers_delay_nobody,
-        a_greedy_client_hurts_only_itself,
+        a_greedy_client_hurts_only_itself, what_cannot_be_sent_on_is_refused,
+        a_daemon_survives_its_bad_answers,
     ]
 }
 
@@ -46,6 +47,41 @@ fn ask(namespace: usize, payload: &[u8]) -> Result<Fd> {
 fn fork(namespace: usize, names: &[&str]) -> Result<Fd> {
     let names = names.iter().map(|name| name.as_bytes());
     ask(namespace, &api::fork_payload(names))
+}
+
+/// What the kernel takes for no answer is an error of that call alone.
+fn a_daemon_survives_its_bad_answers() -> Outcome {
+    let served = scheme::serve()?;
+    let file = served.root.open(b"", O_RDWR)?;
+    for _ in 0..3 {
+        check_error!(sys::fsync(file.raw()), EIO);
+        check_error!(
+            sys::call_write(file.raw(), b"x", CallFlags::empty(), &[]),
+            EIO
+        );
+        check_eq!(scheme::told(&file)?.0, process::pid()?);
+    }
+    drop(file);
+    served.stop()?;
+    Ok(())
+}
+
+/// The manager answers some calls of others by sending them on, which only opens and unlinks can be.
+fn what_cannot_be_sent_on_is_refused() -> Outcome {
+    let namespace = own()?;
+    let unlink = [StdFsCallKind::Unlinkat as u64, 0, 0];
+    for standard in [CallFlags::WRITE, CallFlags::READ | CallFlags::WRITE] {
+        let flags = CallFlags::STD_FS | standard;
+        for path in ["/scheme/event/x", "event:x"] {
+            check_error!(
+                sys::call_write(namespace, path.as_bytes(), flags, &unlink),
+                EOPNOTSUPP,
+                "{path}"
+            );
+        }
+    }
+    at(namespace, "/scheme/event", O_RDWR).map(drop)?;
+    Ok(())
 }
 
 fn list_in_pieces(namespace: usize, room: usize) -> Result<Vec<String>> {

@@ -16,7 +16,7 @@ pub fn run() -> i32 {
     guest_test::run!["places" =>
         each_is_at_its_own_path, nothing_else_is_there, a_place_cannot_be_left,
         what_leads_there_is_a_directory, a_limited_directory_stays_limited, rights_are_the_places,
-        unbinding_a_place_ends_it, places_above_a_whole_scheme,
+        unbinding_a_place_ends_it, places_above_a_whole_scheme, what_only_led_to_places_becomes_one,
     ]
 }
 
@@ -285,6 +285,20 @@ fn unbinding_a_place_ends_it() -> Outcome {
     check_error!(at(&ns, "/t/home", O_RDONLY), ENOENT);
     check!(at(&heir, "/t/home/me/file", O_RDONLY).is_err());
     check_eq!(read(&at(&heir, "/t/tmp/file", O_RDONLY)?)?, "everybody's");
+    Ok(())
+}
+
+/// A descriptor of a directory that led to places, at the path of a place: the empty path is that place.
+fn what_only_led_to_places_becomes_one() -> Outcome {
+    let ns = world()?;
+    let above = at(&ns, "/t/home", O_RDONLY | O_DIRECTORY)?;
+    check_error!(at(&above, "you/file", O_RDONLY), ENOENT);
+    bind(&ns, "/t/home", Rights::FULL)?;
+    check_eq!(
+        list(&at(&above, "", O_RDONLY | O_DIRECTORY)?)?,
+        ["me", "you"]
+    );
+    check_eq!(read(&at(&above, "you/file", O_RDONLY)?)?, "yours");
     Ok(())
 }
 
