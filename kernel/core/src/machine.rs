@@ -69,6 +69,9 @@ pub trait Machine {
 
     /// Forgets the cached translation of one page in the space with this root table.
     fn flush_page(&mut self, root: Frame, address: usize);
+    /// Forgets where the tables of the space with this root table are: one has been taken out. A processor may
+    /// keep the way to a table that no present page was ever found through.
+    fn flush_tables(&mut self, root: Frame);
     /// Forgets every cached translation of the space with this root table.
     fn flush_all(&mut self, root: Frame);
 }

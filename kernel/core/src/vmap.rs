@@ -150,7 +150,7 @@ impl<C> VMap<C> {
 }
 
 impl<C: Content> VMap<C> {
-    /// Makes sure that `more` grants can be added. Adding a grant takes one, [`Self::remove`] takes one,
+    /// Makes sure that `more` grants can be added. Adding a grant takes one, a run as many as it has, [`Self::remove`] takes one,
     /// [`Self::update`] two.
     ///
     /// # Errors
@@ -207,22 +207,70 @@ impl<C: Content> VMap<C> {
 
     /// Joins what continues each other at the boundaries before the grants `first..=last`.
     fn join(&mut self, first: usize, last: usize) {
-        for at in (first.max(1)..=last).rev() {
-            let before = at.saturating_sub(1);
-            let (Some(left), Some(right)) = (self.grants.get(before), self.grants.get(at)) else {
-                continue;
+        let first = first.max(1);
+        let end = last.saturating_add(1).min(self.grants.len());
+        // The last that is kept so far; what has been joined is moved behind those that are kept.
+        let mut kept = first.saturating_sub(1);
+        for at in first..end {
+            let (Some(left), Some(right)) = (self.grants.get(kept), self.grants.get(at)) else {
+                break;
             };
-            if left.range.end() != right.range.start()
-                || !left.content.continued_by(left.range.len(), &right.content)
-            {
-                continue;
-            }
-            let joined = PageRange::new(left.range.start(), right.range.end());
-            if let (Some(range), Some(left)) = (joined, self.grants.get_mut(before)) {
-                left.range = range;
-                self.grants.remove(at);
+            let joined = PageRange::new(left.range.start(), right.range.end()).filter(|_| {
+                left.range.end() == right.range.start()
+                    && left.content.continued_by(left.range.len(), &right.content)
+            });
+            match joined {
+                Some(range) => {
+                    if let Some(left) = self.grants.get_mut(kept) {
+                        left.range = range;
+                    }
+                }
+                None => {
+                    kept = kept.saturating_add(1);
+                    self.grants.swap(kept, at);
+                }
             }
         }
+        let kept_end = kept.saturating_add(1);
+        if kept_end < end {
+            self.grants.drain(kept_end..end);
+        }
+    }
+
+    /// Adds grants that follow each other, with a place relative to `start` and a length, where nothing is
+    /// granted from the first to the last, joining them with neighbours.
+    ///
+    /// # Errors
+    /// The map is unchanged.
+    pub fn insert_run(
+        &mut self,
+        start: usize,
+        run: Vec<(usize, usize, C)>,
+    ) -> Result<(), InsertError> {
+        let place = |offset, len| PageRange::with_len(start.saturating_add(offset), len);
+        let mut end = start;
+        for &(offset, len, _) in &run {
+            let range = place(offset, len).filter(|range| range.start() >= end);
+            end = range.ok_or(InsertError::Overlap)?.end();
+        }
+        if PageRange::new(start, end).is_some_and(|whole| !self.is_free(whole)) {
+            return Err(InsertError::Overlap);
+        }
+        let count = run.len();
+        self.reserve(count)?;
+        let at = self.position(start);
+        for (offset, len, content) in run {
+            if let Some(range) = place(offset, len) {
+                self.grants.push(Grant { range, content });
+                self.pages = self.pages.saturating_add(len);
+            }
+        }
+        // What comes after is moved once, not for each of them.
+        if let Some(tail) = self.grants.get_mut(at..) {
+            tail.rotate_right(count);
+        }
+        self.join(at, at.saturating_add(count));
+        Ok(())
     }
 
     /// Removes every page of `range`, calling `removed` with each part that was granted, ascending.

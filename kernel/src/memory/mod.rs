@@ -333,6 +333,10 @@ impl Machine for Memory {
         paging::flush_page(root, address);
     }
 
+    fn flush_tables(&mut self, root: Frame) {
+        paging::flush_tables(root);
+    }
+
     fn flush_all(&mut self, root: Frame) {
         paging::flush_all(root);
     }

@@ -18,7 +18,7 @@ use syscall::{data::Stat, error::*, flag::*, schemev2::Opcode};
 
 /// Longest single read or write; more is done in part, as POSIX allows. It bounds how many pages are lent
 /// without a pause.
-const MAX_TRANSFER: usize = 32 << 20;
+pub const MAX_TRANSFER: usize = 32 << 20;
 
 impl Kernel {
     /// `SYS_READ`.

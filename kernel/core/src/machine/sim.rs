@@ -2,7 +2,7 @@
 //! everything until told to forget.
 
 use std::boxed::Box;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 use super::Machine;
@@ -37,6 +37,9 @@ pub struct Sim {
     pub copies: usize,
     /// How often all translations of a space were forgotten.
     pub full_flushes: usize,
+    /// Tables of spaces that exist, which were given back and that the processor may still know.
+    pub stale_tables: Vec<Frame>,
+    roots: BTreeSet<Frame>,
 }
 
 impl Sim {
@@ -198,8 +201,14 @@ impl Machine for Sim {
             .get_mut(&frame.number())
             .expect("release of a free frame");
         record.references -= 1;
-        if record.references == 0 {
-            self.frames.remove(&frame.number());
+        if record.references > 0 {
+            return;
+        }
+        let gone = self.frames.remove(&frame.number()).unwrap();
+        if self.roots.remove(&frame) {
+            self.stale_tables.clear();
+        } else if gone.owner == Owner::Table {
+            self.stale_tables.push(frame);
         }
     }
 
@@ -230,6 +239,7 @@ impl Machine for Sim {
     }
 
     fn init_root(&mut self, root: Frame) {
+        self.roots.insert(root);
         self.zero(root);
         for index in ENTRIES / 2..ENTRIES {
             self.store(root, index, KERNEL_ENTRY);
@@ -249,11 +259,17 @@ impl Machine for Sim {
         self.write(to, &bytes);
     }
 
+    fn flush_tables(&mut self, _root: Frame) {
+        self.stale_tables.clear();
+    }
+
     fn flush_page(&mut self, root: Frame, address: usize) {
+        self.stale_tables.clear();
         self.cache.remove(&(root, address >> PAGE_SHIFT));
     }
 
     fn flush_all(&mut self, root: Frame) {
+        self.stale_tables.clear();
         self.full_flushes += 1;
         self.cache.retain(|&(cached, _), _| cached != root);
     }

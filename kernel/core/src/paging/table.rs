@@ -269,6 +269,7 @@ impl PageTable {
             }
             m.store(table, index, 0);
             m.release(entry.table_frame());
+            m.flush_tables(self.root);
             level = level.wrapping_add(1);
             add_count(m, path, level, -1);
         }
@@ -295,7 +296,7 @@ impl PageTable {
             first: 0,
             count: u64::MAX,
         };
-        visit_table(m, whole, range, &mut removed, f)
+        visit_table(m, self.root, whole, range, &mut removed, f)
     }
 
     /// As [`Self::visit`], and puts the second entry that `f` returns, which is not empty, into `other` at
@@ -469,10 +470,11 @@ fn add_count<M: Machine>(m: &mut M, path: &[Slot; LEVELS], level: usize, change:
     }
 }
 
-/// Visits the part of `range` under a table; adds to `removed` how many of the table's own entries were
+/// Visits the part of `range` under a table of the space with this root; adds to `removed` how many of the table's own entries were
 /// removed. Recursion ends after [`LEVELS`].
 fn visit_table<M: Machine, E>(
     m: &mut M,
+    root: Frame,
     at: Below,
     range: PageRange,
     removed: &mut u64,
@@ -507,12 +509,13 @@ fn visit_table<M: Machine, E>(
         } else {
             let below = at.below(index, entry);
             let mut gone = 0;
-            let result = visit_table(m, below, range, &mut gone, f);
+            let result = visit_table(m, root, below, range, &mut gone, f);
             if gone > 0 {
                 let count = below.count.saturating_sub(gone);
                 if count == 0 {
                     m.store(table, index, 0);
                     m.release(below.table);
+                    m.flush_tables(root);
                     *removed = removed.wrapping_add(1);
                 } else {
                     m.store(table, index, Entry::table(below.table, count).bits());

@@ -51,11 +51,7 @@ impl Pieces {
 
     /// Adds them to a map that has room for them, from page `start` on.
     fn insert(self, map: &mut VMap<Region>, start: usize) -> Result<(), SpaceError> {
-        for (offset, len, region) in self.0 {
-            let range = PageRange::with_len(start.saturating_add(offset), len);
-            map.insert(range.ok_or(SpaceError::Invalid)?, region)?;
-        }
-        Ok(())
+        Ok(map.insert_run(start, self.0)?)
     }
 }
 

@@ -100,6 +100,7 @@ fn check(m: &Sim, spaces: &[&AddrSpace], kept: &BTreeMap<Frame, u32>) {
             }
         }
     }
+    assert!(m.stale_tables.is_empty(), "{:?}", m.stale_tables);
     assert_eq!(m.live(Owner::Table), tables, "tables");
     assert_eq!(m.live(Owner::User), references.len(), "frames in use");
     for (frame, count) in references {

@@ -60,6 +60,7 @@ fn pages(map: &VMap<Numbered>) -> Model {
 #[derive(Clone, Debug)]
 enum Op {
     Insert(usize, usize, u8, usize),
+    InsertRun(usize, Vec<(usize, usize, u8)>),
     Remove(usize, usize),
     Update(usize, usize, u8),
     FindFree(usize, Option<usize>, usize),
@@ -71,6 +72,17 @@ fn op() -> impl Strategy<Value = Op> {
         // The number often makes neighbours continue each other.
         4 => (place(), 0..2_u8, prop::bool::ANY)
             .prop_map(|((at, len), kind, own)| Op::Insert(at, len, kind, if own { 1000 } else { at })),
+        2 => (0..SPAN, prop::collection::vec((0..3_usize, 1..4_usize, 0..2_u8), 1..5))
+            .prop_map(|(at, parts)| {
+                let mut offset = 0;
+                let parts = parts.into_iter().map(|(gap, len, kind)| {
+                    // The first begins where the run does.
+                    let from = if offset == 0 { 0 } else { offset + gap };
+                    offset = from + len;
+                    (from, len, kind)
+                });
+                Op::InsertRun(at, parts.collect())
+            }),
         3 => place().prop_map(|(at, len)| Op::Remove(at, len)),
         2 => (place(), 0..2_u8).prop_map(|((at, len), kind)| Op::Update(at, len, kind)),
         2 => (1..12_usize, prop::option::of(0..SPAN), 0..SPAN)
@@ -92,6 +104,21 @@ proptest! {
                     prop_assert_eq!(result, if free { Ok(()) } else { Err(InsertError::Overlap) });
                     if free {
                         model.extend((0..len).map(|n| (at + n, (kind, first + n))));
+                    }
+                }
+                Op::InsertRun(at, parts) => {
+                    let end = parts.last().map_or(at, |&(from, len, _)| at + from + len);
+                    let free = (at..end).all(|page| !model.contains_key(&page));
+                    let run = parts.iter().map(|&(from, len, kind)| {
+                        (from, len, Numbered { kind, first: at + from })
+                    });
+                    let result = map.insert_run(BASE + at, run.collect());
+                    prop_assert_eq!(result, if free { Ok(()) } else { Err(InsertError::Overlap) });
+                    if free {
+                        for (from, len, kind) in parts {
+                            let new = (at + from..at + from + len).map(|page| (page, (kind, page)));
+                            model.extend(new);
+                        }
                     }
                 }
                 Op::Remove(at, len) => {

@@ -13,7 +13,7 @@
 //! (bit 3) alone write-combining, and PWT and PCD (bits 3 and 4) uncached.
 
 use super::cpu::{BOOT_AREA, features};
-use super::regs::{self, msr};
+use super::regs::{self, cpuid, msr};
 use boot_info::{BootInfo, MemoryKind, Region};
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -324,7 +324,8 @@ fn set_window(index: usize, value: u64) -> u64 {
 pub(super) fn map_device(phys: u64, len: u64) -> Option<*mut u8> {
     let nx = if features().nx { NO_EXECUTE } else { 0 };
     let first = page_floor(phys);
-    let count = page_ceil(phys.checked_add(len)?).checked_sub(first)? / PAGE;
+    let end = phys.checked_add(len).filter(|end| *end <= physical_end())?;
+    let count = page_ceil(end).checked_sub(first)? / PAGE;
     let count = usize::try_from(count).ok()?;
     let at = WINDOW_USED.load(Ordering::Relaxed);
     let end = at.checked_add(count).filter(|end| *end <= LASTING)?;
@@ -336,14 +337,24 @@ pub(super) fn map_device(phys: u64, len: u64) -> Option<*mut u8> {
     Some(base.wrapping_add(phys & PAGE.wrapping_sub(1)) as *mut u8)
 }
 
-/// Shows `len` bytes of physical memory to `look`; `None` if they are more than the window takes.
+/// The address after the last that this processor can give to memory. An entry with a higher one is a fault.
+fn physical_end() -> u64 {
+    const LEAF: u32 = 0x8000_0008;
+    match cpuid(LEAF, 0).eax & 0xff {
+        0 => 1 << 36,
+        bits => memmap::PHYS_END.min(1 << bits.min(52)),
+    }
+}
+
+/// Shows `len` bytes of physical memory to `look`; `None` if they are more than the window takes, or where no memory
+/// can be.
 /// Used while booting, for firmware tables. Not to be nested.
 pub(super) fn with_physical<R>(phys: u64, len: usize, look: impl FnOnce(&[u8]) -> R) -> Option<R> {
     let nx = if features().nx { NO_EXECUTE } else { 0 };
     let first = page_floor(phys);
     let end = phys
         .checked_add(len as u64)
-        .filter(|end| *end <= memmap::PHYS_END)?;
+        .filter(|end| *end <= physical_end())?;
     let count = usize::try_from(page_ceil(end).checked_sub(first)? / PAGE).ok()?;
     let last = LASTING
         .checked_add(count)

@@ -41,6 +41,13 @@ pub fn flush_page(root: Frame, address: usize) {
     }
 }
 
+/// Forgets where the tables of the space with this root are, if it is active.
+#[inline]
+pub fn flush_tables(root: Frame) {
+    // The instruction forgets all that is cached of tables, whatever address it is about (Intel SDM 3A, 4.10.4.1).
+    flush_page(root, 0);
+}
+
 /// Forgets all cached translations of the user half if the space with this root is active.
 #[inline]
 pub fn flush_all(root: Frame) {

@@ -9,6 +9,7 @@ use crate::{
     error::{Outcome, fail},
     kernel::{Kernel, Space},
     memory::{Frame, PAGE_SIZE, user::UserSlice},
+    syscall::file::MAX_TRANSFER,
 };
 use core::num::NonZeroU32;
 use kernel_core::slab::Id;
@@ -205,6 +206,9 @@ impl Kernel {
         let Some(daemon) = self.schemes.get(scheme).map(|scheme| scheme.space) else {
             return fail(ENODEV);
         };
+        if len > MAX_TRANSFER {
+            return fail(EMSGSIZE);
+        }
         UserSlice::new(base, len)?;
         let end = base.wrapping_add(len);
         let offset = base % PAGE_SIZE;

@@ -223,6 +223,32 @@ fn protection_is_exact() {
     finish(&mut m, [s]);
 }
 
+/// Nothing is cached of pages that cannot be accessed, but the way to their table may be.
+#[test]
+fn a_table_that_goes_is_forgotten() {
+    type Way = fn(&mut Sim, &mut AddrSpace);
+    let ways: [Way; 3] = [
+        |m, s| s.unmap(m, at(0), PAGE, &mut quiet).unwrap(),
+        |m, s| assert_eq!(s.unmap_part(m, at(0), PAGE, 9, &mut quiet), Ok(true)),
+        |m, s| {
+            let flags = MapFlags::MAP_FIXED | PRIVATE;
+            s.map_anon(m, &request(0, 1, flags), &mut quiet).unwrap();
+        },
+    ];
+    for way in ways {
+        let (mut m, mut s) = start();
+        s.map_anon(&mut m, &request(0, 1, PRIVATE), &mut quiet)
+            .unwrap();
+        put(&mut m, &mut s, 0, 1).unwrap();
+        s.protect(&mut m, at(0), PAGE, MapFlags::PROT_NONE).unwrap();
+        let tables = m.live(Owner::Table);
+        way(&mut m, &mut s);
+        assert_eq!(m.live(Owner::Table), tables - 3);
+        check(&m, &[&s], &BTreeMap::new());
+        finish(&mut m, [s]);
+    }
+}
+
 #[test]
 fn many_stale_pages_are_one_flush() {
     let (mut m, mut s) = start();
