@@ -16,6 +16,8 @@ const PAGE_FAULT: usize = 14;
 /// Bits of a page fault's code.
 mod code {
     pub const WRITE: usize = 1 << 1;
+    /// A table's entry has bits that this processor reserves: an address that it cannot have.
+    pub const RESERVED: usize = 1 << 3;
     pub const FETCH: usize = 1 << 4;
 }
 
@@ -172,7 +174,7 @@ extern "C" fn kernel_page_fault(address: usize, code: usize) {
         } else {
             Access::Read
         };
-        if !kernel.page_fault(address, access) {
+        if code & code::RESERVED != 0 || !kernel.page_fault(address, access) {
             kernel.raise_exception(Exception {
                 kind: PAGE_FAULT,
                 code,
@@ -225,14 +227,16 @@ pub fn load(context: &mut Context, root: u64) {
 }
 
 impl Kernel {
-    /// Loads the running context's space again after it was given another.
-    pub fn load_current(&mut self) {
+    /// Loads the running context's space again after it was given another, to run another program: nothing
+    /// is left of what was in its floating-point and vector registers.
+    pub fn load_new_program(&mut self) {
         let Some(id) = self.current else { return };
         let Some(context) = self.contexts.get_mut(id) else {
             return;
         };
         let root = context.root;
         context.state.save();
+        context.state.fpu.reset();
         load(context, root);
     }
 

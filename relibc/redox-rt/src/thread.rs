@@ -144,7 +144,7 @@ pub unsafe fn spawn_on(
         (None, Stack::Given(base, len)) => (base, len),
         (None, Stack::Own { .. }) => return Err(Error::new(EINVAL)),
     };
-    let words = sys_words(entry as usize, argument);
+    let words = first_words(entry as usize, argument, float_environment());
     if len < PAGE_SIZE || !base.is_multiple_of(16) || !len.is_multiple_of(16) {
         return Err(Error::new(EINVAL));
     }
@@ -190,16 +190,31 @@ pub unsafe fn spawn_on(
     Ok(Thread(block.keep()))
 }
 
-/// What `thread_entry` finds on its stack: the function, its argument, and two words so that the
-/// stack stays a multiple of 16.
-fn sys_words(entry: usize, argument: usize) -> [u8; 32] {
+/// What `thread_entry` finds on its stack: the function, its argument, its floating-point environment, and a word
+/// so that the stack stays a multiple of 16.
+fn first_words(entry: usize, argument: usize, environment: u64) -> [u8; 32] {
     let mut bytes = [0; 32];
-    let (first, rest) = bytes.split_at_mut(8);
-    first.copy_from_slice(&entry.to_ne_bytes());
-    if let Some(second) = rest.get_mut(..8) {
-        second.copy_from_slice(&argument.to_ne_bytes());
+    let words = [entry as u64, argument as u64, environment];
+    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_ne_bytes());
     }
     bytes
+}
+
+/// The calling thread's floating-point environment, which POSIX has new threads inherit: MXCSR, and above it the
+/// x87 unit's control word.
+fn float_environment() -> u64 {
+    let mut environment = 0_u64;
+    // SAFETY: the instructions write four bytes and two, which lie in the variable.
+    unsafe {
+        core::arch::asm!(
+            "stmxcsr [{at}]",
+            "fnstcw [{at} + 4]",
+            at = in(reg) &raw mut environment,
+            options(nostack, preserves_flags),
+        );
+    }
+    environment
 }
 
 /// A new TCB until its thread runs.
@@ -226,6 +241,8 @@ extern "C" fn thread_entry() {
         "xor ebp, ebp",
         "pop rax",
         "pop rdi",
+        "ldmxcsr [rsp]",
+        "fldcw [rsp + 4]",
         "call rax",
         "call {end}",
         "ud2",

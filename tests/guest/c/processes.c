@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fenv.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -74,6 +75,16 @@ static void executing(void) {
     SAME(status_of(pid), 5);
     SAME(execl("/none", "none", (char *)0), -1); SAME(errno, ENOENT);
     SAME(execv("/scheme/initfs/etc/passwd", args), -1); CHECK(errno == EACCES || errno == ENOEXEC);
+}
+
+/* The next program's arithmetic begins as every program's does. */
+static void executing_forgets_rounding(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        fesetround(FE_UPWARD), feraiseexcept(FE_INEXACT);
+        execl(self, self, "child", "rounding", (char *)0), _exit(99);
+    }
+    SAME(status_of(pid), 1);
 }
 
 /* What is pending and the alarm go on in the next program, and do not in a child. */
@@ -533,6 +544,7 @@ static void mutexes_between_processes(void) {
 
 const struct test_case process_cases[] = {
     {"executing", executing},
+    {"executing_forgets_rounding", executing_forgets_rounding},
     {"executing_open_files", executing_open_files},
     {"executing_keeps_signals", executing_keeps_signals},
     {"spawning", spawning},

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fenv.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -68,6 +69,23 @@ static void *look_at_stack(void *unused) {
     char own = 0;
     here = &own;
     return unused;
+}
+
+/* A thread rounds as the one that has made it did. */
+static void *rounds(void *unused) {
+    (void)unused;
+    return (void *)(long)fegetround();
+}
+static void threads_inherit_rounding(void) {
+    static const int directions[] = {FE_UPWARD, FE_TOWARDZERO, FE_DOWNWARD, FE_TONEAREST};
+    for (unsigned i = 0; i < sizeof directions / sizeof *directions; i++) {
+        pthread_t thread;
+        void *got = 0;
+        SAME(fesetround(directions[i]), 0);
+        SAME(pthread_create(&thread, 0, rounds, 0), 0);
+        SAME(pthread_join(thread, &got), 0);
+        SAME((long)got, directions[i]);
+    }
 }
 
 static void thread_stacks(void) {
@@ -598,6 +616,7 @@ static void cancellation(void) {
 
 const struct test_case thread_cases[] = {
     {"thread_attributes", thread_attributes},
+    {"threads_inherit_rounding", threads_inherit_rounding},
     {"thread_stacks", thread_stacks},
     {"thread_guards", thread_guards},
     {"thread_lives", thread_lives},

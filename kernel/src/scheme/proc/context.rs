@@ -398,7 +398,7 @@ impl Kernel {
         let signal = context.signal.take();
         if own {
             self.current_space = space;
-            self.load_current();
+            self.load_new_program();
         }
         if let Some(signal) = signal {
             self.memory.release(signal.thread_frame);
