@@ -55,3 +55,6 @@ pub const LEASE_FRESH_DESCRIPTION: u32 = 1 << 1;
 /// The lease is the copy's alone: what is opened through the copy does not fall under it, but under
 /// the leases that what is opened through the original falls under.
 pub const LEASE_NOT_INHERITED: u32 = 1 << 2;
+/// Of [`LeaseParams::flags`]: not one of those that are kept for the superuser. A daemon that makes a lease for
+/// somebody else says so; what others than the superuser make is so in any case.
+pub const LEASE_UNPRIVILEGED: u32 = 1 << 3;

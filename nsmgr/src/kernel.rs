@@ -2,7 +2,10 @@
 
 use cap_abi::{
     FD_ANY_UPPER, Rights,
-    fcntl::{F_SCHEME_OBJECT, LEASE_FRESH_DESCRIPTION, LEASE_NOT_INHERITED, LeaseParams},
+    fcntl::{
+        F_SCHEME_OBJECT, LEASE_FRESH_DESCRIPTION, LEASE_NOT_INHERITED, LEASE_UNPRIVILEGED,
+        LeaseParams,
+    },
 };
 use nsmgr_server::Kernel;
 use redox_rt::{
@@ -38,6 +41,11 @@ fn lease(fd: &Fd, rights: Rights, flags: u32) -> Result<(Fd, Fd)> {
     Ok((Fd::from_raw(params.derived), Fd::from_raw(params.lease)))
 }
 
+/// A user's leases are none of those that are kept for the superuser.
+const fn whose(uid: u32) -> u32 {
+    if uid == 0 { 0 } else { LEASE_UNPRIVILEGED }
+}
+
 impl Kernel for System<'_> {
     type Fd = Fd;
 
@@ -50,8 +58,8 @@ impl Kernel for System<'_> {
         Ok(Fd::from_raw(fd))
     }
 
-    fn lease(&mut self, fd: &Fd, rights: Rights) -> core::result::Result<(Fd, Fd), i32> {
-        lease(fd, rights, 0).map_err(number)
+    fn lease(&mut self, fd: &Fd, rights: Rights, uid: u32) -> core::result::Result<(Fd, Fd), i32> {
+        lease(fd, rights, whose(uid)).map_err(number)
     }
 
     fn beneath(&mut self, fd: &Fd) -> core::result::Result<(), i32> {
@@ -67,18 +75,15 @@ impl Kernel for System<'_> {
         create_scheme_fd(self.socket, number_of_handle as usize, 0, 0, 0).map_err(number)
     }
 
-    fn issue(&mut self, fd: &Fd) -> core::result::Result<(Fd, Fd), i32> {
-        lease(fd, Rights::FULL, LEASE_NOT_INHERITED).map_err(number)
+    fn issue(&mut self, fd: &Fd, uid: u32) -> core::result::Result<(Fd, Fd), i32> {
+        lease(fd, Rights::FULL, LEASE_NOT_INHERITED | whose(uid)).map_err(number)
     }
 
-    fn copy(&mut self, fd: &Fd) -> core::result::Result<Fd, i32> {
-        lease(
-            fd,
-            Rights::FULL,
-            LEASE_FRESH_DESCRIPTION | LEASE_NOT_INHERITED,
-        )
-        .map(|(copy, _)| copy)
-        .map_err(number)
+    fn copy(&mut self, fd: &Fd, uid: u32) -> core::result::Result<Fd, i32> {
+        let flags = LEASE_FRESH_DESCRIPTION | LEASE_NOT_INHERITED | whose(uid);
+        lease(fd, Rights::FULL, flags)
+            .map(|(copy, _)| copy)
+            .map_err(number)
     }
 
     fn own_object(&mut self, fd: &Fd) -> core::result::Result<Option<u64>, i32> {

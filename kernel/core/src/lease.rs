@@ -25,7 +25,7 @@ mod joins;
 
 use alloc::vec::Vec;
 
-use cap_abi::fcntl::{LEASE_NOT_INHERITED, LEASE_REVOKE_ON_CLOSE};
+use cap_abi::fcntl::{LEASE_NOT_INHERITED, LEASE_REVOKE_ON_CLOSE, LEASE_UNPRIVILEGED};
 
 use crate::NoMemory;
 use crate::slab::{Id, Slab};
@@ -125,6 +125,9 @@ impl Node {
 /// Every lease of the system.
 pub struct Leases {
     nodes: Slab<Node>,
+    /// How many there may be but for those that the superuser makes: the rest is kept, so that whatever
+    /// others do, names can be bound and daemons started.
+    for_everybody: usize,
     /// Heads of the chains of nodes with two parents, by a hash of those. Empty or a power of two.
     joins: Vec<Option<LeaseId>>,
     join_count: usize,
@@ -156,6 +159,7 @@ impl Leases {
     pub const fn with_limit(max: u32) -> Self {
         Self {
             nodes: Slab::with_limit(max),
+            for_everybody: max.saturating_sub(max / 16) as usize,
             joins: Vec::new(),
             join_count: 0,
             traversal: 0,
@@ -228,12 +232,13 @@ impl Leases {
     /// Makes a lease that ends when it is revoked or `parent` ends. The caller owns one use and one
     /// control of it.
     ///
-    /// `flags` are the `LEASE_*` of `cap_abi::fcntl`.
+    /// `flags` are the `LEASE_*` of `cap_abi::fcntl`; without [`LEASE_UNPRIVILEGED`] it may be one of the last
+    /// sixteenth that there can be.
     ///
     /// # Errors
     /// Every [`LeaseError`].
     pub fn derive(&mut self, parent: Option<LeaseId>, flags: u32) -> Result<LeaseId, LeaseError> {
-        if flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_NOT_INHERITED) != 0 {
+        if flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_NOT_INHERITED | LEASE_UNPRIVILEGED) != 0 {
             return Err(LeaseError::UnknownFlag);
         }
         let ancestors = match parent {
@@ -244,7 +249,11 @@ impl Leases {
                 parent.ancestors.saturating_add(1)
             }
         };
-        let id = self.add(parent, None, ancestors)?;
+        let limit = match flags & LEASE_UNPRIVILEGED {
+            0 => usize::MAX,
+            _ => self.for_everybody,
+        };
+        let id = self.add(parent, None, ancestors, limit)?;
         if let Some(node) = self.nodes.get_mut(id) {
             node.controls = 1;
             node.revoke_on_close = flags & LEASE_REVOKE_ON_CLOSE != 0;
@@ -343,7 +352,7 @@ impl Leases {
             .saturating_add(above_b.count)
             .saturating_add(2);
         self.grow_joins();
-        let id = self.add(Some(a), Some(b), ancestors)?;
+        let id = self.add(Some(a), Some(b), ancestors, self.for_everybody)?;
         let passes_up = [a, b]
             .iter()
             .any(|&parent| self.nodes.get(parent).is_some_and(|node| node.passes_up));
@@ -528,13 +537,18 @@ impl Leases {
         first: Option<LeaseId>,
         second: Option<LeaseId>,
         ancestors: u16,
+        limit: usize,
     ) -> Result<LeaseId, LeaseError> {
         if ancestors > MAX_ANCESTORS {
             return Err(LeaseError::TooDeep);
         }
         // What has ended is not to be in the way.
-        while self.nodes.reserve_one().is_err() && self.is_clearing() {
+        while (self.nodes.len() >= limit || self.nodes.reserve_one().is_err()) && self.is_clearing()
+        {
             self.clear_part(CLEAR_PART);
+        }
+        if self.nodes.len() >= limit {
+            return Err(LeaseError::NoMemory);
         }
         let id = self.nodes.insert(Node {
             first: Parent {

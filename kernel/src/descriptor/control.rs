@@ -324,11 +324,15 @@ impl Kernel {
         let space = self.current_space;
         let mut params = self.read_lease_params(address)?;
         let rights = Rights::from_bits(params.rights).ok_or(Halt::Errno(EINVAL))?;
-        if params.flags & !(LEASE_REVOKE_ON_CLOSE | LEASE_FRESH_DESCRIPTION | LEASE_NOT_INHERITED)
-            != 0
-        {
+        const KINDS: u32 = LEASE_REVOKE_ON_CLOSE | LEASE_NOT_INHERITED | LEASE_UNPRIVILEGED;
+        if params.flags & !(KINDS | LEASE_FRESH_DESCRIPTION) != 0 {
             return fail(EINVAL);
         }
+        let current = self.current.and_then(|id| self.contexts.get(id));
+        let unprivileged = match current.map(|context| context.attrs.euid) {
+            Some(0) => 0,
+            _ => LEASE_UNPRIVILEGED,
+        };
         let mut copy = self.entry(fd, Rights::empty())?;
         // Nothing is made before it is known that the numbers can be told.
         self.write_lease_params(space, address, &params)?;
@@ -340,7 +344,7 @@ impl Kernel {
             description.refs = description.refs.saturating_add(1);
         }
         // One use of the lease is the copy's, one control the other descriptor's.
-        let kind = params.flags & (LEASE_REVOKE_ON_CLOSE | LEASE_NOT_INHERITED);
+        let kind = params.flags & KINDS | unprivileged;
         let lease = match self.leases.derive(copy.lease, kind) {
             Ok(lease) => lease,
             Err(error) => {

@@ -33,11 +33,16 @@ pub trait Kernel {
     /// # Errors
     /// The kernel's error number.
     fn receive(&mut self, tag: u32) -> Result<Self::Fd, i32>;
-    /// Derives a copy with at most `rights`, and what revokes it (which dropping it does not).
+    /// Derives a copy with at most `rights`, and what revokes it (which dropping it does not), on behalf of a user.
     ///
     /// # Errors
     /// The kernel's error number.
-    fn lease(&mut self, fd: &Self::Fd, rights: Rights) -> Result<(Self::Fd, Self::Fd), i32>;
+    fn lease(
+        &mut self,
+        fd: &Self::Fd,
+        rights: Rights,
+        uid: u32,
+    ) -> Result<(Self::Fd, Self::Fd), i32>;
     /// Takes the right to escape from a descriptor.
     ///
     /// # Errors
@@ -50,17 +55,17 @@ pub trait Kernel {
     /// # Errors
     /// The kernel's error number.
     fn own(&mut self, number: u64) -> Result<Self::Fd, i32>;
-    /// Derives a copy, and what revokes it without revoking what was opened through it.
+    /// Derives a copy, and what revokes it without revoking what was opened through it, on behalf of a user.
     ///
     /// # Errors
     /// The kernel's error number.
-    fn issue(&mut self, fd: &Self::Fd) -> Result<(Self::Fd, Self::Fd), i32>;
-    /// A copy that shares neither status flags nor position with the original, and that is revoked
+    fn issue(&mut self, fd: &Self::Fd, uid: u32) -> Result<(Self::Fd, Self::Fd), i32>;
+    /// A copy, for a user, that shares neither status flags nor position with the original, and that is revoked
     /// with it. What is opened through either is revoked by the same.
     ///
     /// # Errors
     /// The kernel's error number.
-    fn copy(&mut self, fd: &Self::Fd) -> Result<Self::Fd, i32>;
+    fn copy(&mut self, fd: &Self::Fd, uid: u32) -> Result<Self::Fd, i32>;
     /// Which of the daemon's own objects a descriptor is of, if it is of one.
     ///
     /// # Errors
@@ -268,7 +273,9 @@ impl<K: Kernel> Server<K> {
                 self.redirect(&binding, suffix, caller.uid, kernel)
             }
             Open::RootHandOut(hand_out) => self.hand_out(hand_out, caller.uid, kernel),
-            Open::SchemeCreationCap => kernel.copy(&self.creation_cap).map(Answer::Descriptor),
+            Open::SchemeCreationCap => kernel
+                .copy(&self.creation_cap, caller.uid)
+                .map(Answer::Descriptor),
             Open::Handle(opened) => Ok(Answer::Opened(opened)),
         }
     }
@@ -283,7 +290,7 @@ impl<K: Kernel> Server<K> {
             return Err(errno::EPERM);
         }
         if let Some(issued) = self.manager.issued(&hand_out) {
-            match kernel.copy(&issued.derived) {
+            match kernel.copy(&issued.derived, uid) {
                 // The binding has got another root in the meantime.
                 Err(errno::ESTALE) => {}
                 copy => return copy.map(Answer::Descriptor),
@@ -291,10 +298,10 @@ impl<K: Kernel> Server<K> {
         }
         let issued = {
             let root = root(&self.manager, &hand_out.binding, uid, kernel)?;
-            let (derived, lease) = kernel.issue(&root.derived)?;
+            let (derived, lease) = kernel.issue(&root.derived, uid)?;
             Root { derived, lease }
         };
-        let copy = kernel.copy(&issued.derived)?;
+        let copy = kernel.copy(&issued.derived, uid)?;
         self.manager.issue(hand_out, issued, uid).map_err(number)?;
         Ok(Answer::Descriptor(copy))
     }
@@ -353,7 +360,7 @@ impl<K: Kernel> Server<K> {
                 let own = kernel.own(handle).inspect_err(|_| {
                     self.manager.close(handle);
                 })?;
-                let (derived, lease) = kernel.lease(&own, Rights::FULL)?;
+                let (derived, lease) = kernel.lease(&own, Rights::FULL, caller.uid)?;
                 self.manager.keep_lease(handle, lease).map_err(number)?;
                 Ok(Answer::Descriptor(derived))
             }
@@ -378,7 +385,7 @@ impl<K: Kernel> Server<K> {
                 .check_own_root(handle, own, caller)
                 .map_err(number)?;
         }
-        let root = derive(kernel, &sent, ticket.rights)?;
+        let root = derive(kernel, &sent, ticket.rights, caller.uid)?;
         if ticket.beneath {
             kernel.beneath(&root.derived)?;
         }
@@ -519,7 +526,7 @@ fn make_root<'b, K: Kernel>(
     let source = binding.source().ok_or(errno::ENODEV)?;
     let from = root(manager, source, uid, kernel)?;
     manager.charge(binding, uid).map_err(number)?;
-    let made = derive(kernel, &from.derived, binding.rights())?;
+    let made = derive(kernel, &from.derived, binding.rights(), uid)?;
     drop(from);
     drop(binding.keep(made));
     binding.root().ok_or(errno::ENODEV)
@@ -531,8 +538,13 @@ fn revoke<K: Kernel>(kernel: &mut K, unbound: Unbound<Root<K::Fd>>) {
     }
 }
 
-fn derive<K: Kernel>(kernel: &mut K, from: &K::Fd, rights: Rights) -> Result<Root<K::Fd>, i32> {
-    let (derived, lease) = kernel.lease(from, rights)?;
+fn derive<K: Kernel>(
+    kernel: &mut K,
+    from: &K::Fd,
+    rights: Rights,
+    uid: u32,
+) -> Result<Root<K::Fd>, i32> {
+    let (derived, lease) = kernel.lease(from, rights, uid)?;
     Ok(Root { derived, lease })
 }
 

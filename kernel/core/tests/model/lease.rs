@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use cap_abi::fcntl::{LEASE_NOT_INHERITED, LEASE_REVOKE_ON_CLOSE};
+use cap_abi::fcntl::{LEASE_NOT_INHERITED, LEASE_REVOKE_ON_CLOSE, LEASE_UNPRIVILEGED};
 use kernel_core::lease::{LeaseError, LeaseId, Leases, MAX_ANCESTORS};
 use proptest::prelude::*;
 
@@ -61,7 +61,7 @@ fn the_last_control_revokes_if_asked_to() {
     assert!(leases.is_live(Some(below)));
     assert_eq!(leases.release_control(ended), 2);
     assert!(!leases.is_live(Some(below)));
-    for unknown in [2, 8, 1 << 31] {
+    for unknown in [2, 16, 1 << 31] {
         assert_eq!(leases.derive(None, unknown), Err(LeaseError::UnknownFlag));
     }
 }
@@ -209,6 +209,26 @@ fn the_limit_is_kept() {
     leases.release(a);
     leases.release_control(a);
     assert!(leases.derive(Some(b), 0).is_ok());
+}
+
+/// Whatever others hold, a sixteenth is for the superuser.
+#[test]
+fn some_are_kept() {
+    let mut leases = Leases::with_limit(32);
+    let all: Vec<_> = (0..30)
+        .map(|_| leases.derive(None, LEASE_UNPRIVILEGED).unwrap())
+        .collect();
+    let none = Err(LeaseError::NoMemory);
+    assert_eq!(leases.derive(None, LEASE_UNPRIVILEGED), none);
+    assert_eq!(leases.join(all[0], all[1]), none);
+    let kept = leases.derive(None, 0).unwrap();
+    assert!(leases.derive(Some(all[0]), 0).is_ok());
+    assert_eq!(leases.derive(None, 0), none);
+    assert_eq!(leases.revoke(kept), 1);
+    assert_eq!(leases.revoke(all[2]), 1);
+    assert_eq!(leases.derive(None, LEASE_UNPRIVILEGED), none);
+    assert_eq!(leases.revoke(all[3]), 1);
+    assert!(leases.derive(None, LEASE_UNPRIVILEGED).is_ok());
 }
 
 #[derive(Clone, Debug)]

@@ -69,7 +69,7 @@ impl Kernel for Sim {
         let sent = self.0.borrow_mut().sent.remove(&tag);
         sent.map(|object| self.make(object)).ok_or(syscall::EBADF)
     }
-    fn lease(&mut self, fd: &Fd, rights: Rights) -> Result<(Fd, Fd), i32> {
+    fn lease(&mut self, fd: &Fd, rights: Rights, _uid: u32) -> Result<(Fd, Fd), i32> {
         self.failing()?;
         let copy = Object::Copy(Box::new(self.object(fd.0)), rights);
         Ok((self.make(copy), self.make(Object::Lease)))
@@ -89,10 +89,10 @@ impl Kernel for Sim {
         self.failing()?;
         Ok(self.make(Object::Own(number)))
     }
-    fn issue(&mut self, fd: &Fd) -> Result<(Fd, Fd), i32> {
-        self.lease(fd, Rights::FULL)
+    fn issue(&mut self, fd: &Fd, uid: u32) -> Result<(Fd, Fd), i32> {
+        self.lease(fd, Rights::FULL, uid)
     }
-    fn copy(&mut self, fd: &Fd) -> Result<Fd, i32> {
+    fn copy(&mut self, fd: &Fd, _uid: u32) -> Result<Fd, i32> {
         self.failing()?;
         let copy = Object::Copy(Box::new(self.object(fd.0)), Rights::FULL);
         Ok(self.make(copy))

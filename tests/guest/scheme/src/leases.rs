@@ -135,7 +135,7 @@ fn parameters_are_checked() -> Outcome {
         let d = Daemon::start()?;
         let fd = d.open(5)?;
         check_error!(lease(&fd, Rights::from_bits_retain(1 << 19), 0), EINVAL);
-        check_error!(lease(&fd, Rights::FULL, 8), EINVAL);
+        check_error!(lease(&fd, Rights::FULL, 16), EINVAL);
         check_error!(lease(&fd, Rights::FULL, u32::MAX), EINVAL);
         for bad in [0, 0x10, 1 << 47, usize::MAX - 7] {
             check_error!(fcntl(fd.raw(), F_CAP_LEASE, bad), EFAULT);
