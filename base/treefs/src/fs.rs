@@ -331,7 +331,8 @@ impl<S: Store> Fs<S> {
         }
         let opened = self.insert(Handle {
             node,
-            read: read || write && as_socket,
+            // What is behind a socket's name is for who may write to it: so it says who may connect.
+            read: if as_socket { write } else { read },
             write: write && !as_socket,
             unwritten: false,
             pipe,

@@ -595,6 +595,8 @@ fn a_sockets_name_leads_to_it() {
     }
     served.caller = OTHER;
     assert_eq!(served.open("s", O_WRONLY | socket), Err(Error::Denied));
+    let looked_at = served.open("s", O_RDONLY | socket).unwrap();
+    assert_eq!(served.read(looked_at, 100, 0), Err(Error::BadHandle));
     served.caller = ROOT;
     served.create("f", 0o644).unwrap();
     served.mkdir("d", 0o755).unwrap();

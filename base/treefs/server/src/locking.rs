@@ -27,6 +27,8 @@ pub struct Waiting {
 pub const MOST_WAITING: u64 = 1 << 12;
 /// How many owners of locks are looked at for one that waits in a circle.
 const LONGEST_CHAIN: usize = 64;
+/// How many locks are looked at for that. A circle that is longer is waited in, and ends when somebody closes a file.
+const MOST_LOOKED_AT: usize = 4096;
 /// In the first word of a request for a lock: it is the open file's.
 const OF_THE_FILE: u64 = 1 << 63;
 /// In the second: it is exclusive.
@@ -106,10 +108,18 @@ impl<S: Store> Server<S> {
         }
         let mut seen = Vec::new();
         let mut wanted = Vec::from([(node, lock)]);
-        while let Some((node, next)) = wanted.pop() {
+        let mut looked_at = 0_usize;
+        for _ in 0..LONGEST_CHAIN {
+            let Some((node, next)) = wanted.pop() else {
+                break;
+            };
             for other in self.locks.all_in_the_way(node, next) {
                 if other.owner == lock.owner {
                     return true;
+                }
+                looked_at = looked_at.saturating_add(1);
+                if looked_at > MOST_LOOKED_AT {
+                    return false;
                 }
                 if seen.len() >= LONGEST_CHAIN || seen.contains(&other.owner) {
                     continue;
