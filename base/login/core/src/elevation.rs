@@ -19,7 +19,7 @@ use crate::{
 
 /// Whose members may do everything by their own password.
 pub const GROUP: &[u8] = b"sudo";
-/// How many users' failures are remembered; more are refused until some are forgotten.
+/// How many users' failures are remembered, by whose password; more are refused until some are forgotten.
 const REMEMBERED: usize = 1024;
 
 /// What somebody wants.
@@ -97,8 +97,9 @@ impl Request {
 /// Decides, and remembers who has failed.
 #[derive(Debug, Default)]
 pub struct Gate {
-    /// By user: failures so far, and the second before which nothing is tried.
-    failures: BTreeMap<u32, (Failures, u64)>,
+    /// By user and by whose password it was that they did not know (empty: nobody's): failures so far, and the
+    /// second before which nothing is tried. Who knows one password is not forgiven the guesses at another.
+    failures: BTreeMap<(u32, String), (Failures, u64)>,
 }
 
 impl Gate {
@@ -137,35 +138,37 @@ impl Gate {
         if request.wish == Wish::Rule && !may_rule(files.group, by.as_deref()) {
             return Err(Refusal::NotAllowed);
         }
+        let known = by.filter(|by| accounts::find(files.passwd, by).is_some());
+        let secret = known
+            .as_deref()
+            .and_then(|by| accounts::secret(files.shadow, by));
+        let who = (uid, known.unwrap_or_default());
         if self
             .failures
-            .get(&uid)
+            .get(&who)
             .is_some_and(|(_, until)| now < *until)
         {
             return Err(Refusal::TooSoon);
         }
-        let secret = by
-            .as_deref()
-            .and_then(|by| accounts::secret(files.shadow, by));
         // A user that there is not takes as long as one that there is.
         let right = is_right(secret, &request.password);
         match account.filter(|_| right) {
             Some(account) => {
-                self.failures.remove(&uid);
+                self.failures.remove(&who);
                 Ok(account)
             }
-            None => Err(self.failed(uid, now)),
+            None => Err(self.failed(who, now)),
         }
     }
 
-    fn failed(&mut self, uid: u32, now: u64) -> Refusal {
-        if self.failures.len() >= REMEMBERED && !self.failures.contains_key(&uid) {
+    fn failed(&mut self, who: (u32, String), now: u64) -> Refusal {
+        if self.failures.len() >= REMEMBERED && !self.failures.contains_key(&who) {
             self.failures.retain(|_, (_, until)| now < *until);
             if self.failures.len() >= REMEMBERED {
                 return Refusal::TooSoon;
             }
         }
-        let (failures, until) = self.failures.entry(uid).or_default();
+        let (failures, until) = self.failures.entry(who).or_default();
         *until = now.saturating_add(failures.another().into());
         Refusal::Wrong
     }
@@ -253,6 +256,18 @@ mod tests {
         assert_eq!(ask(&mut gate, 10, "root", "r", now), Ok(0));
         assert_eq!(ask(&mut gate, 10, "root", "x", now), Err(Refusal::Wrong));
         assert_eq!(ask(&mut gate, 10, "root", "r", now + 1), Ok(0), "forgiven");
+        // One's own password makes guesses at another's no cheaper.
+        now += 10;
+        assert_eq!(ask(&mut gate, 10, "root", "x", now), Err(Refusal::Wrong));
+        assert_eq!(ask(&mut gate, 10, "ann", "a", now), Ok(10));
+        assert_eq!(
+            ask(&mut gate, 10, "root", "x", now + 1),
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(
+            ask(&mut gate, 10, "root", "x", now + 2),
+            Err(Refusal::TooSoon)
+        );
     }
 
     #[test]

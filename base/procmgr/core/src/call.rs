@@ -247,9 +247,10 @@ impl<T> Manager<T> {
         world: &mut impl World,
         effects: &mut Vec<Effect>,
     ) -> Result<Control, Errno> {
+        // Which numbers others have is not told to who cannot name them.
         let process = self.live(pid)?;
         if process.sid != sid {
-            return Err(EPERM);
+            return Err(ESRCH);
         }
         let group = process.pgid;
         if group == foreground {

@@ -301,15 +301,17 @@ impl<T> Manager<T> {
         let Some(key) = self.threads.get(thread).copied() else {
             return;
         };
-        let held = self
-            .handles
-            .iter()
-            .any(|(_, handle)| handle.kind == Kind::Thread(thread));
         let Some(process) = self.processes.get_mut(key) else {
             return;
         };
-        // The main thread belongs to the process's own handle.
-        if held || world.is_started(thread) || process.threads.first() == Some(&thread) {
+        // The main thread belongs to the process's own handle. The look at all handles comes last.
+        if process.threads.first() == Some(&thread)
+            || world.is_started(thread)
+            || self
+                .handles
+                .iter()
+                .any(|(_, handle)| handle.kind == Kind::Thread(thread))
+        {
             return;
         }
         process.threads.retain(|other| *other != thread);

@@ -879,7 +879,7 @@ fn a_terminal_asks_who_may_use_it() {
         (back, Ok(Control::Stopped)),
         (deaf, Ok(Control::Insensitive)),
         (numb, Ok(Control::Insensitive)),
-        (init, Err(EPERM)),
+        (init, Err(ESRCH)),
     ];
     for (process, wanted) in rows {
         let got = ask(&mut sim, process.pid);
