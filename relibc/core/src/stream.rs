@@ -536,6 +536,17 @@ pub trait Memory {
     fn grow(&mut self, size: usize) -> Result<(), Errno>;
 }
 
+/// Whether a zero byte is kept after the contents of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminator {
+    /// None is: the memory's owner does that.
+    None,
+    /// Where there is room, as in memory that is read as well as written.
+    WithRoom,
+    /// Always, at the cost of the last byte: whoever only writes has text in the end.
+    Always,
+}
+
 /// A device over [`Memory`]: `fmemopen` and `open_memstream`.
 #[derive(Debug)]
 pub struct MemoryDevice<M> {
@@ -544,19 +555,18 @@ pub struct MemoryDevice<M> {
     position: usize,
     size: usize,
     append: bool,
-    terminate: bool,
+    terminator: Terminator,
 }
 
 impl<M: Memory> MemoryDevice<M> {
-    /// A device with `size` bytes of contents. `append` writes at the end always; `terminate` keeps
-    /// a zero byte after the contents where there is room.
-    pub fn new(memory: M, size: usize, append: bool, terminate: bool) -> Self {
+    /// A device with `size` bytes of contents. `append` writes at the end always.
+    pub fn new(memory: M, size: usize, append: bool, terminator: Terminator) -> Self {
         MemoryDevice {
             memory,
             position: if append { size } else { 0 },
             size,
             append,
-            terminate,
+            terminator,
         }
     }
 
@@ -602,9 +612,12 @@ impl<M: Memory> Device for MemoryDevice<M> {
         self.position += n;
         if self.position > self.size {
             self.size = self.position;
-            if self.terminate && self.size < self.memory.capacity() {
+            if self.terminator != Terminator::None && self.size < self.memory.capacity() {
                 self.memory.save(self.size, &[0]);
             }
+        }
+        if self.terminator == Terminator::Always && self.position == self.memory.capacity() {
+            self.memory.save(self.position - 1, &[0]);
         }
         Ok(n)
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use relibc_core::errno::{self, Errno};
-use relibc_core::stream::{Buffering, Device, Memory, MemoryDevice, Seek, Stream};
+use relibc_core::stream::{Buffering, Device, Memory, MemoryDevice, Seek, Stream, Terminator};
 
 /// A growing array as memory.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ proptest! {
         size in 1usize..20,
         short in 1usize..9,
     ) {
-        let mut stream = Stream::new(Short(MemoryDevice::new(Array(Vec::new(), true), 0, false, false), short), true, true, false);
+        let mut stream = Stream::new(Short(MemoryDevice::new(Array(Vec::new(), true), 0, false, Terminator::None), short), true, true, false);
         stream.set_buffering(buffering, size).unwrap();
         let mut model: Vec<u8> = Vec::new();
         let mut at = 0usize;
@@ -167,7 +167,7 @@ proptest! {
 #[test]
 fn fixed_memory_takes_what_fits_and_then_fails() {
     let mut s = Stream::new(
-        MemoryDevice::new(Array(vec![0; 8], false), 0, false, true),
+        MemoryDevice::new(Array(vec![0; 8], false), 0, false, Terminator::WithRoom),
         true,
         true,
         false,
@@ -182,7 +182,7 @@ fn fixed_memory_takes_what_fits_and_then_fails() {
 #[test]
 fn line_buffering_writes_at_newlines_only() {
     let mut s = Stream::new(
-        MemoryDevice::new(Array(Vec::new(), true), 0, false, false),
+        MemoryDevice::new(Array(Vec::new(), true), 0, false, Terminator::None),
         false,
         true,
         false,
@@ -198,7 +198,7 @@ fn line_buffering_writes_at_newlines_only() {
 
 #[test]
 fn another_buffering_takes_effect_when_output_waits() {
-    let memory = MemoryDevice::new(Array(Vec::new(), true), 0, false, false);
+    let memory = MemoryDevice::new(Array(Vec::new(), true), 0, false, Terminator::None);
     let mut s = Stream::new(memory, false, true, false);
     s.write(b"abc").1.unwrap();
     s.set_buffering(Buffering::None, 0).unwrap();
@@ -232,4 +232,23 @@ fn a_failed_write_keeps_the_rest_for_later() {
     assert!(s.is_error());
     s.flush().unwrap();
     assert_eq!(s.device().0, b"abcdefgh");
+}
+
+#[test]
+fn text_that_fills_memory_which_is_only_written_ends_with_zero() {
+    let rows: [(Terminator, &[u8], &[u8]); 6] = [
+        (Terminator::Always, b"abc", b"abc\0"),
+        (Terminator::Always, b"abcd", b"abc\0"),
+        (Terminator::Always, b"abcdef", b"abc\0"),
+        (Terminator::WithRoom, b"abc", b"abc\0"),
+        (Terminator::WithRoom, b"abcd", b"abcd"),
+        (Terminator::None, b"abc", b"abc#"),
+    ];
+    for (terminator, text, want) in rows {
+        let memory = MemoryDevice::new(Array(b"####".to_vec(), false), 0, false, terminator);
+        let mut s = Stream::new(memory, false, true, false);
+        s.write(text).1.unwrap();
+        let _ = s.flush();
+        assert_eq!(s.device().memory.0, want, "{terminator:?} {text:?}");
+    }
 }

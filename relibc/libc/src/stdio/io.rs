@@ -10,7 +10,7 @@ use core::slice::{from_raw_parts, from_raw_parts_mut};
 use core::sync::atomic::Ordering;
 use relibc_core::errno::{self, Errno};
 use relibc_core::multibyte::{Decoded, State, decode, encode};
-use relibc_core::stream::{Buffering, MemoryDevice, Seek};
+use relibc_core::stream::{Buffering, MemoryDevice, Seek, Terminator};
 
 const EOF: c_int = -1;
 const WEOF: u32 = u32::MAX;
@@ -293,19 +293,20 @@ c_api! {
         if truncate && size > 0 {
             *memory = 0;
         }
-        let contents = if truncate || owned { 0 } else if mode.append { crate::string::strnlen(memory.cast(), size) } else { size };
-        let device = MemoryDevice::new(Fixed { memory, size, owned }, contents, mode.append, true);
+        let contents = if truncate { 0 } else if mode.append { crate::string::strnlen(memory.cast(), size) } else { size };
+        let terminator = if mode.readable { Terminator::WithRoom } else { Terminator::Always };
+        let device = MemoryDevice::new(Fixed { memory, size, owned }, contents, mode.append, terminator);
         FILE::new(Backend::Fixed(device), mode.readable, mode.writable, mode.append)
     }
     fn open_memstream(address: *mut *mut c_char, length: *mut usize) -> *mut FILE {
-        let device = MemoryDevice::new(Growing { address, length, memory: null_mut(), size: 0 }, 0, false, false);
+        let device = MemoryDevice::new(Growing { address, length, memory: null_mut(), size: 0 }, 0, false, Terminator::None);
         let file = FILE::new(Backend::Growing(device), false, true, false);
         (*file).stream.device_mut().publish();
         file
     }
     fn open_wmemstream(address: *mut *mut i32, length: *mut usize) -> *mut FILE {
         let growing = Growing { address: address.cast(), length, memory: null_mut(), size: 0 };
-        let device = MemoryDevice::new(growing, 0, false, false);
+        let device = MemoryDevice::new(growing, 0, false, Terminator::None);
         let file = FILE::new(Backend::Wide(device, State::default()), false, true, false);
         // A position is told in characters, so none may be waiting as bytes.
         let _ = (*file).stream.set_buffering(Buffering::None, 0);

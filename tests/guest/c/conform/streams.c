@@ -219,6 +219,21 @@ static void memory(void) {
     int n = fputs("too long for it", f);
     row("full: %d", n < 0 || ferror(f) || 1);
     fclose(f);
+    static const struct { const char *how, *text; } fixed[] = {{"w", "abc"}, {"w", "abcd"}, {"w", "abcdef"}, {"w+", "abc"}, {"r+", "abcd"}};
+    for (size_t i = 0; i < COUNT(fixed); i++) {
+        memcpy(b, "\0######", 8);
+        f = fmemopen(b, 4, fixed[i].how);
+        fputs(fixed[i].text, f);
+        fflush(f);
+        fclose(f);
+        row("fmemopen(%s) of %s: %s", fixed[i].how, fixed[i].text, shown_bytes(b, 5));
+    }
+    static const char *const own[] = {"r+", "w+", "a+", "r"};
+    for (size_t i = 0; i < COUNT(own); i++) {
+        f = fmemopen(NULL, 8, own[i]);
+        row("fmemopen(NULL, %s): %d, end %ld", own[i], fseek(f, 0, SEEK_END), ftell(f));
+        fclose(f);
+    }
     f = fmemopen(b, 4, "r");
     row("short: %zu", fread(b + 8, 1, 8, f));
     fclose(f);
