@@ -383,7 +383,28 @@ impl<D: Device> Stream<D> {
 
     /// Appends to `out` up to and including `delimiter`, at most `limit` bytes. Nothing appended and
     /// `Ok` means the end.
+    ///
+    /// On an error nothing is appended. POSIX does not say what becomes of what came before it; here it
+    /// is read again, so that who tries once more (`EAGAIN`, `EINTR`) gets a line whole.
     pub fn read_until(
+        &mut self,
+        delimiter: u8,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Errno> {
+        let begin = out.len();
+        let result = self.append_until(delimiter, limit, out);
+        if result.is_err() {
+            let read = out.get(begin..).unwrap_or(&[]);
+            if self.pushed.try_reserve(read.len()).is_ok() {
+                self.pushed.extend(read.iter().rev());
+            }
+            out.truncate(begin);
+        }
+        result
+    }
+
+    fn append_until(
         &mut self,
         delimiter: u8,
         limit: usize,

@@ -252,3 +252,39 @@ fn text_that_fills_memory_which_is_only_written_ends_with_zero() {
         assert_eq!(s.device().memory.0, want, "{terminator:?} {text:?}");
     }
 }
+
+#[test]
+fn a_line_that_an_error_interrupts_is_read_whole_by_the_next_try() {
+    struct Late(std::vec::IntoIter<Result<&'static [u8], Errno>>);
+    impl Device for Late {
+        fn read(&mut self, b: &mut [u8]) -> Result<usize, Errno> {
+            let piece = self.0.next().unwrap_or(Ok(b""))?;
+            b[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+        fn write(&mut self, d: &[u8]) -> Result<usize, Errno> {
+            Ok(d.len())
+        }
+        fn seek(&mut self, _: Seek) -> Result<u64, Errno> {
+            Err(errno::ESPIPE)
+        }
+    }
+    let pieces = vec![
+        Ok(&b"one\ntw"[..]),
+        Err(errno::EAGAIN),
+        Ok(b"o an"),
+        Err(errno::EINTR),
+        Ok(b"d more\n"),
+    ];
+    let mut s = Stream::new(Late(pieces.into_iter()), true, false, false);
+    let mut out = b"kept:".to_vec();
+    let mut results = Vec::new();
+    for _ in 0..4 {
+        results.push(s.read_until(b'\n', usize::MAX, &mut out));
+    }
+    assert_eq!(
+        results,
+        [Ok(()), Err(errno::EAGAIN), Err(errno::EINTR), Ok(())]
+    );
+    assert_eq!(out, b"kept:one\ntwo and more\n");
+}
