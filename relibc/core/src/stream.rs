@@ -247,12 +247,17 @@ impl<D: Device> Stream<D> {
         Ok(())
     }
 
-    /// Puts the device's position where the program's is. A device that cannot seek keeps its
-    /// read-ahead: there is no position to restore.
+    /// Puts the device's position where the program's is, which each byte pushed back has moved back
+    /// (from the beginning it cannot go). A device that cannot seek keeps its read-ahead: there is no
+    /// position to restore.
     fn leave_reading(&mut self) -> Result<(), Errno> {
-        let ahead = (self.end - self.start) as i64;
+        let ahead = (self.end - self.start + self.pushed.len()) as i64;
         if ahead > 0 {
-            match self.device.seek(Seek::Current(-ahead)) {
+            let mut moved = self.device.seek(Seek::Current(-ahead));
+            if moved == Err(errno::EINVAL) && !self.pushed.is_empty() {
+                moved = self.device.seek(Seek::Start(0));
+            }
+            match moved {
                 Ok(_) => {}
                 Err(e) if e == errno::ESPIPE => return Ok(()),
                 Err(e) => return self.fail(e),

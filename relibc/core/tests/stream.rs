@@ -126,8 +126,9 @@ proptest! {
                 Op::Seek(to) => {
                     let visible = at as i64 - pushed.len() as i64;
                     let target = match to { Seek::Start(o) => o, Seek::Current(o) => visible + o, Seek::End(o) => {
-                        stream.flush().unwrap();
+                        at = at.saturating_sub(pushed.len());
                         pushed.clear();
+                        stream.flush().unwrap();
                         model.len() as i64 + o
                     } };
                     let got = stream.seek(to);
@@ -148,9 +149,11 @@ proptest! {
                     pushed.push(b);
                 }
                 Op::Flush => {
-                    stream.flush().unwrap();
+                    // The position is the program's, which each byte pushed back has moved back.
+                    at = at.saturating_sub(pushed.len());
                     pushed.clear();
-                    stream.seek(Seek::Start(at as i64)).unwrap();
+                    stream.flush().unwrap();
+                    prop_assert_eq!(stream.device_mut().seek(Seek::Current(0)), Ok(at as u64));
                 }
                 Op::Tell => {
                     let visible = at as i64 - pushed.len() as i64;
