@@ -54,6 +54,16 @@ unsafe fn mode(text: *const c_char) -> Option<Mode> {
     })
 }
 
+/// A stream that only appends begins at the end of its file, where its first byte will go: `ftell` is asked
+/// before. What cannot seek has no position.
+unsafe fn begin(fd: c_int, mode: &Mode) {
+    if mode.append && !mode.readable {
+        let saved = last_error();
+        sys::lseek(fd, 0, 2);
+        set_errno(saved);
+    }
+}
+
 fn fail<T>(e: Errno, value: T) -> T {
     set_errno(e);
     value
@@ -226,6 +236,7 @@ c_api! {
         if fd < 0 {
             return null_mut();
         }
+        begin(fd, &mode);
         FILE::new(Backend::Descriptor(fd), mode.readable, mode.writable, mode.append)
     }
     fn fdopen(fd: c_int, how: *const c_char) -> *mut FILE {
@@ -253,6 +264,7 @@ c_api! {
                         if mode.append {
                             sys::fcntl(fd, flags::F_SETFL, sys::fcntl(fd, flags::F_GETFL) | flags::O_APPEND);
                         }
+                        begin(fd, &mode);
                         Backend::Descriptor(fd)
                     }
                     _ => return fail(errno::EBADF, false),
@@ -264,6 +276,7 @@ c_api! {
                 if fd < 0 {
                     return false;
                 }
+                begin(fd, &mode);
                 Backend::Descriptor(fd)
             };
             f.stream = relibc_core::stream::Stream::new(device, mode.readable, mode.writable, mode.append);

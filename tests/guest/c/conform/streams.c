@@ -83,6 +83,7 @@ static void modes(void) {
             row("fopen(%s): %s", kinds[i], error(errno));
             continue;
         }
+        row("fopen(%s): at %ld", kinds[i], ftell(f));
         errno = 0;
         int wrote = fputs("ab", f), e1 = errno;
         int flushed = fflush(f);
@@ -331,6 +332,11 @@ static void standard(void) {
 static void reopened(void) {
     FILE *f = fopen(path, "w");
     fputs("old", f);
+    f = freopen(path, "a", f);
+    row("freopen(a): %ld", ftell(f));
+    rewind(f);
+    f = freopen(NULL, "a", f);
+    row("freopen(NULL, a): %ld", ftell(f));
     FILE *g = freopen(other, "w", f);
     row("freopen: %d", g == f);
     fputs("new", g);
