@@ -303,6 +303,43 @@ static void wide(void) {
     setlocale(LC_ALL, "C");
 }
 
+/* What a stream without orientation gets by its first use. */
+static int oriented_by(int use) {
+    FILE *f = fopen(path, "w+");
+    char b[8], *line = NULL;
+    wchar_t w[8];
+    size_t size = 0;
+    int x;
+    switch (use) {
+    case 0: fputc('a', f); break;
+    case 1: fputs("a", f); break;
+    case 2: fwrite("a", 1, 1, f); break;
+    case 3: fprintf(f, "a"); break;
+    case 4: fgetc(f); break;
+    case 5: fgets(b, 8, f); break;
+    case 6: fread(b, 1, 1, f); break;
+    case 7: getline(&line, &size, f); break;
+    case 8: fscanf(f, "%d", &x); break;
+    case 9: fputwc(L'a', f); break;
+    case 10: fputws(L"a", f); break;
+    case 11: fwprintf(f, L"a"); break;
+    case 12: fgetwc(f); break;
+    case 13: fgetws(w, 8, f); break;
+    case 14: fwscanf(f, L"%d", &x); break;
+    case 15: fseek(f, 0, SEEK_END); break;
+    case 16: fflush(f); break;
+    }
+    int orientation = fwide(f, 0);
+    fclose(f);
+    free(line);
+    return (orientation > 0) - (orientation < 0);
+}
+
+static void orientations(void) {
+    for (int use = 0; use < 17; use++)
+        row("orientation by %d: %d", use, oriented_by(use));
+}
+
 static void standard(void) {
     /* Standard output and input become files for a moment. */
     fflush(stdout);
@@ -379,6 +416,7 @@ void section_streams(void) {
     formats();
     memory();
     wide();
+    orientations();
     standard();
     reopened();
 }
