@@ -247,12 +247,17 @@ impl<D: Device> Stream<D> {
         Ok(())
     }
 
-    /// Puts the device's position where the program's is. A device that cannot seek keeps its
-    /// read-ahead: there is no position to restore.
+    /// Puts the device's position where the program's is, which each byte pushed back has moved back
+    /// (from the beginning it cannot go). A device that cannot seek keeps its read-ahead: there is no
+    /// position to restore.
     fn leave_reading(&mut self) -> Result<(), Errno> {
-        let ahead = (self.end - self.start) as i64;
+        let ahead = (self.end - self.start + self.pushed.len()) as i64;
         if ahead > 0 {
-            match self.device.seek(Seek::Current(-ahead)) {
+            let mut moved = self.device.seek(Seek::Current(-ahead));
+            if moved == Err(errno::EINVAL) && !self.pushed.is_empty() {
+                moved = self.device.seek(Seek::Start(0));
+            }
+            match moved {
                 Ok(_) => {}
                 Err(e) if e == errno::ESPIPE => return Ok(()),
                 Err(e) => return self.fail(e),
@@ -383,7 +388,28 @@ impl<D: Device> Stream<D> {
 
     /// Appends to `out` up to and including `delimiter`, at most `limit` bytes. Nothing appended and
     /// `Ok` means the end.
+    ///
+    /// On an error nothing is appended. POSIX does not say what becomes of what came before it; here it
+    /// is read again, so that who tries once more (`EAGAIN`, `EINTR`) gets a line whole.
     pub fn read_until(
+        &mut self,
+        delimiter: u8,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Errno> {
+        let begin = out.len();
+        let result = self.append_until(delimiter, limit, out);
+        if result.is_err() {
+            let read = out.get(begin..).unwrap_or(&[]);
+            if self.pushed.try_reserve(read.len()).is_ok() {
+                self.pushed.extend(read.iter().rev());
+            }
+            out.truncate(begin);
+        }
+        result
+    }
+
+    fn append_until(
         &mut self,
         delimiter: u8,
         limit: usize,
@@ -536,6 +562,17 @@ pub trait Memory {
     fn grow(&mut self, size: usize) -> Result<(), Errno>;
 }
 
+/// Whether a zero byte is kept after the contents of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminator {
+    /// None is: the memory's owner does that.
+    None,
+    /// Where there is room, as in memory that is read as well as written.
+    WithRoom,
+    /// Always, at the cost of the last byte: whoever only writes has text in the end.
+    Always,
+}
+
 /// A device over [`Memory`]: `fmemopen` and `open_memstream`.
 #[derive(Debug)]
 pub struct MemoryDevice<M> {
@@ -544,19 +581,18 @@ pub struct MemoryDevice<M> {
     position: usize,
     size: usize,
     append: bool,
-    terminate: bool,
+    terminator: Terminator,
 }
 
 impl<M: Memory> MemoryDevice<M> {
-    /// A device with `size` bytes of contents. `append` writes at the end always; `terminate` keeps
-    /// a zero byte after the contents where there is room.
-    pub fn new(memory: M, size: usize, append: bool, terminate: bool) -> Self {
+    /// A device with `size` bytes of contents. `append` writes at the end always.
+    pub fn new(memory: M, size: usize, append: bool, terminator: Terminator) -> Self {
         MemoryDevice {
             memory,
             position: if append { size } else { 0 },
             size,
             append,
-            terminate,
+            terminator,
         }
     }
 
@@ -602,9 +638,12 @@ impl<M: Memory> Device for MemoryDevice<M> {
         self.position += n;
         if self.position > self.size {
             self.size = self.position;
-            if self.terminate && self.size < self.memory.capacity() {
+            if self.terminator != Terminator::None && self.size < self.memory.capacity() {
                 self.memory.save(self.size, &[0]);
             }
+        }
+        if self.terminator == Terminator::Always && self.position == self.memory.capacity() {
+            self.memory.save(self.position - 1, &[0]);
         }
         Ok(n)
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use relibc_core::errno::{self, Errno};
-use relibc_core::stream::{Buffering, Device, Memory, MemoryDevice, Seek, Stream};
+use relibc_core::stream::{Buffering, Device, Memory, MemoryDevice, Seek, Stream, Terminator};
 
 /// A growing array as memory.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ proptest! {
         size in 1usize..20,
         short in 1usize..9,
     ) {
-        let mut stream = Stream::new(Short(MemoryDevice::new(Array(Vec::new(), true), 0, false, false), short), true, true, false);
+        let mut stream = Stream::new(Short(MemoryDevice::new(Array(Vec::new(), true), 0, false, Terminator::None), short), true, true, false);
         stream.set_buffering(buffering, size).unwrap();
         let mut model: Vec<u8> = Vec::new();
         let mut at = 0usize;
@@ -126,8 +126,9 @@ proptest! {
                 Op::Seek(to) => {
                     let visible = at as i64 - pushed.len() as i64;
                     let target = match to { Seek::Start(o) => o, Seek::Current(o) => visible + o, Seek::End(o) => {
-                        stream.flush().unwrap();
+                        at = at.saturating_sub(pushed.len());
                         pushed.clear();
+                        stream.flush().unwrap();
                         model.len() as i64 + o
                     } };
                     let got = stream.seek(to);
@@ -148,9 +149,11 @@ proptest! {
                     pushed.push(b);
                 }
                 Op::Flush => {
-                    stream.flush().unwrap();
+                    // The position is the program's, which each byte pushed back has moved back.
+                    at = at.saturating_sub(pushed.len());
                     pushed.clear();
-                    stream.seek(Seek::Start(at as i64)).unwrap();
+                    stream.flush().unwrap();
+                    prop_assert_eq!(stream.device_mut().seek(Seek::Current(0)), Ok(at as u64));
                 }
                 Op::Tell => {
                     let visible = at as i64 - pushed.len() as i64;
@@ -167,7 +170,7 @@ proptest! {
 #[test]
 fn fixed_memory_takes_what_fits_and_then_fails() {
     let mut s = Stream::new(
-        MemoryDevice::new(Array(vec![0; 8], false), 0, false, true),
+        MemoryDevice::new(Array(vec![0; 8], false), 0, false, Terminator::WithRoom),
         true,
         true,
         false,
@@ -182,7 +185,7 @@ fn fixed_memory_takes_what_fits_and_then_fails() {
 #[test]
 fn line_buffering_writes_at_newlines_only() {
     let mut s = Stream::new(
-        MemoryDevice::new(Array(Vec::new(), true), 0, false, false),
+        MemoryDevice::new(Array(Vec::new(), true), 0, false, Terminator::None),
         false,
         true,
         false,
@@ -198,7 +201,7 @@ fn line_buffering_writes_at_newlines_only() {
 
 #[test]
 fn another_buffering_takes_effect_when_output_waits() {
-    let memory = MemoryDevice::new(Array(Vec::new(), true), 0, false, false);
+    let memory = MemoryDevice::new(Array(Vec::new(), true), 0, false, Terminator::None);
     let mut s = Stream::new(memory, false, true, false);
     s.write(b"abc").1.unwrap();
     s.set_buffering(Buffering::None, 0).unwrap();
@@ -232,4 +235,59 @@ fn a_failed_write_keeps_the_rest_for_later() {
     assert!(s.is_error());
     s.flush().unwrap();
     assert_eq!(s.device().0, b"abcdefgh");
+}
+
+#[test]
+fn text_that_fills_memory_which_is_only_written_ends_with_zero() {
+    let rows: [(Terminator, &[u8], &[u8]); 6] = [
+        (Terminator::Always, b"abc", b"abc\0"),
+        (Terminator::Always, b"abcd", b"abc\0"),
+        (Terminator::Always, b"abcdef", b"abc\0"),
+        (Terminator::WithRoom, b"abc", b"abc\0"),
+        (Terminator::WithRoom, b"abcd", b"abcd"),
+        (Terminator::None, b"abc", b"abc#"),
+    ];
+    for (terminator, text, want) in rows {
+        let memory = MemoryDevice::new(Array(b"####".to_vec(), false), 0, false, terminator);
+        let mut s = Stream::new(memory, false, true, false);
+        s.write(text).1.unwrap();
+        let _ = s.flush();
+        assert_eq!(s.device().memory.0, want, "{terminator:?} {text:?}");
+    }
+}
+
+#[test]
+fn a_line_that_an_error_interrupts_is_read_whole_by_the_next_try() {
+    struct Late(std::vec::IntoIter<Result<&'static [u8], Errno>>);
+    impl Device for Late {
+        fn read(&mut self, b: &mut [u8]) -> Result<usize, Errno> {
+            let piece = self.0.next().unwrap_or(Ok(b""))?;
+            b[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+        fn write(&mut self, d: &[u8]) -> Result<usize, Errno> {
+            Ok(d.len())
+        }
+        fn seek(&mut self, _: Seek) -> Result<u64, Errno> {
+            Err(errno::ESPIPE)
+        }
+    }
+    let pieces = vec![
+        Ok(&b"one\ntw"[..]),
+        Err(errno::EAGAIN),
+        Ok(b"o an"),
+        Err(errno::EINTR),
+        Ok(b"d more\n"),
+    ];
+    let mut s = Stream::new(Late(pieces.into_iter()), true, false, false);
+    let mut out = b"kept:".to_vec();
+    let mut results = Vec::new();
+    for _ in 0..4 {
+        results.push(s.read_until(b'\n', usize::MAX, &mut out));
+    }
+    assert_eq!(
+        results,
+        [Ok(()), Err(errno::EAGAIN), Err(errno::EINTR), Ok(())]
+    );
+    assert_eq!(out, b"kept:one\ntwo and more\n");
 }

@@ -211,6 +211,13 @@ unsafe fn current() -> &'static mut [u32] {
     core::slice::from_raw_parts_mut(CURRENT, Feedback::words(Feedback::kind_of(*CURRENT)))
 }
 
+/// Ends a text at `place`. One that ends there already may be a literal, which cannot be written to.
+unsafe fn end_at(place: *mut c_char) {
+    if *place != 0 {
+        *place = 0;
+    }
+}
+
 c_api! {
     fn abs(n: c_int) -> c_int { n.wrapping_abs() }
     fn labs(n: c_long) -> c_long { n.wrapping_abs() }
@@ -340,7 +347,7 @@ c_api! {
                 (&raw mut DOT).cast()
             }
             Some(range) => {
-                *path.add(range.end) = 0;
+                end_at(path.add(range.end));
                 path.add(range.start)
             }
         }
@@ -354,7 +361,7 @@ c_api! {
                 (&raw mut DOT).cast()
             }
             Some(n) => {
-                *path.add(n) = 0;
+                end_at(path.add(n));
                 path
             }
         }

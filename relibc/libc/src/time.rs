@@ -4,6 +4,7 @@ use crate::sys::{self, Lock, flags, getenv, set_errno};
 use alloc::collections::BTreeSet;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::ffi::{c_char, c_int, c_long};
 use core::ptr::null_mut;
 use relibc_core::errno;
@@ -205,8 +206,15 @@ unsafe fn local(at: i64) -> Option<(Tm, *const c_char)> {
 
 unsafe fn format_time(format: &[u8], tm: *const CTm) -> Vec<u8> {
     let tm = &*tm;
-    let zone: &[u8] = if tm.tm_isdst < 0 || tm.tm_zone.is_null() {
+    let zone: &[u8] = if tm.tm_isdst < 0 {
         b""
+    } else if tm.tm_zone.is_null() {
+        // A program that knows C's members only leaves it so: the current zone's name is meant.
+        let names = LOCK.with(|| {
+            refresh();
+            tzname
+        });
+        crate::string::bytes(names[usize::from(tm.tm_isdst > 0)])
     } else {
         crate::string::bytes(tm.tm_zone)
     };
@@ -269,12 +277,17 @@ c_api! {
     }
     fn strptime(text: *const c_char, format: *const c_char, tm: *mut CTm) -> *mut c_char {
         let mut out = to_core(&*tm);
-        let name = (*tm).tm_zone;
-        // SAFETY: `local` takes the lock that guards the zone.
-        let used = time::strptime(crate::string::bytes(text), crate::string::bytes(format), &mut out, &|at| unsafe { local(at) }.map(|(tm, _)| tm));
+        let name = Cell::new((*tm).tm_zone);
+        let broken_down = |at| {
+            // SAFETY: `local` takes the lock that guards the zone.
+            let (tm, zone) = unsafe { local(at) }?;
+            name.set(zone);
+            Some(tm)
+        };
+        let used = time::strptime(crate::string::bytes(text), crate::string::bytes(format), &mut out, &broken_down);
         match used {
             Some(n) => {
-                *tm = to_c(&out, name);
+                *tm = to_c(&out, name.get());
                 text.add(n).cast_mut()
             }
             None => null_mut(),

@@ -51,6 +51,8 @@ static void networks(void) {
     SAME(getaddrinfo("::1", NULL, &hints, &list), 0);
     CHECK(list->ai_canonname && strcmp(list->ai_canonname, "::1") == 0);
     freeaddrinfo(list);
+    hints = (struct addrinfo){.ai_socktype = 77};
+    SAME(getaddrinfo("::1", "http", &hints, &list), EAI_SOCKTYPE);
     SAME(if_nametoindex("eth0"), 0); SAME(errno, ENODEV);
     char name[IF_NAMESIZE];
     CHECK(!if_indextoname(1, name)); SAME(errno, ENXIO);

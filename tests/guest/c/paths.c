@@ -6,7 +6,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,7 +236,17 @@ static void full_paths(void) {
     SAME(unlink("/full/link"), 0); SAME(rmdir("/full/in"), 0); SAME(rmdir("/full"), 0);
 }
 
+static void texts_of_paths(void) {
+    /* What needs no change is not written to. */
+    CHECK(strcmp(basename((char *)"/a/b"), "b") == 0 && strcmp(dirname((char *)"/"), "/") == 0 && strcmp(dirname((char *)"a"), ".") == 0);
+    char *place = getcwd(0, 3000);
+    CHECK(place && malloc_usable_size(place) >= 3000);
+    free(place);
+    CHECK(!getcwd(0, 1)); SAME(errno, ERANGE);
+}
+
 const struct test_case path_cases[] = {
+    {"texts_of_paths", texts_of_paths},
     {"full_paths", full_paths},
     {"at_functions", at_functions},
     {"links_between_schemes", links_between_schemes},

@@ -155,6 +155,25 @@ static void spawning(void) {
     SAME(status_of(pid), 1);
     SAME(posix_spawn_file_actions_destroy(&actions), 0);
 
+    /* What `open` takes for the process's own is the child's, as the actions before have left it. */
+    static const struct { const char *path; int flags, spawned, status; } own[] = {
+        {"/dev/fd/31", O_RDWR, 0, 1}, {"/dev/fd/31", O_RDWR | O_CLOEXEC, 0, 0}, {"/dev/stdin", O_RDONLY, 0, 1}, {"/dev/stdout", O_WRONLY, 0, 1},
+        {"/dev/stderr", O_WRONLY, 0, 1}, {"/dev/fd/32", O_RDONLY, EBADF, 0}, {"/dev/fd/99", O_RDONLY, EBADF, 0},
+    };
+    int not_childs = fcntl(open("/scheme/null", O_RDONLY), F_DUPFD, 32);
+    SAME(not_childs, 32);
+    for (unsigned i = 0; i < sizeof own / sizeof *own; i++) {
+        SAME(posix_spawn_file_actions_init(&actions), 0);
+        SAME(posix_spawn_file_actions_addopen(&actions, 31, "/scheme/null", O_RDWR, 0), 0);
+        SAME(posix_spawn_file_actions_addclose(&actions, 32), 0);
+        SAME(posix_spawn_file_actions_addopen(&actions, 30, own[i].path, own[i].flags, 0), 0);
+        SAME(100 * i + posix_spawn(&pid, self, &actions, 0, fd_args, environ), 100 * i + own[i].spawned);
+        if (!own[i].spawned)
+            SAME(100 * i + status_of(pid), 100 * i + own[i].status);
+        SAME(posix_spawn_file_actions_destroy(&actions), 0);
+    }
+    close(not_childs);
+
     mkdir("/spawned", 0755);
     int folder = open("/spawned", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; i < 4; i++) {

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,9 +311,19 @@ static void a_session_keeps_its_terminal(void) {
         if (tcgetsid(0) != getpid() || tcgetsid(line) != -1 || errno != ENOTTY)
             _exit(6);
         own = open("/dev/tty", O_RDWR);
-        _exit(own >= 0 && write(own, "here", 4) == 4 ? 9 : 7);
+        if (own < 0 || write(own, "here", 4) != 4)
+            _exit(7);
+        /* So does a child that is started with it. */
+        posix_spawn_file_actions_t actions;
+        char program[] = "/scheme/initfs/bin/test-terminal", said[] = "said", *args[] = {program, said, 0};
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/tty", O_WRONLY, 0);
+        _exit(posix_spawn(&other, program, &actions, 0, args, environ) == 0 && waitpid(other, &status, 0) == other && status == 0 ? 9 : 8);
     }
-    CHECK(is(text(master), "here"));
+    char got[16] = "";
+    for (ssize_t len = 0, more; len < 10 && (more = read(master, got + len, 10 - len)) > 0;)
+        len += more;
+    CHECK(is(got, "heresaid\r\n"));
     SAME(waitpid(child, &status, 0), child);
     CHECK(WIFEXITED(status));
     SAME(WEXITSTATUS(status), 9);
@@ -611,6 +622,13 @@ static void packets(void) {
     SAME(recv(server, buffer, 3, MSG_TRUNC), 6);
     CHECK(is(buffer, "abc"));
     SAME(recv(server, buffer, 4, 0), 2);
+    struct iovec part = {buffer, 3};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    for (int whole = 0; whole < 2; whole++) {
+        SAME(send(client, "abcdef", 6, 0), 6);
+        SAME(recvmsg(server, &message, whole ? MSG_TRUNC : 0), whole ? 6 : 3);
+        SAME(message.msg_flags, MSG_TRUNC);
+    }
     SAME(recv(server, buffer, 4, MSG_DONTWAIT), -1);
     SAME(errno, EAGAIN);
     close(client);
@@ -777,7 +795,10 @@ static void on_broken_pipe(int number) {
     raise(number);
 }
 
-int main(void) {
+/* With an argument, a child that says it. */
+int main(int argc, char **argv) {
+    if (argc > 1)
+        return puts(argv[1]) < 0;
     signal(SIGPIPE, on_broken_pipe);
     test_run_all("terminal", cases, sizeof cases / sizeof *cases);
     return test_failures != 0;

@@ -115,6 +115,47 @@ static void thread_stacks(void) {
     CHECK(me > (char *)base && me < (char *)base + got);
 }
 
+static sem_t may_end;
+
+static void *end_when_told(void *unused) {
+    sem_wait(&may_end);
+    return unused;
+}
+
+static void *tell_own_detachment(void *unused) {
+    (void)unused;
+    pthread_attr_t own;
+    int state = -1;
+    pthread_getattr_np(pthread_self(), &own);
+    pthread_attr_getdetachstate(&own, &state);
+    return (void *)(long)state;
+}
+
+/* Made so, become so, and not while somebody waits for the thread's end. */
+static void detachment(void) {
+    pthread_attr_t a;
+    pthread_t t;
+    int state;
+    void *value;
+    SAME(sem_init(&may_end, 0, 0), 0);
+    for (int made = 0; made < 2; made++) {
+        SAME(pthread_attr_init(&a), 0);
+        SAME(pthread_attr_setdetachstate(&a, made ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE), 0);
+        SAME(pthread_create(&t, &a, end_when_told, 0), 0);
+        for (int now = made; now < 2; now++) {
+            SAME(pthread_getattr_np(t, &a), 0);
+            SAME(pthread_attr_getdetachstate(&a, &state), 0);
+            SAME(state, now ? PTHREAD_CREATE_DETACHED : PTHREAD_CREATE_JOINABLE);
+            if (!now)
+                SAME(pthread_detach(t), 0);
+        }
+        SAME(sem_post(&may_end), 0);
+    }
+    SAME(pthread_create(&t, 0, tell_own_detachment, 0), 0);
+    SAME(pthread_join(t, &value), 0);
+    SAME((long)value, PTHREAD_CREATE_JOINABLE);
+}
+
 /* Nobody can use what is below a stack, as far down as was asked. */
 static void *look_below_stack(void *wanted) {
     pthread_attr_t own;
@@ -618,6 +659,7 @@ const struct test_case thread_cases[] = {
     {"thread_attributes", thread_attributes},
     {"threads_inherit_rounding", threads_inherit_rounding},
     {"thread_stacks", thread_stacks},
+    {"detachment", detachment},
     {"thread_guards", thread_guards},
     {"thread_lives", thread_lives},
     {"scheduling", scheduling},

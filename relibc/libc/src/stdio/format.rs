@@ -1,6 +1,6 @@
 //! The `printf` family.
 
-use super::{FILE, locked, stdout};
+use super::{BYTES, FILE, WIDE, oriented, stdout};
 use crate::sys::{self, last_error, set_errno};
 use crate::va::List;
 use alloc::vec::Vec;
@@ -124,7 +124,7 @@ unsafe fn gathered(
 }
 
 unsafe fn to_stream(file: *mut FILE, format: &[u8], list: *mut List, wide: bool) -> c_int {
-    locked(file, |f| {
+    oriented(file, if wide { WIDE } else { BYTES }, |f| {
         if f.stream.buffering() == Buffering::None {
             return gathered(format, list, wide, &mut |text| f.stream.write(text).1);
         }

@@ -1,7 +1,7 @@
 //! Opening, reading, writing and seeking.
 
 use super::device::{Backend, Fixed, Growing};
-use super::{FILE, discard, for_all, held, locked, stderr, stdin, stdout};
+use super::{BYTES, FILE, WIDE, discard, for_all, held, locked, oriented, stderr, stdin, stdout};
 use crate::string::bytes;
 use crate::sys::{self, flags, last_error, set_errno};
 use core::ffi::{c_char, c_int, c_long, c_void};
@@ -10,7 +10,7 @@ use core::slice::{from_raw_parts, from_raw_parts_mut};
 use core::sync::atomic::Ordering;
 use relibc_core::errno::{self, Errno};
 use relibc_core::multibyte::{Decoded, State, decode, encode};
-use relibc_core::stream::{Buffering, MemoryDevice, Seek};
+use relibc_core::stream::{Buffering, MemoryDevice, Seek, Terminator};
 
 const EOF: c_int = -1;
 const WEOF: u32 = u32::MAX;
@@ -52,6 +52,16 @@ unsafe fn mode(text: *const c_char) -> Option<Mode> {
         append,
         flags: bits,
     })
+}
+
+/// A stream that only appends begins at the end of its file, where its first byte will go: `ftell` is asked
+/// before. What cannot seek has no position.
+unsafe fn begin(fd: c_int, mode: &Mode) {
+    if mode.append && !mode.readable {
+        let saved = last_error();
+        sys::lseek(fd, 0, 2);
+        set_errno(saved);
+    }
 }
 
 fn fail<T>(e: Errno, value: T) -> T {
@@ -146,9 +156,6 @@ unsafe fn read_line(buffer: *mut c_char, size: c_int, file: &mut FILE) -> *mut c
 }
 
 unsafe fn get_wide(file: &mut FILE) -> u32 {
-    if file.orientation == 0 {
-        file.orientation = 1;
-    }
     loop {
         let c = get_byte(file);
         if c == EOF {
@@ -173,9 +180,6 @@ unsafe fn get_wide(file: &mut FILE) -> u32 {
 }
 
 fn put_wide(file: &mut FILE, c: u32) -> u32 {
-    if file.orientation == 0 {
-        file.orientation = 1;
-    }
     let mut buffer = [0; 4];
     match encode(crate::locale::charset(), c, &mut buffer) {
         Some(n) if put(file, &buffer[..n]) == n => c,
@@ -226,6 +230,7 @@ c_api! {
         if fd < 0 {
             return null_mut();
         }
+        begin(fd, &mode);
         FILE::new(Backend::Descriptor(fd), mode.readable, mode.writable, mode.append)
     }
     fn fdopen(fd: c_int, how: *const c_char) -> *mut FILE {
@@ -253,6 +258,7 @@ c_api! {
                         if mode.append {
                             sys::fcntl(fd, flags::F_SETFL, sys::fcntl(fd, flags::F_GETFL) | flags::O_APPEND);
                         }
+                        begin(fd, &mode);
                         Backend::Descriptor(fd)
                     }
                     _ => return fail(errno::EBADF, false),
@@ -264,6 +270,7 @@ c_api! {
                 if fd < 0 {
                     return false;
                 }
+                begin(fd, &mode);
                 Backend::Descriptor(fd)
             };
             f.stream = relibc_core::stream::Stream::new(device, mode.readable, mode.writable, mode.append);
@@ -293,23 +300,24 @@ c_api! {
         if truncate && size > 0 {
             *memory = 0;
         }
-        let contents = if truncate || owned { 0 } else if mode.append { crate::string::strnlen(memory.cast(), size) } else { size };
-        let device = MemoryDevice::new(Fixed { memory, size, owned }, contents, mode.append, true);
+        let contents = if truncate { 0 } else if mode.append { crate::string::strnlen(memory.cast(), size) } else { size };
+        let terminator = if mode.readable { Terminator::WithRoom } else { Terminator::Always };
+        let device = MemoryDevice::new(Fixed { memory, size, owned }, contents, mode.append, terminator);
         FILE::new(Backend::Fixed(device), mode.readable, mode.writable, mode.append)
     }
     fn open_memstream(address: *mut *mut c_char, length: *mut usize) -> *mut FILE {
-        let device = MemoryDevice::new(Growing { address, length, memory: null_mut(), size: 0 }, 0, false, false);
+        let device = MemoryDevice::new(Growing { address, length, memory: null_mut(), size: 0 }, 0, false, Terminator::None);
         let file = FILE::new(Backend::Growing(device), false, true, false);
         (*file).stream.device_mut().publish();
         file
     }
     fn open_wmemstream(address: *mut *mut i32, length: *mut usize) -> *mut FILE {
         let growing = Growing { address: address.cast(), length, memory: null_mut(), size: 0 };
-        let device = MemoryDevice::new(growing, 0, false, false);
+        let device = MemoryDevice::new(growing, 0, false, Terminator::None);
         let file = FILE::new(Backend::Wide(device, State::default()), false, true, false);
         // A position is told in characters, so none may be waiting as bytes.
         let _ = (*file).stream.set_buffering(Buffering::None, 0);
-        (*file).orientation = 1;
+        (*file).orientation = WIDE;
         (*file).stream.device_mut().publish();
         file
     }
@@ -354,17 +362,17 @@ c_api! {
     fn setbuf(file: *mut FILE, buffer: *mut c_char) { setvbuf(file, buffer, if buffer.is_null() { 2 } else { 0 }, 1024); }
     fn setbuffer(file: *mut FILE, buffer: *mut c_char, size: usize) { setvbuf(file, buffer, if buffer.is_null() { 2 } else { 0 }, size); }
     fn setlinebuf(file: *mut FILE) { setvbuf(file, null_mut(), 1, 0); }
-    fn fread(memory: *mut c_void, size: usize, count: usize, file: *mut FILE) -> usize { locked(file, |f| read_into(memory, size, count, f)) }
-    fn fwrite(memory: *const c_void, size: usize, count: usize, file: *mut FILE) -> usize { locked(file, |f| write_from(memory, size, count, f)) }
+    fn fread(memory: *mut c_void, size: usize, count: usize, file: *mut FILE) -> usize { oriented(file, BYTES, |f| read_into(memory, size, count, f)) }
+    fn fwrite(memory: *const c_void, size: usize, count: usize, file: *mut FILE) -> usize { oriented(file, BYTES, |f| write_from(memory, size, count, f)) }
     fn fread_unlocked(memory: *mut c_void, size: usize, count: usize, file: *mut FILE) -> usize { fread(memory, size, count, file) }
     fn fwrite_unlocked(memory: *const c_void, size: usize, count: usize, file: *mut FILE) -> usize { fwrite(memory, size, count, file) }
-    fn fgetc(file: *mut FILE) -> c_int { locked(file, |f| get_byte(f)) }
-    fn getc(file: *mut FILE) -> c_int { locked(file, |f| get_byte(f)) }
+    fn fgetc(file: *mut FILE) -> c_int { oriented(file, BYTES, |f| get_byte(f)) }
+    fn getc(file: *mut FILE) -> c_int { oriented(file, BYTES, |f| get_byte(f)) }
     fn getchar() -> c_int { fgetc(stdin) }
     fn fgetc_unlocked(file: *mut FILE) -> c_int { fgetc(file) }
     fn getc_unlocked(file: *mut FILE) -> c_int { fgetc(file) }
     fn getchar_unlocked() -> c_int { fgetc(stdin) }
-    fn fputc(c: c_int, file: *mut FILE) -> c_int { locked(file, |f| if put(f, &[c as u8]) == 1 { c_int::from(c as u8) } else { EOF }) }
+    fn fputc(c: c_int, file: *mut FILE) -> c_int { oriented(file, BYTES, |f| if put(f, &[c as u8]) == 1 { c_int::from(c as u8) } else { EOF }) }
     fn putc(c: c_int, file: *mut FILE) -> c_int { fputc(c, file) }
     fn putchar(c: c_int) -> c_int { fputc(c, stdout) }
     fn fputc_unlocked(c: c_int, file: *mut FILE) -> c_int { fputc(c, file) }
@@ -374,21 +382,21 @@ c_api! {
         if c == EOF {
             return EOF;
         }
-        locked(file, |f| match f.stream.unget(c as u8) {
+        oriented(file, BYTES, |f| match f.stream.unget(c as u8) {
             Ok(()) => c_int::from(c as u8),
             Err(e) => fail(e, EOF),
         })
     }
-    fn fgets(buffer: *mut c_char, size: c_int, file: *mut FILE) -> *mut c_char { locked(file, |f| read_line(buffer, size, f)) }
+    fn fgets(buffer: *mut c_char, size: c_int, file: *mut FILE) -> *mut c_char { oriented(file, BYTES, |f| read_line(buffer, size, f)) }
     fn fgets_unlocked(buffer: *mut c_char, size: c_int, file: *mut FILE) -> *mut c_char { fgets(buffer, size, file) }
     fn fputs(text: *const c_char, file: *mut FILE) -> c_int {
         let text = bytes(text);
-        locked(file, |f| if put(f, text) == text.len() { 1 } else { EOF })
+        oriented(file, BYTES, |f| if put(f, text) == text.len() { 1 } else { EOF })
     }
     fn fputs_unlocked(text: *const c_char, file: *mut FILE) -> c_int { fputs(text, file) }
     fn puts(text: *const c_char) -> c_int {
         let text = bytes(text);
-        locked(stdout, |f| if put(f, text) == text.len() && put(f, b"\n") == 1 { 1 } else { EOF })
+        oriented(stdout, BYTES, |f| if put(f, text) == text.len() && put(f, b"\n") == 1 { 1 } else { EOF })
     }
     fn getw(file: *mut FILE) -> c_int {
         let mut word = 0;
@@ -400,7 +408,7 @@ c_api! {
             return fail(errno::EINVAL, -1);
         }
         let mut text = alloc::vec::Vec::new();
-        let result = locked(file, |f| {
+        let result = oriented(file, BYTES, |f| {
             before_reading(f);
             f.stream.read_until(delimiter as u8, isize::MAX as usize, &mut text)
         });
@@ -473,13 +481,13 @@ c_api! {
     fn __flbf(file: *mut FILE) -> c_int { locked(file, |f| c_int::from(f.stream.buffering() == Buffering::Line)) }
     fn __fpurge(file: *mut FILE) { locked(file, |f| f.stream.purge()); }
 
-    fn fgetwc(file: *mut FILE) -> u32 { locked(file, |f| get_wide(f)) }
+    fn fgetwc(file: *mut FILE) -> u32 { oriented(file, WIDE, |f| get_wide(f)) }
     fn getwc(file: *mut FILE) -> u32 { fgetwc(file) }
     fn getwchar() -> u32 { fgetwc(stdin) }
     fn ungetwc(c: u32, file: *mut FILE) -> u32 {
         let mut buffer = [0; 4];
         let Some(n) = encode(crate::locale::charset(), c, &mut buffer).filter(|_| c != WEOF) else { return WEOF };
-        locked(file, |f| {
+        oriented(file, WIDE, |f| {
             for b in buffer[..n].iter().rev() {
                 if let Err(e) = f.stream.unget(*b) {
                     return fail(e, WEOF);
@@ -490,7 +498,7 @@ c_api! {
     }
     fn fgetws(buffer: *mut i32, size: c_int, file: *mut FILE) -> *mut i32 {
         let Some(room) = usize::try_from(size).ok().and_then(|s| s.checked_sub(1)) else { return fail(errno::EINVAL, null_mut()) };
-        locked(file, |f| {
+        oriented(file, WIDE, |f| {
             let mut n = 0;
             while n < room {
                 let c = get_wide(f);
@@ -510,12 +518,12 @@ c_api! {
             buffer
         })
     }
-    fn fputwc(c: i32, file: *mut FILE) -> u32 { locked(file, |f| put_wide(f, c as u32)) }
+    fn fputwc(c: i32, file: *mut FILE) -> u32 { oriented(file, WIDE, |f| put_wide(f, c as u32)) }
     fn putwc(c: i32, file: *mut FILE) -> u32 { fputwc(c, file) }
     fn putwchar(c: i32) -> u32 { fputwc(c, stdout) }
     fn fputws(text: *const i32, file: *mut FILE) -> c_int {
         let text = crate::wchar::wide(text);
-        locked(file, |f| if text.iter().all(|c| put_wide(f, *c as u32) != WEOF) { 0 } else { EOF })
+        oriented(file, WIDE, |f| if text.iter().all(|c| put_wide(f, *c as u32) != WEOF) { 0 } else { EOF })
     }
     fn fwide(file: *mut FILE, how: c_int) -> c_int {
         locked(file, |f| {

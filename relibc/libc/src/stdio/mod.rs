@@ -160,6 +160,24 @@ pub(crate) unsafe fn locked<R>(file: *mut FILE, action: impl FnOnce(&mut FILE) -
     })
 }
 
+/// Orientations of streams: to bytes, or to wide characters. 0 is none yet.
+const BYTES: c_int = -1;
+const WIDE: c_int = 1;
+
+/// [`locked`] for what is of an orientation, which a stream without one gets by it.
+pub(crate) unsafe fn oriented<R>(
+    file: *mut FILE,
+    orientation: c_int,
+    action: impl FnOnce(&mut FILE) -> R,
+) -> R {
+    locked(file, |f| {
+        if f.orientation == 0 {
+            f.orientation = orientation;
+        }
+        action(f)
+    })
+}
+
 /// Runs `action` with the stream locked, which may be about to go or to become another one.
 unsafe fn held<R>(file: *mut FILE, action: impl FnOnce(&mut FILE) -> R) -> R {
     (*file).acquire();

@@ -1,7 +1,7 @@
 //! The `scanf` family.
 
 use super::io::before_reading;
-use super::{FILE, format::narrow, locked, stdin};
+use super::{BYTES, FILE, WIDE, format::narrow, oriented, stdin};
 use crate::sys::{malloc, set_errno};
 use crate::va::List;
 use core::ffi::{c_char, c_int};
@@ -182,12 +182,12 @@ unsafe fn run(source: impl Source, format: &[u8], list: *mut List, wide: bool) -
 }
 
 c_api! {
-    fn vfscanf(file: *mut FILE, format: *const c_char, list: *mut List) -> c_int { locked(file, |f| run(f, crate::string::bytes(format), list, false)) }
+    fn vfscanf(file: *mut FILE, format: *const c_char, list: *mut List) -> c_int { oriented(file, BYTES, |f| run(f, crate::string::bytes(format), list, false)) }
     fn vscanf(format: *const c_char, list: *mut List) -> c_int { vfscanf(stdin, format, list) }
     fn vsscanf(text: *const c_char, format: *const c_char, list: *mut List) -> c_int { run(Text(text.cast::<u8>()), crate::string::bytes(format), list, false) }
     fn vfwscanf(file: *mut FILE, format: *const i32, list: *mut List) -> c_int {
         let Some(format) = narrow(format) else { return -1 };
-        locked(file, |f| {
+        oriented(file, WIDE, |f| {
             if f.orientation == 0 {
                 f.orientation = 1;
             }

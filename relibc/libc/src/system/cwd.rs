@@ -133,6 +133,10 @@ unsafe fn current(buffer: *mut c_char, len: usize) -> Result<*mut c_char> {
     if len != 0 && text.len() >= len {
         return fail(ERANGE);
     }
+    if len != 0 {
+        // As long as was asked for: the program may make the path longer in place.
+        return super::allocate_for_text(&text, len);
+    }
     allocate_text(&text)
 }
 

@@ -30,6 +30,28 @@ pub(crate) fn of_path(name: c_int) -> c_long {
     }
 }
 
+/// The issue of POSIX that versions and options are of.
+const ISSUE: c_long = 200_809;
+
+/// Options whose names the `libc` crate does not have; the numbers are Linux's. `None` for other names.
+fn of_option(name: c_int) -> Option<c_long> {
+    match name {
+        7 | 8 | 155 | 157 => Some(1), // _SC_JOB_CONTROL, _SC_SAVED_IDS, _SC_REGEXP, _SC_SHELL
+        11 | 15 | 16 | 19 => Some(ISSUE), // _SC_TIMERS, _SC_FSYNC, _SC_MAPPED_FILES, _SC_MEMORY_PROTECTION
+        21 | 22 | 46 => Some(ISSUE), // _SC_SEMAPHORES, _SC_SHARED_MEMORY_OBJECTS, _SC_2_VERSION
+        67 | 68 | 82 => Some(ISSUE), // _SC_THREADS, _SC_THREAD_SAFE_FUNCTIONS, _SC_THREAD_PROCESS_SHARED
+        77 | 78 => Some(ISSUE),      // _SC_THREAD_ATTR_STACKADDR, _SC_THREAD_ATTR_STACKSIZE
+        133 | 137 => Some(ISSUE),    // _SC_BARRIERS, _SC_CLOCK_SELECTION
+        138 | 139 | 149 => Some(ISSUE), // _SC_CPUTIME, _SC_THREAD_CPUTIME, _SC_MONOTONIC_CLOCK
+        153 | 154 => Some(ISSUE),    // _SC_READER_WRITER_LOCKS, _SC_SPIN_LOCKS
+        159 | 164 => Some(ISSUE),    // _SC_SPAWN, _SC_TIMEOUTS
+        _ => None,
+    }
+}
+
+/// `SIGRTMIN` to `SIGRTMAX` of `<signal.h>`.
+const REALTIME_SIGNALS: c_long = 30;
+
 fn of_system(name: c_int) -> c_long {
     match name {
         libc::_SC_ARG_MAX => rt_core::stack::MAX_LEN as c_long,
@@ -40,7 +62,7 @@ fn of_system(name: c_int) -> c_long {
         }
         libc::_SC_STREAM_MAX | libc::_SC_CHILD_MAX => -1,
         libc::_SC_TZNAME_MAX => 255,
-        libc::_SC_VERSION => 200_809,
+        libc::_SC_VERSION => ISSUE,
         libc::_SC_PAGESIZE => rt_core::PAGE_SIZE as c_long,
         85 => frames(b"total "), // _SC_PHYS_PAGES
         86 => frames(b"free "),  // _SC_AVPHYS_PAGES
@@ -52,11 +74,18 @@ fn of_system(name: c_int) -> c_long {
         libc::_SC_SYMLOOP_MAX => 40,
         libc::_SC_HOST_NAME_MAX => 255,
         libc::_SC_SIGQUEUE_MAX => 32,
-        libc::_SC_REALTIME_SIGNALS => 200_809,
-        _ => {
+        libc::_SC_REALTIME_SIGNALS => ISSUE,
+        31 => REALTIME_SIGNALS,         // _SC_RTSIG_MAX
+        32 | 76 => -1,                  // _SC_SEM_NSEMS_MAX, _SC_THREAD_THREADS_MAX: no limit
+        33 => c_long::from(c_int::MAX), // _SC_SEM_VALUE_MAX
+        43 | 75 => 4096,                // _SC_LINE_MAX, _SC_THREAD_STACK_MIN
+        60 | 74 => 1024,                // _SC_IOV_MAX, _SC_THREAD_KEYS_MAX
+        73 => 4,                        // _SC_THREAD_DESTRUCTOR_ITERATIONS
+        89 => 700,                      // _SC_XOPEN_VERSION
+        _ => of_option(name).unwrap_or_else(|| {
             super::report(redox_rt::Error::new(EINVAL));
             -1
-        }
+        }),
     }
 }
 

@@ -145,11 +145,16 @@ pub(crate) unsafe fn give_text(text: &[u8], buffer: *mut c_char, len: usize) -> 
 
 /// A copy of text that the caller releases with `free`.
 pub(crate) unsafe fn allocate_text(text: &[u8]) -> Result<*mut c_char> {
-    let memory = heap::malloc(text.len() + 1).cast::<c_char>();
+    allocate_for_text(text, text.len() + 1)
+}
+
+/// [`allocate_text`] with `room` bytes, which are enough for the text and its end.
+pub(crate) unsafe fn allocate_for_text(text: &[u8], room: usize) -> Result<*mut c_char> {
+    let memory = heap::malloc(room).cast::<c_char>();
     if memory.is_null() {
         return fail(syscall::ENOMEM);
     }
-    give_text(text, memory, text.len() + 1)?;
+    give_text(text, memory, room)?;
     Ok(memory)
 }
 

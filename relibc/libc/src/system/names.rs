@@ -17,6 +17,7 @@ const EAI_BADFLAGS: c_int = -1;
 const EAI_NONAME: c_int = -2;
 const EAI_AGAIN: c_int = -3;
 const EAI_FAMILY: c_int = -6;
+const EAI_SOCKTYPE: c_int = -7;
 const EAI_SERVICE: c_int = -8;
 const EAI_OVERFLOW: c_int = -12;
 const NI_NAMEREQD: c_int = 8;
@@ -99,6 +100,12 @@ unsafe fn look_up(
     }
     if node.is_null() && service.is_null() {
         return EAI_NONAME;
+    }
+    if !matches!(
+        kind,
+        0 | libc::SOCK_STREAM | libc::SOCK_DGRAM | libc::SOCK_RAW
+    ) {
+        return EAI_SOCKTYPE;
     }
     let port = match (service.is_null(), string(service)) {
         (true, _) => 0,
@@ -243,7 +250,7 @@ c_api! {
             -4 => c"Name resolution failed",
             -5 => c"No address for the name",
             EAI_FAMILY => c"Address family not supported",
-            -7 => c"Socket type not supported",
+            EAI_SOCKTYPE => c"Socket type not supported",
             EAI_SERVICE => c"Service not known",
             -9 => c"No address of that family for the name",
             -10 => c"Out of memory",

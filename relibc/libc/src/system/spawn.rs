@@ -17,6 +17,7 @@ use redox_rt::context::FileTable;
 use redox_rt::spawn::{Command, Grant, Role};
 use redox_rt::tcb::Tcb;
 use redox_rt::{Error, Fd, Result, namespace, process as rt, signal, sys};
+use rt_core::path::{Own, own};
 use syscall::flag::{O_DIRECTORY, O_STAT, UPPER_FDTBL_TAG};
 use syscall::{EBADF, EINVAL, ENOMEM, ESRCH};
 
@@ -259,9 +260,21 @@ impl World {
             }
             Action::Open(to, path, flags, mode) => {
                 let raw = file::kernel_flags(*flags, *mode)?;
-                let new = Fd::from_raw(self.open(path.to_bytes(), raw)?);
-                self.opened.try_reserve(1).map_err(|_| Error::new(ENOMEM))?;
                 let cloexec = *flags & libc::O_CLOEXEC != 0;
+                let path = path.to_bytes();
+                // Where nothing may be named outside a directory, neither may this.
+                let own = own(path).filter(|_| !namespace::is_confined());
+                if let Some(Own::Descriptor(number)) = own {
+                    // The child's, as the actions before have left it.
+                    let Grant { from, rights, .. } = self.get(number)?;
+                    return self.put(from, *to, rights, cloexec);
+                }
+                let new = match own {
+                    Some(_) => namespace::open(path, raw, sys::FD_ANY_UPPER)?,
+                    None => self.open(path, raw)?,
+                };
+                let new = Fd::from_raw(new);
+                self.opened.try_reserve(1).map_err(|_| Error::new(ENOMEM))?;
                 self.put(new.raw(), *to, Rights::FULL, cloexec)?;
                 self.opened.push(new);
             }

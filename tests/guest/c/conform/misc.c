@@ -57,6 +57,14 @@ static void names(void) {
     row("secure_getenv: %s", secure_getenv("ONE"));
 }
 
+static void causes(void) {
+    row("ILL_: %d %d %d %d %d %d %d %d", ILL_ILLOPC, ILL_ILLOPN, ILL_ILLADR, ILL_ILLTRP, ILL_PRVOPC, ILL_PRVREG, ILL_COPROC, ILL_BADSTK);
+    row("FPE_: %d %d %d %d %d %d %d %d", FPE_INTDIV, FPE_INTOVF, FPE_FLTDIV, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES, FPE_FLTINV, FPE_FLTSUB);
+    row("SEGV_: %d %d, BUS_: %d %d %d", SEGV_MAPERR, SEGV_ACCERR, BUS_ADRALN, BUS_ADRERR, BUS_OBJERR);
+    row("TRAP_: %d %d, SI_: %d", TRAP_BRKPT, TRAP_TRACE, SI_KERNEL);
+    row("POLL_: %d %d %d %d %d %d", POLL_IN, POLL_OUT, POLL_MSG, POLL_ERR, POLL_PRI, POLL_HUP);
+}
+
 static int child(void (*run)(void)) {
     fflush(NULL);
     pid_t pid = fork();
@@ -133,4 +141,5 @@ void section_misc(void) {
     listen(perror_said);
     row("perror: %d", strncmp(said, "prefix: ", 8) == 0 && strstr(said, strerror(EINVAL)) != NULL);
     names();
+    causes();
 }

@@ -83,6 +83,7 @@ static void modes(void) {
             row("fopen(%s): %s", kinds[i], error(errno));
             continue;
         }
+        row("fopen(%s): at %ld", kinds[i], ftell(f));
         errno = 0;
         int wrote = fputs("ab", f), e1 = errno;
         int flushed = fflush(f);
@@ -219,6 +220,21 @@ static void memory(void) {
     int n = fputs("too long for it", f);
     row("full: %d", n < 0 || ferror(f) || 1);
     fclose(f);
+    static const struct { const char *how, *text; } fixed[] = {{"w", "abc"}, {"w", "abcd"}, {"w", "abcdef"}, {"w+", "abc"}, {"r+", "abcd"}};
+    for (size_t i = 0; i < COUNT(fixed); i++) {
+        memcpy(b, "\0######", 8);
+        f = fmemopen(b, 4, fixed[i].how);
+        fputs(fixed[i].text, f);
+        fflush(f);
+        fclose(f);
+        row("fmemopen(%s) of %s: %s", fixed[i].how, fixed[i].text, shown_bytes(b, 5));
+    }
+    static const char *const own[] = {"r+", "w+", "a+", "r"};
+    for (size_t i = 0; i < COUNT(own); i++) {
+        f = fmemopen(NULL, 8, own[i]);
+        row("fmemopen(NULL, %s): %d, end %ld", own[i], fseek(f, 0, SEEK_END), ftell(f));
+        fclose(f);
+    }
     f = fmemopen(b, 4, "r");
     row("short: %zu", fread(b + 8, 1, 8, f));
     fclose(f);
@@ -287,6 +303,43 @@ static void wide(void) {
     setlocale(LC_ALL, "C");
 }
 
+/* What a stream without orientation gets by its first use. */
+static int oriented_by(int use) {
+    FILE *f = fopen(path, "w+");
+    char b[8], *line = NULL;
+    wchar_t w[8];
+    size_t size = 0;
+    int x;
+    switch (use) {
+    case 0: fputc('a', f); break;
+    case 1: fputs("a", f); break;
+    case 2: fwrite("a", 1, 1, f); break;
+    case 3: fprintf(f, "a"); break;
+    case 4: fgetc(f); break;
+    case 5: fgets(b, 8, f); break;
+    case 6: fread(b, 1, 1, f); break;
+    case 7: getline(&line, &size, f); break;
+    case 8: fscanf(f, "%d", &x); break;
+    case 9: fputwc(L'a', f); break;
+    case 10: fputws(L"a", f); break;
+    case 11: fwprintf(f, L"a"); break;
+    case 12: fgetwc(f); break;
+    case 13: fgetws(w, 8, f); break;
+    case 14: fwscanf(f, L"%d", &x); break;
+    case 15: fseek(f, 0, SEEK_END); break;
+    case 16: fflush(f); break;
+    }
+    int orientation = fwide(f, 0);
+    fclose(f);
+    free(line);
+    return (orientation > 0) - (orientation < 0);
+}
+
+static void orientations(void) {
+    for (int use = 0; use < 17; use++)
+        row("orientation by %d: %d", use, oriented_by(use));
+}
+
 static void standard(void) {
     /* Standard output and input become files for a moment. */
     fflush(stdout);
@@ -316,6 +369,11 @@ static void standard(void) {
 static void reopened(void) {
     FILE *f = fopen(path, "w");
     fputs("old", f);
+    f = freopen(path, "a", f);
+    row("freopen(a): %ld", ftell(f));
+    rewind(f);
+    f = freopen(NULL, "a", f);
+    row("freopen(NULL, a): %ld", ftell(f));
     FILE *g = freopen(other, "w", f);
     row("freopen: %d", g == f);
     fputs("new", g);
@@ -358,6 +416,7 @@ void section_streams(void) {
     formats();
     memory();
     wide();
+    orientations();
     standard();
     reopened();
 }

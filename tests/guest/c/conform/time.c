@@ -78,6 +78,14 @@ void section_time(void) {
         char *end = strptime(texts[i][0], texts[i][1], &t);
         row("strptime(%s, %s): %ld; %d-%d-%d %d:%d:%d", texts[i][0], texts[i][1], end ? (long)(end - texts[i][0]) : -1, end ? t.tm_year : 0, end ? t.tm_mon : 0, end ? t.tm_mday : 0, end ? t.tm_hour : 0, end ? t.tm_min : 0, end ? t.tm_sec : 0);
     }
+    for (int dst = -1; dst < 2; dst++) {
+        t = (struct tm){.tm_year = 124, .tm_mday = 1, .tm_isdst = dst};
+        size_t n = strftime(b, sizeof b, "[%Z]", &t);
+        row("no zone, dst %d: %zu %s", dst, n, b);
+    }
+    memset(&t, 0, sizeof t);
+    strptime("1720000000", "%s", &t);
+    row("zone of strptime(%%s): %s %d", t.tm_zone ? t.tm_zone : "-", t.tm_isdst);
     row("difftime: %g", difftime(5, 3));
     setenv("TZ", "UTC0", 1);
     tzset();

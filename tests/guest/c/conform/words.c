@@ -65,6 +65,7 @@ static void components(void) {
         row("%s: %s %s", paths[i], base, folder);
     }
     row("null: %s", dirname(NULL));
+    row("literal: %s %s", basename((char *)"/usr/lib"), basename((char *)"lib"));
 }
 
 static void addresses(void) {

@@ -82,6 +82,17 @@ struct Received {
     ticket: u64,
 }
 
+impl Received {
+    /// The length that is answered: with `MSG_TRUNC` the message's, also of what there was no room for.
+    fn told(&self, flags: c_int) -> usize {
+        if flags & MSG_TRUNC != 0 {
+            self.whole
+        } else {
+            self.data.len()
+        }
+    }
+}
+
 fn receive(number: usize, room: usize, flags: c_int, most: usize) -> Result<Received> {
     let mut buffer = vec![0; HEADER + room.min(LONGEST)];
     let mut bits = nonblock(number, flags)?;
@@ -168,12 +179,7 @@ unsafe fn receive_from(
         *place = *byte;
     }
     give_name(&received.name, address, len);
-    let whole = flags & MSG_TRUNC != 0;
-    Ok(if whole {
-        received.whole
-    } else {
-        received.data.len()
-    })
+    Ok(received.told(flags))
 }
 
 unsafe fn parts<'a>(message: &libc::msghdr) -> Result<&'a [libc::iovec]> {
@@ -312,7 +318,7 @@ unsafe fn receive_parts(number: c_int, message: &mut libc::msghdr, flags: c_int)
     if lost {
         message.msg_flags |= MSG_CTRUNC;
     }
-    Ok(received.data.len())
+    Ok(received.told(flags))
 }
 
 unsafe fn target<'a>(address: *const libc::sockaddr, len: u32) -> Result<&'a [u8]> {

@@ -65,6 +65,10 @@ impl Attributes {
         self.guard_len = len;
     }
 
+    pub(crate) const fn set_detached(&mut self, is_detached: bool) {
+        self.detached = is_detached as u8;
+    }
+
     pub(crate) const fn is_detached(&self) -> bool {
         self.detached == DETACHED as u8
     }

@@ -39,6 +39,7 @@ pub(crate) struct Thread {
     id: u32,
     /// Absent once joined or detached.
     handle: Mutex<Option<rt::Thread>>,
+    is_detached: AtomicBool,
     result: AtomicPtr<c_void>,
     /// Null until it is known, [`ENDED`] in the end.
     tcb: AtomicPtr<Tcb>,
@@ -108,6 +109,7 @@ static MAIN: Thread = Thread {
     owners: AtomicU32::new(2),
     id: 1,
     handle: Mutex::new(None),
+    is_detached: AtomicBool::new(false),
     result: AtomicPtr::new(null_mut()),
     tcb: AtomicPtr::new(null_mut()),
     tcb_in_use: Mutex::new(()),
@@ -274,6 +276,7 @@ pub(crate) unsafe fn spawn(
         owners: AtomicU32::new(2),
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         handle: Mutex::new(None),
+        is_detached: AtomicBool::new(attributes.is_detached()),
         result: AtomicPtr::new(null_mut()),
         tcb: AtomicPtr::new(null_mut()),
         tcb_in_use: Mutex::new(()),
@@ -394,6 +397,7 @@ c_api! {
     fn pthread_detach(thread: *const Thread) -> c_int {
         code(take_handle(thread).map(|handle| {
             drop(handle);
+            (*thread).is_detached.store(true, Ordering::Relaxed);
             release(thread);
         }))
     }
@@ -454,6 +458,7 @@ c_api! {
             new.set_stack(base, len);
             new.set_guard(guard);
         }
+        new.set_detached((*thread).is_detached.load(Ordering::Relaxed));
         attributes.write(new);
         0
     }
