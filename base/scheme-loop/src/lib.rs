@@ -143,7 +143,7 @@ impl Answers<'_> {
         let mut buffer = Buffer::new();
         while self.count > 0 {
             let staged = self.stage(&mut buffer);
-            let bytes = buffer.bytes_mut().get(..staged * CQE).unwrap_or(&mut []);
+            let bytes = buffer.bytes_mut().get(..staged * CQE).unwrap_or(&[]);
             let written = self.socket.write(bytes);
             self.count = staged;
             match written {
@@ -157,6 +157,7 @@ impl Answers<'_> {
 
     /// The first answers have been written.
     #[cold]
+    #[inline(never)]
     fn forget_first(&mut self, written: usize) {
         let written = written.min(self.count);
         self.list.copy_within(written..self.count, 0);
@@ -170,6 +171,7 @@ impl Answers<'_> {
     /// # Errors
     /// The socket's, when it is not about an answer.
     #[cold]
+    #[inline(never)]
     fn after(&mut self, error: Error) -> Result<()> {
         if error.errno == EINTR {
             return Ok(());
