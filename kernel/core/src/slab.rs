@@ -447,7 +447,8 @@ impl<T> Slab<T> {
     /// Costs a step per vacant slot passed.
     pub fn next_from(&self, index: u32) -> Option<Id<T>> {
         let first = (index >> CHUNK_SHIFT) as usize;
-        for (occupancy, number) in self.occupancy.iter().zip(0u32..).skip(first) {
+        let rest = self.occupancy.get(first..).unwrap_or_default();
+        for (occupancy, number) in rest.iter().zip(index >> CHUNK_SHIFT..) {
             let mut live = occupancy.taken & !occupancy.retired;
             if number as usize == first {
                 live &= u32::MAX.wrapping_shl(index & CHUNK_MASK);

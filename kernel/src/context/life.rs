@@ -192,6 +192,9 @@ impl Kernel {
         if let Some(space) = space {
             self.release_space(space);
         }
+        if under_way {
+            self.abandon_transfer(id);
+        }
         self.context_changed(id);
         self.reap(id);
     }
@@ -210,6 +213,10 @@ impl Kernel {
             }
             if let Some(space) = context.space.take() {
                 self.release_space(space);
+            }
+            if let Some(signal) = context.signal.take() {
+                self.memory.release(signal.thread_frame);
+                self.memory.release(signal.proc_frame);
             }
         }
     }

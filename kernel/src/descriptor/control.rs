@@ -391,7 +391,12 @@ impl Kernel {
     fn fresh_description(&mut self, id: Id<Description>) -> Outcome<Id<Description>> {
         let original = self.description(id)?;
         let origin = original.origin.unwrap_or(id);
-        let mut fresh = Description::new(original.kind, original.flags as usize & O_ACCMODE);
+        let mut kind = original.kind;
+        if let Kind::Time(clock) = &mut kind {
+            // The alarm is the original's.
+            (clock.alarm, clock.due) = (None, false);
+        }
+        let mut fresh = Description::new(kind, original.flags as usize & O_ACCMODE);
         fresh.positioned = original.positioned;
         fresh.notify_detach = original.notify_detach;
         fresh.origin = Some(origin);
@@ -465,6 +470,9 @@ impl Kernel {
             self.forget_description(id);
         }
         let Some(origin) = origin else { return false };
+        if let Some(Kind::Time(clock)) = self.descriptions.get(id).map(|copy| copy.kind) {
+            self.cancel_alarm(clock);
+        }
         self.descriptions.discard(id);
         self.release_description(origin);
         true

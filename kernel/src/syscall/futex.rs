@@ -83,23 +83,29 @@ impl Kernel {
         Err(Halt::Blocked)
     }
 
-    fn futex_waiter(&mut self, key: WaitKey) -> Option<Id<Context>> {
-        let mut at = self.waiters.bucket(key).front();
+    /// The first waiter at `key` among those of its bucket from `at` on, and who comes after.
+    fn futex_waiter(
+        &self,
+        key: WaitKey,
+        mut at: Option<Id<Context>>,
+    ) -> Option<(Id<Context>, Option<Id<Context>>)> {
         while let Some(id) = at {
             let context = self.contexts.get(id)?;
-            if context.waiting_in == Some(WaitPlace::Object(key)) && context.wait == Wait::Futex {
-                return Some(id);
-            }
             at = context.queue.next();
+            if context.waiting_in == Some(WaitPlace::Object(key)) && context.wait == Wait::Futex {
+                return Some((id, at));
+            }
         }
         None
     }
 
     fn futex_wake(&mut self, key: WaitKey, count: usize) -> usize {
         let mut woken = 0;
+        let mut at = self.waiters.bucket(key).front();
         while woken < count
-            && let Some(id) = self.futex_waiter(key)
+            && let Some((id, next)) = self.futex_waiter(key, at)
         {
+            at = next;
             self.wake_with(id, Ok(0));
             woken = woken.wrapping_add(1);
         }
@@ -111,9 +117,11 @@ impl Kernel {
         if from == to {
             return moved;
         }
+        let mut at = self.waiters.bucket(from).front();
         while moved < count
-            && let Some(id) = self.futex_waiter(from)
+            && let Some((id, next)) = self.futex_waiter(from, at)
         {
+            at = next;
             self.waiters.bucket(from).remove(&mut self.contexts, id);
             self.waiters.bucket(to).push_back(&mut self.contexts, id);
             if let Some(context) = self.contexts.get_mut(id) {

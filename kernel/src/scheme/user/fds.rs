@@ -6,6 +6,7 @@ use crate::{
     descriptor::Entry,
     error::{Halt, Outcome, fail},
     kernel::Kernel,
+    scheme::Kind,
 };
 use alloc::vec::Vec;
 use cap_abi::Rights;
@@ -184,6 +185,9 @@ impl Kernel {
         let Some(context) = self.contexts.get(caller) else {
             return fail(EBADF);
         };
+        if context.request.abandoned {
+            return fail(EBADF);
+        }
         let Then::RecvFd(recv) = context.request.then else {
             return fail(EINVAL);
         };
@@ -197,9 +201,14 @@ impl Kernel {
             flags.contains(CallFlags::FD_CLONE),
             flags.contains(CallFlags::FD_EXCLUSIVE),
         )?;
+        // With its own socket in a call of its own, a daemon that ends would leave the caller without an answer.
+        let own = entries.iter().any(|entry| {
+            let description = self.descriptions.get(entry.desc);
+            description.is_some_and(|description| description.kind == Kind::Socket(scheme))
+        });
         let reserved = match self.contexts.get_mut(caller) {
-            Some(context) => context.request.transfer.try_reserve(entries.len()).is_ok(),
-            None => false,
+            Some(context) if !own => context.request.transfer.try_reserve(entries.len()).is_ok(),
+            _ => false,
         };
         for entry in entries {
             match self.contexts.get_mut(caller) {
@@ -207,7 +216,11 @@ impl Kernel {
                 _ => self.drop_entry(entry),
             }
         }
-        if reserved { Ok(count) } else { fail(ENOMEM) }
+        match (own, reserved) {
+            (true, _) => fail(EINVAL),
+            (_, true) => Ok(count),
+            _ => fail(ENOMEM),
+        }
     }
 
     /// The older form of [`Kernel::obtain_fds`]: a completion entry. The result word is the number

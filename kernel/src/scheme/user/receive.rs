@@ -123,6 +123,24 @@ impl Kernel {
         }
     }
 
+    /// The caller of a call under way is gone: what was on its way with the call goes too, since it may be all
+    /// that keeps the scheme which would answer.
+    pub fn abandon_transfer(&mut self, caller: Id<Context>) {
+        let Some(context) = self.contexts.get_mut(caller) else {
+            return;
+        };
+        if context.request.transfer.is_empty() {
+            return;
+        }
+        let then = context.request.then;
+        if matches!(then, Then::RecvFd(_)) {
+            // An answer that comes yet is none that makes an object.
+            context.request.then = Then::Value;
+            self.give_up(then);
+        }
+        self.drop_transfer(caller);
+    }
+
     /// Drops the descriptors that were on their way with a call.
     pub fn drop_transfer(&mut self, caller: Id<Context>) {
         let Some(context) = self.contexts.get_mut(caller) else {

@@ -1,10 +1,12 @@
 //! Clocks, sleeping and waking in time. Nothing here asserts how long anything takes, only that nothing
 //! comes too early or out of order.
 
+use cap_abi::Rights;
+use cap_abi::fcntl::{LEASE_FRESH_DESCRIPTION, LeaseParams};
 use cap_abi::proc::CLOCK_THREAD_CPUTIME;
 use guest_test::{Outcome, check, check_eq, check_error};
 use redox_rt::context::{Context, read_status_and_time};
-use redox_rt::{Result, sys};
+use redox_rt::{Fd, Result, sys};
 use syscall::TimeSpec;
 use syscall::error::*;
 use syscall::flag::*;
@@ -196,6 +198,17 @@ fn alarms_end_with_their_clock() -> Outcome {
             // The largest time there is.
             clock.write_exact(sys::bytes_of(&[isize::MAX as usize, 999_999_999]))?;
             let copy = clock.dup(b"")?;
+            // A copy with a description of its own has an alarm of its own.
+            let mut params = LeaseParams {
+                derived: sys::FD_ANY_UPPER,
+                lease: sys::FD_ANY_UPPER,
+                rights: Rights::FULL.bits(),
+                flags: LEASE_FRESH_DESCRIPTION,
+            };
+            sys::lease(clock.raw(), &mut params)?;
+            let (fresh, lease) = (Fd::from_raw(params.derived), Fd::from_raw(params.lease));
+            fresh.write_exact(sys::bytes_of(&[isize::MAX as usize, 0]))?;
+            drop((fresh, lease));
             clock.close()?;
             check_eq!(sys::fevent(copy.raw(), EVENT_READ)?, EventFlags::empty());
         }

@@ -31,8 +31,22 @@ pub fn run() -> i32 {
         a_window_moves_only_when_unused, a_window_moves_only_where_there_is_room,
         buffers_that_are_lent_keep_the_window, a_thread_that_waits_keeps_the_window,
         a_buffer_lent_on_ends_with_the_first_call,
-        another_thread_takes_over_from_a_bad_buffer,
+        another_thread_takes_over_from_a_bad_buffer, a_socket_ends_with_who_has_sent_it,
     ]
+}
+
+/// The last descriptor of a scheme's socket is on its way in a call of that very scheme.
+fn a_socket_ends_with_who_has_sent_it() -> Outcome {
+    leaves_nothing(|| {
+        let own = Own::new()?;
+        let (socket, root) = (own.socket.raw(), own.root.raw());
+        let caller = Caller::start(|| sys::send_fds(root, &[socket], CallFlags::FD_CLONE, &[]))?;
+        caller.process.until_blocked()?;
+        check_eq!(own.read()?.opcode(), Opcode::Sendfd as u8);
+        drop(own);
+        caller.process.kill()?;
+        Ok(())
+    })
 }
 
 /// A scheme whose daemon is this process.
