@@ -284,11 +284,13 @@ impl<T> Manager<T> {
             return Err(EPERM);
         }
         let members = self.groups.get(&group).ok_or(ESRCH)?.clone();
+        let sender = SenderInfo { pid: 0, ruid: 0 };
+        self.remember_orphaned(signal);
         for member in members {
-            let sender = SenderInfo { pid: 0, ruid: 0 };
             // A full queue of one keeps the signal from no other.
             let _ = self.send_unchecked(member, signal, sender, None, world, effects);
         }
+        self.known_orphaned = None;
         Ok(())
     }
 }

@@ -1,13 +1,16 @@
 //! Process groups, sessions and controlling terminals.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use syscall::{error as errno, sigabi::SenderInfo};
 
 use crate::{
     manager::{EPERM, ESRCH, Effect, Errno, Manager, Session, World},
     process::{Pid, State},
-    signal::{SIGCONT, SIGHUP},
+    signal::{SIGCONT, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU},
 };
 
 const EACCES: Errno = Errno(errno::EACCES);
@@ -155,6 +158,26 @@ impl<T> Manager<T> {
         if let Some(session) = self.sessions.get_mut(&pid) {
             session.terminal = None;
         }
+    }
+
+    /// [`Self::is_orphaned`], found out once for each group while one signal goes to many.
+    pub(crate) fn is_known_orphaned(&mut self, group: Pid) -> bool {
+        let known = self.known_orphaned.as_ref();
+        if let Some(is_orphaned) = known.and_then(|known| known.get(&group)) {
+            return *is_orphaned;
+        }
+        let is_orphaned = self.is_orphaned(group);
+        if let Some(known) = &mut self.known_orphaned {
+            known.insert(group, is_orphaned);
+        }
+        is_orphaned
+    }
+
+    /// A signal is about to go to many. By one that stops, no process ends or changes its group, so that no group
+    /// becomes orphaned, or ceases to be, until the last has it.
+    pub(crate) fn remember_orphaned(&mut self, signal: u8) {
+        let stops = matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU);
+        self.known_orphaned = stops.then(BTreeMap::new);
     }
 
     /// Whether nobody is left who could continue a group's stopped processes: no member has a parent

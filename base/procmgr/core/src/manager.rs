@@ -158,6 +158,8 @@ pub struct Manager<T> {
     pub(crate) of_handles: Shares,
     /// Reads of a process's end that wait for it.
     pub(crate) observing: BTreeMap<Tag, Key>,
+    /// While one signal goes to many: whether groups are orphaned, as far as somebody has asked.
+    pub(crate) known_orphaned: Option<BTreeMap<Pid, bool>>,
     next_pid: Pid,
     /// The first pid that is not given out.
     end_of_pids: Pid,
@@ -187,6 +189,7 @@ impl<T> Manager<T> {
             of_threads: Shares::new(THREADS as u64),
             of_handles: Shares::new(HANDLES),
             observing: BTreeMap::new(),
+            known_orphaned: None,
             next_pid: INIT,
             end_of_pids: end_of_pids.max(3),
         }

@@ -100,7 +100,7 @@ pub(crate) enum Report {
 }
 
 /// Whose change of state is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Awaited {
     Any,
     Process(Pid),

@@ -26,7 +26,7 @@ const SIGINT: u8 = protocol::SIGINT as u8;
 const SIGQUIT: u8 = protocol::SIGQUIT as u8;
 const SIGKILL: u8 = protocol::SIGKILL as u8;
 const SIGSTOP: u8 = protocol::SIGSTOP as u8;
-const SIGTSTP: u8 = protocol::SIGTSTP as u8;
+pub(crate) const SIGTSTP: u8 = protocol::SIGTSTP as u8;
 pub(crate) const SIGTTIN: u8 = protocol::SIGTTIN as u8;
 pub(crate) const SIGTTOU: u8 = protocol::SIGTTOU as u8;
 const SIGCHLD: u8 = protocol::SIGCHLD as u8;
@@ -95,6 +95,7 @@ impl<T> Manager<T> {
         let (own, others): (Vec<Pid>, Vec<Pid>) =
             targets.into_iter().partition(|pid| *pid == caller);
         let mut result = Err(ESRCH);
+        self.remember_orphaned(signal);
         for pid in others.into_iter().chain(own) {
             match self.send(caller, pid, signal, info, world, effects) {
                 Ok(()) => result = Ok(()),
@@ -102,6 +103,7 @@ impl<T> Manager<T> {
                 Err(_) => (),
             }
         }
+        self.known_orphaned = None;
         result
     }
 
@@ -240,8 +242,11 @@ impl<T> Manager<T> {
         match world.action(pid, signal) {
             Action::Ignore => (),
             Action::Stop => {
-                let orphaned = self.find(pid).is_none_or(|p| self.is_orphaned(p.pgid));
-                if signal != SIGCONT && pid != INIT && !orphaned {
+                let process = self.find(pid).map(|process| (process.state, process.pgid));
+                let may_stop = process.is_some_and(|(state, group)| {
+                    state != State::Running || !self.is_known_orphaned(group)
+                });
+                if signal != SIGCONT && pid != INIT && may_stop {
                     self.stop(pid, signal, world, effects);
                 }
             }

@@ -1,5 +1,6 @@
 //! Waiting for children.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use cap_abi::process::{WAIT_KEEP, WAIT_NOT_ENDED};
@@ -68,18 +69,22 @@ impl<T> Manager<T> {
         flags: WaitFlags,
         world: &impl World,
     ) -> Result<Option<News>, Errno> {
+        let parent_pid = parent;
         let mut any = false;
         let mut found = None;
         let children = &self.live(parent)?.children;
+        let nobody = BTreeSet::new();
+        // Of a group only its members are looked at, who may be few where there are many children.
         let candidates = match awaited {
+            Awaited::Any => children.range(..),
             Awaited::Process(one) => children.range(one..=one),
-            _ => children.range(..),
+            Awaited::Group(group) => self.groups.get(&group).unwrap_or(&nobody).range(..),
         };
         for child in candidates {
             let Some(process) = self.find(*child) else {
                 continue;
             };
-            if matches!(awaited, Awaited::Group(group) if process.pgid != group) {
+            if process.ppid != parent_pid {
                 continue;
             }
             match news(process, flags) {
@@ -124,14 +129,27 @@ impl<T> Manager<T> {
         };
         let waiters = core::mem::take(&mut process.waiters);
         let mut still = Vec::new();
+        // What has been asked in vain since somebody was last told something need not be asked again.
+        let mut in_vain = BTreeSet::new();
         for waiter in waiters {
+            let question = (waiter.awaited, waiter.flags.bits());
+            if in_vain.contains(&question) {
+                still.push(waiter);
+                continue;
+            }
             match self.look(parent, waiter.awaited, waiter.flags, world) {
-                Ok(Some((child, word, used))) => effects.push(Effect::Reply(
-                    waiter.tag,
-                    Ok(child as usize),
-                    Data::Waited(word, used),
-                )),
-                Ok(None) => still.push(waiter),
+                Ok(Some((child, word, used))) => {
+                    in_vain.clear();
+                    effects.push(Effect::Reply(
+                        waiter.tag,
+                        Ok(child as usize),
+                        Data::Waited(word, used),
+                    ));
+                }
+                Ok(None) => {
+                    in_vain.insert(question);
+                    still.push(waiter);
+                }
                 Err(error) => effects.push(Effect::Reply(waiter.tag, Err(error), Data::None)),
             }
         }

@@ -162,13 +162,18 @@ impl<S> Terminal<S> {
 
     /// A byte comes in.
     pub fn receive(&mut self, byte: u8, now: u64, sessions: &mut impl Sessions<Session = S>) {
-        let signal = match self.tty.receive(byte, now) {
-            None => return,
-            Some(Signal::Interrupt) => SIGINT,
-            Some(Signal::Quit) => SIGQUIT,
-            Some(Signal::Suspend) => SIGTSTP,
-        };
-        self.signal(signal, sessions);
+        if let Some(signal) = self.take(byte, now) {
+            self.signal(signal, sessions);
+        }
+    }
+
+    /// Takes a byte of input, and answers the signal that it asks for.
+    fn take(&mut self, byte: u8, now: u64) -> Option<u8> {
+        self.tty.receive(byte, now).map(|signal| match signal {
+            Signal::Interrupt => SIGINT,
+            Signal::Quit => SIGQUIT,
+            Signal::Suspend => SIGTSTP,
+        })
     }
 
     /// Signals whoever is in the foreground.
@@ -419,11 +424,18 @@ impl<S> Terminal<S> {
         sessions: &mut impl Sessions<Session = S>,
     ) -> usize {
         let mut count = 0_usize;
+        let mut sent = 0_u64;
         for byte in bytes {
             if !self.tty.takes(*byte) {
                 break;
             }
-            self.receive(*byte, now, sessions);
+            // A signal is sent once, however many bytes ask for it: whom it is pending for gets it once anyway.
+            if let Some(signal) = self.take(*byte, now)
+                && sent & 1 << signal == 0
+            {
+                sent |= 1 << signal;
+                self.signal(signal, sessions);
+            }
             count = count.saturating_add(1);
         }
         count
