@@ -22,6 +22,9 @@ struct Record {
     used: u64,
 }
 
+/// What a record takes in memory besides its bytes, about.
+const RECORD_COST: usize = 256;
+
 /// Records in memory, by node and place.
 #[derive(Debug)]
 pub struct Records {
@@ -81,7 +84,7 @@ impl Records {
                 tx.read_node_inner(&node, start, &mut bytes)?;
             }
             self.make_room(len);
-            self.bytes = self.bytes.saturating_add(len);
+            self.bytes = self.bytes.saturating_add(len).saturating_add(RECORD_COST);
             let record = Record {
                 bytes,
                 dirty: false,
@@ -95,23 +98,28 @@ impl Records {
         Ok(record)
     }
 
-    /// Lets clean records go, oldest first, until `more` bytes fit.
+    /// If `more` bytes do not fit: lets clean records go, oldest first, until they do and an eighth is free, so that
+    /// this is done once for many.
     fn make_room(&mut self, more: usize) {
-        while self.bytes.saturating_add(more) > self.most {
-            let clean = self.records.iter().filter(|(_, record)| !record.dirty);
-            let Some(key) = clean
-                .min_by_key(|(_, record)| record.used)
-                .map(|(key, _)| *key)
-            else {
+        if self.bytes.saturating_add(more) <= self.most {
+            return;
+        }
+        let clean = self.records.iter().filter(|(_, record)| !record.dirty);
+        let mut oldest: Vec<_> = clean.map(|(key, record)| (record.used, *key)).collect();
+        oldest.sort_unstable();
+        let kept = self.most.saturating_sub(self.most / 8);
+        for (_, key) in oldest {
+            if self.bytes.saturating_add(more) <= kept {
                 return;
-            };
+            }
             self.remove(key);
         }
     }
 
     fn remove(&mut self, key: (u32, u64)) {
         if let Some(record) = self.records.remove(&key) {
-            self.bytes = self.bytes.saturating_sub(record.bytes.len());
+            let cost = record.bytes.len().saturating_add(RECORD_COST);
+            self.bytes = self.bytes.saturating_sub(cost);
         }
     }
 
@@ -126,6 +134,13 @@ impl Records {
         let mut rest = buf;
         for (number, begin, count) in pieces(offset, rest.len()) {
             let (now, later) = rest.split_at_mut_checked(count).unwrap_or_default();
+            // Of a hole nothing is kept.
+            let known = self.records.contains_key(&(id, number));
+            if !known && number.saturating_mul(RECORD_SIZE) >= valid {
+                now.fill(0);
+                rest = later;
+                continue;
+            }
             let record = self.load(tx, (id, number), valid)?;
             let there = record.bytes.get(begin..).unwrap_or(&[]);
             let len = there.len().min(now.len());
@@ -284,7 +299,10 @@ impl Records {
     /// Keeps the records of some nodes.
     pub fn retain(&mut self, stays: impl Fn(u32) -> bool) {
         self.records.retain(|(id, _), _| stays(*id));
-        self.bytes = self.records.values().map(|record| record.bytes.len()).sum();
+        let costs = self.records.values();
+        self.bytes = costs
+            .map(|it| it.bytes.len().saturating_add(RECORD_COST))
+            .sum();
     }
 
     /// Makes the node on the disk what the file is: `size` bytes, of which the disk's first `valid` are right

@@ -227,6 +227,45 @@ fn a_file_that_fills_a_disk_can_be_cut_or_removed_while_it_is_open() {
     }
 }
 
+/// The crate divides a full list of names by their number: of short ones that come first, and long ones, it loses the
+/// last. Whoever may make names may not stop the disk by that.
+#[test]
+fn a_name_that_the_crate_loses_can_be_removed() {
+    let order = |name: &String| seahash::hash(name.as_bytes()) as u32;
+    let mut names: Vec<String> = (b'a'..=b'z')
+        .flat_map(|a| (b'a'..=b'z').map(move |b| String::from_utf8(vec![a, b]).unwrap()))
+        .collect();
+    names.sort_by_key(order);
+    names.truncate(16);
+    let after = names.iter().map(order).max().unwrap();
+    let long = (0..).map(|i| format!("{i:0>252}"));
+    names.extend(long.filter(|name| order(name) > after).take(16));
+    let disk = Cache::new(Memory(vec![0; SIZE]), 64);
+    let mut disk = FileSystem::create(disk, None, 1, 0).unwrap();
+    disk.tx(|tx| {
+        let volume = Volume::<_, Shared>::new(tx, Config::default(), 1 << 20).unwrap();
+        let mut fs = Fs::over(volume);
+        let root = fs.open_root().unwrap().handle;
+        let free = |fs: &mut Fs<Volume<_, Shared>>| {
+            assert_eq!(fs.fsync(root), Ok(()));
+            fs.fstatvfs(root).unwrap().f_bfree
+        };
+        let before = free(&mut fs);
+        for _ in 0..20 {
+            for name in &names {
+                let made = fs.openat(root, name, MADE, ROOT, NOW).unwrap().handle;
+                fs.close(made);
+            }
+            for name in &names {
+                assert_eq!(fs.unlinkat(root, name, 0, ROOT, NOW), Ok(()), "{name}");
+            }
+        }
+        assert!(free(&mut fs) + 16 > before, "blocks are lost");
+        Ok(())
+    })
+    .unwrap();
+}
+
 #[test]
 fn what_is_written_to_mapped_memory_changes_the_times() {
     let at = |tv_sec| TimeSpec { tv_sec, tv_nsec: 0 };
