@@ -58,6 +58,7 @@ impl Kernel {
                     timer: None,
                     queue: Link::new(),
                     waiting_in: None,
+                    pinned: None,
                     next_message: None,
                     trial: Trial::new(),
                 })
@@ -238,7 +239,11 @@ impl Kernel {
                 }
             }
             Some(WaitPlace::Object(key)) => {
+                let pinned = context.pinned.take();
                 self.waiters.bucket(key).remove(&mut self.contexts, id);
+                if let Some(frame) = pinned {
+                    self.memory.release(frame);
+                }
             }
         }
     }

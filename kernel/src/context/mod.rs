@@ -151,6 +151,9 @@ pub struct Context {
     pub queue: Link<Context>,
     /// The wait queue it is in.
     pub waiting_in: Option<WaitPlace>,
+    /// The memory of the shared word that it waits at, which nobody else gets meanwhile: a waiter is known by the
+    /// word's place there.
+    pub pinned: Option<Frame>,
     /// Next in its scheme's message queue.
     pub next_message: Option<Node>,
     /// For finding out whether anybody can reach it.

@@ -4,8 +4,9 @@ use crate::{
     context::{Context, Status, Wait, WaitPlace},
     error::{Halt, Outcome, fail},
     kernel::{Kernel, WaitKey},
+    memory::Frame,
 };
-use kernel_core::slab::Id;
+use kernel_core::{machine::Machine, slab::Id};
 use syscall::{error::*, flag::*};
 
 impl Kernel {
@@ -72,15 +73,25 @@ impl Kernel {
             }
             self.set_timer(id, deadline)?;
         }
+        let pinned = self.pin_word(key);
         let Some(context) = self.contexts.get_mut(id) else {
             return fail(ESRCH);
         };
+        context.pinned = pinned;
         context.status = Status::Blocked;
         context.wait = Wait::Futex;
         context.waiting_in = Some(WaitPlace::Object(key));
         self.attention = true;
         self.waiters.bucket(key).push_back(&mut self.contexts, id);
         Err(Halt::Blocked)
+    }
+
+    /// Keeps the memory of a shared word for who waits at it, if it is memory that others could get.
+    fn pin_word(&mut self, key: WaitKey) -> Option<Frame> {
+        let WaitKey::Futex(address) = key else {
+            return None;
+        };
+        Frame::containing(address).filter(|frame| self.memory.retain(*frame))
     }
 
     /// The first waiter at `key` among those of its bucket from `at` on, and who comes after.
@@ -124,8 +135,13 @@ impl Kernel {
             at = next;
             self.waiters.bucket(from).remove(&mut self.contexts, id);
             self.waiters.bucket(to).push_back(&mut self.contexts, id);
-            if let Some(context) = self.contexts.get_mut(id) {
+            let pinned = self.pin_word(to);
+            let before = self.contexts.get_mut(id).and_then(|context| {
                 context.waiting_in = Some(WaitPlace::Object(to));
+                core::mem::replace(&mut context.pinned, pinned)
+            });
+            if let Some(frame) = before {
+                self.memory.release(frame);
             }
             moved = moved.wrapping_add(1);
         }

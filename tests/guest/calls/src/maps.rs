@@ -15,6 +15,7 @@ pub fn run() -> i32 {
         a_fork_copies_on_write, shared_memory_is_shared, memory_runs_out_and_comes_back,
         contiguous_memory_is_adjacent, the_kernels_memory_is_not_to_be_had, addresses_are_translated,
         spaces_are_mapped_into_each_other, maps_stay_within_their_rights, lowest_addresses_are_respected,
+        what_is_waited_at_stays_apart,
     ]
 }
 
@@ -374,6 +375,33 @@ fn translate(address: usize) -> Result<usize> {
         [handle.raw(), &raw mut word as usize, 8, 0, 0, 0],
     )?;
     Ok(word)
+}
+
+/// Memory at a word of which somebody waits is nobody else's until the wait ends, whoever has unmapped it.
+fn what_is_waited_at_stays_apart() -> Outcome {
+    leaves_nothing(|| {
+        let words = words()?;
+        let page = core::ptr::from_ref(words) as usize;
+        let was = translate(page)?;
+        let process = Process::start(|| {
+            let wait = [page, syscall::FUTEX_WAIT, 0, 0, 0, 0];
+            i32::from(raw(syscall::SYS_FUTEX, wait).is_err())
+        })?;
+        process.until_blocked()?;
+        let space = process.context().handle(b"addrspace")?;
+        space.write(sys::bytes_of(&[ADDRSPACE_OP_MUNMAP, page, PAGE_SIZE]))?;
+        forget_words(words)?;
+        let size = 64 * PAGE_SIZE;
+        let others = anonymous(size, MAP_PRIVATE | RW)?;
+        for at in (others..others + size).step_by(PAGE_SIZE) {
+            poke(at, 1);
+            check!(translate(at)? != was, "{at:#x}");
+        }
+        unmap(others, size)?;
+        process.kill()?;
+        drop(space);
+        Ok(())
+    })
 }
 
 fn contiguous_memory_is_adjacent() -> Outcome {
