@@ -145,14 +145,22 @@ impl Kernel {
         let address = window.address(index);
         let space = target.space;
         let frame = self.lend_frame(space, address, true, STANDING)?;
-        if let Some(target) = self.schemes.get_mut(scheme) {
-            target.window.frames.push(frame);
+        match self.schemes.get_mut(scheme) {
+            Some(target) if target.window.frames.len() == index as usize => {
+                target.window.frames.push(frame);
+                Ok(Slot {
+                    index,
+                    frame,
+                    address,
+                })
+            }
+            // What the daemon had mapped there was another scheme's, whose daemon was told of its end, and the
+            // window has grown for that.
+            _ => {
+                self.memory.release(frame);
+                fail(ENOMEM)
+            }
         }
-        Ok(Slot {
-            index,
-            frame,
-            address,
-        })
     }
 
     /// Gives a slot back.
