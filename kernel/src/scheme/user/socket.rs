@@ -251,6 +251,7 @@ impl Kernel {
             self.wake_with(reader, Err(ENODEV));
         }
         self.answer_all_under_way(id);
+        self.count_walk();
         // What those calls held may have been the scheme's own, and gone with a message to it.
         self.discard_messages(id);
         if let Some(mut scheme) = self.schemes.remove(id) {
