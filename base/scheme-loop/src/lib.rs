@@ -52,7 +52,7 @@ impl Buffer {
     }
 
     /// Puts answers at the beginning.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, answers: &[Cqe]) {
         let (places, _) = self.0.as_flattened_mut().as_chunks_mut::<CQE>();
         for (place, answer) in places.iter_mut().zip(answers) {
@@ -120,7 +120,7 @@ impl Answers<'_> {
     }
 
     /// Puts the answers at the beginning of a buffer; gives their number.
-    #[inline]
+    #[inline(always)]
     fn stage(&mut self, buffer: &mut Buffer) -> usize {
         buffer.put(self.waiting());
         core::mem::take(&mut self.count)

@@ -456,6 +456,12 @@ impl<'a> Buddy<'a> {
         }
     }
 
+    /// How many frames are free.
+    #[inline]
+    pub const fn free_count(&self) -> usize {
+        self.stats.free
+    }
+
     /// Allocates `2^order` frames with one reference, from the first zone that can.
     pub fn alloc(&mut self, order: u8, owner: Owner) -> Option<Frame> {
         if order > MAX_ORDER {

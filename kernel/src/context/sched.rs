@@ -10,6 +10,7 @@ use crate::{
     descriptor::FileTable,
     error::{Halt, Outcome, mux},
     kernel::{Kernel, Space, WaitKey},
+    memory,
     scheme::user::Scheme,
 };
 use kernel_core::{slab::Id, timer};
@@ -56,6 +57,8 @@ pub struct Loaded {
     pub space: Id<Space>,
     /// The descriptor table.
     pub table: Id<FileTable>,
+    /// Its effective user.
+    pub euid: u32,
 }
 
 impl Context {
@@ -76,7 +79,8 @@ impl Context {
     pub fn could_go_on(&self) -> Option<Loaded> {
         let (space, table) = (self.space?, self.table?);
         let free = !(self.stopped | self.repeats.is_some() | self.interrupted);
-        free.then_some(Loaded { space, table })
+        let euid = self.attrs.euid;
+        free.then_some(Loaded { space, table, euid })
     }
 
     /// Gives the CPU, which this context has, to `next`, which [`Context::could_go_on`].
@@ -201,6 +205,7 @@ impl Kernel {
         self.current = Some(next);
         self.current_table = loaded.table;
         self.current_space = loaded.space;
+        memory::runs_for(loaded.euid);
     }
 
     #[cold]
@@ -339,6 +344,7 @@ impl Kernel {
         };
         context.meter.start(now);
         let root = context.root;
+        memory::runs_for(context.attrs.euid);
         self.current = Some(next);
         self.current_table = table;
         self.current_space = space_id;

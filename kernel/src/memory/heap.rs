@@ -4,23 +4,33 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{null_mut, with_exposed_provenance, with_exposed_provenance_mut};
 
 use kernel_core::frames::{Buddy, Frame, Owner};
-use kernel_core::heap::Pages;
+use kernel_core::heap::{Heap, Pages};
 
 use super::{CORE, Core};
 use crate::arch::paging::{self, phys_to_virt};
 
 /// Frames as the heap wants them: by their addresses in the direct map.
-struct DirectFrames<'a>(&'a mut Buddy<'static>);
+struct DirectFrames<'a> {
+    frames: &'a mut Buddy<'static>,
+    kept: usize,
+}
+
+/// What the allocators are for an allocation.
+fn parts(core: &mut Core) -> (DirectFrames<'_>, &mut Heap) {
+    let Core { frames, heap, kept } = core;
+    let kept = *kept;
+    (DirectFrames { frames, kept }, heap)
+}
 
 impl Pages for DirectFrames<'_> {
     fn take(&mut self, order: u8) -> Option<usize> {
-        let frame = self.0.alloc(order, Owner::Heap)?;
+        let frame = super::take(self.frames, self.kept, order, Owner::Heap)?;
         Some(phys_to_virt(frame.address()).expose_provenance())
     }
 
     fn give(&mut self, address: usize, order: u8) {
-        let result =
-            Frame::containing(paging::virt_to_phys(address)).map(|frame| self.0.release(frame));
+        let result = Frame::containing(paging::virt_to_phys(address))
+            .map(|frame| self.frames.release(frame));
         debug_assert!(
             matches!(result, Some(Ok(0))),
             "heap: frames of order {order} at {address:#x}"
@@ -53,19 +63,15 @@ static HEAP: KernelHeap = KernelHeap;
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut core = CORE.lock();
-        let Core { frames, heap } = &mut *core;
-        heap.alloc(&mut DirectFrames(frames), layout)
+        let (mut frames, heap) = parts(&mut core);
+        heap.alloc(&mut frames, layout)
             .map_or(null_mut(), with_exposed_provenance_mut)
     }
 
     unsafe fn dealloc(&self, object: *mut u8, layout: Layout) {
         let mut core = CORE.lock();
-        let Core { frames, heap } = &mut *core;
-        let result = heap.free(
-            &mut DirectFrames(frames),
-            object.expose_provenance(),
-            layout,
-        );
+        let (mut frames, heap) = parts(&mut core);
+        let result = heap.free(&mut frames, object.expose_provenance(), layout);
         debug_assert!(result.is_ok(), "{result:?}");
     }
 
@@ -91,5 +97,6 @@ unsafe impl GlobalAlloc for KernelHeap {
 
 /// Gives back slabs without objects.
 pub(super) fn trim(core: &mut Core) {
-    core.heap.trim(&mut DirectFrames(&mut core.frames));
+    let (mut frames, heap) = parts(core);
+    heap.trim(&mut frames);
 }

@@ -14,6 +14,8 @@ pub mod space;
 pub mod user;
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use boot_info::{MAX_REGIONS, Region};
 pub use kernel_core::frames::Frame;
 use kernel_core::frames::{
@@ -33,12 +35,44 @@ use crate::arch::paging::{self, phys_to_virt};
 struct Core {
     frames: Buddy<'static>,
     heap: Heap,
+    /// So many frames are kept for the superuser's programs.
+    kept: usize,
+}
+
+impl Core {
+    #[inline]
+    fn take(&mut self, order: u8, owner: Owner) -> Option<Frame> {
+        take(&mut self.frames, self.kept, order, owner)
+    }
+}
+
+/// `2^order` frames, unless what is left, which is no more than `kept`, is not for whoever runs now.
+#[inline]
+fn take(frames: &mut Buddy<'static>, kept: usize, order: u8, owner: Owner) -> Option<Frame> {
+    if frames.free_count() <= kept && RUNS_FOR.load(Ordering::Relaxed) != 0 {
+        return None;
+    }
+    frames.alloc(order, owner)
+}
+
+/// The effective user of who runs now. If that is not the superuser, it is not to take the memory without which
+/// programs that everybody needs would end.
+static RUNS_FOR: AtomicU32 = AtomicU32::new(0);
+
+/// Tells who runs now.
+#[inline]
+pub fn runs_for(euid: u32) {
+    RUNS_FOR.store(euid, Ordering::Relaxed);
 }
 
 static CORE: Mutex<Core> = Mutex::new(Core {
     frames: Buddy::new(),
     heap: Heap::new(),
+    kept: 0,
 });
+
+/// One of so many frames is kept.
+const KEPT: usize = 32;
 
 /// How many pages of spaces that have ended are given back at a time.
 const REMAINS_PART: usize = 1024;
@@ -149,6 +183,7 @@ impl Memory {
                     .add_free(Frame::new(range.first.saturating_add(skipped)), free)?;
             }
         }
+        core.kept = core.frames.free_count() / KEPT;
         Ok(Self {
             kernel_root,
             entry_mask: paging::entry_mask(),
@@ -170,7 +205,7 @@ impl Memory {
 
     /// `2^order` frames for the kernel that are released as one.
     pub fn alloc_block(&mut self, order: u8) -> Option<Frame> {
-        let block = CORE.lock().frames.alloc(order, Owner::Kernel);
+        let block = CORE.lock().take(order, Owner::Kernel);
         block.or_else(|| self.alloc_from_remains(order, Owner::Kernel))
     }
 
@@ -203,7 +238,7 @@ impl Memory {
     fn alloc_from_remains(&mut self, order: u8, owner: Owner) -> Option<Frame> {
         while self.has_remains() {
             self.free_remains();
-            let block = CORE.lock().frames.alloc(order, owner);
+            let block = CORE.lock().take(order, owner);
             if block.is_some() {
                 return block;
             }
@@ -232,12 +267,12 @@ impl Memory {
 impl Machine for Memory {
     #[inline]
     fn alloc(&mut self, owner: Owner) -> Option<Frame> {
-        let frame = CORE.lock().frames.alloc(0, owner);
+        let frame = CORE.lock().take(0, owner);
         frame.or_else(|| self.alloc_from_remains(0, owner))
     }
 
     fn alloc_contiguous(&mut self, order: u8, owner: Owner) -> Option<Frame> {
-        let first = CORE.lock().frames.alloc(order, owner);
+        let first = CORE.lock().take(order, owner);
         let first = first.or_else(|| self.alloc_from_remains(order, owner))?;
         CORE.lock().frames.split(first).ok()?;
         Some(first)

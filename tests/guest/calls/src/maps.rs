@@ -15,7 +15,7 @@ pub fn run() -> i32 {
         a_fork_copies_on_write, shared_memory_is_shared, memory_runs_out_and_comes_back,
         contiguous_memory_is_adjacent, the_kernels_memory_is_not_to_be_had, addresses_are_translated,
         spaces_are_mapped_into_each_other, maps_stay_within_their_rights, lowest_addresses_are_respected,
-        what_is_waited_at_stays_apart,
+        what_is_waited_at_stays_apart, some_memory_is_kept_for_the_superuser,
     ]
 }
 
@@ -363,6 +363,51 @@ fn memory_runs_out_and_comes_back() -> Outcome {
         );
         drop((hungry, fatal));
         check!(free()? + 64 > before, "{} of {before}", free()?);
+        Ok(())
+    })
+}
+
+/// Whatever another user's program takes and holds, the superuser's get more yet.
+fn some_memory_is_kept_for_the_superuser() -> Outcome {
+    leaves_nothing(|| {
+        let ((wait, go), (told, tell)) = (pipe()?, pipe()?);
+        let hungry = Process::start(|| {
+            let mut byte = [0];
+            let Ok(base) = anonymous(1 << 32, MAP_PRIVATE | RW) else {
+                return 1;
+            };
+            if wait.read(&mut byte) != Ok(1) {
+                return 2;
+            }
+            // The kernel touches the pages, and says when there are no more.
+            let time = |page| {
+                let place = base + page * PAGE_SIZE;
+                raw(
+                    syscall::SYS_CLOCK_GETTIME,
+                    [CLOCK_MONOTONIC, place, 0, 0, 0, 0],
+                )
+            };
+            let Some(error) = (0..1 << 20).find_map(|page| time(page).err()) else {
+                return 3;
+            };
+            let _ = tell.write(&[error.errno as u8]);
+            let _ = wait.read(&mut byte);
+            0
+        })?;
+        let mut attributes = hungry.context().attributes()?;
+        attributes.euid = 1000;
+        hungry.context().set_attributes(&attributes)?;
+        go.write_exact(b"x")?;
+        let mut error = [0];
+        told.read_exact(&mut error)?;
+        check!(matches!(i32::from(error[0]), ENOMEM | EFAULT), "{error:?}");
+        let size = 256 * PAGE_SIZE;
+        let base = anonymous(size, MAP_PRIVATE | RW)?;
+        for at in (base..base + size).step_by(PAGE_SIZE) {
+            poke(at, 1);
+        }
+        unmap(base, size)?;
+        hungry.kill()?;
         Ok(())
     })
 }

@@ -181,6 +181,7 @@ impl Kernel {
         let loaded = Loaded {
             space: caller_space,
             table,
+            euid: caller.attrs.euid,
         };
         self.now_runs(caller_id, loaded);
         Some(())
