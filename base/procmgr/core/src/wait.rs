@@ -69,7 +69,6 @@ impl<T> Manager<T> {
         flags: WaitFlags,
         world: &impl World,
     ) -> Result<Option<News>, Errno> {
-        let parent_pid = parent;
         let mut any = false;
         let mut found = None;
         let children = &self.live(parent)?.children;
@@ -84,7 +83,7 @@ impl<T> Manager<T> {
             let Some(process) = self.find(*child) else {
                 continue;
             };
-            if process.ppid != parent_pid {
+            if process.ppid != parent {
                 continue;
             }
             match news(process, flags) {
