@@ -16,3 +16,11 @@
 /// Verb of `SYS_CALL` on the root: frees the blocks that have no descriptor any more, and answers how
 /// many. To be asked only when no device writes to them.
 pub const RECLAIM: u64 = 1;
+
+/// Bit of the flags of `SYS_MPROTECT`, beside the `PROT_*`: when the call returns, every page of the range has memory
+/// of its own that can be written to, none of which is what the kernel keeps for the superuser's programs. So a
+/// program of the superuser's finds out in time that there is no memory for what it does for somebody else: `ENOMEM`,
+/// with which the range may have got some.
+pub const COMMIT: usize = 1 << 8;
+/// Longest range of a call with [`COMMIT`], in bytes (`EINVAL`).
+pub const COMMIT_MOST: usize = 4 << 20;

@@ -28,6 +28,8 @@ const ROOT_MODE: u16 = 0o1777;
 
 /// Longer writes are done in part.
 const LONGEST: usize = 1 << 16;
+/// A write of that takes no more, with what leads to its pages; neither does a piece of a file that is no longer mapped.
+const HEADROOM: usize = 3 << 17;
 
 /// Nothing but a place for temporary files, if programs look for one here.
 fn files(config: Config) -> Result<Fs<Tree<MappedPages<SharedPages>>>, Error> {
@@ -76,7 +78,7 @@ fn main(start: &Start) -> i32 {
         .and_then(|mut server| server.root().map(|root| (server, root)));
     match server {
         Ok((server, root)) => {
-            let mut service = Service::<_, LONGEST>::new(server, now);
+            let mut service = Service::<_, LONGEST, HEADROOM>::new(server, now, false);
             scheme_loop::run("ramfsd", FEATURE_RESOLVE, root as u64, &mut service)
         }
         Err(errno) => {

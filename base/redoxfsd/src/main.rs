@@ -48,6 +48,8 @@ const COMMIT: TimeSpec = TimeSpec {
 
 /// Longer writes are done in part.
 const LONGEST: usize = 1 << 17;
+/// A write of that takes no more: two records, and what is written to make room for them.
+const HEADROOM: usize = 1 << 20;
 
 fn now() -> TimeSpec {
     sys::clock_gettime(CLOCK_REALTIME).unwrap_or_default()
@@ -155,7 +157,7 @@ fn serve(tx: &mut redoxfs::Transaction<'_, Cache<Disk>>, writable: bool, config:
         eprintln!("redoxfsd: a thread that commits: {error}");
         return 1;
     }
-    let mut service = Service::<_, LONGEST>::new(server, now);
+    let mut service = Service::<_, LONGEST, HEADROOM>::new(server, now, true);
     let code = scheme_loop::run("redoxfsd", 0, root as u64, &mut service);
     match service.server_mut().sync() {
         Ok(()) => code,

@@ -16,11 +16,12 @@ use alloc::vec::Vec;
 use redox_rt::{
     Error, Result,
     fd::{Fd, create_scheme_fd},
+    heap::Headroom,
     sys,
 };
 use scheme_core::{Payload, payload_of};
 use syscall::{
-    EINTR, EIO,
+    EINTR, EIO, ENOMEM,
     flag::{CallFlags, O_DIRECTORY, O_RDONLY},
     schemev2::{Cqe, CqeOpcode, NewFdFlags, Sqe, SqeFlags},
 };
@@ -32,6 +33,9 @@ const ANSWERS: usize = 16;
 /// What the kernel copies; longer payloads are the caller's own memory, which it can change while it is
 /// looked at.
 const COPIED: usize = 4096;
+
+/// The user for whom some memory is kept.
+const SUPERUSER: u32 = 0;
 
 const SQE: usize = size_of::<Sqe>();
 const CQE: usize = size_of::<Cqe>();
@@ -72,6 +76,16 @@ pub trait Handler {
     /// Most bytes of input that a request may have. A handler is shown one byte more of a longer one,
     /// and is to refuse it.
     const LONGEST_INPUT: usize;
+
+    /// Most memory that handling a request takes, of those that [`Handler::takes_memory_for`] tells of. So much is
+    /// there before one is handled, or it is refused with `ENOMEM`: it never takes what the kernel keeps for the
+    /// programs of the superuser.
+    const HEADROOM: usize = 0;
+
+    /// For which user a request takes memory to keep, if it does.
+    fn takes_memory_for(&self, _sqe: &Sqe) -> Option<u32> {
+        None
+    }
 
     /// Takes a request. What is said to it is pushed to `out`, now or later.
     ///
@@ -209,6 +223,7 @@ pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
         count: 0,
     };
     let mut copy = Vec::new();
+    let mut headroom = Headroom::new(H::HEADROOM);
     loop {
         let staged = answers.stage(&mut buffer);
         let metadata = [0, staged as u64, REQUESTS as u64];
@@ -239,8 +254,25 @@ pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
         }
         for bytes in buffer.0.iter().take(fetched) {
             let sqe = request(bytes);
+            let for_others = H::HEADROOM > 0
+                && handler
+                    .takes_memory_for(&sqe)
+                    .is_some_and(|user| user != SUPERUSER);
+            // What is only told cannot be refused.
+            let refusable = !sqe.sqe_flags.contains(SqeFlags::ONEWAY);
+            if for_others && headroom.ensure().is_err() && refusable {
+                answers.push(scheme_core::reply::value(sqe.tag, Err(ENOMEM)))?;
+                continue;
+            }
             let payload = payload_bytes(&sqe, &mut copy, H::LONGEST_INPUT);
+            if for_others {
+                headroom.give();
+            }
             handler.handle(&sqe, payload, &mut answers)?;
+            if for_others {
+                // Where there is none now, the next one hears of it.
+                let _ = headroom.ensure();
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Memory of a file system's daemon that its clients map.
 #![no_std]
 
+use core::ops::Range;
+
 use redox_rt::memory::Mapping;
 use treefs::Region;
 
@@ -31,6 +33,19 @@ impl Region for SharedPages {
 
     fn capacity(&self) -> usize {
         self.len
+    }
+
+    fn commit(&mut self, range: Range<usize>) -> bool {
+        self.memory.commit(range).is_ok()
+    }
+
+    fn room(len: usize) -> bool {
+        Mapping::new(len).is_ok_and(|memory| memory.commit(0..len).is_ok())
+    }
+
+    fn release(&mut self, range: Range<usize>) {
+        // What could not be given back goes with the rest.
+        let _ = self.memory.renew(range);
     }
 
     fn read(&self, at: usize, buf: &mut [u8]) {

@@ -9,19 +9,32 @@ use core::ops::Range;
 use redox_rt::{Result, eprintln, memory::Mapping, start::Start};
 use scheme_loop::{Answers, Handler};
 use shm_core::{Memory, Server};
-use syscall::schemev2::Sqe;
+use syscall::{PAGE_SIZE, schemev2::Sqe};
 
 redox_rt::entry!(main);
 
-/// An object's pages: addresses are reserved for all it may become, memory comes when it is used.
+/// An object's pages: addresses are reserved for all it may become. Memory comes when it is used, out of what is kept
+/// for nobody.
 struct Pages(Mapping);
 
 impl Pages {
-    /// Where some bytes are, if they are in the object.
+    /// Where some bytes are, if they are in the object and have memory.
     fn place(&self, at: usize, len: usize) -> Option<*mut u8> {
         let end = at.checked_add(len)?;
         let address = self.0.address().checked_add(at)?;
-        (end <= self.0.len()).then(|| core::ptr::with_exposed_provenance_mut(address))
+        self.0.commit(at..end).ok()?;
+        Some(core::ptr::with_exposed_provenance_mut(address))
+    }
+
+    /// Does something with each page's part of a range, where it is and how long; with `None` for one that has no
+    /// memory, nor gets any: it was never written to.
+    fn each(&self, range: Range<usize>, mut f: impl FnMut(Option<*mut u8>, usize)) {
+        let mut at = range.start;
+        while at < range.end {
+            let len = (PAGE_SIZE - at % PAGE_SIZE).min(range.end - at);
+            f(self.place(at, len), len);
+            at += len;
+        }
     }
 }
 
@@ -35,21 +48,38 @@ impl Memory for Pages {
             // SAFETY: the bytes are in the mapping, and not in what is written to. Other processes may
             // write to them meanwhile; they are bytes and nothing else.
             unsafe { core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+            return;
         }
+        let mut rest = to;
+        self.each(at..at + rest.len(), |from, len| {
+            let (now, later) = core::mem::take(&mut rest).split_at_mut(len);
+            match from {
+                // SAFETY: as above, of one page.
+                Some(from) => unsafe {
+                    core::ptr::copy_nonoverlapping(from, now.as_mut_ptr(), len);
+                },
+                None => now.fill(0),
+            }
+            rest = later;
+        });
     }
 
-    fn write(&mut self, at: usize, from: &[u8]) {
-        if let Some(to) = self.place(at, from.len()) {
-            // SAFETY: as above; nobody in this process refers to the bytes.
-            unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
-        }
+    fn write(&mut self, at: usize, from: &[u8]) -> bool {
+        let Some(to) = self.place(at, from.len()) else {
+            return false;
+        };
+        // SAFETY: as above; nobody in this process refers to the bytes.
+        unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        true
     }
 
     fn clear(&mut self, range: Range<usize>) {
-        if let Some(to) = self.place(range.start, range.len()) {
-            // SAFETY: as above.
-            unsafe { core::ptr::write_bytes(to, 0, range.len()) };
-        }
+        self.each(range, |to, len| {
+            if let Some(to) = to {
+                // SAFETY: as above.
+                unsafe { core::ptr::write_bytes(to, 0, len) };
+            }
+        });
     }
 
     fn renew(&mut self, pages: Range<usize>) -> bool {

@@ -19,8 +19,13 @@ pub trait FileData: Default {
     /// Size in bytes.
     fn size(&self) -> u64;
 
-    /// Bytes of memory it takes, in whole pages.
+    /// Bytes of memory it takes, in whole pages, but for what others have mapped.
     fn allocated(&self) -> u64;
+
+    /// Bytes of memory that it takes because others have it mapped, or had, in whole pages, and who pays for them.
+    fn mapped(&self) -> Vec<(u32, u64)> {
+        Vec::new()
+    }
 
     /// Reads at `offset` as much as there is; returns how much.
     fn read(&self, offset: u64, buf: &mut [u8]) -> usize;
@@ -42,30 +47,26 @@ pub trait FileData: Default {
     /// [`Error::ReadOnly`].
     fn set_size(&mut self, size: u64) -> Result<(), Error>;
 
-    /// How many bytes of memory more it takes when it is made `size` bytes long.
-    fn cost_of_size(&self, _size: u64) -> u64 {
-        0
-    }
-
-    /// How many bytes of memory more it takes, or may come to take, when this of it is mapped.
-    fn cost_of_map(&self, _offset: u64, _len: u64) -> u64 {
-        0
+    /// How many bytes more are [`FileData::mapped`] when this of it is mapped, and how many of them are no longer
+    /// [`FileData::allocated`] then.
+    fn cost_of_map(&self, _offset: u64, _len: u64) -> (u64, u64) {
+        (0, 0)
     }
 
     /// See [`crate::Store::map`].
     ///
     /// # Errors
     /// [`Error::Invalid`], unless it can be mapped.
-    fn map(&mut self, _offset: u64, _len: u64) -> Result<usize, Error> {
+    fn map(&mut self, _offset: u64, _len: u64, _payer: u32) -> Result<usize, Error> {
         Err(Error::Invalid("kind of file: it cannot be mapped"))
     }
 
-    /// A mapping is gone.
+    /// A mapping is gone; for what nobody pays any more.
     ///
     /// # Errors
-    /// [`Error::NoMemory`].
-    fn unmapped(&mut self) -> Result<(), Error> {
-        Ok(())
+    /// [`Error::NoMemory`]: nothing is lost, and what is paid for is [`FileData::mapped`] as before.
+    fn unmapped(&mut self) -> Result<Vec<(u32, u64)>, Error> {
+        Ok(Vec::new())
     }
 }
 
@@ -93,6 +94,36 @@ fn spans(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
         left = left.saturating_sub(count);
         Some((page, begin, count))
     })
+}
+
+impl SparsePages {
+    /// How many bytes of memory more it takes when this is written.
+    pub(crate) fn missing(&self, offset: u64, len: usize) -> u64 {
+        let without = spans(offset, len).filter(|span| !self.pages.contains_key(&span.0));
+        (without.count() as u64).saturating_mul(PAGE_BYTES)
+    }
+
+    /// The pages that a range touches and that take memory.
+    fn in_range(&self, offset: u64, len: u64) -> impl Iterator<Item = u64> {
+        let first = offset.checked_div(PAGE_BYTES).unwrap_or(0);
+        let end = offset.saturating_add(len).div_ceil(PAGE_BYTES);
+        self.pages
+            .range(first..end.max(first))
+            .map(|(number, _)| *number)
+    }
+
+    /// How much memory a range of whole pages takes.
+    pub(crate) fn allocated_in(&self, offset: u64, len: u64) -> u64 {
+        (self.in_range(offset, len).count() as u64).saturating_mul(PAGE_BYTES)
+    }
+
+    /// Makes a range of whole pages a hole.
+    pub(crate) fn forget(&mut self, offset: u64, len: u64) {
+        let numbers: Vec<u64> = self.in_range(offset, len).collect();
+        for number in numbers {
+            self.pages.remove(&number);
+        }
+    }
 }
 
 fn zeroed_page() -> Result<Box<[u8]>, Error> {

@@ -261,11 +261,18 @@ pub trait Store: cwd_cap::Tree<Node = NodeId, Caller = Caller> {
     }
 
     /// Memory that is the file's content from `offset`, `len` bytes, both whole pages, for others to map;
-    /// `writable` says that they may write to it. Each such call is followed by one of [`Store::unmapped`].
+    /// `writable` says that they may write to it; what nobody had mapped is `payer`'s to pay for. Each such call that
+    /// succeeds is followed by one of [`Store::unmapped`].
     ///
     /// # Errors
     /// [`Error::NoMemory`]; [`Error::Invalid`] from a store whose files cannot be mapped.
-    fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool) -> Result<usize, Error>;
+    fn map(
+        &mut self,
+        node: NodeId,
+        range: (u64, u64),
+        writable: bool,
+        payer: u32,
+    ) -> Result<usize, Error>;
 
     /// What time it is: that of a change which nobody asks for, but by writing to memory that is mapped.
     fn clock(&mut self, _: TimeSpec) {}

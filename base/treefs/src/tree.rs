@@ -338,6 +338,11 @@ impl<D: FileData> Tree<D> {
             return;
         }
         self.of_bytes.give_back(inode.uid, inode.content_bytes());
+        if let Body::File(data) = &inode.body {
+            for (payer, bytes) in data.mapped() {
+                self.of_bytes.give_back(payer, bytes);
+            }
+        }
         self.of_inodes.give_back(inode.uid, 1);
         self.inodes.remove(node.0);
     }
@@ -359,7 +364,11 @@ impl<D: FileData> Store for Tree<D> {
     fn attr(&self, node: NodeId) -> Result<Attr, Error> {
         let inode = self.get(node)?;
         let (size, allocated) = match &inode.body {
-            Body::File(data) | Body::Special(data) => (data.size(), data.allocated()),
+            Body::File(data) | Body::Special(data) => {
+                let mapped = data.mapped().into_iter().map(|(_, bytes)| bytes);
+                let all = mapped.fold(data.allocated(), u64::saturating_add);
+                (data.size(), all)
+            }
             Body::Link(target) => (target.len() as u64, 0),
             Body::Dir(dir) => (dir.len() as u64, 0),
         };
@@ -486,13 +495,7 @@ impl<D: FileData> Store for Tree<D> {
     }
 
     fn set_size(&mut self, node: NodeId, size: u64) -> Result<(), Error> {
-        let budget = self.budget(self.get(node)?.uid);
-        self.change_data(node, |data| {
-            if data.cost_of_size(size) > budget {
-                return Err(Error::NoSpace);
-            }
-            data.set_size(size)
-        })
+        self.change_data(node, |data| data.set_size(size))
     }
 
     fn target(&self, link: NodeId) -> Result<String, Error> {
@@ -559,18 +562,32 @@ impl<D: FileData> Store for Tree<D> {
         Ok(())
     }
 
-    fn map(&mut self, node: NodeId, offset: u64, len: u64, _: bool) -> Result<usize, Error> {
-        let budget = self.budget(self.get(node)?.uid);
-        self.change_data(node, |data| {
-            if data.cost_of_map(offset, len) > budget {
+    fn map(
+        &mut self,
+        node: NodeId,
+        (offset, len): (u64, u64),
+        _: bool,
+        payer: u32,
+    ) -> Result<usize, Error> {
+        let budget = self.budget(payer);
+        let is_own = self.get(node)?.uid == payer;
+        let (address, cost) = self.change_data(node, |data| {
+            let (cost, moved) = data.cost_of_map(offset, len);
+            let paid = if is_own { moved } else { 0 };
+            if cost.saturating_sub(paid) > budget {
                 return Err(Error::NoMemory);
             }
-            data.map(offset, len)
-        })
+            Ok((data.map(offset, len, payer)?, cost))
+        })?;
+        self.of_bytes.take_anyway(payer, cost);
+        Ok(address)
     }
 
     fn unmapped(&mut self, node: NodeId) -> Result<(), Error> {
-        self.change_data(node, |data| data.unmapped())
+        for (payer, bytes) in self.change_data(node, |data| data.unmapped())? {
+            self.of_bytes.give_back(payer, bytes);
+        }
+        Ok(())
     }
 }
 

@@ -546,7 +546,12 @@ fn a_pipe_is_opened_by_its_permissions_and_is_elsewhere() {
     let (root, now) = (ROOT, served.now);
     let size = served.fs.ftruncate(end, 0, root, now);
     assert_eq!(size.unwrap_err().errno(), 22);
-    assert!(served.fs.mmap(end, 0, 1, false).is_err());
+    assert!(
+        served
+            .fs
+            .mmap(end, (0, 1), false, Caller::SUPERUSER)
+            .is_err()
+    );
     let dup = served.fs.dup(end, 0).unwrap();
     assert!(dup.pipe);
     let looked_at = open(&mut served, O_STAT).unwrap();

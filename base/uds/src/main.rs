@@ -11,12 +11,12 @@ mod world;
 use alloc::collections::BTreeMap;
 
 use redox_rt::{Fd, Result, eprintln, start::Start};
-use scheme_core::reply;
+use scheme_core::{reply, user_of};
 use scheme_loop::{
     Answers, Handler, Parked,
     clock::{self, Clock, TICK},
 };
-use syscall::schemev2::{NewFdFlags, Sqe, SqeFlags};
+use syscall::schemev2::{NewFdFlags, Opcode, Sqe, SqeFlags};
 use uds_server::{Effect, Kind, Server};
 
 use world::Outside;
@@ -56,6 +56,17 @@ impl Service {
 impl Handler for Service {
     // Longer writes are done in part; no datagram is longer, with its address.
     const LONGEST_INPUT: usize = (1 << 16) + uds_api::ADDRESS;
+    /// A message of that, and a queue that grows by it.
+    const HEADROOM: usize = 1 << 18;
+
+    fn takes_memory_for(&self, sqe: &Sqe) -> Option<u32> {
+        let [handle, ..] = sqe.args;
+        match Opcode::try_from_raw(sqe.opcode)? {
+            Opcode::OpenAt => Some(user_of(sqe).0),
+            Opcode::Write | Opcode::Call | Opcode::Sendfd => self.server.owner_of(handle),
+            _ => None,
+        }
+    }
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
         let now = clock::now();

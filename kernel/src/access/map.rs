@@ -231,6 +231,16 @@ impl Kernel {
         Ok(space.memory.protect(&mut self.memory, base, size, flags)?)
     }
 
+    /// Makes pages that can be written to memory of a space's own, out of what is not kept for the superuser's programs.
+    pub fn commit(&mut self, id: Id<Space>, base: usize, size: usize) -> Outcome<()> {
+        let Some(space) = self.spaces.get_mut(id) else {
+            return fail(EFAULT);
+        };
+        let memory = &mut self.memory;
+        let done = crate::memory::for_somebody_else(|| space.memory.commit(memory, base, size));
+        Ok(done?)
+    }
+
     /// A copy-on-write copy of a space.
     pub fn clone_space(&mut self, id: Id<Space>) -> Outcome<Id<Space>> {
         let Some(space) = self.spaces.get_mut(id) else {

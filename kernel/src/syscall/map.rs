@@ -11,6 +11,7 @@ use crate::{
         user::{Call, MapIntent, Then},
     },
 };
+use cap_abi::memory::{COMMIT, COMMIT_MOST};
 use core::mem::size_of;
 use kernel_core::{rights, slab::Id};
 use syscall::{data::Map, error::*, flag::*, schemev2::Opcode};
@@ -124,8 +125,17 @@ impl Kernel {
 
     /// `SYS_MPROTECT`.
     pub fn sys_mprotect(&mut self, base: usize, len: usize, flags: usize) -> Outcome {
-        let flags = MapFlags::from_bits(flags).ok_or(Halt::Errno(EINVAL))?;
-        self.protect(self.current_space, base, len, flags)?;
+        let commit = flags & COMMIT != 0;
+        let flags = MapFlags::from_bits(flags & !COMMIT).ok_or(Halt::Errno(EINVAL))?;
+        // Each page is looked at, and most are made, without a pause.
+        if commit && len > COMMIT_MOST {
+            return fail(EINVAL);
+        }
+        let id = self.current_space;
+        self.protect(id, base, len, flags)?;
+        if commit {
+            self.commit(id, base, len)?;
+        }
         Ok(0)
     }
 }

@@ -24,6 +24,8 @@ pub mod fork;
 pub mod fs;
 pub mod futex;
 #[cfg(feature = "heap")]
+extern crate alloc;
+#[cfg(feature = "heap")]
 pub mod heap;
 pub mod io;
 pub mod memory;

@@ -3,6 +3,7 @@
 use core::ops::Range;
 use core::ptr::NonNull;
 
+use cap_abi::memory::{COMMIT, COMMIT_MOST};
 use rt_core::page_ceil;
 use syscall::error::{Error, Result};
 use syscall::flag::MapFlags;
@@ -30,6 +31,17 @@ pub fn map_anonymous(len: usize) -> Result<NonNull<[u8]>> {
     let address = unsafe { sys::fmap(sys::ANONYMOUS, &map) }?;
     let base = NonNull::new(address as *mut u8).ok_or(Error::new(ENOMEM))?;
     Ok(NonNull::slice_from_raw_parts(base, size))
+}
+
+/// Has memory for each page of this program's from `address`, which is a page's, to behind `len` bytes.
+pub(crate) fn commit(address: usize, len: usize) -> Result<()> {
+    let protection = MapFlags::PROT_READ | MapFlags::PROT_WRITE;
+    let flags = protection.union(MapFlags::from_bits_retain(COMMIT));
+    for at in (0..len).step_by(COMMIT_MOST) {
+        // SAFETY: the pages can be read and written as before; their content stays.
+        unsafe { sys::mprotect(address + at, COMMIT_MOST.min(len - at), flags) }?;
+    }
+    Ok(())
 }
 
 /// Anonymous memory that is unmapped when it is dropped.
@@ -65,6 +77,20 @@ impl Mapping {
     pub fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is this value's alone, readable and writable, and lives as long as it.
         unsafe { self.0.as_mut() }
+    }
+
+    /// Has memory for each page of a range, relative to the first byte, before it is used: out of what the kernel keeps
+    /// for nobody, so that a program of the superuser's that does this for somebody else hears in time that there is
+    /// none.
+    ///
+    /// # Errors
+    /// `EINVAL` for a range that is not inside. `ENOMEM`; some of the pages may have got some.
+    pub fn commit(&self, range: Range<usize>) -> Result<()> {
+        if range.start > range.end || range.end > self.len() {
+            return Err(Error::new(EINVAL));
+        }
+        let first = range.start - range.start % syscall::PAGE_SIZE;
+        commit(self.address() + first, range.end - first)
     }
 
     /// Puts fresh pages in place of some, whose memory is free then: zeros, which take memory when they are

@@ -4,6 +4,7 @@ use crate::Arg::{self, F, Forbidden, N, Numbers, ReadOnly, Room, T, W};
 use crate::Case;
 use crate::Expect::{self, Answered, Fails, Is, Maps, Opens, Works};
 use crate::Fd::*;
+use cap_abi::memory::{COMMIT, COMMIT_MOST};
 use cap_abi::resolve::RESOLVE_BENEATH;
 use cap_abi::{FD_ANY, FD_ANY_UPPER, Rights, fcntl::*};
 use syscall::error::*;
@@ -992,6 +993,28 @@ pub const CASES: &[Case] = &[
         SYS_MPROTECT,
         [Room, N(2 * PAGE_SIZE), N((READ | WRITE) as usize), O, O],
         Fails(ENOMEM),
+    ),
+    case(
+        SYS_MPROTECT,
+        [
+            Room,
+            N(PAGE_SIZE),
+            N((READ | WRITE) as usize | COMMIT),
+            O,
+            O,
+        ],
+        Is(0),
+    ),
+    case(
+        SYS_MPROTECT,
+        [
+            Room,
+            N(COMMIT_MOST + 1),
+            N((READ | WRITE) as usize | COMMIT),
+            O,
+            O,
+        ],
+        Fails(EINVAL),
     ),
     case(SYS_MREMAP, [Room, N(PAGE_SIZE), O, N(PAGE_SIZE), O], Works),
     case(

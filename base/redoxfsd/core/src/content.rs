@@ -22,6 +22,8 @@ struct Record {
     used: u64,
 }
 
+/// So many records of a file with no blocks set aside wait to be written at most, as far as that can be.
+const MOST_TAKEN: u64 = 8;
 /// What a record takes in memory besides its bytes, about.
 const RECORD_COST: usize = 256;
 
@@ -219,20 +221,27 @@ impl Records {
         Ok(())
     }
 
-    /// Makes the records what a window says, as far as they differ, with no blocks set aside for them; `differ` is whether
-    /// any do, also if it comes to an end half-way.
+    /// Makes the records what a window says of a file of `size` bytes, as far as they differ, with no blocks set aside
+    /// for them, from the record at `from` on, until so many of them wait to be written that this has to be done first;
+    /// answers where to go on then. `differ` is whether any do, also after an error.
     pub fn take_window<D: Disk, R: Region>(
         &mut self,
         tx: &mut Transaction<'_, D>,
         file: (u32, u64),
-        window: &Window<R>,
-        end: u64,
+        (window, size): (&Window<R>, u64),
+        from: u64,
         differ: &mut bool,
-    ) -> Result<()> {
+    ) -> Result<Option<u64>> {
         let (mut new, mut old) = (Vec::new(), Vec::new());
-        let mut at = 0;
-        while at < end {
-            let len = end.saturating_sub(at).min(RECORD_SIZE) as usize;
+        let mut from = from;
+        let mut taken = self.unreserved(file.0);
+        while let Some(held) = window.held(from, size) {
+            if taken >= MOST_TAKEN {
+                return Ok(Some(from));
+            }
+            let number = held.start.checked_div(RECORD_SIZE).unwrap_or(0);
+            let at = number.saturating_mul(RECORD_SIZE);
+            let len = size.saturating_sub(at).min(RECORD_SIZE) as usize;
             for bytes in [&mut new, &mut old] {
                 bytes.clear();
                 bytes
@@ -240,16 +249,17 @@ impl Records {
                     .map_err(|_| Error::new(errno::ENOMEM))?;
                 bytes.resize(len, 0);
             }
-            window.read(at, &mut new);
             self.read(tx, file, at, &mut old)?;
+            new.copy_from_slice(&old);
+            window.read(at, &mut new);
             if new != old {
-                let number = at.checked_div(RECORD_SIZE).unwrap_or(0);
                 self.write(tx, file, (number, 0), &new, false)?;
                 *differ = true;
+                taken = taken.saturating_add(1);
             }
-            at = at.saturating_add(RECORD_SIZE);
+            from = at.saturating_add(RECORD_SIZE);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The file ends at `size`: nothing is known of what was beyond.

@@ -1,5 +1,6 @@
 //! What a volume keeps in memory: nodes, directories, and how much of the open transaction is used.
 
+mod mapped;
 mod names;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -9,10 +10,12 @@ use alloc::vec::Vec;
 use redoxfs::{ALLOC_LIST_ENTRIES, BLOCK_SIZE, Disk, Node, Transaction, TreeData, TreePtr};
 use redoxfs_errors::error as errno;
 use syscall::data::TimeSpec;
-use treefs::{Attr, Dir, Error, Kind, NodeId, Region, Window};
+use treefs::{Attr, Dir, Error, Kind, NodeId, Region};
+use user_shares::Shares;
 
 use crate::content::{RECORD_BLOCKS, Records};
 use crate::shrink::shrink;
+use mapped::{MOST_MAPPED, Mapped};
 
 /// Most blocks that one change of a directory takes: a node, the way to it and to the directory in the
 /// tree of nodes, and the directory's own lists, some of them split.
@@ -62,20 +65,14 @@ pub struct Cached {
     dir: Option<Dir>,
 }
 
-/// The memory of a file that is mapped.
-#[derive(Debug)]
-pub struct Mapped<R> {
-    pub window: Window<R>,
-    /// Others may have written to it since it was looked at.
-    pub writable: bool,
-}
-
 /// A volume's state.
 pub struct State<'t, 'f, D: Disk, R> {
     pub tx: &'t mut Transaction<'f, D>,
     pub records: Records,
     /// Files that are mapped.
     pub windows: BTreeMap<u32, Mapped<R>>,
+    /// Who pays for the memory of those.
+    of_mapped: Shares,
     nodes: BTreeMap<u32, Cached>,
     /// Numbers that were freed and used again have another generation.
     generations: BTreeMap<u32, u32>,
@@ -167,6 +164,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             tx,
             records: Records::new(cache),
             windows: BTreeMap::new(),
+            of_mapped: Shares::new(MOST_MAPPED),
             nodes: BTreeMap::new(),
             generations: BTreeMap::new(),
             last_generation: 0,
@@ -411,11 +409,24 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             return Err(Error::Backend(number));
         }
         self.unwritten.clear();
-        let written: Vec<u32> = self.windows.keys().copied().collect();
-        for id in written {
-            if let Err(error) = self.look_at_window(id) {
-                self.unwritten.insert(id, error);
+        let windows: Vec<u32> = self.windows.keys().copied().collect();
+        let mut left = Vec::new();
+        for id in windows {
+            match self.look_at_window(id) {
+                Ok(()) => self.close_window(id),
+                Err(error) => left.push((id, error)),
             }
+        }
+        self.write_out()?;
+        // Not all that was written to these was taken.
+        self.unwritten.extend(left);
+        Ok(())
+    }
+
+    /// Writes what waits for that, and makes it what a mount finds.
+    fn write_out(&mut self) -> Result<()> {
+        if let Some(number) = self.failed {
+            return Err(Error::Backend(number));
         }
         if !self.changed {
             return Ok(());
@@ -425,6 +436,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             match self.write_back(id) {
                 Ok(()) => {
                     self.dirty.remove(&id);
+                    self.unwritten.remove(&id);
                 }
                 Err(error) => {
                     self.unwritten.insert(id, error);
@@ -444,35 +456,6 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
         self.unreserved = self.dirty.clone();
         self.changed = !self.dirty.is_empty();
         Ok(())
-    }
-
-    /// Takes what others have written to a mapped file for its content.
-    pub fn look_at_window(&mut self, id: u32) -> Result<()> {
-        let Some(cached) = self.nodes.get(&id) else {
-            return Ok(());
-        };
-        let (size, valid) = (cached.attr.size, cached.valid);
-        let Some(mapped) = self.windows.get(&id).filter(|mapped| mapped.writable) else {
-            return Ok(());
-        };
-        let end = size.min(mapped.window.touched());
-        let mut differ = false;
-        let window = &mapped.window;
-        let taken = self
-            .records
-            .take_window(self.tx, (id, valid), window, end, &mut differ);
-        if differ && let Some(cached) = self.nodes.get_mut(&id) {
-            // It was at some time since this was last done.
-            cached.attr.touch(self.now);
-        }
-        // Also what did not fit when this was last done.
-        if differ || self.records.unreserved(id) > 0 {
-            if self.dirty.insert(id) {
-                self.unreserved.insert(id);
-            }
-            self.changed = true;
-        }
-        taken.map_err(failed)
     }
 
     /// Writes one node's content and attributes into the transaction, as far as blocks are set aside for them or can be.
@@ -543,6 +526,7 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
         let id = number(node);
         self.nodes.remove(&id);
         self.records.forget(id);
+        self.drop_window(id);
         self.dirty.remove(&id);
         self.last_generation = self.last_generation.wrapping_add(1);
         self.generations.insert(id, self.last_generation);
@@ -599,6 +583,8 @@ impl<'t, 'f, D: Disk, R: Region> State<'t, 'f, D, R> {
             }
         }
         stay.insert(TreePtr::<Node>::root().id());
+        // What others have written to some may not have been taken.
+        stay.extend(self.windows.keys());
         self.nodes.retain(|id, _| stay.contains(id));
         self.records.retain(|id| stay.contains(&id));
     }

@@ -12,12 +12,12 @@ use syscall::data::{StatVfs, TimeSpec};
 use syscall::error::{EIO, ENOENT};
 use syscall::flag::MODE_TYPE;
 use treefs::{
-    Attr, Caller, Config, Error, Kind, Listed, New, NoRegion, NodeId, Place, Region, Store, Window,
+    Attr, Caller, Config, Error, Kind, Listed, New, NoRegion, NodeId, Place, Region, Store,
 };
 
 use crate::content::{RECORD_BLOCKS, pieces};
 use crate::shrink::MOST_RECORDS;
-use crate::state::{Mapped, Result, State, failed, number, pointer};
+use crate::state::{Result, State, failed, number, pointer};
 
 /// Entries of a directory looked at without letting go of the volume.
 const AT_ONCE: usize = 64;
@@ -167,6 +167,8 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
             // What was written to mapped memory before is not what changes a time that is set. Reading it may fail,
             // and is then tried again.
             let _ = state.look_at_window(number(node));
+            // Some of it may have been written, with what was set aside.
+            state.mark(node)?;
         }
         let kept = &mut state.get(node)?.attr;
         kept.mode = kept.mode & MODE_TYPE | attr.mode & !MODE_TYPE;
@@ -231,15 +233,23 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
         let rest = cached.attr.size.saturating_sub(offset);
         let len = usize::try_from(rest).map_or(buf.len(), |rest| rest.min(buf.len()));
         let buf = buf.get_mut(..len).unwrap_or_default();
-        let window = state.windows.get(&file.0).map(|mapped| &mapped.window);
-        let held = window.map_or(0, |window| window.holds(offset, len));
-        let (mapped, rest) = buf.split_at_mut_checked(held).unwrap_or_default();
-        if let Some(window) = window {
-            window.read(offset, mapped);
+        let Some(mapped) = state.windows.get(&file.0) else {
+            let read = state.records.read(state.tx, file, offset, buf);
+            read.map_err(failed)?;
+            return Ok(len);
+        };
+        let (mut at, mut rest) = (offset, buf);
+        for (count, held) in mapped.window.pieces(offset, len) {
+            let (now, later) = rest.split_at_mut_checked(count).unwrap_or_default();
+            if held {
+                mapped.window.read(at, now);
+            } else {
+                let read = state.records.read(state.tx, file, at, now);
+                read.map_err(failed)?;
+            }
+            at = at.saturating_add(count as u64);
+            rest = later;
         }
-        let offset = offset.saturating_add(held as u64);
-        let read = state.records.read(state.tx, file, offset, rest);
-        read.map_err(failed)?;
         Ok(len)
     }
 
@@ -410,38 +420,14 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
         state.unwritten.get(&id).map_or(Ok(()), |it| Err(*it))
     }
 
-    fn map(&mut self, node: NodeId, offset: u64, len: u64, writable: bool) -> Result<usize> {
-        if writable {
-            self.state.get_mut().may_change()?;
-        }
-        let id = number(node);
-        let size = self.attr(node)?.size;
-        let end = offset.checked_add(len).ok_or(Error::NoMemory)?;
-        if !self.state.get_mut().windows.contains_key(&id) {
-            let mut window = Window::new(end.max(size))?;
-            let mut bytes = vec![0; RECORD_SIZE as usize];
-            let mut at = 0;
-            while at < size.min(window.end()) {
-                let got = self.read(node, at, &mut bytes)?;
-                let bytes = bytes.get(..got).unwrap_or(&[]);
-                // Holes stay holes.
-                if bytes.iter().any(|byte| *byte != 0) {
-                    window.write(at, bytes);
-                }
-                at = at.saturating_add(RECORD_SIZE);
-            }
-            let mapped = Mapped {
-                window,
-                writable: false,
-            };
-            self.state.get_mut().windows.insert(id, mapped);
-        }
-        let windows = &mut self.state.get_mut().windows;
-        let mapped = windows.get_mut(&id).ok_or(Error::NoMemory)?;
-        // It was just made, if this fails there is somebody else's mapping.
-        let address = mapped.window.map(offset, len)?;
-        mapped.writable |= writable;
-        Ok(address)
+    fn map(
+        &mut self,
+        node: NodeId,
+        range: (u64, u64),
+        writable: bool,
+        payer: u32,
+    ) -> Result<usize> {
+        self.state.get_mut().map(node, range, writable, payer)
     }
 
     fn clock(&mut self, now: TimeSpec) {
@@ -449,14 +435,6 @@ impl<D: Disk, R: Region> Store for Volume<'_, '_, D, R> {
     }
 
     fn unmapped(&mut self, node: NodeId) -> Result<()> {
-        let state = self.state.get_mut();
-        let id = number(node);
-        let last = state.windows.get_mut(&id).is_some_and(|m| m.window.unmap());
-        if !last {
-            return Ok(());
-        }
-        let done = state.look_at_window(id);
-        state.windows.remove(&id);
-        done
+        self.state.get_mut().unmapped(node)
     }
 }

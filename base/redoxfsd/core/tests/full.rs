@@ -1,7 +1,8 @@
 //! A full disk, and files that somebody has mapped: nothing is set aside for what is written to their memory, and nothing
 //! is told of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use redoxfs::FileSystem;
@@ -50,7 +51,18 @@ thread_local! {
     static SHARED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+thread_local! {
+    /// How much more can be committed.
+    static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
 struct Shared(usize);
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        LEFT.set(usize::MAX);
+    }
+}
 
 impl Region for Shared {
     fn reserve(len: usize) -> Option<Self> {
@@ -66,6 +78,20 @@ impl Region for Shared {
         self.0
     }
 
+    fn commit(&mut self, range: Range<usize>) -> bool {
+        let len = range.len();
+        let fits = LEFT.with(|left| left.get().checked_sub(len).map(|rest| left.set(rest)));
+        fits.is_some()
+    }
+
+    fn room(_: usize) -> bool {
+        true
+    }
+
+    fn release(&mut self, range: Range<usize>) {
+        SHARED.with_borrow_mut(|bytes| bytes[range].fill(0xee));
+    }
+
     fn read(&self, at: usize, buf: &mut [u8]) {
         SHARED.with_borrow(|bytes| buf.copy_from_slice(&bytes[at..at + buf.len()]));
     }
@@ -73,6 +99,11 @@ impl Region for Shared {
     fn write(&mut self, at: usize, data: &[u8]) {
         SHARED.with_borrow_mut(|bytes| bytes[at..at + data.len()].copy_from_slice(data));
     }
+}
+
+/// How much is committed of the memory that is mapped.
+fn mapped_now() -> usize {
+    usize::MAX - LEFT.get()
 }
 
 #[test]
@@ -91,7 +122,7 @@ fn a_mapped_file_that_does_not_fit_is_no_one_else_s_error() {
         };
         let (mapped, other, filler) = (file("mapped"), file("other"), file("filler"));
         fs.ftruncate(mapped, MAPPED as u64, ROOT, NOW).unwrap();
-        fs.mmap(mapped, 0, MAPPED as u64, true).unwrap();
+        fs.mmap(mapped, (0, MAPPED as u64), true, ROOT).unwrap();
         let mut data = vec![0; 1 << 20];
         let mut at = 0;
         while fs.fstatvfs(root).unwrap().f_bfree > 1000 {
@@ -109,13 +140,15 @@ fn a_mapped_file_that_does_not_fit_is_no_one_else_s_error() {
             assert!(fs.fstatvfs(root).is_ok());
         }
         // What did not fit has waited, also without the mapping.
-        fs.munmap(mapped).unwrap();
+        assert_eq!(fs.munmap(mapped), Err(Error::NoSpace));
         fs.close(filler);
         fs.unlinkat(root, "filler", 0, ROOT, NOW).unwrap();
         assert_eq!(fs.fsync(mapped), Ok(()));
         let mut got = vec![0; MAPPED];
         assert_eq!(fs.read(mapped, &mut got, 0, NOW), Ok(MAPPED));
         assert!(got == content);
+        // Nor is it in memory any more.
+        assert_eq!(mapped_now(), 0);
         Ok(())
     })
     .unwrap();
@@ -277,7 +310,7 @@ fn what_is_written_to_mapped_memory_changes_the_times() {
         let root = fs.open_root().unwrap().handle;
         let file = fs.openat(root, "f", MADE, ROOT, NOW).unwrap().handle;
         assert_eq!(fs.write(file, &[1; 5000], 0, 0, ROOT, NOW), Ok(5000));
-        fs.mmap(file, 0, 8192, true).unwrap();
+        fs.mmap(file, (0, 8192), true, ROOT).unwrap();
         let put = |byte: u8| SHARED.with_borrow_mut(|bytes| bytes[4500] = byte);
         let times = |fs: &Fs<Volume<_, Shared>>| {
             let stat = fs.fstat(file).unwrap();
@@ -321,6 +354,98 @@ fn what_is_written_to_mapped_memory_changes_the_times() {
         fs.store_mut().clock(at(200));
         fs.munmap(file).unwrap();
         assert_eq!(times(&fs), (200, 200));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_mapped_is_what_takes_memory() {
+    const PAGE: usize = 4096;
+    const FILE: usize = 100 * PAGE + 50;
+    let user = Caller { uid: 5, gid: 5 };
+    let disk = Cache::new(Memory(vec![0; SIZE]), 64);
+    let mut disk = FileSystem::create(disk, None, 1, 0).unwrap();
+    disk.tx(|tx| {
+        let volume = Volume::<_, Shared>::new(tx, Config::default(), 1 << 20).unwrap();
+        let mut fs = Fs::over(volume);
+        let root = fs.open_root().unwrap().handle;
+        let file = fs.openat(root, "f", MADE, ROOT, NOW).unwrap().handle;
+        let mut content: Vec<u8> = (0..FILE).map(|i| (i % 251) as u8).collect();
+        assert_eq!(fs.write(file, &content, 0, 0, ROOT, NOW), Ok(FILE));
+        assert_eq!(fs.fsync(file), Ok(()));
+        let map = |fs: &mut Fs<Volume<'_, '_, _, Shared>>, page: usize, pages: usize, who| {
+            let range = ((page * PAGE) as u64, (pages * PAGE) as u64);
+            fs.mmap(file, range, true, who)
+        };
+        // As far as there is memory, and the first mapping of a page takes it.
+        LEFT.set(5 * PAGE);
+        assert_eq!(map(&mut fs, 40, 6, user), Err(Error::NoMemory));
+        LEFT.set(5 * PAGE);
+        assert_eq!(map(&mut fs, 40, 2, user), Ok(40 * PAGE));
+        assert_eq!(map(&mut fs, 39, 3, user), Ok(39 * PAGE));
+        assert_eq!(map(&mut fs, 99, 2, user), Ok(99 * PAGE));
+        assert_eq!(LEFT.get(), 0);
+        assert_eq!(map(&mut fs, 40, 1, ROOT), Ok(40 * PAGE));
+        assert_eq!(map(&mut fs, 38, 2, ROOT), Err(Error::NoMemory));
+        SHARED.with_borrow(|bytes| {
+            for pages in [39 * PAGE..42 * PAGE, 99 * PAGE..FILE] {
+                assert_eq!(bytes[pages.clone()], content[pages]);
+            }
+        });
+        // By whom it is written to, and where, makes no difference.
+        let mut put = |range: Range<usize>, byte: u8| {
+            SHARED.with_borrow_mut(|bytes| bytes[range.clone()].fill(byte));
+            content[range].fill(byte);
+        };
+        put(40 * PAGE + 7..41 * PAGE, 1);
+        put(100 * PAGE..FILE, 2);
+        let (from, len) = (38 * PAGE + 9, 5 * PAGE);
+        assert_eq!(
+            fs.write(file, &vec![3; len], from as u64, 0, ROOT, NOW),
+            Ok(len)
+        );
+        content[from..from + len].fill(3);
+        SHARED.with_borrow(|bytes| assert_eq!(bytes[39 * PAGE..42 * PAGE], [3; 3 * PAGE]));
+        SHARED.with_borrow_mut(|bytes| bytes[41 * PAGE] = 4);
+        content[41 * PAGE] = 4;
+        let same = |fs: &mut Fs<Volume<'_, '_, _, Shared>>, content: &[u8]| {
+            let mut got = vec![0; FILE + 9];
+            let len = content.len();
+            assert_eq!(fs.read(file, &mut got, 0, NOW), Ok(len));
+            assert!(got[..len] == *content);
+        };
+        same(&mut fs, &content);
+        assert_eq!(fs.fsync(file), Ok(()));
+        same(&mut fs, &content);
+        // Cut within what is mapped, and longer again.
+        content.truncate(40 * PAGE + 9);
+        content.resize(FILE, 0);
+        for size in [40 * PAGE + 9, FILE] {
+            fs.ftruncate(file, size as u64, ROOT, NOW).unwrap();
+        }
+        SHARED.with_borrow_mut(|bytes| bytes[99 * PAGE + 1] = 5);
+        content[99 * PAGE + 1] = 5;
+        same(&mut fs, &content);
+        for _ in 0..4 {
+            assert_eq!(fs.munmap(file), Ok(()));
+        }
+        same(&mut fs, &content);
+        // A user has a part of what may be mapped, of all files together.
+        LEFT.set(usize::MAX);
+        let part = (1 << 28) / PAGE;
+        assert_eq!(map(&mut fs, 0, part + 1, user), Err(Error::NoMemory));
+        assert_eq!(map(&mut fs, 0, 200, user), Ok(0));
+        assert_eq!(map(&mut fs, 100, part - 99, user), Err(Error::NoMemory));
+        assert_eq!(fs.munmap(file), Ok(()));
+        for (offset, len) in [(1, 4096), (0, 0), (u64::MAX - 4095, 4096), (0, u64::MAX)] {
+            let refused = fs.mmap(file, (offset, len), true, ROOT);
+            assert!(
+                matches!(refused, Err(Error::Invalid(_) | Error::NoMemory)),
+                "{offset} {len}"
+            );
+        }
+        same(&mut fs, &content);
         Ok(())
     })
     .unwrap();

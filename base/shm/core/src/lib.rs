@@ -43,9 +43,9 @@ pub trait Memory: Sized {
     fn reserve(longest: usize) -> Result<Self>;
     /// Copies bytes out. Whoever has the object mapped may be writing to them.
     fn read(&self, at: usize, to: &mut [u8]);
-    /// Copies bytes in.
-    fn write(&mut self, at: usize, from: &[u8]);
-    /// Makes bytes zeros.
+    /// Copies bytes in; `false` if there is no memory for them, and some of them may have been copied.
+    fn write(&mut self, at: usize, from: &[u8]) -> bool;
+    /// Makes bytes zeros, which takes no memory.
     fn clear(&mut self, range: Range<usize>);
     /// Makes whole pages zeros that take no memory, which nobody has mapped. Whether that was possible; they may
     /// be as they were.
@@ -444,13 +444,20 @@ impl<M: Memory> Server<M> {
     fn write(&mut self, key: Key, offset: u64, bytes: &[u8]) -> Result<usize> {
         let start = usize::try_from(offset).map_err(|_| errno::EFBIG)?;
         let end = start.checked_add(bytes.len()).ok_or(errno::EFBIG)?;
-        if end > self.object(key)?.len && !bytes.is_empty() {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let before = self.object(key)?.len;
+        if end > before {
             self.resize(key, end)?;
         }
         let object = self.object(key)?;
-        if !bytes.is_empty() {
-            object.memory.write(start, bytes);
-            object.used = object.used.max(end);
+        object.used = object.used.max(end);
+        if !object.memory.write(start, bytes) {
+            if end > before {
+                self.resize(key, before)?;
+            }
+            return Err(errno::ENOMEM);
         }
         Ok(bytes.len())
     }

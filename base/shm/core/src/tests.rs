@@ -10,6 +10,8 @@ struct Heap {
     taken: BTreeSet<usize>,
     /// There is no way to give any back.
     keeps: bool,
+    /// There is no more.
+    full: bool,
 }
 
 impl Heap {
@@ -27,14 +29,19 @@ impl Memory for Heap {
             bytes: vec![0; longest.min(1 << 14)],
             taken: BTreeSet::new(),
             keeps: false,
+            full: false,
         })
     }
     fn read(&self, at: usize, to: &mut [u8]) {
         to.copy_from_slice(&self.bytes[at..at + to.len()]);
     }
-    fn write(&mut self, at: usize, from: &[u8]) {
+    fn write(&mut self, at: usize, from: &[u8]) -> bool {
+        if self.full {
+            return false;
+        }
         self.take(at..at + from.len());
         self.bytes[at..at + from.len()].copy_from_slice(from);
+        true
     }
     fn clear(&mut self, range: Range<usize>) {
         self.take(range.clone());

@@ -8,24 +8,28 @@ use alloc::collections::BTreeMap;
 use core::ptr::with_exposed_provenance_mut;
 
 use redox_rt::Result;
-use scheme_core::{Payload, payload_of};
+use scheme_core::{Payload, payload_of, user_of};
 use scheme_loop::{Answers, Handler};
-use syscall::schemev2::{Cqe, CqeOpcode, Sqe, SqeFlags};
+use syscall::flag::O_CREAT;
+use syscall::schemev2::{Cqe, CqeOpcode, Opcode, Sqe, SqeFlags};
 use treefs::{Store, TimeSpec};
 use treefs_server::{Requests, Server};
 
 /// A file system that is served. `LONGEST` is how much of a request is looked at: longer writes to files are done
-/// in part.
-pub struct Service<S, const LONGEST: usize> {
+/// in part. `HEADROOM` is how much memory a change takes at most, see [`Handler::HEADROOM`].
+pub struct Service<S, const LONGEST: usize, const HEADROOM: usize> {
     server: Server<S>,
     now: fn() -> TimeSpec,
+    /// What is read is kept for the next time.
+    keeps_read: bool,
     waiting: Memory,
 }
 
-impl<S: Store, const LONGEST: usize> Service<S, LONGEST> {
-    /// Serves a file system, by a clock.
-    pub const fn new(server: Server<S>, now: fn() -> TimeSpec) -> Self {
+impl<S: Store, const LONGEST: usize, const HEADROOM: usize> Service<S, LONGEST, HEADROOM> {
+    /// Serves a file system, by a clock; `keeps_read` says that what is read takes memory.
+    pub const fn new(server: Server<S>, now: fn() -> TimeSpec, keeps_read: bool) -> Self {
         Self {
+            keeps_read,
             server,
             now,
             waiting: Memory {
@@ -52,8 +56,26 @@ impl<S: Store, const LONGEST: usize> Service<S, LONGEST> {
 /// The bits of a completion's flags that say which it is.
 const OPCODE: u8 = 0b111;
 
-impl<S: Store, const LONGEST: usize> Handler for Service<S, LONGEST> {
+impl<S: Store, const LONGEST: usize, const HEADROOM: usize> Handler
+    for Service<S, LONGEST, HEADROOM>
+{
     const LONGEST_INPUT: usize = LONGEST;
+    const HEADROOM: usize = HEADROOM;
+
+    fn takes_memory_for(&self, sqe: &Sqe) -> Option<u32> {
+        let [handle, _, _, flags, ..] = sqe.args;
+        let caller = user_of(sqe).0;
+        match Opcode::try_from_raw(sqe.opcode)? {
+            Opcode::Write | Opcode::MmapPrep | Opcode::Ftruncate => Some(caller),
+            Opcode::Read | Opcode::Fsync => self.keeps_read.then_some(caller),
+            Opcode::OpenAt => (flags as usize & O_CREAT != 0).then_some(caller),
+            // Pages move back to where they were; whose mapping it was is not told.
+            Opcode::Munmap => Some(u32::MAX),
+            // Neither is whose call it is.
+            Opcode::StdFsCall => Some(self.server.opener(handle as usize).uid),
+            _ => None,
+        }
+    }
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {
         let memory = payload_of(sqe);

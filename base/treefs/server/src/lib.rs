@@ -263,7 +263,8 @@ impl<S: Store> Server<S> {
             Opcode::MmapPrep => {
                 let flags = MapFlags::from_bits_truncate(second as usize);
                 let writable = flags.contains(MapFlags::MAP_SHARED | MapFlags::PROT_WRITE);
-                self.fs.mmap(handle, a, first, writable).map_err(number)?
+                let mapped = self.fs.mmap(handle, (a, first), writable, caller);
+                mapped.map_err(number)?
             }
             Opcode::Close => 0,
             Opcode::Fcntl => return Err(errno::EINVAL),
@@ -373,7 +374,8 @@ impl<S: Store> Server<S> {
         }
     }
 
-    fn opener(&self, handle: usize) -> Caller {
+    /// Who opened a handle.
+    pub fn opener(&self, handle: usize) -> Caller {
         // Of a handle that does not exist, nothing comes of it.
         self.openers.get(&handle).copied().unwrap_or(NOBODY)
     }

@@ -219,9 +219,9 @@ impl<S: Store> Fs<S> {
     pub fn mmap(
         &mut self,
         handle: usize,
-        offset: u64,
-        len: u64,
+        (offset, len): (u64, u64),
         writable: bool,
+        caller: Caller,
     ) -> Result<usize, Error> {
         let Handle {
             node, read, write, ..
@@ -238,7 +238,7 @@ impl<S: Store> Fs<S> {
             return Err(Error::Invalid("range to be mapped"));
         }
         self.store.opened(node)?;
-        match self.store.map(node, offset, whole, writable) {
+        match self.store.map(node, (offset, whole), writable, caller.uid) {
             Ok(address) => {
                 let count = &mut self.maps.entry(handle).or_insert((node, 0)).1;
                 *count = count.saturating_add(1);

@@ -81,6 +81,17 @@ impl<F> Server<F> {
         })
     }
 
+    /// Whose the socket behind a handle is.
+    #[must_use]
+    pub fn owner_of(&self, handle: u64) -> Option<u32> {
+        match self.target(handle).ok()? {
+            Target::Root => None,
+            Target::Socket(key) | Target::Ticket(key) | Target::Available(key) => {
+                self.sockets.get(key).map(|socket| socket.owner.uid)
+            }
+        }
+    }
+
     fn target(&self, handle: u64) -> Result<Target> {
         let handle = self.handles.get(Key::from_raw(handle));
         Ok(match handle.map(|handle| &handle.role) {

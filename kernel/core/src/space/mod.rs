@@ -351,6 +351,28 @@ impl AddrSpace {
         Ok(())
     }
 
+    /// Makes every page of a range one of the space's own that can be written to.
+    ///
+    /// # Errors
+    /// [`SpaceError::Invalid`]; [`SpaceError::NoMemory`] if the range has holes or there was no memory for all of the
+    /// pages; [`SpaceError::Access`] if some cannot be written to. The pages before are as wished then.
+    pub fn commit<M: Machine>(
+        &mut self,
+        m: &mut M,
+        base: usize,
+        size: usize,
+    ) -> Result<(), SpaceError> {
+        let range = PageRange::of_bytes(base, size).ok_or(SpaceError::Invalid)?;
+        for page in range.pages() {
+            self.resolve_entry(m, page << PAGE_SHIFT, Access::Write)
+                .map_err(|error| match error {
+                    Segv::Protection => SpaceError::Access,
+                    _ => SpaceError::NoMemory,
+                })?;
+        }
+        Ok(())
+    }
+
     /// Makes an access possible that the page tables did not allow: allocates a page that was never
     /// touched, copies one that is shared until written.
     ///

@@ -185,6 +185,10 @@ const OPERATIONS: &[(&str, bool, Operation)] = &[
         w.b.take_from(&mut w.m, &mut w.a, at(FORKED), 4 * PAGE, &to, &mut quiet)
             .map(|_| None)
     }),
+    ("commit", false, |w| {
+        w.a.commit(&mut w.m, at(ANON), 4 * PAGE)?;
+        w.a.commit(&mut w.m, at(FORKED), 4 * PAGE).map(|()| None)
+    }),
     ("copy between", false, |w| {
         let from = UserSlice::new(at(ANON), 4 * PAGE).unwrap();
         let to = UserSlice::new(at(FORKED), 4 * PAGE).unwrap();

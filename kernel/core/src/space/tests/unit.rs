@@ -223,6 +223,35 @@ fn protection_is_exact() {
     finish(&mut m, [s]);
 }
 
+#[test]
+fn committed_pages_are_there() {
+    let (mut m, mut s) = start();
+    s.map_anon(&mut m, &request(0, 4, PRIVATE), &mut quiet)
+        .unwrap();
+    put(&mut m, &mut s, 1, 5).unwrap();
+    let mut copy = s.clone_cow(&mut m, &mut quiet).unwrap();
+    s.commit(&mut m, at(0), 3 * PAGE - 1).unwrap();
+    assert_eq!(m.live(Owner::User), 4, "three, and the copy's one");
+    for page in 0..3 {
+        m.cpu_access(s.root(), at(page), true).unwrap();
+    }
+    assert!(m.cpu_access(s.root(), at(3), false).is_none());
+    assert_eq!(take(&mut m, &mut s, 1), Ok(5));
+    assert_eq!(take(&mut m, &mut copy, 1), Ok(5));
+    check(&m, &[&s, &copy], &BTreeMap::new());
+    s.protect(&mut m, at(2), PAGE, MapFlags::PROT_READ).unwrap();
+    for (base, size, error) in [
+        (at(0) + 1, PAGE, SpaceError::Invalid),
+        (at(0), 0, SpaceError::Invalid),
+        (at(0), usize::MAX, SpaceError::Invalid),
+        (at(3), 2 * PAGE, SpaceError::NoMemory),
+        (at(1), 2 * PAGE, SpaceError::Access),
+    ] {
+        assert_eq!(s.commit(&mut m, base, size), Err(error), "{base:#x} {size}");
+    }
+    finish(&mut m, [s, copy]);
+}
+
 /// Nothing is cached of pages that cannot be accessed, but the way to their table may be.
 #[test]
 fn a_table_that_goes_is_forgotten() {
