@@ -240,7 +240,7 @@ const ROWS: [Row; 15] = [
 ];
 
 /// Has a child do something as a user, and answers its number.
-fn child_of(user: u32, body: impl FnOnce() -> i32) -> Result<u32> {
+pub fn child_of(user: u32, body: impl FnOnce() -> i32) -> Result<u32> {
     if let Some(pid) = process::fork()? {
         return Ok(pid);
     }
@@ -248,7 +248,7 @@ fn child_of(user: u32, body: impl FnOnce() -> i32) -> Result<u32> {
     redox_rt::exit(process::set_ids(ids).map_or(126, |()| body()))
 }
 
-fn end_of(pid: u32) -> Result<u32> {
+pub fn end_of(pid: u32) -> Result<u32> {
     let ended = process::wait(Awaited::Child(pid), WaitFlags::empty())?;
     ended.map(|ended| ended.1).ok_or(Error::new(ECHILD))
 }
@@ -291,7 +291,7 @@ fn be_greedy(row: &Row, said: &Fd, told: &Fd) -> i32 {
     0
 }
 
-fn pipe() -> Result<(Fd, Fd)> {
+pub fn pipe() -> Result<(Fd, Fd)> {
     let reader = open("/scheme/pipe", O_RDONLY)?.dup(b"")?;
     let writer = reader.dup(b"write")?;
     Ok((reader, writer))
