@@ -1,5 +1,7 @@
 //! Files that others have mapped.
 
+use alloc::collections::btree_map::Entry;
+
 use redoxfs::Disk;
 use treefs::{Error, NodeId, Region, Window};
 
@@ -33,14 +35,13 @@ impl<D: Disk, R: Region> State<'_, '_, D, R> {
         let cached = self.get(node)?;
         let (size, valid) = (cached.attr.size, cached.valid);
         let end = offset.checked_add(len).ok_or(Error::NoMemory)?;
-        if !self.windows.contains_key(&id) {
-            let mapped = Mapped {
+        let mapped = match self.windows.entry(id) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Mapped {
                 window: Window::new(end, size)?,
                 writable: false,
-            };
-            self.windows.insert(id, mapped);
-        }
-        let mapped = self.windows.get_mut(&id).ok_or(Error::NoMemory)?;
+            }),
+        };
         let (tx, records) = (&mut *self.tx, &mut self.records);
         let room = self.of_mapped.room(payer);
         let cost = match mapped.window.missing(offset, len) {
