@@ -47,6 +47,6 @@ fn main(start: &Start) -> i32 {
         }
     };
     // Nothing here changes, so that nothing needs the time.
-    let mut service = Service::<_, LONGEST, 0>::new(server, TimeSpec::default, false);
+    let mut service = Service::<_, LONGEST, 0, false>::new(server, TimeSpec::default);
     scheme_loop::run("initfsd", FEATURE_RESOLVE, root as u64, &mut service)
 }

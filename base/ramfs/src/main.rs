@@ -78,7 +78,7 @@ fn main(start: &Start) -> i32 {
         .and_then(|mut server| server.root().map(|root| (server, root)));
     match server {
         Ok((server, root)) => {
-            let mut service = Service::<_, LONGEST, HEADROOM>::new(server, now, false);
+            let mut service = Service::<_, LONGEST, HEADROOM, false>::new(server, now);
             scheme_loop::run("ramfsd", FEATURE_RESOLVE, root as u64, &mut service)
         }
         Err(errno) => {

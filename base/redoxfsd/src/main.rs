@@ -157,7 +157,7 @@ fn serve(tx: &mut redoxfs::Transaction<'_, Cache<Disk>>, writable: bool, config:
         eprintln!("redoxfsd: a thread that commits: {error}");
         return 1;
     }
-    let mut service = Service::<_, LONGEST, HEADROOM>::new(server, now, true);
+    let mut service = Service::<_, LONGEST, HEADROOM, true>::new(server, now);
     let code = scheme_loop::run("redoxfsd", 0, root as u64, &mut service);
     match service.server_mut().sync() {
         Ok(()) => code,

@@ -77,14 +77,20 @@ pub trait Handler {
     /// and is to refuse it.
     const LONGEST_INPUT: usize;
 
-    /// Most memory that handling a request takes, of those that [`Handler::takes_memory_for`] tells of. So much is
-    /// there before one is handled, or it is refused with `ENOMEM`: it never takes what the kernel keeps for the
-    /// programs of the superuser.
+    /// Most memory that handling a request takes, of those of [`Handler::takes_memory`], with the bytes of its input.
+    /// So much is there before one of another than the superuser's is handled, or it is refused with `ENOMEM`: it
+    /// never takes what the kernel keeps for the programs of the superuser.
     const HEADROOM: usize = 0;
 
-    /// For which user a request takes memory to keep, if it does.
-    fn takes_memory_for(&self, _sqe: &Sqe) -> Option<u32> {
-        None
+    /// Whether a request may take memory that is kept when it has been answered.
+    #[inline(always)]
+    fn takes_memory(_sqe: &Sqe) -> bool {
+        false
+    }
+
+    /// For which user such a request does.
+    fn user_of(&self, sqe: &Sqe) -> u32 {
+        scheme_core::user_of(sqe).0
     }
 
     /// Takes a request. What is said to it is pushed to `out`, now or later.
@@ -254,27 +260,32 @@ pub fn serve<H: Handler>(socket: &Fd, handler: &mut H) -> Result<()> {
         }
         for bytes in buffer.0.iter().take(fetched) {
             let sqe = request(bytes);
-            let for_others = H::HEADROOM > 0
-                && handler
-                    .takes_memory_for(&sqe)
-                    .is_some_and(|user| user != SUPERUSER);
-            // What is only told cannot be refused.
-            let refusable = !sqe.sqe_flags.contains(SqeFlags::ONEWAY);
-            if for_others && headroom.ensure().is_err() && refusable {
+            let takes = H::HEADROOM > 0 && H::takes_memory(&sqe);
+            if takes && !make_room(&mut headroom, handler, &sqe) {
                 answers.push(scheme_core::reply::value(sqe.tag, Err(ENOMEM)))?;
                 continue;
             }
             let payload = payload_bytes(&sqe, &mut copy, H::LONGEST_INPUT);
-            if for_others {
-                headroom.give();
-            }
             handler.handle(&sqe, payload, &mut answers)?;
-            if for_others {
+            if takes {
                 // Where there is none now, the next one hears of it.
                 let _ = headroom.ensure();
             }
         }
     }
+}
+
+/// Gives a request the memory that it may take; `false` if there is none and it has to be refused.
+#[cold]
+#[inline(never)]
+fn make_room<H: Handler>(headroom: &mut Headroom, handler: &H, sqe: &Sqe) -> bool {
+    if handler.user_of(sqe) == SUPERUSER {
+        return true;
+    }
+    let ensured = headroom.ensure().is_ok();
+    headroom.give();
+    // What is only told cannot be refused.
+    ensured || sqe.sqe_flags.contains(SqeFlags::ONEWAY)
 }
 
 /// A request as it is in memory.

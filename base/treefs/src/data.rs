@@ -22,7 +22,12 @@ pub trait FileData: Default {
     /// Bytes of memory it takes, in whole pages, but for what others have mapped.
     fn allocated(&self) -> u64;
 
-    /// Bytes of memory that it takes because others have it mapped, or had, in whole pages, and who pays for them.
+    /// Bytes of memory that it takes because others have it mapped, or had, in whole pages.
+    fn mapped_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Who pays for those, and for how many.
     fn mapped(&self) -> Vec<(u32, u64)> {
         Vec::new()
     }

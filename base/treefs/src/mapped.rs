@@ -77,6 +77,11 @@ impl<R: Region> FileData for MappedPages<R> {
         self.pages.allocated()
     }
 
+    #[inline]
+    fn mapped_bytes(&self) -> u64 {
+        self.window.as_ref().map_or(0, Window::bytes)
+    }
+
     fn mapped(&self) -> Vec<(u32, u64)> {
         let payers = self.window.as_ref().map(Window::payers);
         payers.into_iter().flatten().collect()

@@ -365,8 +365,7 @@ impl<D: FileData> Store for Tree<D> {
         let inode = self.get(node)?;
         let (size, allocated) = match &inode.body {
             Body::File(data) | Body::Special(data) => {
-                let mapped = data.mapped().into_iter().map(|(_, bytes)| bytes);
-                let all = mapped.fold(data.allocated(), u64::saturating_add);
+                let all = data.allocated().saturating_add(data.mapped_bytes());
                 (data.size(), all)
             }
             Body::Link(target) => (target.len() as u64, 0),

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use redox_rt::{Fd, Result};
-use scheme_core::{reply, user_of};
+use scheme_core::reply;
 use scheme_loop::{
     Answers, Handler, Parked,
     clock::{self, Clock, TICK},
@@ -59,11 +59,11 @@ impl Handler for Service {
     // Longer writes are done in part.
     const LONGEST_INPUT: usize = 1 << 16;
     /// What a terminal keeps of both directions is less.
-    const HEADROOM: usize = 1 << 17;
+    const HEADROOM: usize = 1 << 18;
 
-    fn takes_memory_for(&self, sqe: &Sqe) -> Option<u32> {
-        let takes = [Opcode::OpenAt as u8, Opcode::Write as u8].contains(&sqe.opcode);
-        takes.then(|| user_of(sqe).0)
+    #[inline(always)]
+    fn takes_memory(sqe: &Sqe) -> bool {
+        sqe.opcode == Opcode::OpenAt as u8 || sqe.opcode == Opcode::Write as u8
     }
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {

@@ -57,15 +57,21 @@ impl Handler for Service {
     // Longer writes are done in part; no datagram is longer, with its address.
     const LONGEST_INPUT: usize = (1 << 16) + uds_api::ADDRESS;
     /// A message of that, and a queue that grows by it.
-    const HEADROOM: usize = 1 << 18;
+    const HEADROOM: usize = 3 << 17;
 
-    fn takes_memory_for(&self, sqe: &Sqe) -> Option<u32> {
+    #[inline(always)]
+    fn takes_memory(sqe: &Sqe) -> bool {
+        const OPEN: u8 = Opcode::OpenAt as u8;
+        const WRITE: u8 = Opcode::Write as u8;
+        const CALL: u8 = Opcode::Call as u8;
+        const SEND: u8 = Opcode::Sendfd as u8;
+        matches!(sqe.opcode, OPEN | WRITE | CALL | SEND)
+    }
+
+    fn user_of(&self, sqe: &Sqe) -> u32 {
         let [handle, ..] = sqe.args;
-        match Opcode::try_from_raw(sqe.opcode)? {
-            Opcode::OpenAt => Some(user_of(sqe).0),
-            Opcode::Write | Opcode::Call | Opcode::Sendfd => self.server.owner_of(handle),
-            _ => None,
-        }
+        let owner = self.server.owner_of(handle);
+        owner.unwrap_or_else(|| user_of(sqe).0)
     }
 
     fn handle(&mut self, sqe: &Sqe, payload: &mut [u8], out: &mut Answers<'_>) -> Result<()> {

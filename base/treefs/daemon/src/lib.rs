@@ -16,20 +16,20 @@ use treefs::{Store, TimeSpec};
 use treefs_server::{Requests, Server};
 
 /// A file system that is served. `LONGEST` is how much of a request is looked at: longer writes to files are done
-/// in part. `HEADROOM` is how much memory a change takes at most, see [`Handler::HEADROOM`].
-pub struct Service<S, const LONGEST: usize, const HEADROOM: usize> {
+/// in part. `HEADROOM` is how much memory a change takes at most, see [`Handler::HEADROOM`]; `KEEPS_READ` says that
+/// reading is one.
+pub struct Service<S, const LONGEST: usize, const HEADROOM: usize, const KEEPS_READ: bool> {
     server: Server<S>,
     now: fn() -> TimeSpec,
-    /// What is read is kept for the next time.
-    keeps_read: bool,
     waiting: Memory,
 }
 
-impl<S: Store, const LONGEST: usize, const HEADROOM: usize> Service<S, LONGEST, HEADROOM> {
-    /// Serves a file system, by a clock; `keeps_read` says that what is read takes memory.
-    pub const fn new(server: Server<S>, now: fn() -> TimeSpec, keeps_read: bool) -> Self {
+impl<S: Store, const LONGEST: usize, const HEADROOM: usize, const KEEPS_READ: bool>
+    Service<S, LONGEST, HEADROOM, KEEPS_READ>
+{
+    /// Serves a file system, by a clock.
+    pub const fn new(server: Server<S>, now: fn() -> TimeSpec) -> Self {
         Self {
-            keeps_read,
             server,
             now,
             waiting: Memory {
@@ -56,24 +56,42 @@ impl<S: Store, const LONGEST: usize, const HEADROOM: usize> Service<S, LONGEST, 
 /// The bits of a completion's flags that say which it is.
 const OPCODE: u8 = 0b111;
 
-impl<S: Store, const LONGEST: usize, const HEADROOM: usize> Handler
-    for Service<S, LONGEST, HEADROOM>
+impl<S: Store, const LONGEST: usize, const HEADROOM: usize, const KEEPS_READ: bool> Handler
+    for Service<S, LONGEST, HEADROOM, KEEPS_READ>
 {
     const LONGEST_INPUT: usize = LONGEST;
     const HEADROOM: usize = HEADROOM;
 
-    fn takes_memory_for(&self, sqe: &Sqe) -> Option<u32> {
-        let [handle, _, _, flags, ..] = sqe.args;
-        let caller = user_of(sqe).0;
-        match Opcode::try_from_raw(sqe.opcode)? {
-            Opcode::Write | Opcode::MmapPrep | Opcode::Ftruncate => Some(caller),
-            Opcode::Read | Opcode::Fsync => self.keeps_read.then_some(caller),
-            Opcode::OpenAt => (flags as usize & O_CREAT != 0).then_some(caller),
-            // Pages move back to where they were; whose mapping it was is not told.
-            Opcode::Munmap => Some(u32::MAX),
-            // Neither is whose call it is.
-            Opcode::StdFsCall => Some(self.server.opener(handle as usize).uid),
-            _ => None,
+    #[inline(always)]
+    fn takes_memory(sqe: &Sqe) -> bool {
+        const OPEN: u8 = Opcode::OpenAt as u8;
+        const WRITE: u8 = Opcode::Write as u8;
+        const CUT: u8 = Opcode::Ftruncate as u8;
+        const MAP: u8 = Opcode::MmapPrep as u8;
+        // Its pages move back to where they were.
+        const UNMAP: u8 = Opcode::Munmap as u8;
+        const STANDARD: u8 = Opcode::StdFsCall as u8;
+        const READ: u8 = Opcode::Read as u8;
+        const SYNC: u8 = Opcode::Fsync as u8;
+        match sqe.opcode {
+            OPEN => {
+                let [_, _, _, flags, ..] = sqe.args;
+                flags as usize & O_CREAT != 0
+            }
+            WRITE | CUT | MAP | UNMAP | STANDARD => true,
+            READ | SYNC => KEEPS_READ,
+            _ => false,
+        }
+    }
+
+    fn user_of(&self, sqe: &Sqe) -> u32 {
+        let [handle, ..] = sqe.args;
+        match Opcode::try_from_raw(sqe.opcode) {
+            // Whose call it is, is not told.
+            Some(Opcode::StdFsCall) => self.server.opener(handle as usize).uid,
+            // Neither is whose mapping it was.
+            Some(Opcode::Munmap) => u32::MAX,
+            _ => user_of(sqe).0,
         }
     }
 
